@@ -1,0 +1,75 @@
+# Everything below works in a private .venv, whichever virtualenv happens to be active.
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+UV := uv==0.13.8
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Each stamp says which requirements .venv holds; it goes stale with the files it is made from.
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+
+unexport PYTHONHOME VIRTUAL_ENV
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help serve test check format bench lock clean
+
+help: ## List the targets
+	@echo "usage: make TARGET [PYTHON=python3.13] [ARGS='options of the command behind it']"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+serve: $(RUNTIME) ## Serve the API on http://127.0.0.1:5000, creating what is missing
+	$(BIN)/hyperapi serve $(ARGS)
+
+test: $(DEV) ## Run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV) ## Check formatting, lint and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(DEV) ## Fix what lint can fix, and format the code
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: $(DEV) ## Run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile pyproject.toml --quiet \
+	--python $(BIN)/python --python-version 3.11 --universal --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url $(ARGS)
+lock: .venv/.created ## Pin pyproject.toml's requirements (ARGS=--upgrade: to the newest releases)
+	$(PIP) install '$(UV)'
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean: ## Remove .venv, caches and build results; data stays
+	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.created:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "hyperapi needs Python 3.11 or newer, and $(PYTHON) is not." \
+			"Name one that is: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot create virtual environments." \
+			"Install what is missing, on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Creating .venv"
+	@"$(PYTHON)" -m venv .venv
+	@touch $@
+
+$(RUNTIME): requirements.txt pyproject.toml | .venv/.created
+	@echo "Installing what the server needs"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(DEV): requirements-dev.txt pyproject.toml | .venv/.created
+	@echo "Installing what the server and its tests need"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@

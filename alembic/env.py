@@ -1,0 +1,66 @@
+"""Runs migrations, for ``hyperapi upgrade`` and for the ``alembic`` command alike."""
+
+import sqlite3
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from hyperapi import models
+from hyperapi.settings import Settings
+
+
+def run() -> None:
+    """Bring the database to the wanted revision, in one transaction."""
+    url = context.config.attributes.get("url") or Settings.read().database_url
+    engine = create_engine(url, poolclass=NullPool)
+    embedded = engine.dialect.name == "sqlite"
+    if embedded:
+        event.listen(engine, "connect", _without_foreign_keys)
+        event.listen(engine, "begin", _take_write_lock)
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=models.Base.metadata,
+            render_as_batch=True,
+            compare_type=True,
+            render_item=_own_types,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+            if embedded:
+                _check_foreign_keys(connection)
+        connection.commit()
+    engine.dispose()
+
+
+def _own_types(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+    """Write our own kinds of column by their names, imported, in new migrations."""
+    if kind == "type" and type(item).__module__ == models.__name__:
+        autogenerate.imports.add(f"from {models.__name__} import {type(item).__name__}")
+        return f"{type(item).__name__}()"
+    return False
+
+
+def _without_foreign_keys(connection: sqlite3.Connection, _: object) -> None:
+    """Rebuilding a table drops it, which would delete all that refers to it."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout=60000")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=OFF")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        raise RuntimeError(f"a migration left rows that refer to nothing: {broken[:10]}")
+
+
+if context.is_offline_mode():
+    raise SystemExit("migrations look at the database they change: there is no offline mode")
+run()

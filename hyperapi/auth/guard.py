@@ -1,0 +1,139 @@
+"""Who asks, and what they may: from the Authorization header to a session's row."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from flask import current_app, g, request
+from sqlalchemy import Select, bindparam, select
+
+from hyperapi.access import Reach, change, seen
+from hyperapi.auth.tokens import BadToken, Claims, Tokens
+from hyperapi.clock import now
+from hyperapi.db import Busy, execute, write
+from hyperapi.models import Session, User
+from hyperapi.web.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
+from hyperapi.web.routing import READ, SCOPES, WRITE
+
+ACCESS_PREFIX = "hya_"
+_STAMP_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The signed-in user of a request, and the session that its token names."""
+
+    user: str
+    username: str
+    session: str
+    scope: str
+    signed_in_at: datetime
+    last_used_at: datetime
+
+    @property
+    def reach(self) -> Reach:
+        """The rows that are there for this asker."""
+        return Reach(self.user)
+
+    def may(self, scope: str) -> bool:
+        """Does the token's scope include this one?"""
+        held = self.scope.split()
+        return scope in held or (scope == READ and WRITE in held)
+
+
+def access_tokens() -> Tokens:
+    """The application's writer and reader of access tokens."""
+    tokens: Tokens = current_app.extensions["hyperapi.access_tokens"]
+    return tokens
+
+
+def presented() -> Claims | None:
+    """What the request's token says, by its signature alone; None when there is no token.
+
+    :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
+    """
+    kind, _, text = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    moment = now().timestamp()
+    try:
+        claims = access_tokens().read(text.strip(), moment)
+    except BadToken:
+        raise TokenInvalid from None
+    if claims.expires <= moment:
+        raise TokenExpired
+    return claims
+
+
+def identify(claims: Claims) -> Asker:
+    """The user and session behind a token, by one look-up.
+
+    :raises TokenRevoked: when the session was ended, or its user disabled or deleted.
+    :raises TokenExpired: when the session's time is over.
+    """
+    row = execute(_look_up(), {"owner": claims.owner, "session": claims.session}).one_or_none()
+    if row is None or row.disabled:
+        raise TokenRevoked
+    if row.expires_at <= now():
+        raise TokenExpired
+    return Asker(
+        claims.owner,
+        row.username,
+        claims.session,
+        row.scope,
+        row.created_at,
+        row.last_used_at,
+    )
+
+
+def asker() -> Asker:
+    """The signed-in user of the request under way; only where the operation wants one."""
+    found: Asker = g.asker
+    return found
+
+
+def asker_or_none() -> Asker | None:
+    """The signed-in user of the request under way, if there is one."""
+    found: Asker | None = g.get("asker")
+    return found
+
+
+def demand(scope: str, who: Asker) -> None:
+    """:raises InsufficientScope: (RFC 6750 §3.1) when the token does not have the scope."""
+    if scope in SCOPES and not who.may(scope):
+        raise InsufficientScope(
+            f"This needs a token with the scope {scope}.",
+            headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
+        )
+
+
+def stamp(who: Asker) -> None:
+    """Write down that the session was used, at most once a minute, and never at all costs."""
+    moment = now()
+    if moment - who.last_used_at < _STAMP_EVERY:
+        return
+    try:
+        write(lambda: _touch(who, moment))
+    except Busy:
+        current_app.logger.info("session use not written: the database is busy")
+
+
+def _touch(who: Asker, moment: datetime) -> Any:
+    return change(Session, who.reach, who.session, seen(Session, "key"), last_used_at=moment)
+
+
+@cache
+def _look_up() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            User.username,
+            User.disabled,
+            Session.scope,
+            Session.created_at,
+            Session.last_used_at,
+            Session.expires_at,
+        )
+        .join(User, User.key == Session.owner)
+        .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))
+    )

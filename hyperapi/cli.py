@@ -1,0 +1,159 @@
+"""The command ``hyperapi``: serve, upgrade, and look after users."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from sqlalchemy import bindparam, select, update
+
+from hyperapi import migrating
+from hyperapi.app import create_app
+from hyperapi.clock import write_instant
+from hyperapi.db import Busy, execute, read, write
+from hyperapi.models import User
+from hyperapi.resources import PLACES
+from hyperapi.resources.users import Registration, create_user
+from hyperapi.settings import Settings, SettingsError, unknown_settings
+from hyperapi.web.problems import Problem
+from hyperapi.web.requestlog import write_json_lines
+from hyperapi.web.routing import operations
+
+_SECONDS_TO_DRAIN = 30
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hyperapi")
+def commands() -> None:
+    """hyperapi, a hypermedia to-do API. Settings come from the environment and from .env."""
+
+
+def main() -> None:
+    """Run a command; what cannot be done is said in one line, with exit status 1."""
+    try:
+        commands()
+    except (SettingsError, Busy) as error:
+        sys.exit(f"hyperapi: {error}")
+
+
+@commands.command()
+def serve() -> None:
+    """Bring the embedded database up to date, and serve the API until told to stop."""
+    settings = _settings()
+    if settings.embedded:
+        _upgrade(settings)
+    workers = settings.workers or len(os.sched_getaffinity(0))
+    click.echo(f"hyperapi: {workers} workers on http://{settings.host}:{settings.port}/", err=True)
+    Granian(
+        "hyperapi.cli:application",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=workers,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_SECONDS_TO_DRAIN,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def application() -> Flask:
+    """The application of one worker, which logs for itself."""
+    write_json_lines()
+    return create_app()
+
+
+@commands.command()
+def upgrade() -> None:
+    """Bring the database to the state that this version expects."""
+    _upgrade(_settings())
+    click.echo("The database is up to date.")
+
+
+@commands.group()
+def users() -> None:
+    """Make, list and disable users."""
+
+
+@users.command("create")
+@click.argument("username")
+@click.option("--email", help="An address to reach the user at.")
+@click.password_option(help="Asked for when it is not given.")
+def create(username: str, email: str | None, password: str) -> None:
+    """Make a user, whether registration is open or not."""
+    with _app().app_context():
+        try:
+            new = Registration.of({"username": username, "password": password, "email": email})
+            made = create_user(new)
+        except Problem as problem:
+            raise click.ClickException(_in_words(problem)) from None
+        click.echo(f"{made.username} can sign in now.")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List users: name, since when, and whether disabled."""
+    with _app().app_context():
+        for user in read(lambda: execute(_ALL_USERS).all()):
+            state = "disabled" if user.disabled else "active"
+            click.echo(f"{user.username:32} {write_instant(user.created_at):28} {state}")
+
+
+@users.command("disable")
+@click.argument("username")
+@click.option("--undo", is_flag=True, help="Let the user in again.")
+def disable(username: str, undo: bool) -> None:
+    """Keep a user out: every token of theirs is refused from now on."""
+    with _app().app_context():
+        wanted = {"name": username.lower(), "wanted": not undo}
+        if write(lambda: execute(_DISABLE, wanted).rowcount) == 0:
+            raise click.ClickException(f"There is no user {username}.")
+        click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
+
+
+@commands.command()
+def routes() -> None:
+    """List every operation: method, path, who may, and what it does."""
+    for operation in operations(PLACES):
+        click.echo(
+            f"{operation.method:7} {operation.place.path:36} {operation.scope:12} "
+            f"{operation.summary}"
+        )
+
+
+def _settings() -> Settings:
+    for name in unknown_settings(os.environ):
+        click.echo(f"hyperapi: {name} is no setting of this version", err=True)
+    return Settings.read()
+
+
+def _app() -> Flask:
+    logging.getLogger("hyperapi").setLevel(logging.WARNING)
+    return create_app(_settings())
+
+
+def _upgrade(settings: Settings) -> None:
+    if settings.embedded:
+        Path(settings.database_url.removeprefix("sqlite:///")).parent.mkdir(
+            parents=True, exist_ok=True
+        )
+    migrating.upgrade(settings.database_url)
+
+
+def _in_words(problem: Problem) -> str:
+    errors = problem.members.get("errors", ())
+    if not errors:
+        return str(problem)
+    return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
+
+
+_ALL_USERS = select(User.username, User.created_at, User.disabled).order_by(User.username)
+_DISABLE = (
+    update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))
+)

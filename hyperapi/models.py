@@ -1,0 +1,191 @@
+"""What is kept: the tables, and the kinds of column they are made of. No Flask, no HTTP.
+
+Every owned table's primary key begins with its owner, and so does every foreign key between
+owned tables. A row of somebody else's cannot be reached by its key alone, and an engine that
+spreads rows over machines can keep one user's rows together.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from hyperapi.clock import write_instant
+
+
+class Base(DeclarativeBase):
+    """The base of every table; names its constraints, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Key(TypeDecorator[str]):
+    """A UUID, in Python always its lower-case text: what URIs are made of, with no conversion.
+
+    PostgreSQL keeps it in 16 bytes as ``uuid``, SQLite as the text itself.
+    """
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(Uuid(as_uuid=False))
+        return dialect.type_descriptor(String(36))
+
+
+class Instant(TypeDecorator[Any]):
+    """A moment in UTC, to the microsecond.
+
+    SQLite keeps it as text of fixed width (``2030-01-31T09:00:00.000000Z``), so that its order
+    as text is its order in time; PostgreSQL as ``timestamptz``. Both a datetime and RFC 3339 text
+    may be given; a datetime comes back.
+    """
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(String(27))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        if value is None or isinstance(value, datetime):
+            return value
+        return datetime.fromisoformat(value)
+
+
+class InstantText(Instant):
+    """The same, read as the text that representations show: a page of rows needs no more."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return write_instant(value.astimezone(UTC))
+        return value.replace(".000000Z", "Z")
+
+
+class Folded(TypeDecorator[str]):
+    """Text compared by code points on every database: SQLite's own way, PostgreSQL's "C"."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        collation = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(Text(collation=collation))
+
+
+class User(Base):
+    """Somebody who can sign in, and owns rows. The key is what every owned row begins with."""
+
+    __tablename__ = "users"
+
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    username: Mapped[str] = mapped_column(String(32), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    disabled: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Session(Base):
+    """A sign-in that can be listed and ended: the row behind every token that names it."""
+
+    __tablename__ = "sessions"
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    label: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    last_used_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class TaskList(Base):
+    """A list of tasks. The counts are kept with the tasks' own changes, so that reading is free."""
+
+    __tablename__ = "lists"
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    title_folded: Mapped[str] = mapped_column(Folded)
+    description: Mapped[str] = mapped_column(Text)
+    description_folded: Mapped[str] = mapped_column(Folded)
+    archived: Mapped[bool] = mapped_column(Boolean)
+    open_count: Mapped[int] = mapped_column(Integer)
+    done_count: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (Index(None, "owner", "created_at", "key"), {"sqlite_with_rowid": False})
+
+
+class Task(Base):
+    """Something to do, on one list. ``tags`` are lines of text between line feeds."""
+
+    __tablename__ = "tasks"
+
+    owner: Mapped[str] = mapped_column(Key, primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    list: Mapped[str] = mapped_column(Key)
+    title: Mapped[str] = mapped_column(Text)
+    title_folded: Mapped[str] = mapped_column(Folded)
+    description: Mapped[str] = mapped_column(Text)
+    description_folded: Mapped[str] = mapped_column(Folded)
+    done: Mapped[bool] = mapped_column(Boolean)
+    due_at: Mapped[datetime | None] = mapped_column(Instant)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    tags: Mapped[str] = mapped_column(Folded)
+    completed_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["owner", "list"], ["lists.owner", "lists.key"], ondelete="CASCADE"),
+        Index(None, "owner", "list", "created_at", "key"),
+        Index(None, "owner", "created_at", "key"),
+        Index(None, "owner", "due_at", "key"),
+        {"sqlite_with_rowid": False},
+    )

@@ -1,0 +1,1 @@
+"""Asking for part of a collection."""

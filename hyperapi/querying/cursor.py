@@ -1,0 +1,58 @@
+"""A place in an order, as text that only we can make and that counts only where it was given.
+
+A cursor holds where it stands (the sort's values in a row, and which way to go from there) and a
+signature over that and over what it is bound to: its user, collection, filter and sort.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from itsdangerous import Signer
+
+
+class Towards(StrEnum):
+    """Which part of the order a cursor asks for."""
+
+    NEXT = "n"
+    PREVIOUS = "p"
+    LAST = "l"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cursor stands: before or behind the row with these values, or at the end."""
+
+    towards: Towards
+    values: tuple[Any, ...] = ()
+
+
+class Cursors:
+    """Writes and reads cursors with the service's keys (oldest first: the last signs)."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._signer = Signer(
+            list(keys), salt="hyperapi.cursor", key_derivation="hmac", digest_method=hashlib.sha256
+        )
+
+    def write(self, place: Place, bound_to: str) -> str:
+        """``place`` as text, good only together with the same ``bound_to``."""
+        content = urlsafe_b64encode(orjson.dumps([place.towards, *place.values])).rstrip(b"=")
+        signature = self._signer.get_signature(content + b"." + bound_to.encode())
+        return f"{content.decode()}.{signature.decode()}"
+
+    def read(self, text: str, bound_to: str) -> Place:
+        """What :meth:`write` was given.
+
+        :raises ValueError: when we did not write it, or not for this.
+        """
+        content, dot, signature = text.partition(".")
+        signed = f"{content}.{bound_to}".encode(errors="replace")
+        if not dot or not self._signer.verify_signature(signed, signature.encode(errors="replace")):
+            raise ValueError("must be a cursor from a link of this very collection")
+        towards, *values = orjson.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+        return Place(Towards(towards), tuple(values))

@@ -1,0 +1,133 @@
+"""The kinds of filter that collections have: from a query's text to SQL, the same everywhere."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Function, Text, and_, func, literal, or_, type_coerce
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+from hyperapi.clock import INSTANT, parse_instant
+from hyperapi.querying.page import Filter, true_or_false
+from hyperapi.text import folded, normal
+
+LONGEST_TEXT = 1000
+_INSTANT_SCHEMA = {"type": "string", "pattern": INSTANT}
+
+
+class contains(GenericFunction[bool]):  # noqa: N801 - named as in SQL
+    """Does the first text contain the second? Case counts, and no character is special."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(contains, "sqlite")
+def _contains_sqlite(element: Function[bool], compiler: Any, **kw: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)}) > 0"
+
+
+@compiles(contains, "postgresql")
+def _contains_postgresql(element: Function[bool], compiler: Any, **kw: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)}) > 0"
+
+
+def flag(column: Any, meaning: str) -> Filter:
+    """``true`` or ``false``."""
+    schema = {"type": "string", "enum": ["true", "false"]}
+    return Filter(lambda value: column == value, true_or_false, meaning, schema)
+
+
+def present(column: Any, meaning: str) -> Filter:
+    """``true`` for rows that have a value there, ``false`` for those that have none."""
+    schema = {"type": "string", "enum": ["true", "false"]}
+    return Filter(lambda value: column.is_not(None) == value, true_or_false, meaning, schema)
+
+
+def whole(column: Any, meaning: str) -> Filter:
+    """The whole text of a folded column, ignoring case."""
+    return Filter(lambda value: column == value, folded_text, meaning, _text_schema(LONGEST_TEXT))
+
+
+def prefix(column: Any, meaning: str) -> Filter:
+    """The beginning of a folded column, ignoring case; nothing in it is a wildcard."""
+
+    def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
+        text = type_coerce(value, Text())
+        beginning = func.substr(column, 1, func.length(text))
+        return and_(column >= value, beginning == text)
+
+    return Filter(condition, folded_text, meaning, _text_schema(LONGEST_TEXT))
+
+
+def within(columns: Sequence[Any], meaning: str) -> Filter:
+    """Any part of any of the folded columns, ignoring case."""
+
+    def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
+        return or_(*(contains(column, type_coerce(value, Text())) for column in columns))
+
+    return Filter(condition, folded_text, meaning, _text_schema(LONGEST_TEXT))
+
+
+def line_of(column: Any, meaning: str, longest: int) -> Filter:
+    """A whole line of a column that keeps lines between line feeds; case counts; all must hold."""
+
+    def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
+        line = literal("\n").concat(type_coerce(value, Text())).concat(literal("\n"))
+        return contains(column, line)
+
+    return Filter(condition, plain_text, meaning, _text_schema(longest), repeatable=True)
+
+
+def before(column: Any, meaning: str) -> Filter:
+    """Instants earlier than the one given, which is not included."""
+    return Filter(lambda value: column < value, parse_instant, meaning, _INSTANT_SCHEMA)
+
+
+def since(column: Any, meaning: str) -> Filter:
+    """Instants from the one given on, which is included."""
+    return Filter(lambda value: column >= value, parse_instant, meaning, _INSTANT_SCHEMA)
+
+
+def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
+    """One of a few words, kept as its number in ``choices``."""
+
+    def parse(text: str) -> int:
+        if text not in choices:
+            raise ValueError(f"takes {', '.join(choices)}")
+        return choices.index(text)
+
+    schema = {"type": "string", "enum": list(choices)}
+    return Filter(lambda value: column == value, parse, meaning, schema)
+
+
+def named(column: Any, key_of: Callable[[str], str | None], meaning: str) -> Filter:
+    """A resource's URI.
+
+    :param key_of: from a URI to its resource's key; None when it names none.
+    """
+
+    def parse(text: str) -> str:
+        key = key_of(text)
+        if key is None:
+            raise ValueError("takes the URI of such a resource, as a link gave it")
+        return key
+
+    schema = {"type": "string", "format": "uri"}
+    return Filter(lambda value: column == value, parse, meaning, schema)
+
+
+def plain_text(text: str) -> str:
+    """Text in normal form, of a length that is worth searching for."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"takes at most {LONGEST_TEXT} characters")
+    return normal(text)
+
+
+def folded_text(text: str) -> str:
+    """The same, without differences of case."""
+    return folded(plain_text(text))
+
+
+def _text_schema(longest: int) -> dict[str, Any]:
+    return {"type": "string", "maxLength": longest}

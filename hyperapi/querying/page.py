@@ -1,0 +1,409 @@
+"""Asking for part of a collection: filters, sorts and keyset pages, declared as a table.
+
+A :class:`Listing` is what one collection may be asked. From it come the reading of the query
+string, the SQL, the search link and the documentation. Pages are cut by key, not by number: the
+last page costs what the first does, and rows that come or go meanwhile move nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+
+from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
+from hyperapi.db import AnyRow, execute
+from hyperapi.querying.cursor import Cursors, Place, Towards
+
+DEFAULT_LIMIT, MOST_LIMIT = 25, 100
+_MOST_OFFSET = 2**31 - 1
+_PAGING = ("sort", "limit", "offset", "cursor", "total")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One parameter that narrows a collection.
+
+    :param condition: from the parameter's bound value to SQL.
+    :param parse: from the query's text to that value; a ValueError says what is taken.
+    :param meaning: in words.
+    :param schema: of the text, as JSON Schema.
+    :param repeatable: may it be there more than once (and all must hold)?
+    """
+
+    condition: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+    parse: Callable[[str], Any]
+    meaning: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One column that a collection may be ordered by; rows without a value come last."""
+
+    column: Any
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a client asked of a collection, valid and in canonical order."""
+
+    filters: tuple[tuple[str, str], ...] = ()
+    values: tuple[Any, ...] = ()
+    sort: tuple[str, ...] = ()
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    cursor: str = ""
+    total: bool = False
+
+    def parameters(self, **changed: Any) -> str:
+        """The query string that asks for this, or for this with some things ``changed``."""
+        asked = {
+            "sort": ",".join(self.sort),
+            "limit": self.limit if self.limit != DEFAULT_LIMIT else "",
+            "offset": self.offset or "",
+            "total": "true" if self.total else "",
+            "cursor": self.cursor,
+        } | changed
+        pairs = [*self.filters, *((name, value) for name, value in asked.items() if value)]
+        return "?" + urlencode(pairs) if pairs else ""
+
+
+class QueryError(ValueError):
+    """A query that cannot be answered; ``errors`` names each parameter and what it takes."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("bad query")
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one page, and the query strings of its neighbours (None: there is none)."""
+
+    rows: Sequence[AnyRow]
+    first: str
+    prev: str | None
+    next: str | None
+    last: str
+    total: int | None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """All that decides the text of a page's statement; the rest are parameters."""
+
+    fixed: tuple[str, ...]
+    filters: tuple[str, ...]
+    sort: tuple[str, ...]
+    backward: bool = False
+    nulls: tuple[bool, ...] | None = None  # of the cursor's values; None without a cursor
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One column of an order, with its direction."""
+
+    column: ColumnElement[Any]
+    descending: bool
+    nullable: bool
+
+    def order(self, backward: bool) -> Iterable[ColumnElement[Any]]:
+        if self.nullable:
+            missing = self.column.is_(None)
+            yield missing.desc() if backward else missing.asc()
+        yield self.column.desc() if self.descending != backward else self.column.asc()
+
+    def same(self, value: ColumnElement[Any], is_null: bool) -> ColumnElement[bool]:
+        return self.column.is_(None) if is_null else self.column == value
+
+    def beyond(
+        self, value: ColumnElement[Any], is_null: bool, backward: bool
+    ) -> ColumnElement[bool]:
+        if is_null:
+            return self.column.is_not(None) if backward else false()
+        past = self.column < value if self.descending != backward else self.column > value
+        return or_(past, self.column.is_(None)) if self.nullable and not backward else past
+
+
+class Listing:
+    """What a collection may be asked, and how a page of it is read.
+
+    :param model: whose rows these are.
+    :param columns: what each row of a page holds, in order.
+    :param filters: by parameter name.
+    :param sorts: by the name that ``sort`` takes.
+    :param default_sort: the order when none is asked for.
+    :param where: conditions that always hold; what they leave open is given with each page.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        columns: Columns,
+        *,
+        filters: Mapping[str, Filter],
+        sorts: Mapping[str, Sort],
+        default_sort: str = "created_at",
+        where: Sequence[ColumnElement[bool]] = (),
+    ) -> None:
+        self.model = model
+        self.columns = columns
+        self.filters = filters
+        self.sorts = sorts
+        self.default_sort = default_sort
+        self.where = where
+        self.parameters = (*filters, *_PAGING)
+        self._statement = lru_cache(maxsize=512)(self._build)
+        self._count = lru_cache(maxsize=256)(self._build_count)
+
+    # -- reading the query string
+
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+        """Read the pairs of a query string; an empty value is the same as an absent one.
+
+        :raises QueryError: naming every parameter that is unknown, repeated or wrong.
+        """
+        reader = _Reader(self, [(name, value) for name, value in arguments])
+        return reader.query()
+
+    # -- reading a page
+
+    def page(
+        self,
+        query: Query,
+        reach: Reach,
+        cursors: Cursors,
+        place: str,
+        fixed: Mapping[str, Any],
+        also: Mapping[str, Any],
+    ) -> Page:
+        """The page that ``query`` asks for, in one statement (two with a total).
+
+        :param place: the collection's name, which its cursors are bound to.
+        :param fixed: columns that have one value in this collection, as ``list``.
+        :param also: values of what the listing's ``where`` leaves open.
+        :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
+        """
+        sort = query.sort or (self.default_sort,)
+        bound_to = repr((reach, place, sorted(fixed.items()), query.filters, sort))
+        start = self._start(query, cursors, bound_to)
+        backward = start is not None and start.towards != Towards.NEXT
+        values = () if start is None or start.towards == Towards.LAST else start.values
+        asked = _Asked(
+            fixed=tuple(sorted(fixed)),
+            filters=tuple(name for name, _ in query.filters),
+            sort=sort,
+            backward=backward,
+            nulls=tuple(value is None for value in values) if values else None,
+        )
+        conditions = {
+            **reach.parameters(),
+            **also,
+            **{f"fixed_{name}": value for name, value in fixed.items()},
+            **{f"filter_{number}": value for number, value in enumerate(query.values)},
+        }
+        window = {"limit": query.limit + 1, "offset": query.offset}
+        at = {f"at_{number}": value for number, value in enumerate(values)}
+        rows = execute(self._statement(asked), {**conditions, **window, **at}).all()
+        more = len(rows) > query.limit
+        rows = rows[: query.limit]
+        if backward:
+            rows = rows[::-1]
+        total = None
+        if query.total:
+            counted = _Asked(asked.fixed, asked.filters, ())
+            total = execute(self._count(counted), conditions).scalar_one()
+        return self._linked(query, rows, start, more, total, cursors, bound_to)
+
+    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
+        if not query.cursor:
+            return None
+        try:
+            return cursors.read(query.cursor, bound_to)
+        except ValueError as error:
+            raise QueryError([{"parameter": "cursor", "detail": str(error)}]) from None
+
+    def _linked(
+        self,
+        query: Query,
+        rows: Sequence[AnyRow],
+        start: Place | None,
+        more: bool,
+        total: int | None,
+        cursors: Cursors,
+        bound_to: str,
+    ) -> Page:
+        def link(place: Place) -> str:
+            return query.parameters(cursor=cursors.write(place, bound_to), offset="")
+
+        def beside(towards: Towards, row: AnyRow) -> str:
+            return link(Place(towards, tuple(row[len(self.columns) :])))
+
+        first = query.parameters(cursor="", offset="")
+        last = link(Place(Towards.LAST))
+        forward = start is None or start.towards == Towards.NEXT
+        before = more if not forward else start is not None or query.offset > 0
+        behind = more if forward else start is not None and start.towards == Towards.PREVIOUS
+        if rows:
+            previous_page = beside(Towards.PREVIOUS, rows[0]) if before else None
+            next_page = beside(Towards.NEXT, rows[-1]) if behind else None
+        else:  # what was beside the cursor is gone meanwhile: go on from the ends
+            previous_page, next_page = last if before else None, first if behind else None
+        return Page(rows, first, previous_page, next_page, last, total)
+
+    # -- building statements
+
+    def _terms(self, sort: Sequence[str]) -> list[_Term]:
+        terms = [
+            _Term(
+                self.sorts[name.lstrip("-")].column,
+                name.startswith("-"),
+                self.sorts[name.lstrip("-")].nullable,
+            )
+            for name in sort
+        ]
+        return [*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False)]
+
+    def _where(self, asked: _Asked) -> list[ColumnElement[bool]]:
+        table = table_of(self.model)
+        fixed = [table.c[name] == bindparam(f"fixed_{name}") for name in asked.fixed]
+        narrowed = [
+            self.filters[name].condition(bindparam(f"filter_{number}"))
+            for number, name in enumerate(asked.filters)
+        ]
+        return [*owned(self.model), *self.where, *fixed, *narrowed]
+
+    def _build(self, asked: _Asked) -> Select[*tuple[Any, ...]]:
+        terms = self._terms(asked.sort)
+        statement = (
+            select(*self.columns, *(as_text(term.column).label(None) for term in terms))  # type: ignore[arg-type]
+            .where(*self._where(asked))
+            .order_by(*(part for term in terms for part in term.order(asked.backward)))
+            .limit(bindparam("limit"))
+            .offset(bindparam("offset"))
+        )
+        if asked.nulls is not None:
+            statement = statement.where(_beyond(terms, asked.nulls, asked.backward))
+        return statement
+
+    def _build_count(self, asked: _Asked) -> Select[*tuple[Any, ...]]:
+        return select(func.count()).select_from(table_of(self.model)).where(*self._where(asked))
+
+
+def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
+    """The rows that come after (or before) the cursor's, by every column of the order in turn."""
+    at = [
+        bindparam(f"at_{number}", type_=as_text(term.column).type)  # type: ignore[arg-type]
+        for number, term in enumerate(terms)
+    ]
+    if len({term.descending for term in terms}) == 1 and not any(term.nullable for term in terms):
+        columns, values = tuple_(*(term.column for term in terms)), tuple_(*at)
+        return columns < values if terms[0].descending != backward else columns > values
+    ways = []
+    for number, term in enumerate(terms):
+        ties = [terms[i].same(at[i], nulls[i]) for i in range(number)]
+        ways.append(and_(true(), *ties, term.beyond(at[number], nulls[number], backward)))
+    return or_(*ways)
+
+
+class _Reader:
+    """Reads one query string, gathering everything that is wrong with it."""
+
+    def __init__(self, listing: Listing, arguments: list[tuple[str, str]]) -> None:
+        self.listing = listing
+        self.errors: list[dict[str, str]] = []
+        self.given: dict[str, list[str]] = {}
+        for name, value in arguments:
+            if name not in listing.parameters:
+                self.wrong(name, f"is not known here; known are {', '.join(listing.parameters)}")
+            elif value:
+                self.given.setdefault(name, []).append(value)
+        for name, found in self.given.items():
+            if len(found) > 1 and not self._repeatable(name):
+                self.wrong(name, "must be there once")
+
+    def _repeatable(self, name: str) -> bool:
+        return name in self.listing.filters and self.listing.filters[name].repeatable
+
+    def wrong(self, name: str, detail: str) -> None:
+        shown = name[:100].encode(errors="replace").decode()
+        self.errors.append({"parameter": shown, "detail": detail})
+
+    def one(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
+        if name not in self.given:
+            return default
+        try:
+            return parse(self.given[name][0])
+        except ValueError as error:
+            self.wrong(name, str(error))
+            return default
+
+    def query(self) -> Query:
+        filters, values = [], []
+        for name in sorted(set(self.given) & set(self.listing.filters)):
+            declared = self.listing.filters[name]
+            for text in self.given[name]:
+                try:
+                    values.append(declared.parse(text))
+                    filters.append((name, text))
+                except ValueError as error:
+                    self.wrong(name, str(error))
+        query = Query(
+            filters=tuple(filters),
+            values=tuple(values),
+            sort=self.one("sort", self.sort, ()),
+            limit=self.one("limit", whole_number(1, MOST_LIMIT), DEFAULT_LIMIT),
+            offset=self.one("offset", whole_number(0, _MOST_OFFSET), 0),
+            cursor=self.one("cursor", str, ""),
+            total=self.one("total", true_or_false, False),
+        )
+        if query.cursor and "offset" in self.given:
+            self.wrong("offset", "cannot go together with cursor")
+        if self.errors:
+            raise QueryError(self.errors)
+        return query
+
+    def sort(self, text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        plain = [name.removeprefix("-") for name in names]
+        if not set(plain) <= set(self.listing.sorts) or len(set(plain)) != len(plain):
+            raise ValueError(
+                f"takes {', '.join(self.listing.sorts)}, comma-separated, each once, "
+                "with - in front for descending"
+            )
+        return names
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers in a range."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
+            raise ValueError(f"takes a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def true_or_false(text: str) -> bool:
+    """A parser of ``true`` and ``false``."""
+    if text not in ("true", "false"):
+        raise ValueError("takes true or false")
+    return text == "true"

@@ -1,0 +1,20 @@
+"""The resources, in the order of their URLs: the one list that names them all."""
+
+from hyperapi.resources import health, lists, meanings, root, tasks, tokens, users
+
+PLACES = [
+    root.ROOT,
+    users.USERS,
+    users.USER,
+    tokens.TOKENS,
+    tokens.TOKEN,
+    lists.LISTS,
+    lists.LIST,
+    tasks.TASKS_OF_LIST,
+    tasks.TASKS,
+    tasks.TASK,
+    meanings.RELATION,
+    meanings.PROBLEM,
+    health.LIVE,
+    health.READY,
+]

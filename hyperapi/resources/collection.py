@@ -1,0 +1,74 @@
+"""What every collection's page looks like, whatever its items are."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flask import current_app
+
+from hyperapi.access import Reach
+from hyperapi.db import AnyRow
+from hyperapi.hypermedia.model import Resource
+from hyperapi.querying.cursor import Cursors
+from hyperapi.querying.page import Listing, Page, Query, QueryError
+from hyperapi.web.problems import BadQuery
+
+
+def page(
+    listing: Listing,
+    query: Query,
+    reach: Reach,
+    uri: str,
+    name: str,
+    represent: Callable[[AnyRow], Resource],
+    *,
+    also: Mapping[str, Any] = MappingProxyType({}),
+    **fixed: Any,
+) -> Resource:
+    """The page of a collection that a query asks for.
+
+    :param uri: the collection's.
+    :param name: what its items are called.
+    :param represent: from a row to an item.
+    :param also: values of what the listing's own conditions leave open.
+    :param fixed: columns that have one value in this collection.
+    :raises BadQuery: when its cursor is not one of ours for this.
+    """
+    cursors: Cursors = current_app.extensions["hyperapi.cursors"]
+    try:
+        found = listing.page(query, reach, cursors, uri, fixed, also)
+    except QueryError as error:
+        raise BadQuery(errors=error.errors) from None
+    return Resource(
+        uri + query.parameters(),
+        {} if found.total is None else {"total": found.total},
+        _page_links(uri, found),
+        {"search": uri + search_template(listing)},
+        [represent(row) for row in found.rows],
+        name,
+    )
+
+
+def whole(uri: str, name: str, items: list[Resource]) -> Resource:
+    """A collection that always fits on one page."""
+    links = {"first": uri, "prev": None, "next": None, "last": uri}
+    return Resource(uri, {}, links, items=items, items_name=name)
+
+
+def search_template(listing: Listing) -> str:
+    """All that a collection may be asked, as the tail of a URI template (RFC 6570)."""
+    names = [
+        f"{name}*" if name in listing.filters and listing.filters[name].repeatable else name
+        for name in listing.parameters
+        if name != "cursor"
+    ]
+    return "{?" + ",".join(names) + "}"
+
+
+def _page_links(uri: str, page: Page) -> dict[str, str | None]:
+    return {
+        "first": uri + page.first,
+        "prev": None if page.prev is None else uri + page.prev,
+        "next": None if page.next is None else uri + page.next,
+        "last": uri + page.last,
+    }

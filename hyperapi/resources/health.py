@@ -1,0 +1,24 @@
+"""Is the service alive, and can it serve? For those who run it."""
+
+from sqlalchemy import select
+
+from hyperapi.db import execute
+from hyperapi.hypermedia.model import Resource
+from hyperapi.models import User
+from hyperapi.web.routing import OPEN, Place
+
+LIVE = Place("live", "/health/live", prefix="", owned=False)
+READY = Place("ready", "/health/ready", prefix="", owned=False)
+
+
+@LIVE.on("GET", scope=OPEN)
+def get_live() -> Resource:
+    """The process answers."""
+    return Resource(LIVE.uri(), {"status": "alive"})
+
+
+@READY.on("GET", scope=OPEN)
+def get_ready() -> Resource:
+    """The database answers, and has the tables that are asked of it; otherwise 503."""
+    execute(select(User.key).limit(1))
+    return Resource(READY.uri(), {"status": "ready"})

@@ -1,0 +1,215 @@
+"""Task lists: each is one user's, and holds tasks."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import MISSING, Field
+from sqlalchemy import bindparam, update
+
+from hyperapi.access import Reach, add, change, find, owned, remove, seen
+from hyperapi.auth.guard import asker
+from hyperapi.clock import now
+from hyperapi.db import AnyRow, execute
+from hyperapi.hypermedia.model import Resource
+from hyperapi.keys import new_key
+from hyperapi.models import TaskList
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing, Query, Sort
+from hyperapi.resources.collection import page
+from hyperapi.text import folded
+from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.problems import NotFound
+from hyperapi.web.replies import Reply, created, no_content
+from hyperapi.web.routing import READ, WRITE, Place
+from hyperapi.web.uris import uri_of
+
+LISTS = Place("lists", "/lists")
+LIST = Place("list", "/lists/<uuid:key>")
+
+# -- what may be sent
+
+Title = Annotated[Text, Field(title="Title", min_length=1, max_length=200)]
+Description = Annotated[Text, Field(title="Description", max_length=2000)]
+Archived = Annotated[bool, Field(title="Archived")]
+
+
+class NewList(Body):
+    """A list to be made."""
+
+    title: Title
+    description: Description = ""
+    archived: Archived = False
+
+
+class WholeList(NewList):
+    """A list as it is to be, whole."""
+
+    read_only = frozenset({"open_count", "done_count", "created_at", "updated_at"})
+
+
+class ListChanges(Body):
+    """What is to be different about a list."""
+
+    title: Title | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    archived: Archived | MISSING = MISSING
+
+
+# -- what may be asked
+
+SEEN = seen(
+    TaskList,
+    "key",
+    "title",
+    "description",
+    "archived",
+    "open_count",
+    "done_count",
+    "created_at",
+    "updated_at",
+)
+
+LISTING = Listing(
+    TaskList,
+    SEEN,
+    filters={
+        "title": filters.whole(TaskList.title_folded, "lists with this title"),
+        "title_prefix": filters.prefix(TaskList.title_folded, "lists whose title begins so"),
+        "q": filters.within(
+            [TaskList.title_folded, TaskList.description_folded],
+            "lists with this in their title or description",
+        ),
+        "archived": filters.flag(TaskList.archived, "archived lists, or the others"),
+    },
+    sorts={
+        "created_at": Sort(TaskList.created_at),
+        "updated_at": Sort(TaskList.updated_at),
+        "title": Sort(TaskList.title_folded),
+    },
+)
+
+# -- what is seen
+
+
+def representer() -> Callable[[AnyRow], Resource]:
+    """A function from rows to lists as they are seen, for use over many rows."""
+    list_uri, tasks_uri = LIST.uri_of(), uri_of("tasks_of_list")
+
+    def represent(row: AnyRow) -> Resource:
+        key, title, description, archived, open_count, done_count, made, updated, *_ = row
+        members = {
+            "title": title,
+            "description": description,
+            "archived": archived,
+            "open_count": open_count,
+            "done_count": done_count,
+            "created_at": made,
+            "updated_at": updated,
+        }
+        return Resource(list_uri(key), members, {"tasks": tasks_uri(key)})
+
+    return represent
+
+
+def represent(row: AnyRow) -> Resource:
+    """One list as it is seen."""
+    return representer()(row)
+
+
+# -- what may be done
+
+
+@LISTS.on("GET", scope=READ, asks=LISTING)
+def get_lists(query: Query) -> Resource:
+    """Your lists, page by page."""
+    return page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
+
+
+@LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM))
+def create_list(new: NewList) -> Reply:
+    """Make a list."""
+    return created(represent(_insert(new_key(), new)))
+
+
+@LIST.on("GET", scope=READ)
+def get_list(key: str) -> Resource:
+    """A list, with how much on it is open and done."""
+    return represent(find_list(key))
+
+
+@LIST.on("PUT", scope=WRITE, takes=WholeList)
+def put_list(whole: WholeList, key: str) -> Reply:
+    """Replace a list, or make one under a key of your own choice."""
+    current = find(TaskList, asker().reach, key, SEEN)
+    if current is None:
+        return created(represent(_insert(key, whole)))
+    return Reply(represent(_update(current, whole.members())))
+
+
+@LIST.on("PATCH", scope=WRITE, takes=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+def change_list(changes: ListChanges, key: str) -> Resource:
+    """Change a list's title or description, or archive it."""
+    return represent(_update(find_list(key), changes.sent()))
+
+
+@LIST.on("DELETE", scope=WRITE)
+def delete_list(key: str) -> Reply:
+    """Delete a list, and the tasks on it."""
+    if remove(TaskList, asker().reach, key, SEEN) is None:
+        raise NotFound
+    return no_content()
+
+
+# -- finders, and how rows come about
+
+
+def find_list(key: str) -> AnyRow:
+    """The asker's list of this key.
+
+    :raises NotFound: when there is none.
+    """
+    row = find(TaskList, asker().reach, key, SEEN)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def count(reach: Reach, key: str, *, opened: int = 0, done: int = 0) -> None:
+    """Add to a list's counts, in the transaction that changes its tasks."""
+    if opened or done:
+        execute(_COUNT, {**reach.parameters(), "of_key": key, "more": opened, "more_done": done})
+
+
+_COUNT = (
+    update(TaskList)
+    .where(*owned(TaskList), TaskList.key == bindparam("of_key"))
+    .values(
+        open_count=TaskList.open_count + bindparam("more"),
+        done_count=TaskList.done_count + bindparam("more_done"),
+    )
+)
+
+
+def _insert(key: str, new: NewList) -> AnyRow:
+    moment = now()
+    values = _columns(new.members())
+    stamps = {"created_at": moment, "updated_at": moment}
+    return add(
+        TaskList, asker().reach, SEEN, key=key, open_count=0, done_count=0, **values, **stamps
+    )
+
+
+def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
+    changed = {name: value for name, value in wanted.items() if getattr(current, name) != value}
+    if not changed:
+        return current
+    row = change(TaskList, asker().reach, current.key, SEEN, **_columns(changed), updated_at=now())
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _columns(members: dict[str, Any]) -> dict[str, Any]:
+    """Members as columns: text is also kept folded, for comparing."""
+    texts = {name: members[name] for name in ("title", "description") if name in members}
+    return members | {f"{name}_folded": folded(text) for name, text in texts.items()}

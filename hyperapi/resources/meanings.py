@@ -1,0 +1,31 @@
+"""What the names mean that the service uses: its relations and its types of problem."""
+
+from hyperapi.hypermedia.model import RELATIONS, Resource
+from hyperapi.web.problems import NotFound, all_problems
+from hyperapi.web.routing import OPEN, Place
+
+RELATION = Place("relation", "/rels/<string:key>", owned=False)
+PROBLEM = Place("problem", "/problems/<string:key>", owned=False)
+
+
+@RELATION.on("GET", scope=OPEN)
+def get_relation(key: str) -> Resource:
+    """What a link relation means."""
+    if key not in RELATIONS:
+        raise NotFound
+    return Resource(RELATION.uri(key), {"name": key, "meaning": RELATIONS[key]})
+
+
+@PROBLEM.on("GET", scope=OPEN)
+def get_problem(key: str) -> Resource:
+    """What a problem type means, and what to do about it."""
+    for problem in all_problems():
+        if problem.name == key:
+            members = {
+                "name": key,
+                "title": problem.title,
+                "status": problem.status,
+                "meaning": problem.meaning(),
+            }
+            return Resource(PROBLEM.uri(key), members)
+    raise NotFound

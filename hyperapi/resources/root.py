@@ -1,0 +1,19 @@
+"""The root: the one URI that a client has to know."""
+
+from hyperapi.auth.guard import asker_or_none
+from hyperapi.hypermedia.model import Resource
+from hyperapi.web.routing import PUBLIC, Place
+from hyperapi.web.uris import uri, uri_template
+
+ROOT = Place("root", "/")
+
+
+@ROOT.on("GET", scope=PUBLIC)
+def get_root() -> Resource:
+    """Where everything begins."""
+    who = asker_or_none()
+    links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks")}
+    if who is not None:
+        links["user"] = uri("user", who.user)
+    templates = {name: uri_template(name) for name in ("list", "task")}
+    return Resource(ROOT.uri(), {"title": "hyperapi", "version": "1"}, links, templates)

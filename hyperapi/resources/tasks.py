@@ -1,0 +1,299 @@
+"""Tasks: each is on one list, and may move to another of the same user's."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import MISSING, AfterValidator, Field
+
+from hyperapi.access import add, change, find, remove, seen
+from hyperapi.auth.guard import asker
+from hyperapi.clock import now
+from hyperapi.db import AnyRow
+from hyperapi.hypermedia.model import Resource
+from hyperapi.keys import new_key
+from hyperapi.models import Task, TaskList
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing, Query, Sort
+from hyperapi.resources.collection import page
+from hyperapi.resources.lists import LIST, Title, count, find_list
+from hyperapi.text import folded
+from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText, Text
+from hyperapi.web.problems import NotFound, invalid
+from hyperapi.web.replies import Reply, created, no_content
+from hyperapi.web.routing import READ, WRITE, Place
+from hyperapi.web.uris import named_by
+
+TASKS = Place("tasks", "/tasks")
+TASKS_OF_LIST = Place("tasks_of_list", "/lists/<uuid:key>/tasks")
+TASK = Place("task", "/tasks/<uuid:key>")
+
+PRIORITIES = ("none", "low", "medium", "high")
+LONGEST_TAG = 40
+
+# -- what may be sent
+
+
+def _as_set(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Description = Annotated[Text, Field(title="Description", max_length=10_000)]
+Done = Annotated[bool, Field(title="Done")]
+DueAt = Annotated[InstantText | None, Field(title="Due")]
+Priority = Annotated[Literal["none", "low", "medium", "high"], Field(title="Priority")]
+Tag = Annotated[Text, Field(min_length=1, max_length=LONGEST_TAG, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tags = Annotated[list[Tag], AfterValidator(_as_set), Field(title="Tags", max_length=20)]
+ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"})]
+
+
+class NewTask(Body):
+    """A task to be made."""
+
+    title: Title
+    description: Description = ""
+    done: Done = False
+    due_at: DueAt = None
+    priority: Priority = "none"
+    tags: Tags = Field(default=[])
+
+
+class WholeTask(NewTask):
+    """A task as it is to be, whole; it stays where it is when no list is named."""
+
+    read_only = frozenset({"completed_at", "created_at", "updated_at"})
+
+    list_uri: ListUri | MISSING = MISSING
+
+
+class TaskChanges(Body):
+    """What is to be different about a task."""
+
+    title: Title | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    done: Done | MISSING = MISSING
+    due_at: DueAt | MISSING = MISSING
+    priority: Priority | MISSING = MISSING
+    tags: Tags | MISSING = MISSING
+    list_uri: ListUri | MISSING = MISSING
+
+
+# -- what may be asked
+
+SEEN = seen(
+    Task,
+    "key",
+    "list",
+    "title",
+    "description",
+    "done",
+    "due_at",
+    "priority",
+    "tags",
+    "completed_at",
+    "created_at",
+    "updated_at",
+)
+
+FILTERS = {
+    "done": filters.flag(Task.done, "tasks that are done, or the others"),
+    "title": filters.whole(Task.title_folded, "tasks with this title"),
+    "title_prefix": filters.prefix(Task.title_folded, "tasks whose title begins so"),
+    "q": filters.within(
+        [Task.title_folded, Task.description_folded],
+        "tasks with this in their title or description",
+    ),
+    "tag": filters.line_of(Task.tags, "tasks with this tag; repeated: with all", LONGEST_TAG),
+    "priority": filters.one_of(Task.priority, PRIORITIES, "tasks of this priority"),
+    "due_before": filters.before(Task.due_at, "tasks due before this instant"),
+    "due_after": filters.since(Task.due_at, "tasks due at this instant or later"),
+    "has_due": filters.present(Task.due_at, "tasks that are due some time, or the others"),
+    "created_before": filters.before(Task.created_at, "tasks made before this instant"),
+    "created_after": filters.since(Task.created_at, "tasks made at this instant or later"),
+    "updated_before": filters.before(Task.updated_at, "tasks last changed before this instant"),
+    "updated_after": filters.since(Task.updated_at, "tasks last changed then or later"),
+}
+
+SORTS = {
+    "created_at": Sort(Task.created_at),
+    "updated_at": Sort(Task.updated_at),
+    "due_at": Sort(Task.due_at, nullable=True),
+    "title": Sort(Task.title_folded),
+    "priority": Sort(Task.priority),
+}
+
+OF_LIST = Listing(Task, SEEN, filters=FILTERS, sorts=SORTS)
+OF_ALL = Listing(
+    Task,
+    SEEN,
+    filters={
+        **FILTERS,
+        "list": filters.named(Task.list, lambda text: named_by(text, LIST.name), "tasks on it"),
+    },
+    sorts=SORTS,
+)
+
+# -- what is seen
+
+
+def representer() -> Callable[[AnyRow], Resource]:
+    """A function from rows to tasks as they are seen, for use over many rows."""
+    task_uri, uri_of_list = TASK.uri_of(), LIST.uri_of()
+
+    def represent(row: AnyRow) -> Resource:
+        key, list_, title, description, done, due, priority, tags, completed, made, updated, *_ = (
+            row
+        )
+        list_uri = uri_of_list(list_)
+        members = {
+            "title": title,
+            "description": description,
+            "done": done,
+            "due_at": due,
+            "priority": PRIORITIES[priority],
+            "tags": tags[1:-1].split("\n") if tags else [],
+            "completed_at": completed,
+            "created_at": made,
+            "updated_at": updated,
+            "list_uri": list_uri,
+        }
+        return Resource(task_uri(key), members, {"list": list_uri})
+
+    return represent
+
+
+def represent(row: AnyRow) -> Resource:
+    """One task as it is seen."""
+    return representer()(row)
+
+
+# -- what may be done
+
+
+@TASKS.on("GET", scope=READ, asks=OF_ALL)
+def get_tasks(query: Query) -> Resource:
+    """All your tasks, page by page."""
+    return page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
+
+
+@TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST)
+def get_tasks_of_list(query: Query, key: str) -> Resource:
+    """The tasks on a list, page by page."""
+    uri = TASKS_OF_LIST.uri(key)
+    found = page(OF_LIST, query, asker().reach, uri, "tasks", representer(), list=key)
+    if not found.items:
+        find_list(key)  # a task on it shows that a list is there; no task shows nothing
+    return found
+
+
+@TASKS_OF_LIST.on("POST", scope=WRITE, takes=NewTask, media=(JSON, FORM))
+def create_task(new: NewTask, key: str) -> Reply:
+    """Add a task to a list."""
+    find_list(key)
+    return created(represent(_insert(new_key(), new.members(), list=key)))
+
+
+@TASK.on("GET", scope=READ)
+def get_task(key: str) -> Resource:
+    """A task."""
+    return represent(_find(key))
+
+
+@TASK.on("PUT", scope=WRITE, takes=WholeTask)
+def put_task(whole: WholeTask, key: str) -> Reply:
+    """Replace a task, or make one under a key of your own choice."""
+    current = find(Task, asker().reach, key, SEEN)
+    members = whole.members()
+    if current is not None:
+        return Reply(represent(_update(current, members)))
+    if "list_uri" not in members:
+        raise invalid("/list_uri", "is required to make a task")
+    return created(represent(_insert(key, members)))
+
+
+@TASK.on("PATCH", scope=WRITE, takes=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+def change_task(changes: TaskChanges, key: str) -> Resource:
+    """Change a task, complete or reopen it, or move it to another list."""
+    return represent(_update(_find(key), changes.sent()))
+
+
+@TASK.on("DELETE", scope=WRITE)
+def delete_task(key: str) -> Reply:
+    """Delete a task."""
+    row = remove(Task, asker().reach, key, SEEN)
+    if row is None:
+        raise NotFound
+    _count(row.list, row.done, -1)
+    return no_content()
+
+
+# -- finders, and how rows come about
+
+
+def _find(key: str) -> AnyRow:
+    row = find(Task, asker().reach, key, SEEN)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _list_named(uri: str) -> str:
+    """The key of the asker's list that a URI names.
+
+    :raises Invalid: when it names none; of whose it might be, nothing is said.
+    """
+    key = named_by(uri, LIST.name)
+    if key is None or find(TaskList, asker().reach, key, seen(TaskList, "key")) is None:
+        raise invalid("/list_uri", "must be the URI of a list of yours")
+    return key
+
+
+def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
+    moment = now()
+    values = _columns(members) | {
+        **fixed,
+        "completed_at": moment if members["done"] else None,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    row = add(Task, asker().reach, SEEN, key=key, **values)
+    _count(row.list, row.done, 1)
+    return row
+
+
+def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
+    """Write what is different, and keep the lists' counts in step."""
+    shown = represent(current).members
+    changed = _columns({name: value for name, value in members.items() if shown[name] != value})
+    if not changed:
+        return current
+    moment = now()
+    if "done" in changed:
+        changed["completed_at"] = moment if changed["done"] else None
+    row = change(Task, asker().reach, current.key, SEEN, **changed, updated_at=moment)
+    if row is None:
+        raise NotFound
+    if (row.list, row.done) != (current.list, current.done):
+        _count(current.list, current.done, -1)
+        _count(row.list, row.done, 1)
+    return row
+
+
+def _columns(members: dict[str, Any]) -> dict[str, Any]:
+    """Members as the columns that hold them."""
+    values = {name: value for name, value in members.items() if name != "list_uri"}
+    for name in ("title", "description"):
+        if name in members:
+            values[f"{name}_folded"] = folded(members[name])
+    if "tags" in members:
+        values["tags"] = "\n" + "\n".join(members["tags"]) + "\n" if members["tags"] else ""
+    if "list_uri" in members:
+        values["list"] = _list_named(members["list_uri"])
+    if "priority" in members:
+        values["priority"] = PRIORITIES.index(members["priority"])
+    return values
+
+
+def _count(list_: str, done: bool, number: int) -> None:
+    """Count tasks that came to a list (or left it, when ``number`` is negative)."""
+    kind = {"done": number} if done else {"opened": number}
+    count(asker().reach, list_, **kind)

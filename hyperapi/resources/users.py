@@ -1,0 +1,266 @@
+"""Users: anyone may register; a user is seen and changed by nobody else."""
+
+from typing import Annotated, Any
+
+from pydantic import MISSING, BeforeValidator, Field
+from sqlalchemy.exc import IntegrityError
+
+from hyperapi.access import Reach, add, change, find, remove, seen
+from hyperapi.auth.guard import Asker, asker, asker_or_none
+from hyperapi.auth.passwords import LONGEST, SHORTEST
+from hyperapi.clock import now
+from hyperapi.db import AnyRow, read, write
+from hyperapi.hypermedia.model import Resource
+from hyperapi.keys import new_key
+from hyperapi.models import User
+from hyperapi.resources.collection import whole
+from hyperapi.resources.tokens import end_other_sessions, passwords, settings
+from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.problems import (
+    CredentialsInvalid,
+    LoginTooOld,
+    NotFound,
+    RegistrationClosed,
+    Taken,
+    invalid,
+)
+from hyperapi.web.ratelimit import client_address, limits, sign_in_attempt
+from hyperapi.web.replies import Reply, created, no_content
+from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, Place
+from hyperapi.web.uris import uri
+
+USERS = Place("users", "/users")
+USER = Place("user", "/users/<uuid:key>")
+
+# -- what may be sent
+
+
+def _lower(name: Any) -> Any:
+    return name.lower() if isinstance(name, str) and name.isascii() else name
+
+
+Username = Annotated[
+    str,
+    BeforeValidator(_lower),
+    Field(
+        title="User name",
+        min_length=3,
+        max_length=32,
+        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
+        json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},
+    ),
+]
+Address = Annotated[
+    Text,
+    Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", json_schema_extra={"format": "email"}),
+]
+Email = Annotated[Address | None, Field(title="E-mail address")]
+NewPassword = Annotated[
+    Text,
+    Field(
+        title="Password",
+        min_length=SHORTEST,
+        max_length=LONGEST,
+        json_schema_extra={"format": "password"},
+    ),
+]
+CurrentPassword = Annotated[
+    Text,
+    Field(title="Current password", max_length=LONGEST, json_schema_extra={"format": "password"}),
+]
+
+
+class Registration(Body):
+    """A user to be."""
+
+    username: Username
+    password: NewPassword
+    email: Email = None
+
+
+class WholeUser(Body):
+    """A user as it is to be, whole; the password stays when none is sent."""
+
+    read_only = frozenset({"created_at", "updated_at"})
+
+    username: Username
+    email: Email = None
+    password: NewPassword | MISSING = MISSING
+    current_password: CurrentPassword | MISSING = MISSING
+
+
+class UserChanges(Body):
+    """What is to be different about a user."""
+
+    username: Username | MISSING = MISSING
+    email: Email | MISSING = MISSING
+    password: NewPassword | MISSING = MISSING
+    current_password: CurrentPassword | MISSING = MISSING
+
+
+# -- what is seen
+
+SEEN = seen(User, "key", "username", "email", "created_at", "updated_at")
+
+
+def represent(row: AnyRow) -> Resource:
+    """A user as it sees itself."""
+    key, username, email, made, updated = row
+    members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
+    links = {"lists": uri("lists"), "tasks": uri("tasks"), "tokens": uri("tokens")}
+    return Resource(USER.uri(key), members, links)
+
+
+# -- what may be done
+
+
+@USERS.on("GET", scope=PUBLIC)
+def get_users() -> Resource:
+    """Yourself; to anyone else, where to register."""
+    who = asker_or_none()
+    shown = [_own(who)] if who is not None and who.may(ACCOUNT) else []
+    return whole(USERS.uri(), "users", shown)
+
+
+@USERS.on("POST", scope=OPEN, takes=Registration, media=(JSON, FORM), alone=True)
+def register(new: Registration) -> Reply:
+    """Register."""
+    if settings().registration != "open":
+        raise RegistrationClosed
+    limits().register.count(client_address())
+    return created(represent(create_user(new)))
+
+
+@USER.on("GET", scope=ACCOUNT)
+def get_user(key: str) -> Resource:
+    """Yourself."""
+    return _own(_asker_named(key))
+
+
+@USER.on("PUT", scope=ACCOUNT, takes=WholeUser, alone=True)
+def put_user(whole: WholeUser, key: str) -> Resource:
+    """Replace what is known of you."""
+    return _change(_asker_named(key), whole.members())
+
+
+@USER.on("PATCH", scope=ACCOUNT, takes=UserChanges, media=(JSON, MERGE_PATCH, FORM), alone=True)
+def change_user(changes: UserChanges, key: str) -> Resource:
+    """Change your name, address or password; a new password ends your other sessions."""
+    return _change(_asker_named(key), changes.sent())
+
+
+@USER.on("DELETE", scope=ACCOUNT)
+def delete_user(key: str) -> Reply:
+    """Delete your account, with everything that is yours."""
+    who = _asker_named(key)
+    if (now() - who.signed_in_at).total_seconds() > settings().fresh_login_lifetime:
+        raise LoginTooOld
+    remove(User, who.reach, key, SEEN)
+    return no_content()
+
+
+# -- finders, and how users come about
+
+
+def create_user(new: Registration) -> AnyRow:
+    """Keep a new user.
+
+    :raises Taken: when somebody has the name.
+    """
+    hashed = passwords().hash(new.password)
+    return write(lambda: _insert(new, hashed))
+
+
+def _insert(new: Registration, hashed: str) -> AnyRow:
+    moment, key = now(), new_key()
+    try:
+        return add(
+            User,
+            Reach(key),
+            SEEN,
+            username=new.username,
+            email=new.email,
+            password_hash=hashed,
+            disabled=False,
+            created_at=moment,
+            updated_at=moment,
+        )
+    except IntegrityError:
+        raise Taken(f"The name {new.username} is taken.") from None
+
+
+def _asker_named(key: str) -> Asker:
+    """The asker, if this is its key: other users are not there.
+
+    :raises NotFound: for every other key.
+    """
+    who = asker()
+    if key != who.user:
+        raise NotFound
+    return who
+
+
+def _own(who: Asker) -> Resource:
+    row = find(User, who.reach, who.user, SEEN)
+    if row is None:
+        raise NotFound
+    return represent(row)
+
+
+def _change(who: Asker, members: dict[str, Any]) -> Resource:
+    """Write what is different; passwords are worked on before the transaction begins."""
+    current_password = members.pop("current_password", None)
+    password = members.pop("password", None)
+    if password is None:
+        return write(lambda: _update(who, members))
+    verified = _verified(who, current_password)
+    hashed = passwords().hash(password)
+    return write(lambda: _update_with_password(who, members, verified, hashed))
+
+
+def _verified(who: Asker, password: str | None) -> str:
+    """The hash of the asker's present password, when ``password`` is it.
+
+    :raises Invalid: when it is not, which counts as a failed sign-in.
+    """
+    if password is None:
+        raise invalid("/current_password", "is required to change the password")
+    kept = str(read(lambda: _password_hash(who)))
+    try:
+        with sign_in_attempt(who.username):
+            if not passwords().verify(password, kept)[0]:
+                raise CredentialsInvalid
+    except CredentialsInvalid:
+        raise invalid("/current_password", "is not your current password") from None
+    return kept
+
+
+def _password_hash(who: Asker) -> str | None:
+    row = find(User, who.reach, who.user, (User.password_hash,))
+    return None if row is None else row.password_hash
+
+
+def _update_with_password(
+    who: Asker, members: dict[str, Any], verified: str, hashed: str
+) -> Resource:
+    if _password_hash(who) != verified:
+        raise invalid("/current_password", "was changed a moment ago")
+    end_other_sessions(who)
+    return _update(who, {**members, "password_hash": hashed})
+
+
+def _update(who: Asker, members: dict[str, Any]) -> Resource:
+    current = find(User, who.reach, who.user, SEEN)
+    if current is None:
+        raise NotFound
+    changed = {
+        name: value for name, value in members.items() if getattr(current, name, None) != value
+    }
+    if not changed:
+        return represent(current)
+    try:
+        row = change(User, who.reach, who.user, SEEN, **changed, updated_at=now())
+    except IntegrityError:
+        raise Taken(f"The name {changed['username']} is taken.") from None
+    assert row is not None, "it was there a moment ago, in this transaction"
+    return represent(row)

@@ -1,0 +1,242 @@
+"""Every operator's choice: its name, type, default and meaning; the only reader of the environment.
+
+A field ``access_token_lifetime`` is the variable ``HYPERAPI_ACCESS_TOKEN_LIFETIME``, read from the
+environment or from a file ``.env`` in the working folder (the environment wins). ``.env.example``
+holds every one with its default; a test keeps it so.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from limits import RateLimitItem, parse_many
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "HYPERAPI_"
+
+
+class SettingsError(ValueError):
+    """A setting that the service cannot start with; its text is one line that names it."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _boolean(value: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    try:
+        return known[value.strip().lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
+def _number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,10}", value.strip()) or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def _limits(value: str) -> tuple[RateLimitItem, ...]:
+    try:
+        return tuple(parse_many(value)) if value.strip() else ()
+    except ValueError:
+        raise ValueError("must be limits as 10/minute or 60/hour;5/second, or empty") from None
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be {' or '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment
+    ):
+        raise ValueError("must be as https://todo.example.org or https://example.org/todo")
+    return value.rstrip("/")
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = _words(value)
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin):
+            raise ValueError("must be origins as https://app.example.org, or *")
+    return origins
+
+
+def _database_url(value: str) -> str:
+    if not value:
+        return value
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("must be a URL as sqlite:///todo.db or postgresql://host/name") from None
+    backend = {"postgres": "postgresql"}.get(url.drivername, url.drivername)
+    if backend == "postgresql":
+        backend = "postgresql+psycopg"
+    if backend not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    if backend == "sqlite" and (not url.database or url.database == ":memory:"):
+        raise ValueError("must name a file: every worker opens the database for itself")
+    if backend == "sqlite":
+        url = url.set(database=str(Path(url.database or "").absolute()))
+    return url.set(drivername=backend).render_as_string(hide_password=False)
+
+
+def _setting(
+    default: str, parse: Callable[[str], Any], meaning: str, *, secret: bool = False
+) -> Any:
+    """A setting: its default and its parser, both in the terms of the environment."""
+    return field(
+        default=parse(default),
+        repr=not secret,
+        metadata={"default": default, "parse": parse, "help": meaning},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator may choose. Durations are in seconds."""
+
+    host: str = _setting("127.0.0.1", _text, "address that `hyperapi serve` listens on")
+    port: int = _setting("5000", _number(0, 65535), "port that `hyperapi serve` listens on")
+    workers: int = _setting("0", _number(0, 256), "worker processes; 0 is one per core")
+    threads: int = _setting("4", _number(1, 1000), "requests that one worker works on at once")
+    instance: str = _setting("instance", _text, "folder of the embedded database and its key")
+    database_url: str = _setting(
+        "", _database_url, "database; empty is SQLite in the instance folder", secret=True
+    )
+    busy_timeout: int = _setting(
+        "5", _number(1, 60), "how long a request waits for a busy database before it is told 503"
+    )
+    secret_keys: tuple[str, ...] = _setting(
+        "",
+        _words,
+        "keys that sign tokens and cursors, comma-separated, oldest first: the last signs, all "
+        "verify; with the embedded database, empty generates one and keeps it there",
+        secret=True,
+    )
+    public_url: str = _setting(
+        "", _public_url, "scheme, host and prefix of every URI; empty: as asked"
+    )
+    trusted_proxies: int = _setting(
+        "0", _number(0, 10), "proxies in front whose X-Forwarded-For -Proto -Host -Prefix count"
+    )
+    trusted_hosts: tuple[str, ...] = _setting(
+        "", _words, "what may be a Host, comma-separated, .example.org with all below; empty is any"
+    )
+    cors_origins: tuple[str, ...] = _setting("*", _origins, "origins whose scripts may use the API")
+    registration: str = _setting(
+        "open", _one_of("open", "closed"), "who may register: open or closed"
+    )
+    access_token_lifetime: int = _setting("3600", _number(1, 86400), "life of an access token")
+    fresh_login_lifetime: int = _setting(
+        "600", _number(1), "how old a sign-in may be that deletes its account"
+    )
+    max_sessions: int = _setting("100", _number(1, 10000), "sessions that a user may have at once")
+    hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
+    hashing_memory: int = _setting("19456", _number(8, 4194304), "KiB of memory that a hash takes")
+    hashing_rounds: int = _setting("2", _number(1, 100), "passes that a hash makes over its memory")
+    sign_in_limit: tuple[RateLimitItem, ...] = _setting(
+        "10/minute", _limits, "failed sign-ins per name and client address"
+    )
+    sign_in_address_limit: tuple[RateLimitItem, ...] = _setting(
+        "60/minute", _limits, "failed sign-ins per client address"
+    )
+    register_limit: tuple[RateLimitItem, ...] = _setting(
+        "20/hour", _limits, "registrations per client address"
+    )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """The settings of this process: ``environment``, or the environment over ``.env``.
+
+        :raises SettingsError: for a value that cannot be used, naming it.
+        """
+        if environment is None:
+            stored = {name: value or "" for name, value in dotenv_values(".env").items()}
+            environment = {**stored, **os.environ}
+        chosen = {
+            each.name: _parse(each, environment[variable(each)])
+            for each in fields(cls)
+            if variable(each) in environment
+        }
+        return cls(**chosen)
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        keep(self, "instance", str(Path(self.instance).absolute()))
+        if not self.database_url:
+            keep(self, "database_url", f"sqlite:///{self.instance}/hyperapi.db")
+        if not self.secret_keys:
+            keep(self, "secret_keys", (self._kept_key(),))
+
+    @property
+    def embedded(self) -> bool:
+        """Is the database a file of this machine, which this process may create?"""
+        return self.database_url.startswith("sqlite:")
+
+    def _kept_key(self) -> str:
+        """The key kept beside the embedded database, made at the first start."""
+        if not self.embedded:
+            raise SettingsError(
+                f"{PREFIX}SECRET_KEYS must be set when the database is not the embedded one; "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes a key"
+            )
+        path = Path(self.instance, "secret_key")
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _create_private(path, secrets.token_urlsafe(32))
+            return path.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
+
+
+def variable(setting: Field[Any]) -> str:
+    """The environment variable of a field of :class:`Settings`."""
+    return PREFIX + setting.name.upper()
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none: misspelt, or of another version."""
+    known = {variable(each) for each in fields(Settings)}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _parse(setting: Field[Any], value: str) -> Any:
+    try:
+        return setting.metadata["parse"](value)
+    except ValueError as error:
+        raise SettingsError(f"{variable(setting)} {error}") from None
+
+
+def _create_private(path: Path, text: str) -> None:
+    """Make a file that its owner alone may read; whole from its first moment, never replaced."""
+    with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
+        draft.write(text)
+        draft.flush()
+        with suppress(FileExistsError):  # another worker was first: its key is the one
+            os.link(draft.name, path)

@@ -1,0 +1,156 @@
+"""What tests stand on: applications on databases of their own, and people who sign in for real."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from hyperapi import Settings, create_app, migrating
+from hyperapi.clock import move
+from hyperapi.db import database
+
+PASSWORD = "correct horse battery"
+CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
+NO_LIMITS = {
+    "HYPERAPI_SIGN_IN_LIMIT": "",
+    "HYPERAPI_SIGN_IN_ADDRESS_LIMIT": "",
+    "HYPERAPI_REGISTER_LIMIT": "",
+}
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database with nothing in it, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "hyperapi.db"
+    migrating.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
+    """Make an application by some settings, on one database per test."""
+    path = tmp_path / "hyperapi.db"
+    path.write_bytes(empty_database.read_bytes())
+    made: list[Flask] = []
+
+    def make(**settings: str) -> Flask:
+        chosen = {
+            "HYPERAPI_INSTANCE": str(tmp_path),
+            "HYPERAPI_DATABASE_URL": f"sqlite:///{path}",
+            **CHEAP_HASHING,
+            **NO_LIMITS,
+            **{f"HYPERAPI_{name.upper()}": value for name, value in settings.items()},
+        }
+        app = create_app(Settings.read(chosen))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            database.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """An application with default settings, but for cheap hashing and no limits."""
+    return make_app()
+
+
+@pytest.fixture
+def clock() -> Iterator[Callable[..., None]]:
+    """Move the clock; it is right again after the test."""
+    yield move
+    move(timedelta())
+
+
+@dataclass
+class Person:
+    """Somebody at the API: knows the root, follows links, and may have a token."""
+
+    client: FlaskClient
+    name: str = ""
+    token: str = ""
+
+    def ask(self, method: str, uri: str, **request: Any) -> TestResponse:
+        """Send a request, with the token if there is one."""
+        headers = dict(request.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return self.client.open(uri, method=method, headers=headers, **request)
+
+    def get(self, uri: str, **request: Any) -> Any:
+        """The document at a URI, which must be there."""
+        response = self.ask("GET", uri, **request)
+        assert response.status_code == 200, response.text
+        return response.json
+
+    def create(self, uri: str, **members: Any) -> Any:
+        """The document of what was made, which must have worked."""
+        response = self.ask("POST", uri, json=members)
+        assert response.status_code == 201, response.text
+        return response.json
+
+    @property
+    def root(self) -> Any:
+        """The root's document."""
+        return self.get("/api/v1/")
+
+    def register(self, name: str) -> "Person":
+        """Become somebody who may sign in."""
+        self.create(self.root["users_uri"], username=name, password=PASSWORD)
+        self.name = name
+        return self
+
+    def sign_in(self, **wanted: Any) -> "Person":
+        """Trade name and password for a token."""
+        self.token = ""
+        made = self.create(self.root["tokens_uri"], username=self.name, password=PASSWORD, **wanted)
+        self.token = made["access_token"]
+        return self
+
+    def make_list(self, title: str = "Groceries", **members: Any) -> Any:
+        """A new list."""
+        return self.create(self.root["lists_uri"], title=title, **members)
+
+    def make_task(self, task_list: Any, title: str = "Milk", **members: Any) -> Any:
+        """A new task on a list."""
+        return self.create(task_list["tasks_uri"], title=title, **members)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Person:
+    """Somebody without a token."""
+    return Person(app.test_client())
+
+
+@pytest.fixture
+def make_person(app: Flask) -> Callable[..., Person]:
+    """Make somebody who is signed in."""
+    numbers = count(1)
+
+    def make(name: str | None = None, **wanted: Any) -> Person:
+        return Person(app.test_client()).register(name or f"user{next(numbers)}").sign_in(**wanted)
+
+    return make
+
+
+@pytest.fixture
+def alice(make_person: Callable[..., Person]) -> Person:
+    """Alice, signed in."""
+    return make_person("alice")
+
+
+@pytest.fixture
+def bob(make_person: Callable[..., Person]) -> Person:
+    """Bob, signed in: everybody's neighbour."""
+    return make_person("bob")
