@@ -4,7 +4,7 @@ What is outside of a :class:`Reach` is not refused but not there: nothing that t
 return can tell another user's row from one that never was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Select,
     Table,
     bindparam,
     delete,
@@ -21,9 +20,8 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 
-from hyperapi.db import AnyRow, execute
+from hyperapi.db import AnyRow, Statement
 from hyperapi.models import Base, Instant, InstantText
 
 Model = type[Base]
@@ -71,24 +69,30 @@ def table_of(model: Model) -> Table:
 
 def find(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
     """The row named ``key``, or None when there is none within reach."""
-    return execute(_find(model, columns), {**reach.parameters(), "key": key}).one_or_none()
+    return _find(model, columns).row({**reach.parameters(), "of_key": key})
 
 
 def add(model: Model, reach: Reach, columns: Columns, **values: Any) -> AnyRow:
     """Insert a row of the owner's, and return it."""
-    return execute(_add(model, columns), {_owner_name(model): reach.owner, **values}).one()
+    names = tuple(sorted({_owner_name(model), *values}))
+    named = _as_new({_owner_name(model): reach.owner, **values})
+    return _add(model, columns, names).row(named)
 
 
 def change(model: Model, reach: Reach, key: str, columns: Columns, **values: Any) -> AnyRow | None:
     """Change the named columns of a row, and return it; None when it is not within reach."""
     statement = _change(model, columns, tuple(sorted(values)))
-    named = {f"new_{name}": value for name, value in values.items()}
-    return execute(statement, {**reach.parameters(), "of_key": key, **named}).one_or_none()
+    return statement.row({**reach.parameters(), "of_key": key, **_as_new(values)})
 
 
 def remove(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
     """Delete a row, and return what it was; None when it is not within reach."""
-    return execute(_remove(model, columns), {**reach.parameters(), "of_key": key}).one_or_none()
+    return _remove(model, columns).row({**reach.parameters(), "of_key": key})
+
+
+def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values under the names that they are bound to: a column's own name is the engine's."""
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 def _owner_name(model: Model) -> str:
@@ -100,30 +104,30 @@ def _owner_column(model: Model) -> Column[Any]:
     return table_of(model).c[_owner_name(model)]
 
 
-def _named(model: Model, parameter: str) -> list[ColumnElement[bool]]:
-    return [*owned(model), table_of(model).c.key == bindparam(parameter)]
+def _named(model: Model) -> list[ColumnElement[bool]]:
+    return [*owned(model), table_of(model).c.key == bindparam("of_key")]
+
+
+def _new(names: Iterable[str]) -> dict[str, Any]:
+    return {name: bindparam(f"new_{name}") for name in names}
 
 
 @lru_cache(maxsize=256)
-def _find(model: Model, columns: Columns) -> Select[*tuple[Any, ...]]:
-    return select(*columns).where(*_named(model, "key"))
+def _find(model: Model, columns: Columns) -> Statement:
+    return Statement(select(*columns).where(*_named(model)))
 
 
 @lru_cache(maxsize=256)
-def _add(model: Model, columns: Columns) -> ReturningInsert[*tuple[Any, ...]]:
-    return insert(table_of(model)).returning(*columns)
+def _add(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
+    return Statement(insert(table_of(model)).values(_new(names)).returning(*columns))
 
 
 @lru_cache(maxsize=256)
-def _change(
-    model: Model, columns: Columns, names: Sequence[str]
-) -> ReturningUpdate[*tuple[Any, ...]]:
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return (
-        update(table_of(model)).where(*_named(model, "of_key")).values(values).returning(*columns)
-    )
+def _change(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
+    changed = update(table_of(model)).where(*_named(model)).values(_new(names))
+    return Statement(changed.returning(*columns))
 
 
 @lru_cache(maxsize=256)
-def _remove(model: Model, columns: Columns) -> ReturningDelete[*tuple[Any, ...]]:
-    return delete(table_of(model)).where(*_named(model, "of_key")).returning(*columns)
+def _remove(model: Model, columns: Columns) -> Statement:
+    return Statement(delete(table_of(model)).where(*_named(model)).returning(*columns))

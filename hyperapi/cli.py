@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select, update
 from hyperapi import migrating
 from hyperapi.app import create_app
 from hyperapi.clock import write_instant
-from hyperapi.db import Busy, execute, read, write
+from hyperapi.db import Busy, Statement, read, write
 from hyperapi.models import User
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
@@ -100,9 +100,8 @@ def create(username: str, email: str | None, password: str) -> None:
 def list_users() -> None:
     """List users: name, since when, and whether disabled."""
     with _app().app_context():
-        for user in read(lambda: execute(_ALL_USERS).all()):
-            state = "disabled" if user.disabled else "active"
-            click.echo(f"{user.username:32} {write_instant(user.created_at):28} {state}")
+        for name, made, off in read(lambda: _ALL_USERS.rows({})):
+            click.echo(f"{name:32} {write_instant(made):28} {'disabled' if off else 'active'}")
 
 
 @users.command("disable")
@@ -112,7 +111,7 @@ def disable(username: str, undo: bool) -> None:
     """Keep a user out: every token of theirs is refused from now on."""
     with _app().app_context():
         wanted = {"name": username.lower(), "wanted": not undo}
-        if write(lambda: execute(_DISABLE, wanted).rowcount) == 0:
+        if write(lambda: _DISABLE.run(wanted)) == 0:
             raise click.ClickException(f"There is no user {username}.")
         click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
 
@@ -153,7 +152,9 @@ def _in_words(problem: Problem) -> str:
     return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
 
 
-_ALL_USERS = select(User.username, User.created_at, User.disabled).order_by(User.username)
-_DISABLE = (
+_ALL_USERS = Statement(
+    select(User.username, User.created_at, User.disabled).order_by(User.username)
+)
+_DISABLE = Statement(
     update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))
 )

@@ -5,6 +5,7 @@ owned tables. A row of somebody else's cannot be reached by its key alone, and a
 spreads rows over machines can keep one user's rows together.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,12 +92,10 @@ class InstantText(Instant):
 
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return write_instant(value.astimezone(UTC))
-        return value.replace(".000000Z", "Z")
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002
+        if dialect.name == "sqlite":
+            return lambda text: text and text.replace(".000000Z", "Z")
+        return lambda moment: moment and write_instant(moment.astimezone(UTC))
 
 
 class Folded(TypeDecorator[str]):

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from flask import current_app, g, request
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 
 from hyperapi.access import Reach, change, seen
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.clock import now
-from hyperapi.db import Busy, execute, write
+from hyperapi.db import Busy, Statement, write
 from hyperapi.models import Session, User
 from hyperapi.web.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.web.routing import READ, SCOPES, WRITE
@@ -72,7 +71,7 @@ def identify(claims: Claims) -> Asker:
     :raises TokenRevoked: when the session was ended, or its user disabled or deleted.
     :raises TokenExpired: when the session's time is over.
     """
-    row = execute(_look_up(), {"owner": claims.owner, "session": claims.session}).one_or_none()
+    row = _LOOK_UP.row({"owner": claims.owner, "session": claims.session})
     if row is None or row.disabled:
         raise TokenRevoked
     if row.expires_at <= now():
@@ -123,17 +122,15 @@ def _touch(who: Asker, moment: datetime) -> Any:
     return change(Session, who.reach, who.session, seen(Session, "key"), last_used_at=moment)
 
 
-@cache
-def _look_up() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            User.username,
-            User.disabled,
-            Session.scope,
-            Session.created_at,
-            Session.last_used_at,
-            Session.expires_at,
-        )
-        .join(User, User.key == Session.owner)
-        .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))
+_LOOK_UP = Statement(
+    select(
+        User.username,
+        User.disabled,
+        Session.scope,
+        Session.created_at,
+        Session.last_used_at,
+        Session.expires_at,
     )
+    .join(User, User.key == Session.owner)
+    .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))
+)

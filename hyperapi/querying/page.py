@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     and_,
     bindparam,
     false,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
-from hyperapi.db import AnyRow, execute
+from hyperapi.db import AnyRow, Statement
 from hyperapi.querying.cursor import Cursors, Place, Towards
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
@@ -221,7 +220,7 @@ class Listing:
         }
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = execute(self._statement(asked), {**conditions, **window, **at}).all()
+        rows = self._statement(asked).rows({**conditions, **window, **at})
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
@@ -229,7 +228,7 @@ class Listing:
         total = None
         if query.total:
             counted = _Asked(asked.fixed, asked.filters, ())
-            total = execute(self._count(counted), conditions).scalar_one()
+            total = self._count(counted).rows(conditions)[0][0]
         return self._linked(query, rows, start, more, total, cursors, bound_to)
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
@@ -290,7 +289,7 @@ class Listing:
         ]
         return [*owned(self.model), *self.where, *fixed, *narrowed]
 
-    def _build(self, asked: _Asked) -> Select[*tuple[Any, ...]]:
+    def _build(self, asked: _Asked) -> Statement:
         terms = self._terms(asked.sort)
         statement = (
             select(*self.columns, *(as_text(term.column).label(None) for term in terms))  # type: ignore[arg-type]
@@ -301,10 +300,11 @@ class Listing:
         )
         if asked.nulls is not None:
             statement = statement.where(_beyond(terms, asked.nulls, asked.backward))
-        return statement
+        return Statement(statement)
 
-    def _build_count(self, asked: _Asked) -> Select[*tuple[Any, ...]]:
-        return select(func.count()).select_from(table_of(self.model)).where(*self._where(asked))
+    def _build_count(self, asked: _Asked) -> Statement:
+        counted = select(func.count()).select_from(table_of(self.model))
+        return Statement(counted.where(*self._where(asked)))
 
 
 def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:

@@ -2,10 +2,12 @@
 
 from sqlalchemy import select
 
-from hyperapi.db import execute
+from hyperapi.db import Statement
 from hyperapi.hypermedia.model import Resource
 from hyperapi.models import User
 from hyperapi.web.routing import OPEN, Place
+
+_ANY_USER = Statement(select(User.key).limit(1))
 
 LIVE = Place("live", "/health/live", prefix="", owned=False)
 READY = Place("ready", "/health/ready", prefix="", owned=False)
@@ -20,5 +22,5 @@ def get_live() -> Resource:
 @READY.on("GET", scope=OPEN)
 def get_ready() -> Resource:
     """The database answers, and has the tables that are asked of it; otherwise 503."""
-    execute(select(User.key).limit(1))
+    _ANY_USER.rows({})
     return Resource(READY.uri(), {"status": "ready"})

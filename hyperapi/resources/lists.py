@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, update
 from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.guard import asker
 from hyperapi.clock import now
-from hyperapi.db import AnyRow, execute
+from hyperapi.db import AnyRow, Statement
 from hyperapi.hypermedia.model import Resource
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
@@ -177,10 +177,10 @@ def find_list(key: str) -> AnyRow:
 def count(reach: Reach, key: str, *, opened: int = 0, done: int = 0) -> None:
     """Add to a list's counts, in the transaction that changes its tasks."""
     if opened or done:
-        execute(_COUNT, {**reach.parameters(), "of_key": key, "more": opened, "more_done": done})
+        _COUNT.run({**reach.parameters(), "of_key": key, "more": opened, "more_done": done})
 
 
-_COUNT = (
+_COUNT = Statement(
     update(TaskList)
     .where(*owned(TaskList), TaskList.key == bindparam("of_key"))
     .values(

@@ -14,7 +14,7 @@ from hyperapi.auth.guard import Asker, access_tokens, asker_or_none, demand
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Claims
 from hyperapi.clock import now
-from hyperapi.db import AnyRow, execute, read, write
+from hyperapi.db import AnyRow, Statement, read, write
 from hyperapi.hypermedia.model import Resource
 from hyperapi.keys import new_key
 from hyperapi.models import Session, User
@@ -197,7 +197,7 @@ def sign_in(sent: SignIn) -> Reply:
 def sign_out_everywhere() -> Reply:
     """End all your sessions, this one too."""
     who = _asker()
-    execute(_END_ALL, who.reach.parameters())
+    _END_ALL.run(who.reach.parameters())
     return no_content()
 
 
@@ -233,7 +233,7 @@ def passwords() -> Passwords:
 
 def end_other_sessions(who: Asker) -> None:
     """End every session of the asker's but the asking one."""
-    execute(_END_OTHERS, {**who.reach.parameters(), "this": who.session})
+    _END_OTHERS.run({**who.reach.parameters(), "this": who.session})
 
 
 def _asker() -> Asker:
@@ -262,7 +262,7 @@ def _signed_in(sent: SignIn) -> Resource:
     scope, life = sent.wanted_scope(), sent.wanted_life(settings().access_token_lifetime)
     name = sent.username.lower()
     with sign_in_attempt(name):
-        user = read(lambda: execute(_BY_NAME, {"name": name}).one_or_none())
+        user = read(lambda: _BY_NAME.row({"name": name}))
         kept = None if user is None else user.password_hash
         right, renewed = passwords().verify(sent.password, kept)
         if user is None or not right or user.disabled:
@@ -311,21 +311,20 @@ def _with_secrets(row: AnyRow, reach: Reach, moment: datetime, life: timedelta) 
 
 def _make_room(reach: Reach, moment: datetime) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many."""
-    execute(_FORGET, {**reach.parameters(), "moment": moment})
-    surplus = execute(
-        _LONGEST_UNUSED, {**reach.parameters(), "kept": settings().max_sessions - 1}
-    ).scalars()
-    for key in surplus.all():
+    _FORGET.run({**reach.parameters(), "moment": moment})
+    kept = {"kept": settings().max_sessions - 1}
+    for (key,) in _LONGEST_UNUSED.rows({**reach.parameters(), **kept}):
         remove(Session, reach, key, seen(Session, "key"))
 
 
-_BY_NAME = select(User.key, User.password_hash, User.disabled).where(
-    User.username == bindparam("name")
+_BY_NAME = Statement(
+    select(User.key, User.password_hash, User.disabled).where(User.username == bindparam("name"))
 )
-_END_ALL = delete(Session).where(*owned(Session))
-_END_OTHERS = _END_ALL.where(Session.key != bindparam("this"))
-_FORGET = _END_ALL.where(Session.expires_at <= bindparam("moment"))
-_LONGEST_UNUSED = (
+_OF_USER = delete(Session).where(*owned(Session))
+_END_ALL = Statement(_OF_USER)
+_END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
+_FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))
+_LONGEST_UNUSED = Statement(
     select(Session.key)
     .where(*owned(Session))
     .order_by(Session.last_used_at.desc(), Session.key.desc())

@@ -3,13 +3,12 @@
 from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, Field
-from sqlalchemy.exc import IntegrityError
 
 from hyperapi.access import Reach, add, change, find, remove, seen
 from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
 from hyperapi.clock import now
-from hyperapi.db import AnyRow, read, write
+from hyperapi.db import AnyRow, Clash, read, write
 from hyperapi.hypermedia.model import Resource
 from hyperapi.keys import new_key
 from hyperapi.models import User
@@ -185,7 +184,7 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
             created_at=moment,
             updated_at=moment,
         )
-    except IntegrityError:
+    except Clash:
         raise Taken(f"The name {new.username} is taken.") from None
 
 
@@ -260,7 +259,7 @@ def _update(who: Asker, members: dict[str, Any]) -> Resource:
         return represent(current)
     try:
         row = change(User, who.reach, who.user, SEEN, **changed, updated_at=now())
-    except IntegrityError:
+    except Clash:
         raise Taken(f"The name {changed['username']} is taken.") from None
     assert row is not None, "it was there a moment ago, in this transaction"
     return represent(row)

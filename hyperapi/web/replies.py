@@ -1,7 +1,8 @@
 """From what a view returns to an HTTP response: status, headers, and a shape of the resource."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 from flask import Response
@@ -10,7 +11,7 @@ from hyperapi.hypermedia import plain
 from hyperapi.hypermedia.model import RELATIONS, Resource
 from hyperapi.hypermedia.negotiate import choose
 from hyperapi.web.problems import NotAcceptable
-from hyperapi.web.uris import uri
+from hyperapi.web.uris import base, uri
 
 Headers = list[tuple[str, str]]
 
@@ -94,26 +95,29 @@ def json_response(document: object, media_type: str, status: int, headers: Heade
     )
 
 
-def link_headers(resource: Resource) -> Iterator[tuple[str, str]]:
+def link_headers(resource: Resource) -> Headers:
     """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
+    names = _relation_names(base())
     links = {"self": resource.uri, **resource.links}
-    yield (
-        "Link",
-        ", ".join(
-            f'<{target}>; rel="{_relation(relation)}"'
-            for relation, target in links.items()
-            if target
-        ),
-    )
-    if resource.templates:
-        yield (
-            "Link-Template",
-            ", ".join(
-                f'"{template}"; rel="{_relation(relation)}"'
-                for relation, template in resource.templates.items()
-            ),
-        )
+    linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]
+    templated = [
+        f'"{pattern}"; rel="{names[name]}"' for name, pattern in resource.templates.items()
+    ]
+    headers = [("Link", ", ".join(linked))]
+    if templated:
+        headers.append(("Link-Template", ", ".join(templated)))
+    return headers
 
 
-def _relation(name: str) -> str:
-    return uri("relation", name) if name in RELATIONS else name
+class _RelationNames(dict[str, str]):
+    """From a relation's name to what headers call it: IANA's by its name, ours by its URI."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = uri("relation", name) if name in RELATIONS else name
+        return self[name]
+
+
+@lru_cache(maxsize=64)
+def _relation_names(_: tuple[str, str, str]) -> _RelationNames:
+    """One for each base that URIs begin with."""
+    return _RelationNames()
