@@ -17,12 +17,11 @@ from sqlalchemy import (
     delete,
     insert,
     select,
-    type_coerce,
     update,
 )
 
 from hyperapi.db import AnyRow, Statement
-from hyperapi.models import Base, Instant, InstantText
+from hyperapi.models import Base, Instant, as_shown
 
 Model = type[Base]
 Columns = tuple[Any, ...]
@@ -54,9 +53,9 @@ def seen(model: Model, *names: str) -> Columns:
 
 
 def as_text(column: Column[Any]) -> ColumnElement[Any]:
-    """A column as it is shown; an instant is read as RFC 3339 text, with no detour."""
+    """A column as it is shown: an instant is read as RFC 3339 text, with no detour."""
     if isinstance(column.type, Instant):
-        return type_coerce(column, InstantText()).label(column.name)
+        return as_shown(column).label(column.name)
     return column
 
 

@@ -5,7 +5,6 @@ owned tables. A row of somebody else's cannot be reached by its key alone, and a
 spreads rows over machines can keep one user's rows together.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,10 +22,11 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-from hyperapi.clock import write_instant
 
 
 class Base(DeclarativeBase):
@@ -87,15 +87,24 @@ class Instant(TypeDecorator[Any]):
         return datetime.fromisoformat(value)
 
 
-class InstantText(Instant):
-    """The same, read as the text that representations show: a page of rows needs no more."""
+class as_shown(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """An instant as representations show it, written by the database: RFC 3339 in UTC, without
+    a fraction when it is zero."""
 
-    cache_ok = True
+    type = String()
+    inherit_cache = True
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002
-        if dialect.name == "sqlite":
-            return lambda text: text and text.replace(".000000Z", "Z")
-        return lambda moment: moment and write_instant(moment.astimezone(UTC))
+
+@compiles(as_shown, "sqlite")
+def _as_shown_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"replace({compiler.process(element.clauses, **kw)}, '.000000Z', 'Z')"
+
+
+@compiles(as_shown, "postgresql")
+def _as_shown_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    instant = compiler.process(element.clauses, **kw)
+    pattern = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+    return f"replace(to_char({instant} AT TIME ZONE 'UTC', '{pattern}'), '.000000Z', 'Z')"
 
 
 class Folded(TypeDecorator[str]):

@@ -1,6 +1,7 @@
 """What tests stand on: applications on databases of their own, and people who sign in for real."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -35,16 +36,16 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
-    """Make an application by some settings, on one database per test."""
-    path = tmp_path / "hyperapi.db"
+@contextmanager
+def applications(empty_database: Path, folder: Path) -> Iterator[MakeApp]:
+    """A maker of applications by some settings, all on one database in ``folder``."""
+    path = folder / "hyperapi.db"
     path.write_bytes(empty_database.read_bytes())
     made: list[Flask] = []
 
     def make(**settings: str) -> Flask:
         chosen = {
-            "HYPERAPI_INSTANCE": str(tmp_path),
+            "HYPERAPI_INSTANCE": str(folder),
             "HYPERAPI_DATABASE_URL": f"sqlite:///{path}",
             **CHEAP_HASHING,
             **NO_LIMITS,
@@ -61,6 +62,13 @@ def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
 
 
 @pytest.fixture
+def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
+    """Make an application by some settings, on one database per test."""
+    with applications(empty_database, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     """An application with default settings, but for cheap hashing and no limits."""
     return make_app()
@@ -71,6 +79,20 @@ def clock() -> Iterator[Callable[..., None]]:
     """Move the clock; it is right again after the test."""
     yield move
     move(timedelta())
+
+
+def problem(response: TestResponse, status: int, name: str) -> Any:
+    """The problem document of a reply, which must be of this status and type."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert response.json is not None
+    assert response.json["type"].endswith(f"/problems/{name}"), response.text
+    return response.json
+
+
+def pointers(response: TestResponse) -> list[str]:
+    """The members that a reply calls invalid."""
+    return [error["pointer"] for error in problem(response, 422, "invalid")["errors"]]
 
 
 @dataclass

@@ -309,10 +309,7 @@ class Listing:
 
 def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
     """The rows that come after (or before) the cursor's, by every column of the order in turn."""
-    at = [
-        bindparam(f"at_{number}", type_=as_text(term.column).type)  # type: ignore[arg-type]
-        for number, term in enumerate(terms)
-    ]
+    at = [bindparam(f"at_{number}", type_=term.column.type) for number, term in enumerate(terms)]
     if len({term.descending for term in terms}) == 1 and not any(term.nullable for term in terms):
         columns, values = tuple_(*(term.column for term in terms)), tuple_(*at)
         return columns < values if terms[0].descending != backward else columns > values
