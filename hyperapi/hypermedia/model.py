@@ -3,7 +3,7 @@
 Views make one of these; a shape (:mod:`~hyperapi.hypermedia.plain`, …) is a pure function of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,29 @@ RELATIONS = {
 """The relations that are ours and not IANA's. In headers they are the URIs of their pages."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Something that the one who asks may do now, and what they have to fill in for it.
+
+    :param method: of HTTP, in upper case.
+    :param target: the absolute URI that the filled-in form is sent to.
+    :param content_type: how it is encoded; for GET it becomes the target's query.
+    :param properties: its fields, each with the keys of a HAL-FORMS property.
+    """
+
+    name: str
+    title: str
+    method: str
+    target: str
+    content_type: str
+    properties: Sequence[Mapping[str, Any]] = ()
+
+
+def no_forms() -> Sequence[Form]:
+    """What may be done where nothing may be done."""
+    return ()
+
+
 @dataclass(slots=True)
 class Resource:
     """What a representation says.
@@ -29,6 +52,7 @@ class Resource:
     :param templates: relation to URI template (RFC 6570).
     :param items: of a collection, the resources on this page; None when it is no collection.
     :param items_name: what the items are called, as ``tasks``.
+    :param forms: computes what the asker may do here; only shapes that show it call this.
     """
 
     uri: str
@@ -37,3 +61,4 @@ class Resource:
     templates: Mapping[str, str] = field(default_factory=dict)
     items: Sequence["Resource"] | None = None
     items_name: str = ""
+    forms: Callable[[], Sequence[Form]] = no_forms

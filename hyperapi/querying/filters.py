@@ -101,19 +101,22 @@ def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
     return Filter(lambda value: column == value, parse, meaning, schema)
 
 
-def named(column: Any, key_of: Callable[[str], str | None], meaning: str) -> Filter:
-    """A resource's URI.
+def named(
+    column: Any, place: str, key_of: Callable[[str, str], str | None], meaning: str
+) -> Filter:
+    """The URI of a resource of one kind.
 
-    :param key_of: from a URI to its resource's key; None when it names none.
+    :param place: the kind's endpoint.
+    :param key_of: from a URI and that to the resource's key; None when it names none.
     """
 
     def parse(text: str) -> str:
-        key = key_of(text)
+        key = key_of(text, place)
         if key is None:
             raise ValueError("takes the URI of such a resource, as a link gave it")
         return key
 
-    schema = {"type": "string", "format": "uri"}
+    schema = {"type": "string", "format": "uri", "x-place": place}
     return Filter(lambda value: column == value, parse, meaning, schema)
 
 

@@ -30,7 +30,6 @@ from hyperapi.querying.cursor import Cursors, Place, Towards
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
 _MOST_OFFSET = 2**31 - 1
-_PAGING = ("sort", "limit", "offset", "cursor", "total")
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,16 @@ class Filter:
     parse: Callable[[str], Any]
     meaning: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a collection's query, as documents and forms describe it."""
+
+    name: str
+    meaning: str
+    schema: Mapping[str, Any]
     repeatable: bool = False
 
 
@@ -168,9 +177,43 @@ class Listing:
         self.sorts = sorts
         self.default_sort = default_sort
         self.where = where
-        self.parameters = (*filters, *_PAGING)
+        self.parameters = tuple(parameter.name for parameter in self.documented())
         self._statement = lru_cache(maxsize=512)(self._build)
         self._count = lru_cache(maxsize=256)(self._build_count)
+
+    def documented(self) -> list[Parameter]:
+        """All that may be asked, in words and as JSON Schema."""
+        filters = [
+            Parameter(name, declared.meaning, declared.schema, declared.repeatable)
+            for name, declared in self.filters.items()
+        ]
+        return [*filters, *self._paging()]
+
+    def _paging(self) -> list[Parameter]:
+        names = "|".join(self.sorts)
+        return [
+            Parameter(
+                "sort",
+                f"the order, - in front for descending; {self.default_sort} unless told",
+                {"type": "string", "pattern": f"^-?({names})(,-?({names}))*$"},
+            ),
+            Parameter(
+                "limit",
+                f"the most items on a page; {DEFAULT_LIMIT} unless told",
+                {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT},
+            ),
+            Parameter(
+                "offset",
+                "how many items to pass over, to jump to a page",
+                {"type": "integer", "minimum": 0, "maximum": _MOST_OFFSET},
+            ),
+            Parameter("cursor", "a place in the order, from a link", {"type": "string"}),
+            Parameter(
+                "total",
+                "whether to count all items",
+                {"type": "string", "enum": ["true", "false"]},
+            ),
+        ]
 
     # -- reading the query string
 

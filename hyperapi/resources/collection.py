@@ -1,6 +1,6 @@
 """What every collection's page looks like, whatever its items are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -8,7 +8,7 @@ from flask import current_app
 
 from hyperapi.access import Reach
 from hyperapi.db import AnyRow
-from hyperapi.hypermedia.model import Resource
+from hyperapi.hypermedia.model import Form, Resource, no_forms
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page, Query, QueryError
 from hyperapi.web.problems import BadQuery
@@ -49,10 +49,12 @@ def page(
     )
 
 
-def whole(uri: str, name: str, items: list[Resource]) -> Resource:
+def whole(
+    uri: str, name: str, items: list[Resource], forms: Callable[[], Sequence[Form]] = no_forms
+) -> Resource:
     """A collection that always fits on one page."""
     links = {"first": uri, "prev": None, "next": None, "last": uri}
-    return Resource(uri, {}, links, items=items, items_name=name)
+    return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 
 def search_template(listing: Listing) -> str:

@@ -9,8 +9,8 @@ from hyperapi.web.routing import OPEN, Place
 
 _ANY_USER = Statement(select(User.key).limit(1))
 
-LIVE = Place("live", "/health/live", prefix="", owned=False)
-READY = Place("ready", "/health/ready", prefix="", owned=False)
+LIVE = Place("live", "/health/live", prefix="")
+READY = Place("ready", "/health/ready", prefix="")
 
 
 @LIVE.on("GET", scope=OPEN)

@@ -1,6 +1,6 @@
 """Task lists: each is one user's, and holds tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
@@ -10,7 +10,7 @@ from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.guard import asker
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement
-from hyperapi.hypermedia.model import Resource
+from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from hyperapi.querying import filters
@@ -18,6 +18,7 @@ from hyperapi.querying.page import Listing, Query, Sort
 from hyperapi.resources.collection import page
 from hyperapi.text import folded
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.offers import offer, search
 from hyperapi.web.problems import NotFound
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import READ, WRITE, Place
@@ -93,7 +94,7 @@ LISTING = Listing(
 
 def representer() -> Callable[[AnyRow], Resource]:
     """A function from rows to lists as they are seen, for use over many rows."""
-    list_uri, tasks_uri = LIST.uri_of(), uri_of("tasks_of_list")
+    list_uri, tasks_uri, lists_uri = LIST.uri_of(), uri_of("tasks_of_list"), LISTS.uri()
 
     def represent(row: AnyRow) -> Resource:
         key, title, description, archived, open_count, done_count, made, updated, *_ = row
@@ -106,7 +107,8 @@ def representer() -> Callable[[AnyRow], Resource]:
             "created_at": made,
             "updated_at": updated,
         }
-        return Resource(list_uri(key), members, {"tasks": tasks_uri(key)})
+        links = {"tasks": tasks_uri(key), "collection": lists_uri}
+        return Resource(list_uri(key), members, links, forms=lambda: _forms(list_uri(key), members))
 
     return represent
 
@@ -116,13 +118,31 @@ def represent(row: AnyRow) -> Resource:
     return representer()(row)
 
 
+def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+    operations = LIST.operations
+    return [
+        *offer(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
+        *offer(operations["DELETE"], "delete", "Delete this list and its tasks", uri),
+    ]
+
+
+def _forms_of_all() -> list[Form]:
+    uri = LISTS.uri()
+    return [
+        *offer(LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
+        *search(LISTS.operations["GET"], "Find lists", uri),
+    ]
+
+
 # -- what may be done
 
 
 @LISTS.on("GET", scope=READ, asks=LISTING)
 def get_lists(query: Query) -> Resource:
     """Your lists, page by page."""
-    return page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
+    found = page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
+    found.forms = _forms_of_all
+    return found
 
 
 @LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM))

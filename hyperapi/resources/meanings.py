@@ -4,8 +4,8 @@ from hyperapi.hypermedia.model import RELATIONS, Resource
 from hyperapi.web.problems import NotFound, all_problems
 from hyperapi.web.routing import OPEN, Place
 
-RELATION = Place("relation", "/rels/<string:key>", owned=False)
-PROBLEM = Place("problem", "/problems/<string:key>", owned=False)
+RELATION = Place("relation", "/rels/<string:key>", document=True)
+PROBLEM = Place("problem", "/problems/<string:key>", document=True)
 
 
 @RELATION.on("GET", scope=OPEN)

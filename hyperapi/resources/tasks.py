@@ -1,6 +1,7 @@
 """Tasks: each is on one list, and may move to another of the same user's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
@@ -9,7 +10,7 @@ from hyperapi.access import add, change, find, remove, seen
 from hyperapi.auth.guard import asker
 from hyperapi.clock import now
 from hyperapi.db import AnyRow
-from hyperapi.hypermedia.model import Resource
+from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import Task, TaskList
 from hyperapi.querying import filters
@@ -18,6 +19,7 @@ from hyperapi.resources.collection import page
 from hyperapi.resources.lists import LIST, Title, count, find_list
 from hyperapi.text import folded
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText, Text
+from hyperapi.web.offers import offer, search
 from hyperapi.web.problems import NotFound, invalid
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import READ, WRITE, Place
@@ -127,7 +129,7 @@ OF_ALL = Listing(
     SEEN,
     filters={
         **FILTERS,
-        "list": filters.named(Task.list, lambda text: named_by(text, LIST.name), "tasks on it"),
+        "list": filters.named(Task.list, LIST.name, named_by, "tasks on this list"),
     },
     sorts=SORTS,
 )
@@ -156,7 +158,8 @@ def representer() -> Callable[[AnyRow], Resource]:
             "updated_at": updated,
             "list_uri": list_uri,
         }
-        return Resource(task_uri(key), members, {"list": list_uri})
+        links = {"list": list_uri}
+        return Resource(task_uri(key), members, links, forms=lambda: _forms(task_uri(key), members))
 
     return represent
 
@@ -166,13 +169,49 @@ def represent(row: AnyRow) -> Resource:
     return representer()(row)
 
 
+def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+    change, done = TASK.operations["PATCH"], members["done"]
+    name, title = ("reopen", "Reopen this task") if done else ("complete", "Complete this task")
+    other = {"done": "false" if done else "true"}
+    moving = {"list_uri": members["list_uri"]}
+    texts = [field for field in TaskChanges.model_fields if field != "list_uri"]
+    return [
+        *offer(
+            change,
+            "edit",
+            "Change this task",
+            uri,
+            fields=texts,
+            values=members,
+            hidden=moving,
+            media=FORM,
+        ),
+        *offer(change, name, title, uri, fields=(), hidden=other, media=FORM),
+        *offer(TASK.operations["DELETE"], "delete", "Delete this task", uri),
+    ]
+
+
+def _forms_of_list(key: str) -> list[Form]:
+    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(key)
+    return [
+        *offer(operations["POST"], "create", "Add a task", uri, media=FORM),
+        *search(operations["GET"], "Find tasks on this list", uri),
+    ]
+
+
+def _forms_of_all() -> list[Form]:
+    return search(TASKS.operations["GET"], "Find tasks", TASKS.uri())
+
+
 # -- what may be done
 
 
 @TASKS.on("GET", scope=READ, asks=OF_ALL)
 def get_tasks(query: Query) -> Resource:
     """All your tasks, page by page."""
-    return page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
+    found = page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
+    found.forms = _forms_of_all
+    return found
 
 
 @TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST)
@@ -182,6 +221,8 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
     found = page(OF_LIST, query, asker().reach, uri, "tasks", representer(), list=key)
     if not found.items:
         find_list(key)  # a task on it shows that a list is there; no task shows nothing
+    found.links = {**found.links, "list": LIST.uri(key)}
+    found.forms = partial(_forms_of_list, key)
     return found
 
 

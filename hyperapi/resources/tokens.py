@@ -15,13 +15,14 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Claims
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement, read, write
-from hyperapi.hypermedia.model import Resource
+from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import Session, User
 from hyperapi.querying.page import Listing, Query, Sort
 from hyperapi.resources.collection import page, whole
 from hyperapi.settings import Settings
 from hyperapi.web.forms import FORM, JSON, Body, Shown, Text, form_fields, media_type
+from hyperapi.web.offers import offer, search
 from hyperapi.web.problems import CredentialsInvalid, Invalid, NotFound, OAuthError, invalid
 from hyperapi.web.ratelimit import sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
@@ -43,7 +44,14 @@ Password = Annotated[
     ),
 ]
 Label = Annotated[Text, Field(title="Label", max_length=100)]
-Scope = Annotated[Text, Field(title="Scope", max_length=200)]
+Scope = Annotated[
+    Text,
+    Field(
+        title="Scope",
+        max_length=200,
+        json_schema_extra={"pattern": f"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"},
+    ),
+]
 Life = Annotated[int, Field(title="Life in seconds", ge=1, le=LONG_LIFE)]
 
 
@@ -146,7 +154,7 @@ LISTING = Listing(
 
 def representer(current: str) -> Callable[[AnyRow], Resource]:
     """A function from rows to tokens as they are seen by the session ``current``."""
-    token_uri = TOKEN.uri_of()
+    token_uri, tokens_uri = TOKEN.uri_of(), TOKENS.uri()
 
     def represent(row: AnyRow) -> Resource:
         key, label, scope, made, used, expires, *_ = row
@@ -158,9 +166,27 @@ def representer(current: str) -> Callable[[AnyRow], Resource]:
             "expires_at": expires,
             "current": key == current,
         }
-        return Resource(token_uri(key), members)
+        links = {"collection": tokens_uri}
+        return Resource(token_uri(key), members, links, forms=lambda: _forms(token_uri(key)))
 
     return represent
+
+
+def _forms(uri: str) -> list[Form]:
+    return offer(TOKEN.operations["DELETE"], "revoke", "End this session", uri)
+
+
+def _forms_of_anyone() -> list[Form]:
+    unlabelled = {"expires_in": {"max": SHORT_LIFE}}
+    return offer(TOKENS.operations["POST"], "login", "Sign in", TOKENS.uri(), changed=unlabelled)
+
+
+def _forms_of_all() -> list[Form]:
+    uri = TOKENS.uri()
+    return [
+        *offer(TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
+        *search(TOKENS.operations["GET"], "Look through your sessions", uri),
+    ]
 
 
 # -- what may be done
@@ -171,13 +197,15 @@ def get_tokens(query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
     who = asker_or_none()
     if who is None:
-        return whole(TOKENS.uri(), "tokens", [])
+        return whole(TOKENS.uri(), "tokens", [], _forms_of_anyone)
     if not who.may(ACCOUNT):
         return whole(TOKENS.uri(), "tokens", [representer(who.session)(_find(who, who.session))])
     also = {"moment": now()}
-    return page(
+    found = page(
         LISTING, query, who.reach, TOKENS.uri(), "tokens", representer(who.session), also=also
     )
+    found.forms = _forms_of_all
+    return found
 
 
 @TOKENS.on("POST", scope=OPEN, takes=SignIn, media=(JSON, FORM), alone=True)

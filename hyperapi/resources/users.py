@@ -1,5 +1,7 @@
 """Users: anyone may register; a user is seen and changed by nobody else."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, Field
@@ -9,12 +11,13 @@ from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Clash, read, write
-from hyperapi.hypermedia.model import Resource
+from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import User
 from hyperapi.resources.collection import whole
 from hyperapi.resources.tokens import end_other_sessions, passwords, settings
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.offers import offer
 from hyperapi.web.problems import (
     CredentialsInvalid,
     LoginTooOld,
@@ -107,7 +110,31 @@ def represent(row: AnyRow) -> Resource:
     key, username, email, made, updated = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
     links = {"lists": uri("lists"), "tasks": uri("tasks"), "tokens": uri("tokens")}
-    return Resource(USER.uri(key), members, links)
+    return Resource(USER.uri(key), members, links, forms=lambda: _forms(USER.uri(key), members))
+
+
+def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+    change = USER.operations["PATCH"]
+    shown, secret = ["username", "email"], ["password", "current_password"]
+    forms = [
+        *offer(change, "edit", "Change your name or address", uri, fields=shown, values=members),
+        *offer(change, "change-password", "Change your password", uri, needs=secret),
+    ]
+    if _recently_signed_in():
+        forms += offer(USER.operations["DELETE"], "delete", "Delete your account", uri)
+    return forms
+
+
+def _recently_signed_in() -> bool:
+    who = asker_or_none()
+    age = timedelta() if who is None else now() - who.signed_in_at
+    return age.total_seconds() <= settings().fresh_login_lifetime
+
+
+def _forms_of_anyone() -> list[Form]:
+    if settings().registration != "open":
+        return []
+    return offer(USERS.operations["POST"], "register", "Register", USERS.uri())
 
 
 # -- what may be done
@@ -117,8 +144,9 @@ def represent(row: AnyRow) -> Resource:
 def get_users() -> Resource:
     """Yourself; to anyone else, where to register."""
     who = asker_or_none()
-    shown = [_own(who)] if who is not None and who.may(ACCOUNT) else []
-    return whole(USERS.uri(), "users", shown)
+    if who is not None and who.may(ACCOUNT):
+        return whole(USERS.uri(), "users", [_own(who)])
+    return whole(USERS.uri(), "users", [], _forms_of_anyone)
 
 
 @USERS.on("POST", scope=OPEN, takes=Registration, media=(JSON, FORM), alone=True)
@@ -152,7 +180,7 @@ def change_user(changes: UserChanges, key: str) -> Resource:
 def delete_user(key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(key)
-    if (now() - who.signed_in_at).total_seconds() > settings().fresh_login_lifetime:
+    if not _recently_signed_in():
         raise LoginTooOld
     remove(User, who.reach, key, SEEN)
     return no_content()

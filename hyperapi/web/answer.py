@@ -20,7 +20,14 @@ from hyperapi.hypermedia.model import Resource
 from hyperapi.querying.page import Listing, Query, QueryError
 from hyperapi.web.forms import MOST_BYTES
 from hyperapi.web.problems import BadQuery, NotFound, TokenMissing, TooLarge
-from hyperapi.web.replies import Reply, acceptable, empty_response, respond
+from hyperapi.web.replies import (
+    Reply,
+    acceptable,
+    empty_response,
+    readable,
+    respond,
+    respond_with_document,
+)
 from hyperapi.web.routing import OPEN, PUBLIC, Operation, Place
 
 _MOST_PARAMETERS = 200
@@ -84,6 +91,8 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
         reply, media_type = write(work) if operation.writes else read(work)
     if claims is not None and operation.method != "DELETE":
         stamp(g.asker)
+    if operation.place.document:
+        return respond_with_document(reply, media_type)
     return respond(reply, media_type)
 
 
@@ -103,7 +112,10 @@ def _carry_out(
         sent = operation.takes.read(body, content_type, operation.media, shown)
         arguments.append(sent)
         answers_in = sent.answers_in
-    media_type = answers_in or acceptable(request.environ.get("HTTP_ACCEPT"))
+    accept = request.environ.get("HTTP_ACCEPT")
+    media_type = answers_in or (
+        readable(accept) if operation.place.document else acceptable(accept)
+    )
     found = operation.view(*arguments, **keys)
     return (Reply(found) if isinstance(found, Resource) else found), media_type
 

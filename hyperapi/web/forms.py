@@ -178,13 +178,22 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
         raise Invalid(
             errors=[{"pointer": pointer(name), "detail": "must be there once"} for name in repeated]
         )
-    return {name: _typed(found, schema.get(name, {})) for name, found in values.items()}
+    return {
+        name: _typed(found, schema.get(name, {}))
+        for name, found in values.items()
+        if found != [""] or not _left_empty(schema.get(name, {}))
+    }
 
 
 @cache
 def _schema(kind: type[Body]) -> dict[str, Any]:
     properties: dict[str, Any] = kind.model_json_schema()["properties"]
     return properties
+
+
+def _left_empty(schema: dict[str, Any]) -> bool:
+    """Is a field without content one that was not filled in? Not where text or null may be."""
+    return "enum" in schema or (not _takes(schema, "string") and not _takes(schema, "null"))
 
 
 def _takes(schema: dict[str, Any], kind: str) -> bool:
@@ -201,7 +210,7 @@ def _typed(found: list[str], schema: dict[str, Any]) -> Any:
     if value == "" and _takes(schema, "null"):
         return None
     if _takes(schema, "boolean"):
-        return {"true": True, "false": False}.get(value, value)
+        return {"true": True, "on": True, "false": False}.get(value.lower(), value)
     if _takes(schema, "integer") and re.fullmatch(r"[0-9]{1,18}", value):
         return int(value)
     return value

@@ -1,13 +1,14 @@
 """From what a view returns to an HTTP response: status, headers, and a shape of the resource."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from flask import Response
 
-from hyperapi.hypermedia import plain
+from hyperapi.hypermedia import hal, hal_forms, html, plain
 from hyperapi.hypermedia.model import RELATIONS, Resource
 from hyperapi.hypermedia.negotiate import choose
 from hyperapi.web.problems import NotAcceptable
@@ -15,9 +16,13 @@ from hyperapi.web.uris import base, uri
 
 Headers = list[tuple[str, str]]
 
-SHAPES = {plain.MEDIA_TYPE: plain.shape}
+SHAPES: dict[str, Callable[[Resource], Any]] = {
+    shape.MEDIA_TYPE: shape.shape for shape in (plain, html, hal, hal_forms)
+}
 """The shapes of a resource, the default first and the richest last."""
 OFFERED = tuple(SHAPES)
+DOCUMENT_OFFERED = (html.MEDIA_TYPE, plain.MEDIA_TYPE)
+"""Those of what is there to be read by people."""
 
 PRIVATE = "private, no-cache"
 NO_STORE = "no-store"
@@ -25,6 +30,11 @@ PUBLIC_LONG = "public, max-age=86400"
 
 OWNED_VARY = "Accept, Authorization, Origin"
 DOCUMENT_VARY = "Accept, Origin"
+_HTML_HEADERS = [
+    ("Content-Security-Policy", html.CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+]
 
 
 @dataclass(frozen=True)
@@ -52,29 +62,44 @@ def no_content() -> Reply:
     return Reply(None, 204)
 
 
-def acceptable(accept: str | None, offered: tuple[str, ...] = OFFERED) -> str:
-    """The media type to answer with.
+def acceptable(accept: str | None) -> str:
+    """The media type to show a resource in.
 
     :raises NotAcceptable: naming what there is, when the client takes none of it.
     """
-    chosen = choose(accept, offered)
+    chosen = choose(accept, OFFERED)
     if chosen is None:
-        raise NotAcceptable(f"Accept one of {', '.join(offered)}.", acceptable=list(offered))
+        raise NotAcceptable(f"Accept one of {', '.join(OFFERED)}.", acceptable=list(OFFERED))
     return chosen
+
+
+def readable(accept: str | None) -> str:
+    """The media type to show a document in: a page, or JSON for those who ask for it."""
+    return choose(accept, DOCUMENT_OFFERED) or DOCUMENT_OFFERED[0]
 
 
 def respond(reply: Reply, media_type: str) -> Response:
     """``reply`` as a response, its resource in the shape of ``media_type``."""
-    headers: Headers = [
-        *reply.headers,
-        ("Vary", OWNED_VARY),
-        ("Cache-Control", NO_STORE if reply.secret else PRIVATE),
-    ]
+    return _respond(reply, media_type, OWNED_VARY, NO_STORE if reply.secret else PRIVATE)
+
+
+def respond_with_document(reply: Reply, media_type: str) -> Response:
+    """The same for what is the same for everybody, and may be kept."""
+    return _respond(reply, media_type, DOCUMENT_VARY, PUBLIC_LONG)
+
+
+def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
+    headers: Headers = [*reply.headers, ("Vary", vary), ("Cache-Control", cached)]
     if reply.resource is None:
         return empty_response(reply.status, headers)
+    shown = SHAPES[media_type](reply.resource)
+    if media_type == html.MEDIA_TYPE:
+        return Response(
+            shown, reply.status, headers + _HTML_HEADERS, content_type="text/html; charset=utf-8"
+        )
     if media_type == plain.MEDIA_TYPE:
         headers += link_headers(reply.resource)
-    return json_response(SHAPES[media_type](reply.resource), media_type, reply.status, headers)
+    return json_response(shown, media_type, reply.status, headers)
 
 
 def empty_response(status: int, headers: Headers) -> Response:

@@ -68,12 +68,15 @@ class Operation:
 
 @dataclass(eq=False)
 class Place:
-    """A kind of resource: its endpoint's name, its URL rule below the prefix, its operations."""
+    """A kind of resource: its endpoint's name, its URL rule below the prefix, its operations.
+
+    :param document: is it to be read by people, and the same for everybody?
+    """
 
     name: str
     rule: str
     prefix: str = PREFIX
-    owned: bool = True
+    document: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
 
     def on(
