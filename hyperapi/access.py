@@ -29,21 +29,36 @@ Columns = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whose rows are there for the one who asks.
+    """Whose rows are there for the one who asks, and which of them.
 
     :param owner: the user's key.
+    :param only_list: the key of the one list that is there; None for all.
     """
 
     owner: str
+    only_list: str | None = None
+
+    @property
+    def bound(self) -> bool:
+        """Is only one list there?"""
+        return self.only_list is not None
 
     def parameters(self) -> dict[str, Any]:
         """The values that :func:`owned` leaves open."""
-        return {"of_owner": self.owner}
+        if self.only_list is None:
+            return {"of_owner": self.owner}
+        return {"of_owner": self.owner, "of_list": self.only_list}
 
 
-def owned(model: Model) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement on ``model`` within a reach."""
-    return [_owner_column(model) == bindparam("of_owner")]
+def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement on ``model`` within a reach.
+
+    :param bound: is the reach that of one list?
+    """
+    conditions: list[ColumnElement[bool]] = [_owner_column(model) == bindparam("of_owner")]
+    if bound and model.of_list is not None:
+        conditions.append(table_of(model).c[model.of_list] == bindparam("of_list"))
+    return conditions
 
 
 def seen(model: Model, *names: str) -> Columns:
@@ -68,7 +83,7 @@ def table_of(model: Model) -> Table:
 
 def find(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
     """The row named ``key``, or None when there is none within reach."""
-    return _find(model, columns).row({**reach.parameters(), "of_key": key})
+    return _find(model, reach.bound, columns).row({**reach.parameters(), "of_key": key})
 
 
 def add(model: Model, reach: Reach, columns: Columns, **values: Any) -> AnyRow:
@@ -80,13 +95,13 @@ def add(model: Model, reach: Reach, columns: Columns, **values: Any) -> AnyRow:
 
 def change(model: Model, reach: Reach, key: str, columns: Columns, **values: Any) -> AnyRow | None:
     """Change the named columns of a row, and return it; None when it is not within reach."""
-    statement = _change(model, columns, tuple(sorted(values)))
+    statement = _change(model, reach.bound, columns, tuple(sorted(values)))
     return statement.row({**reach.parameters(), "of_key": key, **_as_new(values)})
 
 
 def remove(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
     """Delete a row, and return what it was; None when it is not within reach."""
-    return _remove(model, columns).row({**reach.parameters(), "of_key": key})
+    return _remove(model, reach.bound, columns).row({**reach.parameters(), "of_key": key})
 
 
 def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,8 +118,8 @@ def _owner_column(model: Model) -> Column[Any]:
     return table_of(model).c[_owner_name(model)]
 
 
-def _named(model: Model) -> list[ColumnElement[bool]]:
-    return [*owned(model), table_of(model).c.key == bindparam("of_key")]
+def _named(model: Model, bound: bool) -> list[ColumnElement[bool]]:
+    return [*owned(model, bound), table_of(model).c.key == bindparam("of_key")]
 
 
 def _new(names: Iterable[str]) -> dict[str, Any]:
@@ -112,8 +127,8 @@ def _new(names: Iterable[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _find(model: Model, columns: Columns) -> Statement:
-    return Statement(select(*columns).where(*_named(model)))
+def _find(model: Model, bound: bool, columns: Columns) -> Statement:
+    return Statement(select(*columns).where(*_named(model, bound)))
 
 
 @lru_cache(maxsize=256)
@@ -122,11 +137,11 @@ def _add(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
 
 
 @lru_cache(maxsize=256)
-def _change(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
-    changed = update(table_of(model)).where(*_named(model)).values(_new(names))
+def _change(model: Model, bound: bool, columns: Columns, names: tuple[str, ...]) -> Statement:
+    changed = update(table_of(model)).where(*_named(model, bound)).values(_new(names))
     return Statement(changed.returning(*columns))
 
 
 @lru_cache(maxsize=256)
-def _remove(model: Model, columns: Columns) -> Statement:
-    return Statement(delete(table_of(model)).where(*_named(model)).returning(*columns))
+def _remove(model: Model, bound: bool, columns: Columns) -> Statement:
+    return Statement(delete(table_of(model)).where(*_named(model, bound)).returning(*columns))

@@ -4,7 +4,7 @@ from flask import Flask, redirect
 from werkzeug.wrappers import Response
 
 from hyperapi import db
-from hyperapi.auth.guard import ACCESS_PREFIX
+from hyperapi.auth.guard import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
@@ -24,6 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["hyperapi.settings"] = settings
     app.extensions["hyperapi.passwords"] = Passwords(settings)
     app.extensions["hyperapi.access_tokens"] = Tokens(settings.secret_keys, "access", ACCESS_PREFIX)
+    app.extensions["hyperapi.refresh_tokens"] = Tokens(
+        settings.secret_keys, "refresh", REFRESH_PREFIX
+    )
     app.extensions["hyperapi.cursors"] = Cursors(settings.secret_keys)
     requestlog.init_app(app)
     cors.init_app(app, settings)

@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import socket
+import secrets
 import sys
 from pathlib import Path
 
@@ -10,13 +13,15 @@ from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from hyperapi import migrating
 from hyperapi.app import create_app
-from hyperapi.clock import write_instant
+from hyperapi.auth.tokens import fingerprint
+from hyperapi.clock import now, write_instant
 from hyperapi.db import Busy, Statement, read, write
-from hyperapi.models import User
+from hyperapi.housekeeping import CHORES, keep_house, purge
+from hyperapi.models import Session, User
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.settings import Settings, SettingsError, unknown_settings
@@ -45,6 +50,7 @@ def main() -> None:
 def serve() -> None:
     """Bring the embedded database up to date, and serve the API until told to stop."""
     settings = _settings()
+    _check_address(settings)
     if settings.embedded:
         _upgrade(settings)
     workers = settings.workers or len(os.sched_getaffinity(0))
@@ -65,8 +71,13 @@ def serve() -> None:
 
 def application() -> Flask:
     """The application of one worker, which logs for itself."""
+    # A terminal interrupts all processes at once. Workers stop when they are told to by theirs,
+    # and granian's hang when they are told twice.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     write_json_lines()
-    return create_app()
+    app = create_app()
+    keep_house(app)
+    return app
 
 
 @commands.command()
@@ -116,6 +127,65 @@ def disable(username: str, undo: bool) -> None:
         click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
 
 
+@commands.group(invoke_without_command=True)
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """Show the ring of keys, by their fingerprints, and the live sessions each has signed."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = _settings()
+    with _app().app_context():
+        signed = dict(read(lambda: _SESSIONS_BY_KEY.rows({"moment": now()})))
+    for key in settings.secret_keys:
+        role = "signs and verifies" if key == settings.secret_keys[-1] else "verifies"
+        name = fingerprint(key)
+        click.echo(f"{name}  {signed.pop(name, 0):6} live sessions  {role}")
+    lost = sum(signed.values())
+    if lost:
+        click.echo(f"{'(no longer there)':16}  {lost:6} live sessions  their tokens are void")
+
+
+@keys.command("new")
+def new_secret_key() -> None:
+    """Make a new key, which signs from the next start on; older ones still verify."""
+    key = secrets.token_urlsafe(32)
+    settings = _settings()
+    if settings.keeps_keys:
+        settings.keep_keys((*settings.secret_keys, key))
+        click.echo(f"{fingerprint(key)} is in {settings.key_file}. Restart to sign with it.")
+    else:
+        click.echo("Put this behind the others in HYPERAPI_SECRET_KEYS, and restart:", err=True)
+        click.echo(key)
+
+
+@keys.command("remove")
+@click.argument("fingerprint_", metavar="FINGERPRINT")
+def remove_secret_key(fingerprint_: str) -> None:
+    """Take a key off the ring: the tokens that it signed are void from the next start on."""
+    settings = _settings()
+    if not settings.keeps_keys:
+        raise click.ClickException("Keys come from HYPERAPI_SECRET_KEYS here: take it out there.")
+    left = tuple(key for key in settings.secret_keys if fingerprint(key) != fingerprint_)
+    if left == settings.secret_keys:
+        raise click.ClickException(f"There is no key {fingerprint_} on the ring.")
+    if not left:
+        raise click.ClickException("It is the only key. Make a new one first: hyperapi keys new")
+    settings.keep_keys(left)
+    click.echo(f"{fingerprint_} is off the ring. Restart for that to count.")
+
+
+@commands.command("purge")
+def purge_all() -> None:
+    """Throw away what has ended and is not needed any more."""
+    with _app().app_context():
+        for chore in CHORES:
+            total = 0
+            while gone := purge(chore):
+                total += gone
+                click.echo(f"\r{total} {chore.name}", nl=False, err=True)
+            click.echo(f"\r{total} {chore.name}", err=True)
+
+
 @commands.command()
 def routes() -> None:
     """List every operation: method, path, who may, and what it does."""
@@ -130,6 +200,16 @@ def _settings() -> Settings:
     for name in unknown_settings(os.environ):
         click.echo(f"hyperapi: {name} is no setting of this version", err=True)
     return Settings.read()
+
+
+def _check_address(settings: Settings) -> None:
+    """Refuse an address that is taken: granian would share it, each taking some requests."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        reason = f"{settings.host} and {settings.port}: {error.strerror}"
+        raise SettingsError(f"HYPERAPI_HOST and HYPERAPI_PORT cannot be {reason}") from None
 
 
 def _app() -> Flask:
@@ -154,6 +234,11 @@ def _in_words(problem: Problem) -> str:
 
 _ALL_USERS = Statement(
     select(User.username, User.created_at, User.disabled).order_by(User.username)
+)
+_SESSIONS_BY_KEY = Statement(
+    select(Session.signed_by, func.count())
+    .where(Session.expires_at > bindparam("moment"))
+    .group_by(Session.signed_by)
 )
 _DISABLE = Statement(
     update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))

@@ -6,7 +6,7 @@ spreads rows over machines can keep one user's rows together.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     Boolean,
@@ -30,7 +30,12 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Base(DeclarativeBase):
-    """The base of every table; names its constraints, so that migrations can speak of them."""
+    """The base of every table; names its constraints, so that migrations can speak of them.
+
+    :cvar of_list: the column that names the list which a row is part of; None for the rest.
+    """
+
+    of_list: ClassVar[str | None] = None
 
     metadata = MetaData(
         naming_convention={
@@ -133,7 +138,11 @@ class User(Base):
 
 
 class Session(Base):
-    """A sign-in that can be listed and ended: the row behind every token that names it."""
+    """A sign-in that can be listed and ended: the row behind every token that names it.
+
+    A derived session has a ``parent`` and ends with it. ``generation`` counts refreshes, the last
+    of them at ``refreshed_at``; ``signed_by`` is the fingerprint of the key of its newest tokens.
+    """
 
     __tablename__ = "sessions"
 
@@ -141,17 +150,35 @@ class Session(Base):
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
     )
     key: Mapped[str] = mapped_column(Key, primary_key=True)
+    parent: Mapped[str | None] = mapped_column(Key)
+    list: Mapped[str | None] = mapped_column(Key)
     label: Mapped[str] = mapped_column(String(100))
     scope: Mapped[str] = mapped_column(String(100))
+    client: Mapped[str] = mapped_column(String(200))
+    generation: Mapped[int] = mapped_column(Integer)
+    refreshed_at: Mapped[datetime] = mapped_column(Instant)
+    signed_by: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(Instant)
     last_used_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["owner", "parent"], ["sessions.owner", "sessions.key"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["owner", "list"], ["lists.owner", "lists.key"], ondelete="CASCADE"),
+        Index(None, "owner", "parent"),
+        Index(None, "owner", "list"),
+        Index(None, "expires_at"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class TaskList(Base):
     """A list of tasks. The counts are kept with the tasks' own changes, so that reading is free."""
 
     __tablename__ = "lists"
+    of_list = "key"
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
@@ -174,6 +201,7 @@ class Task(Base):
     """Something to do, on one list. ``tags`` are lines of text between line feeds."""
 
     __tablename__ = "tasks"
+    of_list = "list"
 
     owner: Mapped[str] = mapped_column(Key, primary_key=True)
     key: Mapped[str] = mapped_column(Key, primary_key=True)

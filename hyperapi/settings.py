@@ -152,6 +152,12 @@ class Settings:
         "open", _one_of("open", "closed"), "who may register: open or closed"
     )
     access_token_lifetime: int = _setting("3600", _number(1, 86400), "life of an access token")
+    refresh_token_lifetime: int = _setting(
+        "2592000", _number(1), "life of a refresh token, and of a session that is not refreshed"
+    )
+    refresh_replay_window: int = _setting(
+        "30", _number(0, 3600), "how long a used refresh token still gives its successor"
+    )
     fresh_login_lifetime: int = _setting(
         "600", _number(1), "how old a sign-in may be that deletes its account"
     )
@@ -164,6 +170,9 @@ class Settings:
     )
     sign_in_address_limit: tuple[RateLimitItem, ...] = _setting(
         "60/minute", _limits, "failed sign-ins per client address"
+    )
+    request_limit: tuple[RateLimitItem, ...] = _setting(
+        "6000/minute", _limits, "requests per session"
     )
     register_limit: tuple[RateLimitItem, ...] = _setting(
         "20/hour", _limits, "registrations per client address"
@@ -191,26 +200,45 @@ class Settings:
         if not self.database_url:
             keep(self, "database_url", f"sqlite:///{self.instance}/hyperapi.db")
         if not self.secret_keys:
-            keep(self, "secret_keys", (self._kept_key(),))
+            keep(self, "secret_keys", self._kept_keys())
 
     @property
     def embedded(self) -> bool:
         """Is the database a file of this machine, which this process may create?"""
         return self.database_url.startswith("sqlite:")
 
-    def _kept_key(self) -> str:
-        """The key kept beside the embedded database, made at the first start."""
+    @property
+    def keeps_keys(self) -> bool:
+        """Do the keys come from the file, rather than from a setting?"""
+        return self.embedded and set(self.secret_keys) <= set(self._read_keys())
+
+    def keep_keys(self, keys: tuple[str, ...]) -> None:
+        """Write the ring of keys anew; it counts from the next start on."""
+        draft = self.key_file.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        _create_private(draft, "\n".join(keys) + "\n")
+        draft.replace(self.key_file)
+
+    def _read_keys(self) -> tuple[str, ...]:
+        return tuple(self.key_file.read_text().split()) if self.key_file.exists() else ()
+
+    @property
+    def key_file(self) -> Path:
+        """Where keys are kept that no setting gives: one to a line, oldest first."""
+        return Path(self.instance, "secret_key")
+
+    def _kept_keys(self) -> tuple[str, ...]:
+        """The keys kept beside the embedded database, the first made at the first start."""
         if not self.embedded:
             raise SettingsError(
                 f"{PREFIX}SECRET_KEYS must be set when the database is not the embedded one; "
-                "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes a key"
+                "`hyperapi keys new` makes a key"
             )
-        path = Path(self.instance, "secret_key")
         try:
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _create_private(path, secrets.token_urlsafe(32))
-            return path.read_text().strip()
+            if not self.key_file.exists():
+                self.key_file.parent.mkdir(parents=True, exist_ok=True)
+                _create_private(self.key_file, secrets.token_urlsafe(32) + "\n")
+            return self._read_keys()
         except OSError as error:
             raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
 

@@ -15,7 +15,7 @@ from hyperapi.models import Session, User
 from hyperapi.web.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.web.routing import READ, SCOPES, WRITE
 
-ACCESS_PREFIX = "hya_"
+ACCESS_PREFIX, REFRESH_PREFIX = "hya_", "hyr_"
 _STAMP_EVERY = timedelta(minutes=1)
 
 
@@ -27,13 +27,21 @@ class Asker:
     username: str
     session: str
     scope: str
+    parent: str | None
+    only_list: str | None
+    generation: int
     signed_in_at: datetime
     last_used_at: datetime
+    expires_at: datetime
 
     @property
     def reach(self) -> Reach:
         """The rows that are there for this asker."""
-        return Reach(self.user)
+        return Reach(self.user, self.only_list)
+
+    def signed_in_since(self, moment: datetime) -> bool:
+        """Is this the very sign-in by password, neither refreshed nor derived, of after then?"""
+        return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
 
     def may(self, scope: str) -> bool:
         """Does the token's scope include this one?"""
@@ -81,8 +89,12 @@ def identify(claims: Claims) -> Asker:
         row.username,
         claims.session,
         row.scope,
+        row.parent,
+        row.list,
+        row.generation,
         row.created_at,
         row.last_used_at,
+        row.expires_at,
     )
 
 
@@ -98,8 +110,17 @@ def asker_or_none() -> Asker | None:
     return found
 
 
-def demand(scope: str, who: Asker) -> None:
-    """:raises InsufficientScope: (RFC 6750 §3.1) when the token does not have the scope."""
+def demand(scope: str, who: Asker, *, unbound: bool = False) -> None:
+    """Refuse what the token does not cover.
+
+    :param unbound: is it more than a token of one list can do?
+    :raises InsufficientScope: (RFC 6750 §3.1) naming the scope that is needed.
+    """
+    if unbound and who.only_list is not None:
+        raise InsufficientScope(
+            "This token is for one list: it cannot make or delete lists.",
+            headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
+        )
     if scope in SCOPES and not who.may(scope):
         raise InsufficientScope(
             f"This needs a token with the scope {scope}.",
@@ -127,6 +148,9 @@ _LOOK_UP = Statement(
         User.username,
         User.disabled,
         Session.scope,
+        Session.parent,
+        Session.list,
+        Session.generation,
         Session.created_at,
         Session.last_used_at,
         Session.expires_at,

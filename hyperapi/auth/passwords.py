@@ -10,7 +10,7 @@ from passlib.context import CryptContext
 from hyperapi.settings import Settings
 
 SHORTEST, LONGEST = 8, 1024
-_QUEUE_PER_HASHER = 8
+_QUEUE_PER_HASHER = 15
 _PATIENCE = 10.0
 
 
@@ -31,7 +31,7 @@ class Passwords:
             argon2__parallelism=1,
         )
         self._working = threading.Semaphore(settings.hashers)
-        self._waiting = threading.Semaphore(settings.hashers * (1 + _QUEUE_PER_HASHER))
+        self._waiting = threading.Semaphore(places(settings.hashers))
         self._nobody = self._context.hash("nobody")
 
     def hash(self, password: str) -> str:
@@ -66,6 +66,11 @@ class Passwords:
                 self._working.release()
         finally:
             self._waiting.release()
+
+
+def places(hashers: int) -> int:
+    """How many passwords a worker has in hand at most, worked on and waiting."""
+    return hashers * (1 + _QUEUE_PER_HASHER)
 
 
 def normal(password: str) -> str:

@@ -18,7 +18,7 @@ from itsdangerous import BadSignature, Signer
 
 _CLOCK_SKEW = 60  # seconds that a signer's clock may be ahead of ours
 _MOST_KEPT = 4096
-_LAYOUT = struct.Struct(">16s16sQQ")
+_LAYOUT = struct.Struct(">16s16sQQI")
 
 
 class BadToken(ValueError):
@@ -27,12 +27,16 @@ class BadToken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: whose session, made when, good until when (seconds since 1970)."""
+    """What a token says: whose session, made when, good until when (seconds since 1970).
+
+    :param generation: of a refresh token, which of the session's it is; else 0.
+    """
 
     owner: str
     session: str
     issued: int
     expires: int
+    generation: int = 0
 
 
 class Tokens:
@@ -57,7 +61,11 @@ class Tokens:
     def write(self, claims: Claims) -> str:
         """The token that says ``claims``."""
         payload = _LAYOUT.pack(
-            UUID(claims.owner).bytes, UUID(claims.session).bytes, claims.issued, claims.expires
+            UUID(claims.owner).bytes,
+            UUID(claims.session).bytes,
+            claims.issued,
+            claims.expires,
+            claims.generation,
         )
         return self.prefix + self._signer.sign(_encode(payload)).decode()
 
@@ -86,10 +94,15 @@ class Tokens:
         ):  # its last character has bits that no one reads
             raise BadToken("not written as we write it")
         try:
-            owner, session, issued, expires = _LAYOUT.unpack(_decode(payload))
+            owner, session, *numbers = _LAYOUT.unpack(_decode(payload))
         except (struct.error, ValueError):
             raise BadToken("of another version") from None
-        return Claims(str(UUID(bytes=owner)), str(UUID(bytes=session)), issued, expires)
+        return Claims(str(UUID(bytes=owner)), str(UUID(bytes=session)), *numbers)
+
+
+def fingerprint(key: str) -> str:
+    """What a key is called where it must not be shown: the beginning of its SHA-256."""
+    return hashlib.sha256(b"hyperapi.fingerprint." + key.encode()).hexdigest()[:16]
 
 
 def _encode(content: bytes) -> bytes:

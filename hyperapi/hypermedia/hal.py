@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hyperapi.hypermedia.kind import Kind, Refer, Schema, shared
 from hyperapi.hypermedia.model import Resource
 
 MEDIA_TYPE = "application/hal+json"
@@ -24,3 +25,36 @@ def links(resource: Resource) -> dict[str, dict[str, Any]]:
     for relation, template in resource.templates.items():
         found[relation] = {"href": template, "templated": True}
     return found
+
+
+def schema(kind: Kind, refer: Refer) -> Schema:
+    """What a resource of this kind looks like here, as JSON Schema."""
+    described = kind.described()
+    templates = (*kind.templates, *kind.sometimes_templates)
+    linked = dict.fromkeys(("self", *kind.all_links), shared("Link"))
+    linked |= dict.fromkeys(templates, shared("LinkTemplate"))
+    members = {"_links": _object(linked, ["self", *kind.links, *kind.templates])}
+    if kind.items is not None:
+        members["_embedded"] = _object({"item": {"type": "array", "items": refer(kind.items)}})
+    properties = {**described["properties"], **members}
+    return {**described, "properties": properties, "required": [*described["required"], *members]}
+
+
+def _object(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+    }
+
+
+SHARED: dict[str, Schema] = {
+    "Link": _object({"href": {"type": "string", "format": "uri"}}),
+    "LinkTemplate": _object(
+        {
+            "href": {"type": "string", "format": "uri-template"},
+            "templated": {"type": "boolean", "const": True},
+        }
+    ),
+}
+"""The link objects of HAL."""

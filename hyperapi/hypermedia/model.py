@@ -18,6 +18,24 @@ RELATIONS = {
 }
 """The relations that are ours and not IANA's. In headers they are the URIs of their pages."""
 
+IANA_RELATIONS = {
+    "self": "The resource itself.",
+    "up": "Where this belongs: one step nearer to the root.",
+    "collection": "The collection that the resource is in.",
+    "item": "What the collection holds; in HAL it is embedded, whole.",
+    "first": "The first page.",
+    "prev": "The page before this one; the first page has none.",
+    "next": "The page after this one; the last page has none. Of changes it is always there, also "
+    "on an empty page, and leads to what changes from now on.",
+    "last": "The last page.",
+    "search": "As a template, the collection with all that it may be asked.",
+    "service-desc": "What programs read about the service: its description in OpenAPI.",
+    "service-doc": "What people read about the service: its documentation.",
+}
+"""Those that we use of IANA's, and what they mean here. In headers they go by their names."""
+
+MEANINGS = {**RELATIONS, **IANA_RELATIONS}
+
 
 @dataclass(frozen=True, slots=True)
 class Form:

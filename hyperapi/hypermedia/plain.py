@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hyperapi.hypermedia.kind import Kind, Refer, Schema
 from hyperapi.hypermedia.model import Resource
 
 MEDIA_TYPE = "application/json"
@@ -22,3 +23,24 @@ def shape(resource: Resource) -> dict[str, Any]:
 def member(relation: str) -> str:
     """The name of the member that holds a link: ``service-desc`` is ``service_desc_uri``."""
     return relation.replace("-", "_") + "_uri"
+
+
+def schema(kind: Kind, refer: Refer) -> Schema:
+    """What a resource of this kind looks like here, as JSON Schema."""
+    described = kind.described()
+    always = {**dict.fromkeys(kind.links, _URI), **dict.fromkeys(kind.empty, _URI_OR_NULL)}
+    links = {member(name): uri for name, uri in always.items()}
+    at_times = {member(name): _URI for name in kind.sometimes}
+    templates = {f"{member(name)}_template": _TEMPLATE for name in kind.templates}
+    at_times |= {f"{member(name)}_template": _TEMPLATE for name in kind.sometimes_templates}
+    required = {"uri": _URI, **links, **templates}
+    if kind.items is not None:
+        required[kind.items_name] = {"type": "array", "items": refer(kind.items)}
+    properties = {**described["properties"], **required, **at_times}
+    return {**described, "properties": properties, "required": [*described["required"], *required]}
+
+
+_URI: Schema = {"type": "string", "format": "uri"}
+_URI_OR_NULL: Schema = {"type": ["string", "null"], "format": "uri"}
+_TEMPLATE: Schema = {"type": "string", "format": "uri-template"}
+SHARED: dict[str, Schema] = {}

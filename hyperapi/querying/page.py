@@ -7,7 +7,7 @@ last page costs what the first does, and rows that come or go meanwhile move not
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     and_,
     bindparam,
+    delete,
     false,
     func,
     or_,
@@ -30,6 +31,7 @@ from hyperapi.querying.cursor import Cursors, Place, Towards
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
 _MOST_OFFSET = 2**31 - 1
+_EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # no name again behind a comma
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,10 @@ class Page:
 class _Asked:
     """All that decides the text of a page's statement; the rest are parameters."""
 
+    bound: bool
     fixed: tuple[str, ...]
     filters: tuple[str, ...]
-    sort: tuple[str, ...]
+    sort: tuple[str, ...] = ()
     backward: bool = False
     nulls: tuple[bool, ...] | None = None  # of the cursor's values; None without a cursor
 
@@ -180,6 +183,7 @@ class Listing:
         self.parameters = tuple(parameter.name for parameter in self.documented())
         self._statement = lru_cache(maxsize=512)(self._build)
         self._count = lru_cache(maxsize=256)(self._build_count)
+        self._deletion = lru_cache(maxsize=256)(self._build_deletion)
 
     def documented(self) -> list[Parameter]:
         """All that may be asked, in words and as JSON Schema."""
@@ -195,7 +199,7 @@ class Listing:
             Parameter(
                 "sort",
                 f"the order, - in front for descending; {self.default_sort} unless told",
-                {"type": "string", "pattern": f"^-?({names})(,-?({names}))*$"},
+                {"type": "string", "pattern": f"^{_EACH_ONCE}-?({names})(,-?({names}))*$"},
             ),
             Parameter(
                 "limit",
@@ -248,19 +252,14 @@ class Listing:
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
-        asked = _Asked(
-            fixed=tuple(sorted(fixed)),
-            filters=tuple(name for name, _ in query.filters),
+        selected = self._asked(query, reach, fixed)
+        asked = replace(
+            selected,
             sort=sort,
             backward=backward,
             nulls=tuple(value is None for value in values) if values else None,
         )
-        conditions = {
-            **reach.parameters(),
-            **also,
-            **{f"fixed_{name}": value for name, value in fixed.items()},
-            **{f"filter_{number}": value for number, value in enumerate(query.values)},
-        }
+        conditions = _conditions(query, reach, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
         rows = self._statement(asked).rows({**conditions, **window, **at})
@@ -270,9 +269,19 @@ class Listing:
             rows = rows[::-1]
         total = None
         if query.total:
-            counted = _Asked(asked.fixed, asked.filters, ())
-            total = self._count(counted).rows(conditions)[0][0]
+            total = self._count(selected).rows(conditions)[0][0]
         return self._linked(query, rows, start, more, total, cursors, bound_to)
+
+    def delete(
+        self, query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+    ) -> int:
+        """Delete what the filters of ``query`` select, and tell how many rows that were."""
+        return self._deletion(self._asked(query, reach, fixed)).run(
+            _conditions(query, reach, fixed, also)
+        )
+
+    def _asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any]) -> _Asked:
+        return _Asked(reach.bound, tuple(sorted(fixed)), tuple(name for name, _ in query.filters))
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
         if not query.cursor:
@@ -330,7 +339,7 @@ class Listing:
             self.filters[name].condition(bindparam(f"filter_{number}"))
             for number, name in enumerate(asked.filters)
         ]
-        return [*owned(self.model), *self.where, *fixed, *narrowed]
+        return [*owned(self.model, asked.bound), *self.where, *fixed, *narrowed]
 
     def _build(self, asked: _Asked) -> Statement:
         terms = self._terms(asked.sort)
@@ -348,6 +357,21 @@ class Listing:
     def _build_count(self, asked: _Asked) -> Statement:
         counted = select(func.count()).select_from(table_of(self.model))
         return Statement(counted.where(*self._where(asked)))
+
+    def _build_deletion(self, asked: _Asked) -> Statement:
+        return Statement(delete(table_of(self.model)).where(*self._where(asked)))
+
+
+def _conditions(
+    query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of all that selects rows."""
+    return {
+        **reach.parameters(),
+        **also,
+        **{f"fixed_{name}": value for name, value in fixed.items()},
+        **{f"filter_{number}": value for number, value in enumerate(query.values)},
+    }
 
 
 def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:

@@ -36,7 +36,7 @@ def page(
     """
     cursors: Cursors = current_app.extensions["hyperapi.cursors"]
     try:
-        found = listing.page(query, reach, cursors, uri, fixed, also)
+        found = listing.page(query, reach, cursors, name, fixed, also)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(

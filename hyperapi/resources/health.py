@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from hyperapi.db import Statement
+from hyperapi.db import Busy, Statement
 from hyperapi.hypermedia.model import Resource
 from hyperapi.models import User
 from hyperapi.web.routing import OPEN, Place
@@ -22,5 +22,8 @@ def get_live() -> Resource:
 @READY.on("GET", scope=OPEN)
 def get_ready() -> Resource:
     """The database answers, and has the tables that are asked of it; otherwise 503."""
-    _ANY_USER.rows({})
+    try:
+        _ANY_USER.rows({})
+    except Exception as error:  # every driver has failures of its own
+        raise Busy(f"not ready: {error}") from error
     return Resource(READY.uri(), {"status": "ready"})

@@ -7,7 +7,7 @@ from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
 from hyperapi.access import Reach, add, change, find, owned, remove, seen
-from hyperapi.auth.guard import asker
+from hyperapi.auth.guard import asker, demand
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement
 from hyperapi.hypermedia.model import Form, Resource
@@ -122,7 +122,11 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     operations = LIST.operations
     return [
         *offer(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
-        *offer(operations["DELETE"], "delete", "Delete this list and its tasks", uri),
+        *(
+            []
+            if asker().reach.bound
+            else offer(operations["DELETE"], "delete", "Delete this list and its tasks", uri)
+        ),
     ]
 
 
@@ -145,7 +149,7 @@ def get_lists(query: Query) -> Resource:
     return found
 
 
-@LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM))
+@LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM), unbound=True)
 def create_list(new: NewList) -> Reply:
     """Make a list."""
     return created(represent(_insert(new_key(), new)))
@@ -162,6 +166,7 @@ def put_list(whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(TaskList, asker().reach, key, SEEN)
     if current is None:
+        demand(WRITE, asker(), unbound=True)
         return created(represent(_insert(key, whole)))
     return Reply(represent(_update(current, whole.members())))
 
@@ -172,7 +177,7 @@ def change_list(changes: ListChanges, key: str) -> Resource:
     return represent(_update(find_list(key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE)
+@LIST.on("DELETE", scope=WRITE, unbound=True)
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
     if remove(TaskList, asker().reach, key, SEEN) is None:
@@ -202,7 +207,7 @@ def count(reach: Reach, key: str, *, opened: int = 0, done: int = 0) -> None:
 
 _COUNT = Statement(
     update(TaskList)
-    .where(*owned(TaskList), TaskList.key == bindparam("of_key"))
+    .where(*owned(TaskList, bound=False), TaskList.key == bindparam("of_key"))
     .values(
         open_count=TaskList.open_count + bindparam("more"),
         done_count=TaskList.done_count + bindparam("more_done"),

@@ -1,6 +1,6 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
-from hyperapi.hypermedia.model import RELATIONS, Resource
+from hyperapi.hypermedia.model import MEANINGS, Resource
 from hyperapi.web.problems import NotFound, all_problems
 from hyperapi.web.routing import OPEN, Place
 
@@ -11,9 +11,9 @@ PROBLEM = Place("problem", "/problems/<string:key>", document=True)
 @RELATION.on("GET", scope=OPEN)
 def get_relation(key: str) -> Resource:
     """What a link relation means."""
-    if key not in RELATIONS:
+    if key not in MEANINGS:
         raise NotFound
-    return Resource(RELATION.uri(key), {"name": key, "meaning": RELATIONS[key]})
+    return Resource(RELATION.uri(key), {"name": key, "meaning": MEANINGS[key]})
 
 
 @PROBLEM.on("GET", scope=OPEN)

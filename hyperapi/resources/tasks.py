@@ -9,7 +9,7 @@ from pydantic import MISSING, AfterValidator, Field
 from hyperapi.access import add, change, find, remove, seen
 from hyperapi.auth.guard import asker
 from hyperapi.clock import now
-from hyperapi.db import AnyRow
+from hyperapi.db import AnyRow, Clash
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import Task, TaskList
@@ -296,7 +296,10 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
         "created_at": moment,
         "updated_at": moment,
     }
-    row = add(Task, asker().reach, SEEN, key=key, **values)
+    try:
+        row = add(Task, asker().reach, SEEN, key=key, **values)
+    except Clash:
+        raise NotFound from None  # it is there, but outside of what this token can see
     _count(row.list, row.done, 1)
     return row
 

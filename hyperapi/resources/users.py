@@ -7,15 +7,17 @@ from typing import Annotated, Any
 from pydantic import MISSING, BeforeValidator, Field
 
 from hyperapi.access import Reach, add, change, find, remove, seen
+from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
+from hyperapi.auth.sessions import end_others, settings
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Clash, read, write
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import User
 from hyperapi.resources.collection import whole
-from hyperapi.resources.tokens import end_other_sessions, passwords, settings
+from hyperapi.resources.tokens import passwords
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.web.offers import offer
 from hyperapi.web.problems import (
@@ -48,8 +50,8 @@ Username = Annotated[
         title="User name",
         min_length=3,
         max_length=32,
-        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
-        json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},
+        pattern=r"^[a-z0-9][a-z0-9_.\-]*$",
+        json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"},
     ),
 ]
 Address = Annotated[
@@ -58,7 +60,7 @@ Address = Annotated[
 ]
 Email = Annotated[Address | None, Field(title="E-mail address")]
 NewPassword = Annotated[
-    Text,
+    PasswordText,
     Field(
         title="Password",
         min_length=SHORTEST,
@@ -67,7 +69,7 @@ NewPassword = Annotated[
     ),
 ]
 CurrentPassword = Annotated[
-    Text,
+    PasswordText,
     Field(title="Current password", max_length=LONGEST, json_schema_extra={"format": "password"}),
 ]
 
@@ -126,9 +128,8 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
 
 
 def _recently_signed_in() -> bool:
-    who = asker_or_none()
-    age = timedelta() if who is None else now() - who.signed_in_at
-    return age.total_seconds() <= settings().fresh_login_lifetime
+    age = timedelta(seconds=settings().fresh_login_lifetime)
+    return asker().signed_in_since(now() - age)
 
 
 def _forms_of_anyone() -> list[Form]:
@@ -155,7 +156,8 @@ def register(new: Registration) -> Reply:
     if settings().registration != "open":
         raise RegistrationClosed
     limits().register.count(client_address())
-    return created(represent(create_user(new)))
+    with limits().hashing.one(client_address()):
+        return created(represent(create_user(new)))
 
 
 @USER.on("GET", scope=ACCOUNT)
@@ -272,7 +274,7 @@ def _update_with_password(
 ) -> Resource:
     if _password_hash(who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
-    end_other_sessions(who)
+    end_others(who)
     return _update(who, {**members, "password_hash": hashed})
 
 

@@ -20,6 +20,7 @@ from hyperapi.hypermedia.model import Resource
 from hyperapi.querying.page import Listing, Query, QueryError
 from hyperapi.web.forms import MOST_BYTES
 from hyperapi.web.problems import BadQuery, NotFound, TokenMissing, TooLarge
+from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
     Reply,
     acceptable,
@@ -80,6 +81,8 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
     claims = None if operation.scope == OPEN else presented()
     if claims is None and operation.scope not in (PUBLIC, OPEN):
         raise TokenMissing
+    if claims is not None:
+        limits().requests.count(claims.session)
     body = read_body() if operation.takes else b""
 
     def work() -> tuple[Reply, str]:
@@ -101,14 +104,14 @@ def _carry_out(
 ) -> tuple[Reply, str]:
     if claims is not None:
         g.asker = read(lambda: identify(claims)) if operation.alone else identify(claims)
-        demand(operation.scope, g.asker)
+        demand(operation.scope, g.asker, unbound=operation.unbound)
     arguments: list[Any] = []
     if operation.asks is not None:
         arguments.append(query_of(operation.asks))
     answers_in = None
     if operation.takes is not None:
         content_type = request.environ.get("CONTENT_TYPE", "")
-        shown = partial(_shown, operation.place, keys)
+        shown = partial(_shown, operation, keys)
         sent = operation.takes.read(body, content_type, operation.media, shown)
         arguments.append(sent)
         answers_in = sent.answers_in
@@ -120,12 +123,13 @@ def _carry_out(
     return (Reply(found) if isinstance(found, Resource) else found), media_type
 
 
-def _shown(place: Place, keys: dict[str, str]) -> dict[str, Any]:
+def _shown(operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
     """What a resource shows now, in the default shape; its URI alone when it is not there yet."""
+    view = partial(operation.place.operations["GET"].view, **keys)
     try:
-        return plain.shape(place.operations["GET"].view(**keys))
+        return plain.shape(read(view) if operation.alone else view())
     except NotFound:
-        return {"uri": place.uri(**keys)}
+        return {"uri": operation.place.uri(**keys)}
 
 
 def query_of(listing: Listing) -> Query:

@@ -75,13 +75,13 @@ class Body(BaseModel):
         :raises Malformed: when it cannot be decoded.
         :raises Invalid: when it can, and is wrong.
         """
-        sent_as = media_type(content_type)
-        if sent_as not in media:
-            raise UnsupportedMediaType(
-                f"Send {' or '.join(media)}.", headers=[("Accept", ", ".join(media))]
-            )
-        members = form_fields(cls, body) if sent_as == FORM else json_object(body)
+        members = decoded(cls, body, content_type, media)
         return cls.of(_without_echoes(cls, members, shown) if cls.read_only else members)
+
+    @classmethod
+    def kinds(cls) -> tuple[type["Body"], ...]:
+        """The bodies that this one may turn out to be; only itself, unless it says otherwise."""
+        return (cls,)
 
     @classmethod
     def of(cls, members: dict[str, Any]) -> Self:
@@ -93,6 +93,22 @@ class Body(BaseModel):
             return cls.model_validate(members)
         except ValidationError as error:
             raise Invalid(errors=_errors(cls, error)) from None
+
+
+def decoded(
+    kind: type[Body], body: bytes, content_type: str, media: tuple[str, ...]
+) -> dict[str, Any]:
+    """The members of a body, not yet validated.
+
+    :raises UnsupportedMediaType: when it is of none of the types in ``media``.
+    :raises Malformed: when it is not what its type says.
+    """
+    sent_as = media_type(content_type)
+    if sent_as not in media:
+        raise UnsupportedMediaType(
+            f"Send {' or '.join(media)}.", headers=[("Accept", ", ".join(media))]
+        )
+    return form_fields(kind, body) if sent_as == FORM else json_object(body)
 
 
 def media_type(content_type: str) -> str:

@@ -28,6 +28,7 @@ def offer(
     title: str,
     target: str,
     *,
+    body: type[Body] | None = None,
     fields: Sequence[str] | None = None,
     needs: Sequence[str] = (),
     values: Mapping[str, Any] | None = None,
@@ -37,6 +38,7 @@ def offer(
 ) -> list[Form]:
     """The form that carries out ``operation``; nothing where the asker may not.
 
+    :param body: which kind of body, where the operation takes several.
     :param fields: those of its body that the form has; all of them when None.
     :param needs: fields that this form has and cannot do without.
     :param values: what they are now, to be filled in beforehand.
@@ -45,7 +47,8 @@ def offer(
     """
     if not allowed(operation):
         return []
-    declared = [] if operation.takes is None else _properties(operation.takes)
+    sent = body or operation.takes
+    declared = [] if sent is None else _properties(sent)
     properties = [
         {
             **field,
@@ -57,7 +60,14 @@ def offer(
         if field["name"] in (needs or fields or ()) or (fields is None and not needs)
     ]
     sent_as_they_are = [
-        {"name": field, "type": "hidden", "value": value, "required": True, "readOnly": False}
+        {
+            "name": field,
+            "prompt": field,
+            "required": True,
+            "readOnly": False,
+            "type": "hidden",
+            "value": value,
+        }
         for field, value in (hidden or {}).items()
     ]
     content_type = media if operation.takes else JSON
@@ -78,7 +88,9 @@ def allowed(operation: Operation) -> bool:
     if operation.scope in (PUBLIC, OPEN):
         return True
     who = asker_or_none()
-    return who is not None and (operation.scope == SIGNED_IN or who.may(operation.scope))
+    if who is None or (operation.unbound and who.only_list is not None):
+        return False
+    return operation.scope == SIGNED_IN or who.may(operation.scope)
 
 
 @cache

@@ -1,19 +1,24 @@
-"""How often something may be tried, by whom (the ``limits`` library, in this process's memory).
+"""How often something may be tried, by whom (the ``limits`` library).
 
 An attempt is counted before it is made, and taken back when it turns out well: attempts made at
-the same time cannot slip past together, and whoever signs in rightly is never held up.
+the same time cannot slip past together, and whoever signs in rightly is never held up. When the
+counters themselves fail, everyone is let in, and the log says so.
 """
 
 import math
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, g, request
 from limits import RateLimitItem
+from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from hyperapi.auth.passwords import places
 from hyperapi.settings import Settings
 from hyperapi.web.problems import CredentialsInvalid, TooManyRequests
 
@@ -31,17 +36,26 @@ class Attempts:
         self._limiter = limiter
         self._purpose = purpose
         self._limits = limits
+        self._policy = ", ".join(
+            f'"{purpose}";q={limit.amount};w={limit.get_expiry()}' for limit in limits
+        )
 
     def count(self, *who: str) -> None:
-        """Count an attempt by ``who``.
+        """Count an attempt by ``who``, and let the reply tell how many are left.
 
         :raises TooManyRequests: when it is one too many; it is then not counted.
         """
         for number, limit in enumerate(self._limits):
-            if not self._limiter.hit(limit, self._purpose, *who):
+            try:
+                counted = self._limiter.hit(limit, self._purpose, *who)
+                left = self._limiter.get_window_stats(limit, self._purpose, *who)
+            except StorageError:
+                current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
+                return
+            seconds = max(1, math.ceil(left.reset_time - time.time()))
+            g.rate_limit = (self._policy, f'"{self._purpose}";r={left.remaining};t={seconds}')
+            if not counted:
                 self._take_back(self._limits[:number], *who)
-                window = self._limiter.get_window_stats(limit, self._purpose, *who)
-                seconds = max(1, math.ceil(window.reset_time - time.time()))
                 raise TooManyRequests(
                     f"Try again in {seconds} seconds.", headers=[("Retry-After", str(seconds))]
                 )
@@ -54,15 +68,49 @@ class Attempts:
         storage = self._limiter.storage
         for limit in limits:
             key = limit.key_for(self._purpose, *who)
-            if storage.get(key) > 0:
-                storage.incr(key, limit.get_expiry(), amount=-1)
+            try:
+                if storage.get(key) > 0:
+                    storage.incr(key, limit.get_expiry(), amount=-1)
+            except StorageError:
+                current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
+
+
+class Together:
+    """Bounds what one address does at once, so that it cannot take every place in a queue."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._under_way: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self, address: str) -> Iterator[None]:
+        """Do one thing more.
+
+        :raises TooManyRequests: when the address has too much under way.
+        """
+        with self._lock:
+            if self._under_way[address] >= self._most:
+                raise TooManyRequests(
+                    "Too many at once. Try again in a second.", headers=[("Retry-After", "1")]
+                )
+            self._under_way[address] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[address] -= 1
+                if not self._under_way[address]:
+                    del self._under_way[address]
 
 
 class Limits:
     """All that is limited."""
 
     def __init__(self, settings: Settings) -> None:
-        limiter = FixedWindowRateLimiter(MemoryStorage())
+        limiter = FixedWindowRateLimiter(MemoryStorage(wrap_exceptions=True))
+        self.requests = Attempts(limiter, "requests", settings.request_limit)
+        self.hashing = Together(places(settings.hashers) // 2)
         self.sign_in = Attempts(limiter, "sign-in", settings.sign_in_limit)
         self.sign_in_address = Attempts(limiter, "sign-in-address", settings.sign_in_address_limit)
         self.register = Attempts(limiter, "register", settings.register_limit)
@@ -71,6 +119,18 @@ class Limits:
 def init_app(app: Flask, settings: Settings) -> None:
     """Give ``app`` its counters."""
     app.extensions["hyperapi.limits"] = Limits(settings)
+    app.after_request(_tell)
+
+
+def _tell(response: Response) -> Response:
+    """Say how many attempts are left, in the header fields that the IETF's draft names.
+
+    Not with 404, which says the same each time, whatever is or is not there.
+    """
+    left: tuple[str, str] | None = g.pop("rate_limit", None)
+    if left is not None and response.status_code != 404:
+        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = left
+    return response
 
 
 def limits() -> Limits:
@@ -96,7 +156,8 @@ def sign_in_attempt(name: str) -> Iterator[None]:
         raise
     wrong = False
     try:
-        yield
+        with limits().hashing.one(address):
+            yield
     except CredentialsInvalid:
         wrong = True
         raise

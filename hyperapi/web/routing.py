@@ -39,6 +39,7 @@ class Operation:
     :param asks: what its query string may ask; None where it takes none.
     :param alone: does the view open its transactions itself, since it has work to do that must
         not hold one open? Otherwise the whole operation is one transaction.
+    :param unbound: is it more than a token of one list can do?
     """
 
     place: "Place"
@@ -49,6 +50,7 @@ class Operation:
     media: tuple[str, ...] = (JSON,)
     asks: Listing | None = None
     alone: bool = False
+    unbound: bool = False
 
     @property
     def name(self) -> str:
@@ -88,6 +90,7 @@ class Place:
         media: tuple[str, ...] = (JSON,),
         asks: Listing | None = None,
         alone: bool = False,
+        unbound: bool = False,
     ) -> Callable[[View], View]:
         """Declare a method of this resource; who may is said, never forgotten."""
         if scope not in _LEVELS:
@@ -105,6 +108,7 @@ class Place:
                 media=media,
                 asks=asks,
                 alone=alone,
+                unbound=unbound,
             )
             return view
 

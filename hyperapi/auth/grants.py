@@ -1,0 +1,192 @@
+"""What may be traded for tokens, in the three ways that clients say it.
+
+As JSON: credentials, a refresh token, or, with a token in the header, what a derived one is to be
+like. As a form: a token request of OAuth 2 (RFC 6749). As a Basic header with no body (RFC 7617).
+"""
+
+from base64 import b64decode
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from flask import request
+from pydantic import MISSING, AfterValidator, Field
+
+from hyperapi.auth import passwords
+from hyperapi.text import normal
+from hyperapi.web.forms import (
+    FORM,
+    JSON,
+    Body,
+    Shown,
+    Text,
+    decoded,
+    form_fields,
+    media_type,
+)
+from hyperapi.web.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
+from hyperapi.web.routing import READ, SCOPES, WRITE
+
+SHORT_LIFE = 3600
+LONG_LIFE = 31_536_000
+
+SCOPE_PATTERN = f"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"
+
+
+def _as_compared(password: str) -> str:
+    return passwords.normal(normal(password))
+
+
+PasswordText = Annotated[str, AfterValidator(_as_compared)]
+"""A password in the form that is compared (RFC 8265), which its length is that of."""
+
+Username = Annotated[Text, Field(title="User name", min_length=1, max_length=100)]
+Password = Annotated[
+    PasswordText,
+    Field(
+        title="Password", min_length=1, max_length=1024, json_schema_extra={"format": "password"}
+    ),
+]
+RefreshToken = Annotated[Text, Field(title="Refresh token", min_length=1, max_length=1000)]
+Label = Annotated[Text, Field(title="Label", max_length=100)]
+Scope = Annotated[
+    Text, Field(title="Scope", max_length=200, json_schema_extra={"pattern": SCOPE_PATTERN})
+]
+Life = Annotated[int, Field(title="Life in seconds", ge=1, le=LONG_LIFE)]
+ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"})]
+
+
+class TokenRequest(Body):
+    """Anything that may be traded for tokens; which of the kinds it is, its members tell."""
+
+    @classmethod
+    def kinds(cls) -> tuple[type[Body], ...]:
+        """Credentials, a refresh token, or what a derived token is to be like."""
+        return (SignIn, Refresh, Derivation)
+
+    @classmethod
+    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+        """The request as the kind that it is.
+
+        :raises CredentialsInvalid: for a Basic header that holds none.
+        :raises OAuthError: for a form that is no token request.
+        """
+        if media_type(content_type) == FORM:
+            return _from_form(body)
+        members = decoded(cls, body, content_type, media) if body else {}
+        if "refresh_token" in members:
+            return Refresh.of(members)
+        if not {"username", "password"} & members.keys():
+            kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+            if kind == "bearer":
+                return Derivation.of(members)
+            if kind == "basic":
+                return SignIn.of(members | _basic_credentials())
+        return SignIn.of(members)
+
+
+class _TokenWishes(Body):
+    """What a token is to be like, as far as its asker cares."""
+
+    label: Label = ""
+    scope: Scope | MISSING = MISSING
+    expires_in: Life | MISSING = MISSING
+
+    def wanted_scope(self, most: str) -> str:
+        """The scope asked for, sorted; the ``most`` that may be had where none is.
+
+        :raises Invalid: for words that are no scope, or that are not part of the most.
+        """
+        if self.scope is MISSING:
+            return most
+        words = set(self.scope.split())
+        held = set(most.split())
+        if WRITE in held:
+            held.add(READ)
+        if not words or not words <= held:
+            raise invalid("/scope", f"takes words of {' '.join(sorted(held))}, with spaces between")
+        return " ".join(sorted(words))
+
+    def wanted_life(self) -> timedelta | None:
+        """How long the token is to be good; None when nothing is said.
+
+        :raises Invalid: when that is too long for a token without a label.
+        """
+        if self.expires_in is MISSING:
+            return None
+        if self.expires_in > SHORT_LIFE and not self.label:
+            raise invalid(
+                "/expires_in", f"must be {SHORT_LIFE} or less, or the token needs a label"
+            )
+        return timedelta(seconds=self.expires_in)
+
+
+class SignIn(_TokenWishes):
+    """Credentials to be traded for a token, and what the token is to be like."""
+
+    username: Username
+    password: Password
+
+
+class Refresh(Body):
+    """A refresh token to be traded for new tokens."""
+
+    refresh_token: RefreshToken
+
+
+class Derivation(_TokenWishes):
+    """What a token is to be like that is derived from the asking one, and never more than it."""
+
+    list_uri: ListUri | MISSING = MISSING
+
+
+class PasswordGrant(SignIn):
+    """Credentials as OAuth 2 client libraries send them (RFC 6749 §4.3)."""
+
+    answers_in: ClassVar[str | None] = JSON
+
+
+class RefreshGrant(Refresh):
+    """A refresh token as OAuth 2 client libraries send it (RFC 6749 §6)."""
+
+    answers_in: ClassVar[str | None] = JSON
+
+
+_GRANTS: dict[str, type[Body]] = {"password": PasswordGrant, "refresh_token": RefreshGrant}
+
+
+def _from_form(body: bytes) -> Body:
+    """Read an OAuth 2 token request; what it does not know or has no value counts as absent
+    (RFC 6749 §3.2).
+
+    :raises OAuthError: when it is none.
+    """
+    try:
+        grant_type = form_fields(TokenRequest, body).get("grant_type")
+        if not grant_type:
+            raise OAuthError.of("invalid_request", "grant_type is required")
+        kind = _GRANTS.get(grant_type)
+        if kind is None:
+            raise OAuthError.of(
+                "unsupported_grant_type", f"grant_type must be {' or '.join(_GRANTS)}"
+            )
+        fields = form_fields(kind, body)
+        return kind.of({name: fields[name] for name in kind.model_fields if fields.get(name)})
+    except Invalid as problem:
+        raise OAuthError.invalid_request(problem) from None
+    except Malformed as problem:
+        raise OAuthError.of("invalid_request", str(problem).rstrip(".")) from None
+
+
+def _basic_credentials() -> dict[str, str]:
+    """The name and password of a Basic header (RFC 7617, in UTF-8).
+
+    :raises CredentialsInvalid: when it holds none.
+    """
+    text = request.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
+    try:
+        name, colon, password = b64decode(text.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        raise CredentialsInvalid from None
+    if not colon:
+        raise CredentialsInvalid
+    return {"username": name, "password": password}

@@ -1,0 +1,201 @@
+"""Sessions: how they begin, are refreshed, and end. The rows behind tokens.
+
+A session that can be refreshed counts its refreshes. Nothing of a refresh token is kept but that
+count: both tokens are functions of the row, so that asking again gives the same ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app, request
+from sqlalchemy import bindparam, delete, select
+
+from hyperapi.access import Reach, add, change, find, owned, remove, seen
+from hyperapi.auth.guard import Asker, access_tokens
+from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
+from hyperapi.clock import now
+from hyperapi.db import AnyRow, Statement, write
+from hyperapi.keys import new_key
+from hyperapi.models import Session, User
+from hyperapi.settings import Settings
+from hyperapi.web.problems import TokenExpired, TokenInvalid, TokenRevoked
+
+SEEN = seen(
+    Session,
+    "key",
+    "parent",
+    "list",
+    "label",
+    "scope",
+    "client",
+    "generation",
+    "refreshed_at",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+)
+_LONGEST_CLIENT = 200
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new session is to be like.
+
+    :param scope: sorted words.
+    :param life: how long it is good without being refreshed; None for one that can be.
+    """
+
+    label: str
+    scope: str
+    life: timedelta | None
+    parent: str | None = None
+    list: str | None = None
+
+
+def settings() -> Settings:
+    """The application's settings."""
+    found: Settings = current_app.extensions["hyperapi.settings"]
+    return found
+
+
+def refresh_tokens() -> Tokens:
+    """The application's writer and reader of refresh tokens."""
+    tokens: Tokens = current_app.extensions["hyperapi.refresh_tokens"]
+    return tokens
+
+
+def begin(reach: Reach, wanted: Wanted) -> AnyRow:
+    """A new session, in the transaction under way; the longest unused end when there are many."""
+    moment = now()
+    _make_room(reach, moment, wanted.parent)
+    life = wanted.life or timedelta(seconds=settings().refresh_token_lifetime)
+    return add(
+        Session,
+        Reach(reach.owner),
+        SEEN,
+        key=new_key(),
+        parent=wanted.parent,
+        list=wanted.list,
+        label=wanted.label,
+        scope=wanted.scope,
+        client=(request.user_agent.string if request else "")[:_LONGEST_CLIENT],
+        generation=1 if wanted.life is None else 0,
+        refreshed_at=moment,
+        signed_by=_present_key(),
+        created_at=moment,
+        last_used_at=moment,
+        expires_at=moment + life,
+    )
+
+
+def refreshed(text: str) -> tuple[Reach, AnyRow]:
+    """The session whose refresh token this is, on to its next generation.
+
+    The token that was used last gives the same successor for a short while: two tabs, or one
+    whose reply was lost, are no thieves. Any older one is theft, and ends the session.
+
+    :raises TokenInvalid: (or a kind of it) when it does not count.
+    """
+    try:
+        claims = refresh_tokens().read(text, now().timestamp())
+    except BadToken:
+        raise TokenInvalid from None
+    if claims.expires <= now().timestamp():
+        raise TokenExpired
+    reach = Reach(claims.owner)
+    row = write(lambda: _advanced(reach, claims))
+    if row is None:  # ended by that transaction, which an exception would have undone
+        raise TokenRevoked
+    return reach, row
+
+
+def _advanced(reach: Reach, claims: Claims) -> AnyRow | None:
+    row = find(Session, reach, claims.session, SEEN)
+    user = find(User, reach, claims.owner, seen(User, "disabled"))
+    if row is None or user is None or user.disabled:
+        raise TokenRevoked
+    moment = now()
+    window = timedelta(seconds=settings().refresh_replay_window)
+    if row.generation == claims.generation:
+        return _next_generation(reach, row, moment)
+    if row.generation == claims.generation + 1 and moment - _instant(row.refreshed_at) < window:
+        return row
+    remove(Session, reach, row.key, SEEN)
+    return None
+
+
+def _next_generation(reach: Reach, row: AnyRow, moment: datetime) -> AnyRow:
+    row = change(
+        Session,
+        reach,
+        row.key,
+        SEEN,
+        generation=row.generation + 1,
+        refreshed_at=moment,
+        signed_by=_present_key(),
+        last_used_at=moment,
+        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
+    )
+    assert row is not None, "it was there a moment ago, in this transaction"
+    return row
+
+
+def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
+    """What only the reply that made them shows: a session's present tokens."""
+    ends = int(_instant(row.expires_at).timestamp())
+    issued = int(_instant(row.refreshed_at).timestamp())
+    until = ends
+    if row.generation:
+        until = min(ends, issued + settings().access_token_lifetime)
+    shown = {
+        "access_token": access_tokens().write(Claims(reach.owner, row.key, issued, until)),
+        "token_type": "Bearer",
+        "expires_in": max(0, until - int(now().timestamp())),
+    }
+    if row.generation:
+        claims = Claims(reach.owner, row.key, issued, ends, row.generation)
+        shown["refresh_token"] = refresh_tokens().write(claims)
+    return shown
+
+
+def end_others(who: Asker) -> None:
+    """End every session of the user's that is not the asking one, its descendants too."""
+    _END_OTHERS.run({**Reach(who.user).parameters(), "this": who.session})
+
+
+def _make_room(reach: Reach, moment: datetime, asking: str | None) -> None:
+    """Forget sessions that have ended, and end the longest unused ones of too many.
+
+    The session that asks for a derived one stays, and so do those it comes from.
+    """
+    of_owner = {"of_owner": reach.owner}
+    _FORGET.run({**of_owner, "moment": moment})
+    rows = _BY_USE.rows(of_owner)
+    parents: dict[str, str | None] = dict(rows)
+    kept = set()
+    while asking is not None and asking not in kept:
+        kept.add(asking)
+        asking = parents.get(asking)
+    surplus = len(rows) + 1 - settings().max_sessions
+    for key in [key for key, _ in rows if key not in kept][: max(0, surplus)]:
+        remove(Session, Reach(reach.owner), key, seen(Session, "key"))
+
+
+def _present_key() -> str:
+    return fingerprint(settings().secret_keys[-1])
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+_OF_USER = delete(Session).where(*owned(Session, bound=False))
+_END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
+_FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))
+_BY_USE = Statement(
+    select(Session.key, Session.parent)
+    .where(*owned(Session, bound=False))
+    .order_by(Session.last_used_at, Session.key)
+)
