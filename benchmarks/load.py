@@ -1,0 +1,145 @@
+"""Sends requests as fast as a server answers them, and counts: with wrk, or with Python alone.
+
+Both keep ``CONNECTIONS`` connections open, each with one request under way. wrk takes less of the
+machine from the server, so it is used wherever it is installed.
+"""
+
+import json
+import random
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import quantiles
+
+CONNECTIONS = 4
+PATIENCE = 20
+"""Seconds past its time after which a run is given up."""
+
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+FAILED = 400
+
+
+@dataclass(frozen=True)
+class Target:
+    """One request. ``{n}`` in its body becomes a number that is never the same again."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run showed: latencies in milliseconds; ``errors`` are failures and statuses >= 400."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    errors: int
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def has_wrk() -> bool:
+    return shutil.which("wrk") is not None
+
+
+def drive(port: int, targets: Sequence[Target], seconds: int, *, wrk: bool) -> Load:
+    """Send ``targets`` in turn, over and over, for so many seconds."""
+    return _with_wrk(port, targets, seconds) if wrk else _with_python(port, targets, seconds)
+
+
+def check(port: int, target: Target) -> None:
+    """:raises RuntimeError: with the reply, unless one such request succeeds."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as connection:
+        connection.sendall(next(_requests(port, [target])))
+        if _status(connection) >= FAILED:
+            raise RuntimeError(f"{target.method} {target.path} was refused")
+
+
+def _with_wrk(port: int, targets: Sequence[Target], seconds: int) -> Load:
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as lines:
+        for each in targets:
+            lines.write(f"{each.method}\t{each.path}\t{each.token}\t{each.body}\n")
+        lines.flush()
+        script = str(Path(__file__).with_name("rotate.lua"))
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"]
+        output = subprocess.run(
+            [*command, "-s", script, f"http://127.0.0.1:{port}/", "--", lines.name],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=seconds + PATIENCE,
+        ).stdout
+    return Load(**json.loads(output.splitlines()[-1]))
+
+
+def _with_python(port: int, targets: Sequence[Target], seconds: int) -> Load:
+    """As many processes as connections: one would be busier than the server."""
+    with ProcessPoolExecutor(CONNECTIONS, mp_context=get_context("spawn")) as pool:
+        runs = [pool.submit(_one_client, port, targets, seconds) for _ in range(CONNECTIONS)]
+        parts = [run.result(timeout=seconds + PATIENCE) for run in runs]
+    latencies = [each for part, _ in parts for each in part]
+    cuts = quantiles(latencies, n=100) if len(latencies) > 1 else [latencies[0]] * 99
+    errors = sum(failed for _, failed in parts)
+    return Load(len(latencies), seconds, cuts[49] * 1000, cuts[98] * 1000, errors)
+
+
+def _one_client(port: int, targets: Sequence[Target], seconds: int) -> tuple[list[float], int]:
+    """Latencies in seconds, and how many of the replies were failures."""
+    requests = _requests(port, targets)
+    latencies, errors = [], 0
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end = time.perf_counter() + seconds
+        while (start := time.perf_counter()) < end:
+            connection.sendall(next(requests))
+            errors += _status(connection) >= FAILED
+            latencies.append(time.perf_counter() - start)
+    return latencies, errors
+
+
+def _requests(port: int, targets: Sequence[Target]) -> Iterator[bytes]:
+    number = random.randrange(1_000_000, 9_000_000)
+    while True:
+        number += 1
+        each = targets[number % len(targets)]
+        body = each.body.replace("{n}", str(number)).encode()
+        lines = [f"{each.method} {each.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        if each.token:
+            lines.append(f"Authorization: Bearer {each.token}")
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        yield "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _status(connection: socket.socket) -> int:
+    """Read one whole reply, whose length is given in its head."""
+    reply = b""
+    while (end := reply.find(b"\r\n\r\n")) < 0:
+        reply += _received(connection)
+    length = LENGTH.search(reply, 0, end + 2)
+    missing = end + 4 + (int(length[1]) if length else 0) - len(reply)
+    while missing > 0:
+        missing -= len(_received(connection))
+    return int(reply[9:12])
+
+
+def _received(connection: socket.socket) -> bytes:
+    part = connection.recv(65536)
+    if not part:
+        raise ConnectionError("the server closed a connection that was in use")
+    return part

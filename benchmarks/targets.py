@@ -1,0 +1,157 @@
+"""What is asked of each server: hyperapi's targets found by following its links and forms."""
+
+import json
+import random
+import urllib.request
+from collections.abc import Iterable, Mapping
+from copy import copy
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from benchmarks.load import Target
+from benchmarks.ordinary import make_token
+from benchmarks.seed import LONG_USER, PASSWORD, Person, tasks_of
+from benchmarks.serve import DIRECT
+
+PAGE = "page of 25"
+TASK = "one task"
+CREATE = "create"
+PATCH = "patch"
+SIGN_IN = "sign-in"
+FIRST = "first page of 100,000"
+LAST = "last page of 100,000"
+OPERATIONS = (PAGE, TASK, FIRST, LAST, CREATE, PATCH, SIGN_IN)
+
+Plan = dict[str, list[Target]]
+
+NEW = '{"title": "Written by benchmark {n}"}'
+CHANGED = '{"title": "Changed by benchmark {n}"}'
+PER_PAGE = 25
+
+
+def of_hyperapi(api: "Api", people: Iterable[Person]) -> Plan:
+    """Sign everyone in and look around, knowing the root and the names of relations."""
+    plan: Plan = {name: [] for name in OPERATIONS}
+    for person in people:
+        tokens_uri = api.get(api.root)["tokens_uri"]
+        credentials = {"username": person.name, "password": PASSWORD}
+        signed_in = api.bearing(api.post(tokens_uri, credentials)["access_token"])
+        if person.name == LONG_USER:
+            _look_at_long_list(plan, signed_in)
+        else:
+            body = json.dumps(credentials)
+            plan[SIGN_IN].append(Target("POST", _path(tokens_uri), body=body))
+            _look_at_lists(plan, signed_in)
+    return _mixed(plan)
+
+
+def of_floor(people: Iterable[Person], sessions: Mapping[str, str]) -> Plan:
+    """``sessions`` has, by user, the key of a session that hyperapi made."""
+    plan: Plan = {PAGE: [], TASK: []}
+    for person in people:
+        token = f"{person.key}:{sessions[person.key]}"
+        if person.name != LONG_USER:
+            for key, _ in person.lists:
+                plan[PAGE].append(Target("GET", f"/api/v1/lists/{key}/tasks", token))
+            for row in _first_rows(person):
+                plan[TASK].append(Target("GET", f"/api/v1/tasks/{row[1]}", token))
+    return _mixed(plan)
+
+
+def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
+    """Keys are whole numbers in the order of seeding; tokens are signed here, with its key."""
+    plan: Plan = {name: [] for name in OPERATIONS}
+    lists = tasks = 0
+    for number, person in enumerate(people, start=1):
+        token = make_token(secret_key, number)
+        for _, count in person.lists:
+            lists += 1
+            path = f"/api/lists/{lists}/tasks"
+            if person.name == LONG_USER:
+                plan[FIRST].append(Target("GET", path, token))
+                plan[LAST].append(Target("GET", f"{path}?page={count // PER_PAGE}", token))
+            else:
+                plan[PAGE].append(Target("GET", path, token))
+                plan[CREATE].append(Target("POST", path, token, NEW))
+                for task in range(tasks + 1, tasks + 1 + min(count, PER_PAGE)):
+                    plan[TASK].append(Target("GET", f"/api/tasks/{task}", token))
+                    plan[PATCH].append(Target("PATCH", f"/api/tasks/{task}", token, CHANGED))
+            tasks += count
+        if person.name != LONG_USER:
+            body = json.dumps({"username": person.name, "password": PASSWORD})
+            plan[SIGN_IN].append(Target("POST", "/api/tokens", body=body))
+    return _mixed(plan)
+
+
+class Api:
+    """A client that knows a root and perhaps a token; it builds no URI."""
+
+    token = ""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def bearing(self, token: str) -> Self:
+        other = copy(self)
+        other.token = token
+        return other
+
+    def get(self, uri: str) -> Any:
+        return self._ask("GET", uri, None)
+
+    def post(self, uri: str, content: Mapping[str, Any]) -> Any:
+        return self._ask("POST", uri, content)
+
+    def _ask(self, method: str, uri: str, content: Mapping[str, Any] | None) -> Any:
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        body = None if content is None else json.dumps(content).encode()
+        return json.loads(self.send(method, uri, headers, body))
+
+    def send(self, method: str, uri: str, headers: dict[str, str], body: bytes | None) -> bytes:
+        """Send one request, and return the body of its reply."""
+        request = urllib.request.Request(uri, body, headers, method=method)
+        with DIRECT.open(request, timeout=20) as reply:
+            content: bytes = reply.read()
+            return content
+
+
+def _look_at_lists(plan: Plan, api: Api) -> None:
+    for each in api.get(api.get(api.root)["lists_uri"])["lists"]:
+        path = _path(each["tasks_uri"])
+        plan[PAGE].append(Target("GET", path, api.token))
+        plan[CREATE].append(Target("POST", path, api.token, NEW))
+        for task in api.get(each["tasks_uri"])["tasks"]:
+            path = _path(task["uri"])
+            plan[TASK].append(Target("GET", path, api.token))
+            plan[PATCH].append(Target("PATCH", path, api.token, CHANGED))
+
+
+def _look_at_long_list(plan: Plan, api: Api) -> None:
+    (only,) = api.get(api.get(api.root)["lists_uri"])["lists"]
+    page = api.get(only["tasks_uri"])
+    plan[FIRST].append(Target("GET", _path(page["first_uri"]), api.token))
+    plan[LAST].append(Target("GET", _path(page["last_uri"]), api.token))
+
+
+def _first_rows(person: Person) -> list[Any]:
+    """The first page of each of the person's lists."""
+    taken: dict[str, list[Any]] = {key: [] for key, _ in person.lists}
+    for row in tasks_of(person):
+        if len(taken[row[2]]) < PER_PAGE:
+            taken[row[2]].append(row)
+    return [row for rows in taken.values() for row in rows]
+
+
+def _path(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def _mixed(plan: Plan) -> Plan:
+    """In no order, so that no user's rows are asked for twice running."""
+    chance = random.Random(1)
+    return {name: chance.sample(targets, len(targets)) for name, targets in plan.items()}
