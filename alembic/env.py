@@ -24,6 +24,7 @@ def run() -> None:
             connection=connection,
             target_metadata=models.Base.metadata,
             render_as_batch=True,
+            transactional_ddl=True,  # SQLite can, and alembic does not think so
             compare_type=True,
             render_item=_own_types,
         )

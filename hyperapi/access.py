@@ -4,7 +4,7 @@ What is outside of a :class:`Reach` is not refused but not there: nothing that t
 return can tell another user's row from one that never was.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -93,10 +93,31 @@ def add(model: Model, reach: Reach, columns: Columns, **values: Any) -> AnyRow:
     return _add(model, columns, names).row(named)
 
 
-def change(model: Model, reach: Reach, key: str, columns: Columns, **values: Any) -> AnyRow | None:
-    """Change the named columns of a row, and return it; None when it is not within reach."""
-    statement = _change(model, reach.bound, columns, tuple(sorted(values)))
-    return statement.row({**reach.parameters(), "of_key": key, **_as_new(values)})
+def add_many(model: Model, reach: Reach, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of the owner's, which all have the same columns, in one statement."""
+    if rows:
+        owner = {_owner_name(model): reach.owner}
+        named = [_as_new({**owner, **row}) for row in rows]
+        _add(model, (), tuple(sorted({*owner, *rows[0]}))).run_many(named)
+
+
+def change(
+    model: Model,
+    reach: Reach,
+    key: str,
+    columns: Columns,
+    *,
+    from_revision: int | None = None,
+    **values: Any,
+) -> AnyRow | None:
+    """Change the named columns of a row, and return it; None when it is not within reach.
+
+    :param from_revision: the row must still be at this revision; None where it has none.
+    """
+    guarded = from_revision is not None
+    statement = _change(model, reach.bound, columns, tuple(sorted(values)), guarded)
+    seen_at = {"from_revision": from_revision} if guarded else {}
+    return statement.row({**reach.parameters(), "of_key": key, **seen_at, **_as_new(values)})
 
 
 def remove(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
@@ -133,12 +154,17 @@ def _find(model: Model, bound: bool, columns: Columns) -> Statement:
 
 @lru_cache(maxsize=256)
 def _add(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
-    return Statement(insert(table_of(model)).values(_new(names)).returning(*columns))
+    added = insert(table_of(model)).values(_new(names))
+    return Statement(added.returning(*columns) if columns else added)
 
 
 @lru_cache(maxsize=256)
-def _change(model: Model, bound: bool, columns: Columns, names: tuple[str, ...]) -> Statement:
+def _change(
+    model: Model, bound: bool, columns: Columns, names: tuple[str, ...], guarded: bool
+) -> Statement:
     changed = update(table_of(model)).where(*_named(model, bound)).values(_new(names))
+    if guarded:
+        changed = changed.where(table_of(model).c.revision == bindparam("from_revision"))
     return Statement(changed.returning(*columns))
 
 

@@ -8,7 +8,7 @@ from hyperapi.auth.guard import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
-from hyperapi.resources import PLACES
+from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.settings import Settings
 from hyperapi.web import answer, cors, problems, proxy, ratelimit, requestlog
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app, settings)
     problems.init_app(app)
     answer.register(app, PLACES)
+    documents.init_app(app)
     app.add_url_rule("/", "home", _home)
     return app
 

@@ -1,10 +1,11 @@
 """The command ``hyperapi``: serve, upgrade, and look after users."""
 
+import json
 import logging
 import os
+import secrets
 import signal
 import socket
-import secrets
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hyperapi.clock import now, write_instant
 from hyperapi.db import Busy, Statement, read, write
 from hyperapi.housekeeping import CHORES, keep_house, purge
 from hyperapi.models import Session, User
+from hyperapi.openapi import document
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.settings import Settings, SettingsError, unknown_settings
@@ -194,6 +196,16 @@ def routes() -> None:
             f"{operation.method:7} {operation.place.path:36} {operation.scope:12} "
             f"{operation.summary}"
         )
+
+
+@commands.command()
+@click.option("--base", help="Scheme, host and prefix of its URIs; as served when not given.")
+def openapi(base: str | None) -> None:
+    """Print the OpenAPI document."""
+    if base is None:
+        settings = _settings()
+        base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    click.echo(json.dumps(document(PLACES, base.rstrip("/")), indent=2, ensure_ascii=False))
 
 
 def _settings() -> Settings:

@@ -8,18 +8,19 @@ written in SQLAlchemy Core, compiled once, and run on the driver's own connectio
 import sqlite3
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, Select, UpdateBase, event
+from sqlalchemy import Engine, PoolProxiedConnection, Select, UpdateBase, event
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from hyperapi.engines import Kind, Trouble, kind_of
 from hyperapi.models import Base
 from hyperapi.settings import Settings
 
@@ -31,19 +32,16 @@ AnyRow = Any
 Result = TypeVar("Result")
 _Expression = Select[*tuple[Any, ...]] | UpdateBase
 
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-}
-"""SQLite's result codes for what may be over in a moment, or when an operator has acted."""
+_PAUSES = tuple(min(0.005 * 2**number, 0.32) for number in range(16))
+"""Seconds to wait at most before a transaction is tried again, each time."""
 
 
 class Busy(Exception):
     """The database did not serve us in time; nothing was changed, the same may be tried again."""
+
+
+class Uncertain(Busy):
+    """The database was lost while a transaction was being kept: it may have been kept or not."""
 
 
 class Clash(Exception):
@@ -80,6 +78,13 @@ class Statement:
         """
         return int(self._for(_transaction().dialect).run(parameters).rowcount)
 
+    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Carry it out once for each set of parameters.
+
+        :raises Clash: when a key or a name is taken already.
+        """
+        self._for(_transaction().dialect).run_many(parameters)
+
     def _for(self, dialect: Dialect) -> "_Prepared":
         try:
             return self._prepared[dialect.name]
@@ -110,15 +115,25 @@ class _Prepared:
         self.named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
 
     def run(self, parameters: Mapping[str, Any]) -> Any:
+        transaction = _transaction()
+        try:
+            return transaction.cursor.execute(self._text, self._given(parameters))
+        except transaction.driver.IntegrityError as error:
+            raise Clash(str(error)) from error
+
+    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> None:
+        transaction = _transaction()
+        try:
+            transaction.cursor.executemany(self._text, [self._given(each) for each in parameters])
+        except transaction.driver.IntegrityError as error:
+            raise Clash(str(error)) from error
+
+    def _given(self, parameters: Mapping[str, Any]) -> Any:
+        """Parameters as the driver takes them."""
         values = {**self._defaults, **parameters}
         for name, writer in self._writers.items():
             values[name] = writer(values[name])
-        given = values if self._order is None else [values[name] for name in self._order]
-        transaction = _transaction()
-        try:
-            return transaction.cursor.execute(self._text, given)
-        except transaction.driver.IntegrityError as error:
-            raise Clash(str(error)) from error
+        return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self.run(parameters).fetchall()
@@ -139,94 +154,180 @@ class _Transaction:
 
     cursor: Any
     dialect: Dialect
+    writes: bool
 
     @property
     def driver(self) -> Any:
         return self.dialect.loaded_dbapi
 
 
-class _Database:
-    """The application's database, and the turns that its writers take."""
+class _Again(Exception):
+    """The database undid the transaction, or was lost before its end: it may be tried again."""
 
-    def __init__(self, engine: Engine, patience: float) -> None:
+
+class _Database:
+    """The application's database, and how transactions are carried through on it."""
+
+    def __init__(self, engine: Engine, kind: Kind, patience: float) -> None:
         self.engine = engine
         self.patience = patience
-        self.turn = threading.Lock()
+        self.retries = 0
+        self._kind = kind
+        self._driver = engine.dialect.loaded_dbapi
+        self._turn = threading.Lock() if kind.one_writer else nullcontext()
+        self._sound_since = 0.0
+        event.listen(engine, "connect", self._connected)
+        event.listen(engine, "checkout", self._checked_out)
+
+    def carry_through(self, work: Callable[[], Result], writes: bool) -> Result:
+        """Do ``work`` in a transaction; where the database undid it because of others', again.
+
+        :raises Busy: when the database does not serve us in time.
+        """
+        deadline = time.monotonic() + self.patience
+        for pause in _PAUSES:
+            try:
+                return self._try(work, writes)
+            except _Again as failure:
+                reason = str(failure)
+            if time.monotonic() + pause > deadline:
+                break
+            self.retries += 1
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - to part those who met
+        raise Busy(f"tried again and again: {reason}")
+
+    def _try(self, work: Callable[[], Result], writes: bool) -> Result:
+        if not writes:
+            with self._transaction(self._kind.begin_to_read, writes=False):
+                return work()
+        with self._turns(), self._transaction(self._kind.begin_to_write, writes=True) as connection:
+            result = work()
+            self._commit(connection)
+            return result
 
     @contextmanager
-    def transaction(self, writes: bool) -> Iterator[Any]:
+    def _turns(self) -> Iterator[None]:
+        """Have the writers of this process take turns, where the database takes one at a time:
+        waiting for a lock costs less than polling for SQLite's."""
+        if isinstance(self._turn, nullcontext):
+            yield
+            return
+        if not self._turn.acquire(timeout=self.patience):
+            raise Busy("other writers took too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _transaction(self, begin: str, *, writes: bool) -> Iterator[PoolProxiedConnection]:
         """A connection with a transaction begun on it; undone, unless it is committed."""
-        dialect = self.engine.dialect
-        with _failures_told_apart(dialect.loaded_dbapi):
-            pooled = self.engine.raw_connection()
+        connection = self._connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(begin)
+            g.transaction = _Transaction(cursor, self.engine.dialect, writes)
+            yield connection
+        except self._driver.Error as error:
+            self._tell_apart(error, connection)
+        finally:
+            g.pop("transaction", None)
+            self._release(connection)
+
+    def _connect(self) -> PoolProxiedConnection:
+        try:
+            return self.engine.raw_connection()
+        except PoolTimeout:
+            raise Busy("every connection is in use") from None
+        except (self._driver.Error, DBAPIError) as error:
+            raise Busy(_in_one_line(error)) from error
+
+    def _commit(self, connection: PoolProxiedConnection) -> None:
+        try:
+            connection.commit()
+        except self._driver.Error as error:
+            if self._kind.trouble(error) is Trouble.LOST and not self._kind.one_writer:
+                self._forget(connection)
+                raise Uncertain(_in_one_line(error)) from error
+            raise
+
+    def _tell_apart(self, error: Exception, connection: PoolProxiedConnection) -> NoReturn:
+        """Raise what an error of the driver's means; a mistake goes on as it is."""
+        trouble = self._kind.trouble(error)
+        if trouble is Trouble.LOST:
+            self._forget(connection)
+        if trouble in (Trouble.LOST, Trouble.CONFLICT):
+            raise _Again(_in_one_line(error)) from error
+        if trouble is Trouble.PASSING:
+            raise Busy(_in_one_line(error)) from error
+        raise error
+
+    def _release(self, connection: PoolProxiedConnection) -> None:
+        """Undo what was not committed, and give the connection back to the pool."""
+        if connection.is_valid:
             try:
-                cursor = pooled.cursor()
-                if dialect.name == "sqlite":
-                    cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-                g.transaction = _Transaction(cursor, dialect)
-                yield pooled
-            finally:
-                g.pop("transaction", None)
-                pooled.close()
+                connection.rollback()
+            except self._driver.Error:
+                self._forget(connection)
+        connection.close()
+
+    def _forget(self, connection: PoolProxiedConnection) -> None:
+        """Use this connection no more, nor any that was made before now: what broke one (a
+        restart, a switch to a standby, a file that was replaced) broke all."""
+        self._sound_since = time.monotonic()
+        if connection.is_valid:
+            connection.invalidate()
+
+    def _connected(self, connection: Any, record: Any) -> None:
+        record.info["made"] = time.monotonic()
+        self._kind.prepare(connection, record)
+
+    def _checked_out(self, _connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["made"] < self._sound_since:
+            raise DisconnectionError("made before others broke")
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Give ``app`` its engine, by ``settings``."""
+    kind = kind_of(settings)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
-    options: dict[str, Any] = {
-        "pool_size": settings.threads,
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_size": settings.database_connections or settings.threads,
         "max_overflow": 0,
         "pool_timeout": settings.busy_timeout,
+        "pool_reset_on_return": None,  # each transaction is ended by itself
+        **kind.options(settings),
     }
-    if settings.embedded:
-        options["connect_args"] = {"timeout": settings.busy_timeout}
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     database.init_app(app)
     with app.app_context():
         engine = database.engine
-    app.extensions["hyperapi.db"] = _Database(engine, settings.busy_timeout)
-    if settings.embedded:
-        event.listen(engine, "connect", _prepare_sqlite)
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    """Make SQLite keep what it acknowledged, and leave BEGIN to us.
-
-    The driver's own deferred transactions fail at their first write with "database is locked",
-    or lose updates, whenever another connection wrote since their first read.
-    """
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    app.extensions["hyperapi.db"] = _Database(engine, kind, settings.busy_timeout)
 
 
 def read(work: Callable[[], Result]) -> Result:
     """Do ``work`` in one transaction that sees one state of the database and changes nothing.
 
+    It may be done more than once, so it must have no effect elsewhere.
+
     :raises Busy: when the database does not answer in time.
     """
-    with _database().transaction(writes=False):
-        return work()
+    return _database().carry_through(work, writes=False)
 
 
 def write(work: Callable[[], Result]) -> Result:
     """Do ``work`` in one transaction that is kept whole, or, if it raises, not at all.
 
-    Writers of one process take turns before they ask the database: waiting for a lock costs
-    less than polling for SQLite's.
+    It may be done more than once, of which one is kept, so it must have no effect elsewhere.
 
     :raises Busy: when the database does not answer in time.
+    :raises Uncertain: when it was lost at the very moment of keeping it.
     """
-    base = _database()
-    if not base.turn.acquire(timeout=base.patience):
-        raise Busy("other writers took too long")
-    try:
-        with base.transaction(writes=True) as connection:
-            result = work()
-            connection.commit()
-            return result
-    finally:
-        base.turn.release()
+    return _database().carry_through(work, writes=True)
+
+
+def writing() -> bool:
+    """Is the transaction under way one that may change something?"""
+    return _transaction().writes
 
 
 def _database() -> _Database:
@@ -239,15 +340,5 @@ def _transaction() -> _Transaction:
     return found
 
 
-@contextmanager
-def _failures_told_apart(driver: Any) -> Iterator[None]:
-    """Raise :class:`Busy` for failures that pass; others are bugs and go on as they are."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Busy("every connection is in use") from error
-    except (driver.OperationalError, OperationalError) as error:
-        code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
-        if code is not None and code & 0xFF not in _PASSING:
-            raise
-        raise Busy(str(error)) from error
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

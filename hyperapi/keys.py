@@ -5,6 +5,11 @@ import time
 from uuid import UUID
 
 
+def new_keys(number: int) -> list[str]:
+    """Keys for things that are made at once, in their order."""
+    return sorted(new_key() for _ in range(number))
+
+
 def new_key() -> str:
     """A UUID of version 7 (RFC 9562 §5.7): milliseconds since 1970, then chance."""
     milliseconds = time.time_ns() // 1_000_000

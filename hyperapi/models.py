@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -124,7 +126,11 @@ class Folded(TypeDecorator[str]):
 
 
 class User(Base):
-    """Somebody who can sign in, and owns rows. The key is what every owned row begins with."""
+    """Somebody who can sign in, and owns rows. The key is what every owned row begins with.
+
+    ``version`` counts the user's own changes. ``revision`` counts those of its lists and tasks,
+    each of which keeps the revision of its last change; up to ``forgotten``, tombstones are gone.
+    """
 
     __tablename__ = "users"
 
@@ -133,6 +139,9 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
     disabled: Mapped[bool] = mapped_column(Boolean, default=False)
+    version: Mapped[int] = mapped_column(Integer)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    forgotten: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -191,10 +200,15 @@ class TaskList(Base):
     archived: Mapped[bool] = mapped_column(Boolean)
     open_count: Mapped[int] = mapped_column(Integer)
     done_count: Mapped[int] = mapped_column(Integer)
+    revision: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
-    __table_args__ = (Index(None, "owner", "created_at", "key"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        Index(None, "owner", "created_at", "key"),
+        Index(None, "owner", "revision"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class Task(Base):
@@ -214,6 +228,7 @@ class Task(Base):
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     priority: Mapped[int] = mapped_column(SmallInteger)
     tags: Mapped[str] = mapped_column(Folded)
+    revision: Mapped[int] = mapped_column(BigInteger)
     completed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
@@ -223,5 +238,51 @@ class Task(Base):
         Index(None, "owner", "list", "created_at", "key"),
         Index(None, "owner", "created_at", "key"),
         Index(None, "owner", "due_at", "key"),
+        Index(None, "owner", "revision"),
         {"sqlite_with_rowid": False},
     )
+
+
+class Tombstone(Base):
+    """That a list or task is gone: for good, or (``moved``) only from the list it was on.
+
+    ``list`` is the list that the task was on, or the list itself.
+    """
+
+    __tablename__ = "tombstones"
+    of_list = "list"
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(10))
+    key: Mapped[str] = mapped_column(Key)
+    list: Mapped[str] = mapped_column(Key)
+    moved: Mapped[bool] = mapped_column(Boolean)
+    deleted_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        Index(None, "owner", "key"),
+        Index(None, "deleted_at"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class KeptReply(Base):
+    """The first reply to a request that its client may repeat; of its body, only an HMAC."""
+
+    __tablename__ = "kept_replies"
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    target: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    asked: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[str] = mapped_column(Text)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (Index(None, "created_at"), {"sqlite_with_rowid": False})

@@ -20,8 +20,13 @@ from dotenv import dotenv_values
 from limits import RateLimitItem, parse_many
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from werkzeug.sansio.utils import host_is_trusted
 
 PREFIX = "HYPERAPI_"
+
+_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
+)
 
 
 class SettingsError(ValueError):
@@ -72,7 +77,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if value and (
-        parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment
+        parts.scheme not in ("http", "https")
+        or not host_is_trusted(parts.netloc)  # that is, not well-formed
+        or parts.query
+        or parts.fragment
     ):
         raise ValueError("must be as https://todo.example.org or https://example.org/todo")
     return value.rstrip("/")
@@ -81,7 +89,7 @@ def _public_url(value: str) -> str:
 def _origins(value: str) -> tuple[str, ...]:
     origins = _words(value)
     for origin in origins:
-        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError("must be origins as https://app.example.org, or *")
     return origins
 
@@ -176,6 +184,16 @@ class Settings:
     )
     register_limit: tuple[RateLimitItem, ...] = _setting(
         "20/hour", _limits, "registrations per client address"
+    )
+
+    require_if_match: bool = _setting(
+        "false", _boolean, "refuse changes that do not say what they change (428)"
+    )
+    tombstone_lifetime: int = _setting(
+        "2592000", _number(1), "how long the feed of changes tells what was deleted"
+    )
+    idempotency_lifetime: int = _setting(
+        "86400", _number(1), "how long the first reply to an Idempotency-Key is kept"
     )
 
     @classmethod

@@ -2,6 +2,9 @@
 
 import unicodedata
 
+ANY_TEXT = r"^[^\u0000]*$"
+"""What text may be, as a regular expression that JavaScript reads too."""
+
 
 def normal(text: str) -> str:
     """``text`` in Unicode's normal form C, so that what looks alike is stored alike.

@@ -6,13 +6,13 @@ like. As a form: a token request of OAuth 2 (RFC 6749). As a Basic header with n
 
 from base64 import b64decode
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from flask import request
-from pydantic import MISSING, AfterValidator, Field
+from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from hyperapi.auth import passwords
-from hyperapi.text import normal
+from hyperapi.text import ANY_TEXT, normal
 from hyperapi.web.forms import (
     FORM,
     JSON,
@@ -36,7 +36,9 @@ def _as_compared(password: str) -> str:
     return passwords.normal(normal(password))
 
 
-PasswordText = Annotated[str, AfterValidator(_as_compared)]
+PasswordText = Annotated[
+    str, AfterValidator(_as_compared), Field(json_schema_extra={"pattern": ANY_TEXT})
+]
 """A password in the form that is compared (RFC 8265), which its length is that of."""
 
 Username = Annotated[Text, Field(title="User name", min_length=1, max_length=100)]
@@ -58,10 +60,12 @@ ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"
 class TokenRequest(Body):
     """Anything that may be traded for tokens; which of the kinds it is, its members tell."""
 
+    optional: ClassVar[bool] = True
+
     @classmethod
-    def kinds(cls) -> tuple[type[Body], ...]:
+    def kinds(cls, media: str = JSON) -> tuple[type[Body], ...]:
         """Credentials, a refresh token, or what a derived token is to be like."""
-        return (SignIn, Refresh, Derivation)
+        return tuple(_GRANTS.values()) if media == FORM else (SignIn, Refresh, Derivation)
 
     @classmethod
     def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
@@ -139,16 +143,25 @@ class Derivation(_TokenWishes):
     list_uri: ListUri | MISSING = MISSING
 
 
+_OPEN_ENDED = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+
 class PasswordGrant(SignIn):
     """Credentials as OAuth 2 client libraries send them (RFC 6749 §4.3)."""
 
+    model_config = _OPEN_ENDED
     answers_in: ClassVar[str | None] = JSON
+
+    grant_type: Literal["password"]
 
 
 class RefreshGrant(Refresh):
     """A refresh token as OAuth 2 client libraries send it (RFC 6749 §6)."""
 
+    model_config = _OPEN_ENDED
     answers_in: ClassVar[str | None] = JSON
+
+    grant_type: Literal["refresh_token"]
 
 
 _GRANTS: dict[str, type[Body]] = {"password": PasswordGrant, "refresh_token": RefreshGrant}

@@ -30,6 +30,8 @@ class Asker:
     parent: str | None
     only_list: str | None
     generation: int
+    revision: int
+    forgotten: int
     signed_in_at: datetime
     last_used_at: datetime
     expires_at: datetime
@@ -42,6 +44,10 @@ class Asker:
     def signed_in_since(self, moment: datetime) -> bool:
         """Is this the very sign-in by password, neither refreshed nor derived, of after then?"""
         return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
+
+    def seconds_left(self, at_most: int) -> int:
+        """How long the session goes on, as far as that is less than ``at_most``."""
+        return max(1, min(at_most, int((self.expires_at - now()).total_seconds())))
 
     def may(self, scope: str) -> bool:
         """Does the token's scope include this one?"""
@@ -73,13 +79,16 @@ def presented() -> Claims | None:
     return claims
 
 
-def identify(claims: Claims) -> Asker:
+def identify(claims: Claims, *, to_write: bool = False) -> Asker:
     """The user and session behind a token, by one look-up.
 
+    :param to_write: is a change to follow in this transaction? Then the user's row is held until
+        it ends: the writers of one user come one after the other, and see what was before them.
     :raises TokenRevoked: when the session was ended, or its user disabled or deleted.
     :raises TokenExpired: when the session's time is over.
     """
-    row = _LOOK_UP.row({"owner": claims.owner, "session": claims.session})
+    look_up = _LOOK_UP_TO_WRITE if to_write else _LOOK_UP
+    row = look_up.row({"owner": claims.owner, "session": claims.session})
     if row is None or row.disabled:
         raise TokenRevoked
     if row.expires_at <= now():
@@ -92,6 +101,8 @@ def identify(claims: Claims) -> Asker:
         row.parent,
         row.list,
         row.generation,
+        row.revision,
+        row.forgotten,
         row.created_at,
         row.last_used_at,
         row.expires_at,
@@ -143,10 +154,12 @@ def _touch(who: Asker, moment: datetime) -> Any:
     return change(Session, who.reach, who.session, seen(Session, "key"), last_used_at=moment)
 
 
-_LOOK_UP = Statement(
+_SESSION = (
     select(
         User.username,
         User.disabled,
+        User.revision,
+        User.forgotten,
         Session.scope,
         Session.parent,
         Session.list,
@@ -158,3 +171,5 @@ _LOOK_UP = Statement(
     .join(User, User.key == Session.owner)
     .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))
 )
+_LOOK_UP = Statement(_SESSION)
+_LOOK_UP_TO_WRITE = Statement(_SESSION.with_for_update(of=User))

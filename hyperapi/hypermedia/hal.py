@@ -11,6 +11,11 @@ MEDIA_TYPE = "application/hal+json"
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as HAL has it; a page always embeds an array of whole items."""
     document: dict[str, Any] = {**resource.members, "_links": links(resource)}
+    if resource.entries is not None:
+        document["changes"] = [
+            {**entry.members, "resource": entry.resource and shape(entry.resource)}
+            for entry in resource.entries
+        ]
     if resource.items is not None:
         document["_embedded"] = {"item": [shape(item) for item in resource.items]}
     return document

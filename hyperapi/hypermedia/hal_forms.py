@@ -12,6 +12,11 @@ MEDIA_TYPE = "application/prs.hal-forms+json"
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as HAL-FORMS has it; embedded items bring their own forms."""
     document: dict[str, Any] = {**resource.members, "_links": hal.links(resource)}
+    if resource.entries is not None:
+        document["changes"] = [
+            {**entry.members, "resource": entry.resource and shape(entry.resource)}
+            for entry in resource.entries
+        ]
     if resource.items is not None:
         document["_embedded"] = {"item": [shape(item) for item in resource.items]}
     document["_templates"] = {form.name: _template(form) for form in resource.forms()}

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
 
+_REFERENCE = "#/components/schemas/{model}"
+
 Schema = dict[str, Any]
 """A JSON Schema (2020-12)."""
 
@@ -52,12 +54,13 @@ class Kind:
 
     def described(self) -> Schema:
         """The JSON Schema of an object of its members, without links and items."""
-        schema = self.members.model_json_schema()
-        return {
-            "type": "object",
-            "properties": schema.get("properties", {}),
-            "required": schema.get("required", []),
-        }
+        return described(self.members)
+
+
+def described(members: type[BaseModel]) -> Schema:
+    """The JSON Schema of a table of members; what it refers to is in its ``$defs``."""
+    schema = members.model_json_schema(ref_template=_REFERENCE)
+    return {"properties": {}, "required": [], **schema}
 
 
 Refer = Callable[[Kind], Schema]
@@ -66,4 +69,4 @@ Refer = Callable[[Kind], Schema]
 
 def shared(name: str) -> Schema:
     """A reference to a schema that a shape has for all kinds (its ``SHARED``)."""
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": _REFERENCE.format(model=name)}

@@ -15,6 +15,7 @@ RELATIONS = {
     "list": "The list that a task is on; as a template, where a list of a chosen UUID is.",
     "tasks": "Tasks, page by page: of a list, or all of one's own.",
     "task": "As a template, where a task of a chosen UUID is.",
+    "changes": "What exists in one's lists and tasks, in order of last change, then what changes.",
 }
 """The relations that are ours and not IANA's. In headers they are the URIs of their pages."""
 
@@ -55,6 +56,14 @@ class Form:
     properties: Sequence[Mapping[str, Any]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that happened: its members, and the resource as it is now, if it is there."""
+
+    members: Mapping[str, Any]
+    resource: "Resource | None"
+
+
 def no_forms() -> Sequence[Form]:
     """What may be done where nothing may be done."""
     return ()
@@ -71,6 +80,8 @@ class Resource:
     :param items: of a collection, the resources on this page; None when it is no collection.
     :param items_name: what the items are called, as ``tasks``.
     :param forms: computes what the asker may do here; only shapes that show it call this.
+    :param version: of its state, the same in every shape; None where only the bytes tell.
+    :param entries: of a feed, what happened to which resource.
     """
 
     uri: str
@@ -80,3 +91,5 @@ class Resource:
     items: Sequence["Resource"] | None = None
     items_name: str = ""
     forms: Callable[[], Sequence[Form]] = no_forms
+    version: int | str | None = None
+    entries: Sequence["Entry"] | None = None

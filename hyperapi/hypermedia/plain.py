@@ -15,6 +15,11 @@ def shape(resource: Resource) -> dict[str, Any]:
         document[member(relation)] = target
     for relation, template in resource.templates.items():
         document[member(relation) + "_template"] = template
+    if resource.entries is not None:
+        document["changes"] = [
+            {**entry.members, "resource": entry.resource and shape(entry.resource)}
+            for entry in resource.entries
+        ]
     if resource.items is not None:
         document[resource.items_name] = [shape(item) for item in resource.items]
     return document
@@ -28,8 +33,8 @@ def member(relation: str) -> str:
 def schema(kind: Kind, refer: Refer) -> Schema:
     """What a resource of this kind looks like here, as JSON Schema."""
     described = kind.described()
-    always = {**dict.fromkeys(kind.links, _URI), **dict.fromkeys(kind.empty, _URI_OR_NULL)}
-    links = {member(name): uri for name, uri in always.items()}
+    links = {member(name): _URI for name in kind.links}
+    links |= {member(name): _URI_OR_NULL for name in kind.empty}
     at_times = {member(name): _URI for name in kind.sometimes}
     templates = {f"{member(name)}_template": _TEMPLATE for name in kind.templates}
     at_times |= {f"{member(name)}_template": _TEMPLATE for name in kind.sometimes_templates}
@@ -37,7 +42,8 @@ def schema(kind: Kind, refer: Refer) -> Schema:
     if kind.items is not None:
         required[kind.items_name] = {"type": "array", "items": refer(kind.items)}
     properties = {**described["properties"], **required, **at_times}
-    return {**described, "properties": properties, "required": [*described["required"], *required]}
+    always = dict.fromkeys([*described["required"], *required])
+    return {**described, "properties": properties, "required": list(always)}
 
 
 _URI: Schema = {"type": "string", "format": "uri"}

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from itsdangerous import Signer
+from itsdangerous import Signer, base64_decode, base64_encode
 
 
 class Towards(StrEnum):
@@ -52,7 +52,13 @@ class Cursors:
         """
         content, dot, signature = text.partition(".")
         signed = f"{content}.{bound_to}".encode(errors="replace")
-        if not dot or not self._signer.verify_signature(signed, signature.encode(errors="replace")):
+        signature_bytes = signature.encode(errors="replace")
+        if (
+            not dot
+            or not self._signer.verify_signature(signed, signature_bytes)
+            or base64_encode(base64_decode(signature_bytes))
+            != signature_bytes  # not as we write it
+        ):
             raise ValueError("must be a cursor from a link of this very collection")
         towards, *values = orjson.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
         return Place(Towards(towards), tuple(values))

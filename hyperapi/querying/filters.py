@@ -9,10 +9,10 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from hyperapi.clock import INSTANT, parse_instant
 from hyperapi.querying.page import Filter, true_or_false
-from hyperapi.text import folded, normal
+from hyperapi.text import ANY_TEXT, folded, normal
 
 LONGEST_TEXT = 1000
-_INSTANT_SCHEMA = {"type": "string", "pattern": INSTANT}
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": INSTANT}
 
 
 class contains(GenericFunction[bool]):  # noqa: N801 - named as in SQL
@@ -133,4 +133,4 @@ def folded_text(text: str) -> str:
 
 
 def _text_schema(longest: int) -> dict[str, Any]:
-    return {"type": "string", "maxLength": longest}
+    return {"type": "string", "maxLength": longest, "pattern": ANY_TEXT}

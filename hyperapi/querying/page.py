@@ -179,11 +179,10 @@ class Listing:
         self.filters = filters
         self.sorts = sorts
         self.default_sort = default_sort
-        self.where = where
+        self.always = where
         self.parameters = tuple(parameter.name for parameter in self.documented())
         self._statement = lru_cache(maxsize=512)(self._build)
         self._count = lru_cache(maxsize=256)(self._build_count)
-        self._deletion = lru_cache(maxsize=256)(self._build_deletion)
 
     def documented(self) -> list[Parameter]:
         """All that may be asked, in words and as JSON Schema."""
@@ -272,13 +271,16 @@ class Listing:
             total = self._count(selected).rows(conditions)[0][0]
         return self._linked(query, rows, start, more, total, cursors, bound_to)
 
-    def delete(
+    def selected(
         self, query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
-    ) -> int:
-        """Delete what the filters of ``query`` select, and tell how many rows that were."""
-        return self._deletion(self._asked(query, reach, fixed)).run(
-            _conditions(query, reach, fixed, also)
-        )
+    ) -> "Selected":
+        """All rows that the filters of ``query`` select, for doing the same to each."""
+        asked = self._asked(query, reach, fixed)
+        return Selected(self, asked, _conditions(query, reach, fixed, also))
+
+    def where(self, asked: "_Asked") -> list[ColumnElement[bool]]:
+        """The conditions that select rows; their values come with the selection."""
+        return self._where(asked)
 
     def _asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any]) -> _Asked:
         return _Asked(reach.bound, tuple(sorted(fixed)), tuple(name for name, _ in query.filters))
@@ -339,7 +341,7 @@ class Listing:
             self.filters[name].condition(bindparam(f"filter_{number}"))
             for number, name in enumerate(asked.filters)
         ]
-        return [*owned(self.model, asked.bound), *self.where, *fixed, *narrowed]
+        return [*owned(self.model, asked.bound), *self.always, *fixed, *narrowed]
 
     def _build(self, asked: _Asked) -> Statement:
         terms = self._terms(asked.sort)
@@ -358,8 +360,61 @@ class Listing:
         counted = select(func.count()).select_from(table_of(self.model))
         return Statement(counted.where(*self._where(asked)))
 
-    def _build_deletion(self, asked: _Asked) -> Statement:
-        return Statement(delete(table_of(self.model)).where(*self._where(asked)))
+
+@dataclass(frozen=True)
+class Selected:
+    """What a filter selects.
+
+    :param asked: all that decides the conditions' text; equal ones have the same.
+    :param values: what the conditions leave open.
+    """
+
+    listing: Listing
+    asked: _Asked
+    values: Mapping[str, Any]
+
+    def delete(self) -> int:
+        """Delete the rows, and tell how many there were."""
+        return _deletion(self.listing, self.asked).run(self.values)
+
+
+@lru_cache(maxsize=256)
+def _deletion(listing: Listing, asked: _Asked) -> Statement:
+    return Statement(delete(table_of(listing.model)).where(*listing.where(asked)))
+
+
+class Selection:
+    """What may be asked of a collection when the same is to be done to all that is selected.
+
+    :param needs_filter: must there be a filter, or the words ``all=true``?
+    """
+
+    def __init__(self, listing: Listing, *, needs_filter: bool = True) -> None:
+        self.listing = listing
+        self.needs_filter = needs_filter
+        self.filters = listing.filters
+        self.sorts: Mapping[str, Sort] = {}
+        self.parameters = tuple(parameter.name for parameter in self.documented())
+
+    def documented(self) -> list[Parameter]:
+        """All that may be asked, in words and as JSON Schema."""
+        everything = Parameter(
+            "all", "needed where there is no filter", {"type": "string", "enum": ["true"]}
+        )
+        names = set(self.filters)
+        filters = [each for each in self.listing.documented() if each.name in names]
+        return [*filters, everything] if self.needs_filter else filters
+
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+        """Read the pairs of a query string; an empty value is the same as an absent one.
+
+        :raises QueryError: naming every parameter that is wrong, or that is missing.
+        """
+        reader = _Reader(self, list(arguments))
+        query = reader.query()
+        if self.needs_filter and not query.filters and reader.given.get("all") != ["true"]:
+            raise QueryError([{"parameter": "all", "detail": "must be true, or there be a filter"}])
+        return query
 
 
 def _conditions(
@@ -390,7 +445,7 @@ def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> Co
 class _Reader:
     """Reads one query string, gathering everything that is wrong with it."""
 
-    def __init__(self, listing: Listing, arguments: list[tuple[str, str]]) -> None:
+    def __init__(self, listing: Listing | Selection, arguments: list[tuple[str, str]]) -> None:
         self.listing = listing
         self.errors: list[dict[str, str]] = []
         self.given: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
 """The resources, in the order of their URLs: the one list that names them all."""
 
-from hyperapi.resources import health, lists, meanings, root, tasks, tokens, users
+from hyperapi.resources import documents, health, lists, meanings, root, tasks, tokens, users
 
 PLACES = [
     root.ROOT,
@@ -15,6 +15,8 @@ PLACES = [
     tasks.TASK,
     meanings.RELATION,
     meanings.PROBLEM,
+    documents.OPENAPI,
+    documents.DOCS,
     health.LIVE,
     health.READY,
 ]

@@ -5,13 +5,47 @@ from types import MappingProxyType
 from typing import Any
 
 from flask import current_app
+from pydantic import MISSING
 
 from hyperapi.access import Reach
+from hyperapi.auth.guard import asker_or_none
 from hyperapi.db import AnyRow
+from hyperapi.hypermedia.kind import Count, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource, no_forms
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page, Query, QueryError
 from hyperapi.web.problems import BadQuery
+
+
+class PageMembers(Members):
+    """What a page says beside its items: how many there are on all pages, when asked."""
+
+    total: Count | MISSING = MISSING
+
+
+class CountMembers(Members):
+    """How many resources something was done to."""
+
+    count: Count
+
+
+COUNT = Kind("Count", CountMembers)
+
+
+def page_of(items: Kind, name: str, items_name: str, **also: tuple[str, ...]) -> Kind:
+    """The kind of a collection that is shown page by page.
+
+    :param also: what it has beside the links of a page, as :class:`Kind` takes it.
+    """
+    return Kind(
+        name,
+        PageMembers,
+        links=("first", "last", *also.pop("links", ())),
+        empty=("prev", "next"),
+        items=items,
+        items_name=items_name,
+        **also,
+    )
 
 
 def page(
@@ -46,6 +80,7 @@ def page(
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
+        version=_revision(),
     )
 
 
@@ -55,6 +90,11 @@ def whole(
     """A collection that always fits on one page."""
     links = {"first": uri, "prev": None, "next": None, "last": uri}
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
+
+
+def counted(uri: str, number: int) -> Resource:
+    """How many resources something was done to."""
+    return Resource(uri, {"count": number})
 
 
 def search_template(listing: Listing) -> str:
@@ -74,3 +114,9 @@ def _page_links(uri: str, page: Page) -> dict[str, str | None]:
         "next": None if page.next is None else uri + page.next,
         "last": uri + page.last,
     }
+
+
+def _revision() -> int | None:
+    """Of the asker's lists and tasks, which is what the version of a page of them is."""
+    who = asker_or_none()
+    return None if who is None else who.revision

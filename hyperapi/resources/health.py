@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from hyperapi.db import Busy, Statement
+from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.models import User
 from hyperapi.web.routing import OPEN, Place
@@ -11,6 +12,15 @@ _ANY_USER = Statement(select(User.key).limit(1))
 
 LIVE = Place("live", "/health/live", prefix="")
 READY = Place("ready", "/health/ready", prefix="")
+
+
+class HealthMembers(Members):
+    """How the service is."""
+
+    status: str
+
+
+LIVE.shows = READY.shows = Kind("Health", HealthMembers)
 
 
 @LIVE.on("GET", scope=OPEN)

@@ -6,26 +6,28 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
+from hyperapi import journal
 from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.guard import asker, demand
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement
+from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing, Query, Sort
-from hyperapi.resources.collection import page
+from hyperapi.resources.collection import page, page_of
 from hyperapi.text import folded
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound
+from hyperapi.web.problems import NotFound, PreconditionFailed
 from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WRITE, Place
+from hyperapi.web.routing import READ, WHOLE, WRITE, Place
 from hyperapi.web.uris import uri_of
 
 LISTS = Place("lists", "/lists")
-LIST = Place("list", "/lists/<uuid:key>")
+LIST = Place("list", "/lists/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -68,6 +70,7 @@ SEEN = seen(
     "done_count",
     "created_at",
     "updated_at",
+    "revision",
 )
 
 LISTING = Listing(
@@ -92,12 +95,28 @@ LISTING = Listing(
 # -- what is seen
 
 
+class ListMembers(Members):
+    """A task list, and how much on it is open and done."""
+
+    title: Title
+    description: Description
+    archived: Archived
+    open_count: Count
+    done_count: Count
+    created_at: Instant
+    updated_at: Instant
+
+
+LIST.shows = Kind("List", ListMembers, links=("tasks", "collection"))
+LISTS.shows = page_of(LIST.shows, "Lists", "lists", templates=("search",))
+
+
 def representer() -> Callable[[AnyRow], Resource]:
     """A function from rows to lists as they are seen, for use over many rows."""
     list_uri, tasks_uri, lists_uri = LIST.uri_of(), uri_of("tasks_of_list"), LISTS.uri()
 
     def represent(row: AnyRow) -> Resource:
-        key, title, description, archived, open_count, done_count, made, updated, *_ = row
+        key, title, description, archived, open_count, done_count, made, updated, version, *_ = row
         members = {
             "title": title,
             "description": description,
@@ -108,7 +127,8 @@ def representer() -> Callable[[AnyRow], Resource]:
             "updated_at": updated,
         }
         links = {"tasks": tasks_uri(key), "collection": lists_uri}
-        return Resource(list_uri(key), members, links, forms=lambda: _forms(list_uri(key), members))
+        forms = lambda: _forms(list_uri(key), members)  # noqa: E731 - made for each row
+        return Resource(list_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
@@ -141,7 +161,7 @@ def _forms_of_all() -> list[Form]:
 # -- what may be done
 
 
-@LISTS.on("GET", scope=READ, asks=LISTING)
+@LISTS.on("GET", scope=READ, asks=LISTING, revised=True)
 def get_lists(query: Query) -> Resource:
     """Your lists, page by page."""
     found = page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
@@ -161,7 +181,7 @@ def get_list(key: str) -> Resource:
     return represent(find_list(key))
 
 
-@LIST.on("PUT", scope=WRITE, takes=WholeList)
+@LIST.on("PUT", scope=WRITE, takes=WholeList, media=WHOLE, answers=(200, 201))
 def put_list(whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(TaskList, asker().reach, key, SEEN)
@@ -180,8 +200,9 @@ def change_list(changes: ListChanges, key: str) -> Resource:
 @LIST.on("DELETE", scope=WRITE, unbound=True)
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    if remove(TaskList, asker().reach, key, SEEN) is None:
-        raise NotFound
+    find_list(key)
+    journal.bury_list(asker().reach, key)
+    remove(TaskList, asker().reach, key, SEEN)
     return no_content()
 
 
@@ -216,11 +237,20 @@ _COUNT = Statement(
 
 
 def _insert(key: str, new: NewList) -> AnyRow:
-    moment = now()
-    values = _columns(new.members())
-    stamps = {"created_at": moment, "updated_at": moment}
+    reach, moment = asker().reach, now()
+    revision = journal.next_revision(reach)
+    journal.unbury(reach, key, key)
     return add(
-        TaskList, asker().reach, SEEN, key=key, open_count=0, done_count=0, **values, **stamps
+        TaskList,
+        reach,
+        SEEN,
+        key=key,
+        **_columns(new.members()),
+        open_count=0,
+        done_count=0,
+        revision=revision,
+        created_at=moment,
+        updated_at=moment,
     )
 
 
@@ -228,9 +258,19 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     changed = {name: value for name, value in wanted.items() if getattr(current, name) != value}
     if not changed:
         return current
-    row = change(TaskList, asker().reach, current.key, SEEN, **_columns(changed), updated_at=now())
+    reach = asker().reach
+    row = change(
+        TaskList,
+        reach,
+        current.key,
+        SEEN,
+        from_revision=current.revision,
+        **_columns(changed),
+        updated_at=now(),
+        revision=journal.next_revision(reach),
+    )
     if row is None:
-        raise NotFound
+        raise PreconditionFailed("Somebody changed this at the same moment.")
     return row
 
 

@@ -1,11 +1,30 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
+from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import MEANINGS, Resource
 from hyperapi.web.problems import NotFound, all_problems
 from hyperapi.web.routing import OPEN, Place
 
 RELATION = Place("relation", "/rels/<string:key>", document=True)
 PROBLEM = Place("problem", "/problems/<string:key>", document=True)
+
+
+class Meaning(Members):
+    """A name, and what it means, in words."""
+
+    name: str
+    meaning: str
+
+
+class ProblemMeaning(Meaning):
+    """A type of problem: what it means, and what to do about it."""
+
+    title: str
+    status: int
+
+
+RELATION.shows = Kind("Relation", Meaning)
+PROBLEM.shows = Kind("ProblemType", ProblemMeaning)
 
 
 @RELATION.on("GET", scope=OPEN)

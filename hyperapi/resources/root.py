@@ -1,6 +1,7 @@
 """The root: the one URI that a client has to know."""
 
 from hyperapi.auth.guard import asker_or_none
+from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.web.routing import PUBLIC, Place
 from hyperapi.web.uris import uri, uri_template
@@ -8,11 +9,28 @@ from hyperapi.web.uris import uri, uri_template
 ROOT = Place("root", "/")
 
 
+class RootMembers(Members):
+    """What the service is called, and the version of its API."""
+
+    title: str
+    version: str
+
+
+ROOT.shows = Kind(
+    "Root",
+    RootMembers,
+    links=("users", "tokens", "lists", "tasks", "service-desc", "service-doc"),
+    sometimes=("user",),
+    templates=("list", "task"),
+)
+
+
 @ROOT.on("GET", scope=PUBLIC)
 def get_root() -> Resource:
     """Where everything begins."""
     who = asker_or_none()
     links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks")}
+    links |= {"service-desc": uri("openapi"), "service-doc": uri("docs")}
     if who is not None:
         links["user"] = uri("user", who.user)
     templates = {name: uri_template(name) for name in ("list", "task")}

@@ -1,36 +1,51 @@
 """Tasks: each is on one list, and may move to another of the same user's."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
 
-from hyperapi.access import add, change, find, remove, seen
+from hyperapi import journal
+from hyperapi.access import add, add_many, change, find, remove, seen
 from hyperapi.auth.guard import asker
-from hyperapi.clock import now
+from hyperapi.clock import now, write_instant
 from hyperapi.db import AnyRow, Clash
+from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.keys import new_key
+from hyperapi.keys import new_key, new_keys
 from hyperapi.models import Task, TaskList
 from hyperapi.querying import filters
-from hyperapi.querying.page import Listing, Query, Sort
-from hyperapi.resources.collection import page
+from hyperapi.querying.page import Listing, Query, Selection, Sort
+from hyperapi.resources.bulk import change_selected, delete_selected
+from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
 from hyperapi.text import folded
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText, Text
+from hyperapi.web.forms import (
+    FORM,
+    JSON,
+    MERGE_PATCH,
+    Body,
+    InstantText,
+    Shown,
+    Text,
+    decoded,
+    media_type,
+)
 from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, invalid
+from hyperapi.web.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WRITE, Place
+from hyperapi.web.routing import READ, WHOLE, WRITE, Place
 from hyperapi.web.uris import named_by
 
 TASKS = Place("tasks", "/tasks")
 TASKS_OF_LIST = Place("tasks_of_list", "/lists/<uuid:key>/tasks")
-TASK = Place("task", "/tasks/<uuid:key>")
+TASK = Place("task", "/tasks/<uuid:key>", guarded=True)
 
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
+MOST_AT_ONCE = 1000
 
 # -- what may be sent
 
@@ -57,6 +72,28 @@ class NewTask(Body):
     due_at: DueAt = None
     priority: Priority = "none"
     tags: Tags = Field(default=[])
+
+
+class NewTasks(Body):
+    """Tasks to be made at once, all of them or none."""
+
+    tasks: Annotated[list[NewTask], Field(title="Tasks", max_length=MOST_AT_ONCE)]
+
+
+class TasksToMake(Body):
+    """A task to be made, or many."""
+
+    @classmethod
+    def kinds(cls, media: str = JSON) -> tuple[type[Body], ...]:
+        """Many are sent as JSON only."""
+        return (NewTask,) if media == FORM else (NewTask, NewTasks)
+
+    @classmethod
+    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+        """The one that it is: many have a member ``tasks``."""
+        members = decoded(NewTask, body, content_type, media)
+        many = "tasks" in members and media_type(content_type) != FORM
+        return NewTasks.of(members) if many else NewTask.of(members)
 
 
 class WholeTask(NewTask):
@@ -94,6 +131,7 @@ SEEN = seen(
     "completed_at",
     "created_at",
     "updated_at",
+    "revision",
 )
 
 FILTERS = {
@@ -134,7 +172,32 @@ OF_ALL = Listing(
     sorts=SORTS,
 )
 
+SOME_OF_LIST, SOME_OF_ALL = Selection(OF_LIST), Selection(OF_ALL)
+
 # -- what is seen
+
+
+class TaskMembers(Members):
+    """A task, and the list it is on."""
+
+    title: Title
+    description: Description
+    done: Done
+    due_at: Instant | None
+    priority: Priority
+    tags: Tags
+    completed_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+    list_uri: ListUri
+
+
+TASK.shows = Kind("Task", TaskMembers, links=("list",))
+TASKS.shows = page_of(TASK.shows, "Tasks", "tasks", templates=("search",))
+MADE = Kind("MadeTasks", items=TASK.shows, items_name="tasks")
+TASKS_OF_LIST.shows = page_of(
+    TASK.shows, "TasksOfList", "tasks", links=("list",), templates=("search",)
+)
 
 
 def representer() -> Callable[[AnyRow], Resource]:
@@ -142,9 +205,8 @@ def representer() -> Callable[[AnyRow], Resource]:
     task_uri, uri_of_list = TASK.uri_of(), LIST.uri_of()
 
     def represent(row: AnyRow) -> Resource:
-        key, list_, title, description, done, due, priority, tags, completed, made, updated, *_ = (
-            row
-        )
+        key, list_, title, description, done, due, priority, tags, *more = row
+        completed, made, updated, version = more[:4]
         list_uri = uri_of_list(list_)
         members = {
             "title": title,
@@ -159,7 +221,8 @@ def representer() -> Callable[[AnyRow], Resource]:
             "list_uri": list_uri,
         }
         links = {"list": list_uri}
-        return Resource(task_uri(key), members, links, forms=lambda: _forms(task_uri(key), members))
+        forms = lambda: _forms(task_uri(key), members)  # noqa: E731 - made for each row
+        return Resource(task_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
@@ -196,17 +259,36 @@ def _forms_of_list(key: str) -> list[Form]:
     return [
         *offer(operations["POST"], "create", "Add a task", uri, media=FORM),
         *search(operations["GET"], "Find tasks on this list", uri),
+        *_forms_for_many(TASKS_OF_LIST, uri),
     ]
 
 
 def _forms_of_all() -> list[Form]:
-    return search(TASKS.operations["GET"], "Find tasks", TASKS.uri())
+    uri = TASKS.uri()
+    return [*search(TASKS.operations["GET"], "Find tasks", uri), *_forms_for_many(TASKS, uri)]
+
+
+def _forms_for_many(place: Place, uri: str) -> list[Form]:
+    change, delete = place.operations["PATCH"], place.operations["DELETE"]
+    done = {"done": "true"}
+    return [
+        *offer(
+            change,
+            "complete-all",
+            "Complete all open tasks",
+            f"{uri}?done=false",
+            fields=(),
+            hidden=done,
+            media=FORM,
+        ),
+        *offer(delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
+    ]
 
 
 # -- what may be done
 
 
-@TASKS.on("GET", scope=READ, asks=OF_ALL)
+@TASKS.on("GET", scope=READ, asks=OF_ALL, revised=True)
 def get_tasks(query: Query) -> Resource:
     """All your tasks, page by page."""
     found = page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
@@ -214,7 +296,26 @@ def get_tasks(query: Query) -> Resource:
     return found
 
 
-@TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST)
+@TASKS.on(
+    "PATCH",
+    scope=WRITE,
+    asks=SOME_OF_ALL,
+    takes=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    shows=COUNT,
+)
+def change_tasks(query: Query, changes: TaskChanges) -> Resource:
+    """Change all your tasks that a filter selects."""
+    return counted(TASKS.uri(), _change_some(query, changes))
+
+
+@TASKS.on("DELETE", scope=WRITE, asks=SOME_OF_ALL, shows=COUNT, answers=(200,))
+def delete_tasks(query: Query) -> Resource:
+    """Delete all your tasks that a filter selects."""
+    return counted(TASKS.uri(), _delete_some(query))
+
+
+@TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST, revised=True)
 def get_tasks_of_list(query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
     uri = TASKS_OF_LIST.uri(key)
@@ -226,11 +327,36 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
     return found
 
 
-@TASKS_OF_LIST.on("POST", scope=WRITE, takes=NewTask, media=(JSON, FORM))
-def create_task(new: NewTask, key: str) -> Reply:
-    """Add a task to a list."""
+@TASKS_OF_LIST.on(
+    "POST", scope=WRITE, takes=TasksToMake, media=(JSON, FORM), shows=(TASK.shows, MADE)
+)
+def create_task(new: NewTask | NewTasks, key: str) -> Reply:
+    """Add a task to a list; or many, all of them or none."""
     find_list(key)
+    if isinstance(new, NewTasks):
+        return Reply(_made(key, new), 201)
     return created(represent(_insert(new_key(), new.members(), list=key)))
+
+
+@TASKS_OF_LIST.on(
+    "PATCH",
+    scope=WRITE,
+    asks=SOME_OF_LIST,
+    takes=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    shows=COUNT,
+)
+def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Resource:
+    """Change the tasks on a list that a filter selects."""
+    find_list(key)
+    return counted(TASKS_OF_LIST.uri(key), _change_some(query, changes, list=key))
+
+
+@TASKS_OF_LIST.on("DELETE", scope=WRITE, asks=SOME_OF_LIST, shows=COUNT, answers=(200,))
+def delete_tasks_of_list(query: Query, key: str) -> Resource:
+    """Delete the tasks on a list that a filter selects."""
+    find_list(key)
+    return counted(TASKS_OF_LIST.uri(key), _delete_some(query, list=key))
 
 
 @TASK.on("GET", scope=READ)
@@ -239,7 +365,7 @@ def get_task(key: str) -> Resource:
     return represent(_find(key))
 
 
-@TASK.on("PUT", scope=WRITE, takes=WholeTask)
+@TASK.on("PUT", scope=WRITE, takes=WholeTask, media=WHOLE, answers=(200, 201))
 def put_task(whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(Task, asker().reach, key, SEEN)
@@ -260,9 +386,11 @@ def change_task(changes: TaskChanges, key: str) -> Resource:
 @TASK.on("DELETE", scope=WRITE)
 def delete_task(key: str) -> Reply:
     """Delete a task."""
-    row = remove(Task, asker().reach, key, SEEN)
+    reach = asker().reach
+    row = remove(Task, reach, key, SEEN)
     if row is None:
         raise NotFound
+    journal.bury(reach, journal.next_revision(reach), "task", key, row.list, moved=False)
     _count(row.list, row.done, -1)
     return no_content()
 
@@ -289,19 +417,46 @@ def _list_named(uri: str) -> str:
 
 
 def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
-    moment = now()
-    values = _columns(members) | {
-        **fixed,
-        "completed_at": moment if members["done"] else None,
-        "created_at": moment,
-        "updated_at": moment,
-    }
+    reach = asker().reach
+    values = {**_new_columns(members, now()), **fixed}
+    revision = journal.next_revision(reach)
+    journal.unbury(reach, key, values["list"])
     try:
-        row = add(Task, asker().reach, SEEN, key=key, **values)
+        row = add(Task, reach, SEEN, key=key, revision=revision, **values)
     except Clash:
         raise NotFound from None  # it is there, but outside of what this token can see
     _count(row.list, row.done, 1)
     return row
+
+
+def _made(list_: str, new: NewTasks) -> Resource:
+    """New tasks on a list, in the order in which they were sent."""
+    reach, moment = asker().reach, now()
+    first = journal.next_revision(reach, len(new.tasks))
+    keys = new_keys(len(new.tasks))
+    rows = [
+        {
+            **_new_columns(task.members(), moment),
+            "key": keys[place],
+            "list": list_,
+            "revision": first + place,
+        }
+        for place, task in enumerate(new.tasks)
+    ]
+    add_many(Task, reach, rows)
+    done = sum(row["done"] for row in rows)
+    count(reach, list_, opened=len(rows) - done, done=done)
+    represent = representer()
+    items = [represent(_as_seen(row)) for row in rows]
+    return Resource(TASKS_OF_LIST.uri(list_), {}, items=items, items_name="tasks")
+
+
+def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A row as reading it back would show it."""
+    return tuple(
+        write_instant(value) if isinstance(value, datetime) else value
+        for value in (row[column.key] for column in SEEN)
+    )
 
 
 def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
@@ -310,16 +465,49 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     changed = _columns({name: value for name, value in members.items() if shown[name] != value})
     if not changed:
         return current
-    moment = now()
+    reach, moment = asker().reach, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    row = change(Task, asker().reach, current.key, SEEN, **changed, updated_at=moment)
+    revision = journal.next_revision(reach)
+    row = change(
+        Task,
+        reach,
+        current.key,
+        SEEN,
+        from_revision=current.revision,
+        **changed,
+        updated_at=moment,
+        revision=revision,
+    )
     if row is None:
-        raise NotFound
+        raise PreconditionFailed("Somebody changed this at the same moment.")
+    if row.list != current.list:
+        journal.bury(reach, revision, "task", row.key, current.list, moved=True)
+        journal.unbury(reach, row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
         _count(current.list, current.done, -1)
         _count(row.list, row.done, 1)
     return row
+
+
+def _change_some(query: Query, changes: TaskChanges, **fixed: str) -> int:
+    reach, columns = asker().reach, _columns(changes.sent())
+    selected = (OF_LIST if fixed else OF_ALL).selected(query, reach, fixed, {})
+    return change_selected(reach, selected, columns)
+
+
+def _delete_some(query: Query, **fixed: str) -> int:
+    reach = asker().reach
+    return delete_selected(reach, (OF_LIST if fixed else OF_ALL).selected(query, reach, fixed, {}))
+
+
+def _new_columns(members: dict[str, Any], moment: datetime) -> dict[str, Any]:
+    return {
+        **_columns(members),
+        "completed_at": moment if members["done"] else None,
+        "created_at": moment,
+        "updated_at": moment,
+    }
 
 
 def _columns(members: dict[str, Any]) -> dict[str, Any]:

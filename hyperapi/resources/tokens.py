@@ -1,8 +1,9 @@
 """Tokens: a session is made by signing in, stands in a list, and is ended by deleting it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from flask import current_app
 from pydantic import MISSING
@@ -22,20 +23,25 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.sessions import SEEN, Wanted, settings
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement, read, write
+from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.models import Session, TaskList, User
 from hyperapi.querying import filters
-from hyperapi.querying.page import Listing, Query, Sort
-from hyperapi.resources.collection import page, whole
+from hyperapi.querying.page import Listing, Query, Selection, Sort
+from hyperapi.resources.collection import page, page_of, whole
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.offers import offer, search
 from hyperapi.web.problems import (
     CredentialsInvalid,
+    InsufficientScope,
     Invalid,
     NotFound,
     OAuthError,
+    TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TokenRevoked,
+    TooManyRequests,
     invalid,
 )
 from hyperapi.web.ratelimit import sign_in_attempt
@@ -44,6 +50,8 @@ from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
 from hyperapi.web.uris import named_by, uri_of
 
 TOKENS = Place("tokens", "/tokens")
+_TO_FILL_IN = 60  # seconds between reading a form and sending it
+
 TOKEN = Place("token", "/tokens/<uuid:key>")
 
 # -- what may be asked
@@ -63,6 +71,32 @@ def _also(who: Asker) -> dict[str, Any]:
 
 
 # -- what is seen
+
+
+class TokenMembers(Members):
+    """A session: what its token may do, and since when and until when it is good."""
+
+    label: str
+    scope: str
+    client: str
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+    current: bool
+
+
+class NewTokenMembers(TokenMembers):
+    """The same with its secrets, as only the reply that made them shows it."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Count
+    refresh_token: str | MISSING = MISSING
+
+
+TOKEN.shows = Kind("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
+NEW_TOKEN = replace(TOKEN.shows, name="NewToken", members=NewTokenMembers)
+TOKENS.shows = page_of(TOKEN.shows, "Tokens", "tokens", sometimes_templates=("search",))
 
 
 def representer(current: str) -> Callable[[AnyRow], Resource]:
@@ -120,7 +154,7 @@ def _forms_of_all() -> list[Form]:
 
 def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
     """The form for a token that can do no more than the asking one, or only on one list."""
-    left = int((who.expires_at - now()).total_seconds())
+    left = who.seconds_left(at_most=SHORT_LIFE + _TO_FILL_IN) - _TO_FILL_IN
     words = "|".join(_most(who, only_list).split())
     return offer(
         TOKENS.operations["POST"],
@@ -132,7 +166,7 @@ def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
         hidden={} if only_list is None else {"list_uri": only_list},
         changed={
             "scope": {"regex": f"^({words})( ({words}))*$"},
-            "expires_in": {"max": max(1, min(SHORT_LIFE, left))},
+            "expires_in": {"max": max(1, left)},
         },
     )
 
@@ -154,7 +188,25 @@ def get_tokens(query: Query) -> Resource:
     return found
 
 
-@TOKENS.on("POST", scope=OPEN, takes=TokenRequest, media=(JSON, FORM), alone=True)
+@TOKENS.on(
+    "POST",
+    scope=OPEN,
+    takes=TokenRequest,
+    media=(JSON, FORM),
+    alone=True,
+    grants=True,
+    answers=(200, 201),
+    shows=NEW_TOKEN,
+    raises=(
+        CredentialsInvalid,
+        OAuthError,
+        TokenExpired,
+        TokenInvalid,
+        TokenMissing,
+        TokenRevoked,
+        TooManyRequests,
+    ),
+)
 def create_token(sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
@@ -168,22 +220,22 @@ def create_token(sent: Body) -> Reply:
     return Reply(made.resource, 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, asks=LISTING)
+@TOKENS.on("DELETE", scope=ACCOUNT, asks=Selection(LISTING, needs_filter=False))
 def delete_tokens(query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker()
-    LISTING.delete(query, who.reach, {}, _also(who))
+    LISTING.selected(query, who.reach, {}, _also(who)).delete()
     return no_content()
 
 
-@TOKEN.on("GET", scope=SIGNED_IN)
+@TOKEN.on("GET", scope=SIGNED_IN, raises=(InsufficientScope,))
 def get_token(key: str) -> Resource:
     """A session of yours."""
     who = _asker_about(key)
     return representer(who.session)(_find(who, key))
 
 
-@TOKEN.on("DELETE", scope=SIGNED_IN)
+@TOKEN.on("DELETE", scope=SIGNED_IN, raises=(InsufficientScope,))
 def delete_token(key: str) -> Reply:
     """End a session, and those derived from it; from the next request on their tokens are void."""
     if remove(Session, _asker_about(key).reach, key, SEEN) is None:

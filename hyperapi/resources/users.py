@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, Field
@@ -13,11 +14,13 @@ from hyperapi.auth.passwords import LONGEST, SHORTEST
 from hyperapi.auth.sessions import end_others, settings
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Clash, read, write
+from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import User
-from hyperapi.resources.collection import whole
+from hyperapi.resources.collection import page_of, whole
 from hyperapi.resources.tokens import passwords
+from hyperapi.web.conditional import still_seen
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.web.offers import offer
 from hyperapi.web.problems import (
@@ -26,15 +29,16 @@ from hyperapi.web.problems import (
     NotFound,
     RegistrationClosed,
     Taken,
+    TooManyRequests,
     invalid,
 )
 from hyperapi.web.ratelimit import client_address, limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, Place
+from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, WHOLE, Place
 from hyperapi.web.uris import uri
 
 USERS = Place("users", "/users")
-USER = Place("user", "/users/<uuid:key>")
+USER = Place("user", "/users/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -104,22 +108,44 @@ class UserChanges(Body):
 
 # -- what is seen
 
-SEEN = seen(User, "key", "username", "email", "created_at", "updated_at")
+
+class UserMembers(Members):
+    """A user, as it sees itself."""
+
+    username: str
+    email: Email
+    created_at: Instant
+    updated_at: Instant
+
+
+USER.shows = Kind("User", UserMembers, links=("lists", "tasks", "tokens"))
+USERS.shows = page_of(USER.shows, "Users", "users")
+
+SEEN = seen(User, "key", "username", "email", "created_at", "updated_at", "version")
 
 
 def represent(row: AnyRow) -> Resource:
     """A user as it sees itself."""
-    key, username, email, made, updated = row
+    key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
     links = {"lists": uri("lists"), "tasks": uri("tasks"), "tokens": uri("tokens")}
-    return Resource(USER.uri(key), members, links, forms=lambda: _forms(USER.uri(key), members))
+    forms = partial(_forms, USER.uri(key), members)
+    return Resource(USER.uri(key), members, links, forms=forms, version=version)
 
 
 def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     change = USER.operations["PATCH"]
     shown, secret = ["username", "email"], ["password", "current_password"]
     forms = [
-        *offer(change, "edit", "Change your name or address", uri, fields=shown, values=members),
+        *offer(
+            change,
+            "edit",
+            "Change your name or address",
+            uri,
+            fields=shown,
+            values=members,
+            media=FORM,
+        ),
         *offer(change, "change-password", "Change your password", uri, needs=secret),
     ]
     if _recently_signed_in():
@@ -128,14 +154,14 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
 
 
 def _recently_signed_in() -> bool:
-    age = timedelta(seconds=settings().fresh_login_lifetime)
-    return asker().signed_in_since(now() - age)
+    who, age = asker_or_none(), timedelta(seconds=settings().fresh_login_lifetime)
+    return who is not None and who.signed_in_since(now() - age)
 
 
 def _forms_of_anyone() -> list[Form]:
     if settings().registration != "open":
         return []
-    return offer(USERS.operations["POST"], "register", "Register", USERS.uri())
+    return offer(USERS.operations["POST"], "register", "Register", USERS.uri(), media=FORM)
 
 
 # -- what may be done
@@ -150,7 +176,14 @@ def get_users() -> Resource:
     return whole(USERS.uri(), "users", [], _forms_of_anyone)
 
 
-@USERS.on("POST", scope=OPEN, takes=Registration, media=(JSON, FORM), alone=True)
+@USERS.on(
+    "POST",
+    scope=OPEN,
+    takes=Registration,
+    media=(JSON, FORM),
+    alone=True,
+    raises=(RegistrationClosed, Taken, TooManyRequests),
+)
 def register(new: Registration) -> Reply:
     """Register."""
     if settings().registration != "open":
@@ -166,19 +199,26 @@ def get_user(key: str) -> Resource:
     return _own(_asker_named(key))
 
 
-@USER.on("PUT", scope=ACCOUNT, takes=WholeUser, alone=True)
+@USER.on("PUT", scope=ACCOUNT, takes=WholeUser, media=WHOLE, alone=True, raises=(Taken,))
 def put_user(whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
     return _change(_asker_named(key), whole.members())
 
 
-@USER.on("PATCH", scope=ACCOUNT, takes=UserChanges, media=(JSON, MERGE_PATCH, FORM), alone=True)
+@USER.on(
+    "PATCH",
+    scope=ACCOUNT,
+    takes=UserChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    alone=True,
+    raises=(Taken,),
+)
 def change_user(changes: UserChanges, key: str) -> Resource:
     """Change your name, address or password; a new password ends your other sessions."""
     return _change(_asker_named(key), changes.sent())
 
 
-@USER.on("DELETE", scope=ACCOUNT)
+@USER.on("DELETE", scope=ACCOUNT, raises=(LoginTooOld,))
 def delete_user(key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(key)
@@ -211,6 +251,9 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
             email=new.email,
             password_hash=hashed,
             disabled=False,
+            version=1,
+            revision=0,
+            forgotten=0,
             created_at=moment,
             updated_at=moment,
         )
@@ -282,13 +325,15 @@ def _update(who: Asker, members: dict[str, Any]) -> Resource:
     current = find(User, who.reach, who.user, SEEN)
     if current is None:
         raise NotFound
+    still_seen(current.version)
     changed = {
         name: value for name, value in members.items() if getattr(current, name, None) != value
     }
     if not changed:
         return represent(current)
     try:
-        row = change(User, who.reach, who.user, SEEN, **changed, updated_at=now())
+        stamps = {"updated_at": now(), "version": current.version + 1}
+        row = change(User, who.reach, who.user, SEEN, **changed, **stamps)
     except Clash:
         raise Taken(f"The name {changed['username']} is taken.") from None
     assert row is not None, "it was there a moment ago, in this transaction"

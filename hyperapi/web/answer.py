@@ -1,38 +1,65 @@
 """How every operation is answered: the same steps, in the same order, for all of them.
 
 1. What does the token say? 2. What was sent? Then, in one transaction: 3. Who asks? 4. May they?
-5. Is what was sent valid? 6. Which shape will they take? 7. Do it. And outside again: 8. reply.
+5. Is what was sent valid? 6. Which shape will they take? 7. Is it still wanted, and not done
+already? 8. Do it, and reply.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from hyperapi.auth.guard import demand, identify, presented, stamp
+from hyperapi.auth.grants import SHORT_LIFE
+from hyperapi.auth.guard import Asker, demand, identify, presented, stamp
+from hyperapi.auth.sessions import settings
 from hyperapi.auth.tokens import Claims
 from hyperapi.db import read, write
-from hyperapi.hypermedia import plain
+from hyperapi.hypermedia import hal, html, plain
 from hyperapi.hypermedia.model import Resource
-from hyperapi.querying.page import Listing, Query, QueryError
+from hyperapi.querying.page import Listing, Query, QueryError, Selection
+from hyperapi.web.conditional import etag, names_version, seen_already
 from hyperapi.web.forms import MOST_BYTES
-from hyperapi.web.problems import BadQuery, NotFound, TokenMissing, TooLarge
+from hyperapi.web.idempotency import keep_reply, kept_reply, sent_key
+from hyperapi.web.preferences import preferences
+from hyperapi.web.problems import (
+    BadQuery,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    TokenMissing,
+    TooLarge,
+)
 from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
+    OFFERED,
+    OWNED_HEADERS,
+    SHAPES,
+    Document,
     Reply,
     acceptable,
     empty_response,
+    minimal,
+    not_modified,
     readable,
     respond,
     respond_with_document,
+    shown,
 )
 from hyperapi.web.routing import OPEN, PUBLIC, Operation, Place
+from hyperapi.web.uris import base
 
 _MOST_PARAMETERS = 200
 _EVERYTHING = Query()
+
+LIFELESS = (plain.MEDIA_TYPE, hal.MEDIA_TYPE)
+"""Shapes without forms, which do not say how long the asker's session has left."""
+
+View = Callable[[], Any]
 
 
 class KeyConverter(BaseConverter):
@@ -48,6 +75,7 @@ def register(app: Flask, places: list[Place]) -> None:
     """Give ``app`` a URL rule for every place, with all its methods behind it."""
     app.url_map.converters["uuid"] = KeyConverter
     app.url_map.merge_slashes = False
+    app.extensions["hyperapi.places"] = places
     for place in places:
         app.add_url_rule(
             place.path,
@@ -85,25 +113,21 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
         limits().requests.count(claims.session)
     body = read_body() if operation.takes else b""
 
-    def work() -> tuple[Reply, str]:
+    def work() -> Response:
         return _carry_out(operation, claims, body, keys)
 
-    if operation.alone:
-        reply, media_type = work()
-    else:
-        reply, media_type = write(work) if operation.writes else read(work)
+    within = write if operation.writes else read
+    response = work() if operation.alone else within(work)
     if claims is not None and operation.method != "DELETE":
         stamp(g.asker)
-    if operation.place.document:
-        return respond_with_document(reply, media_type)
-    return respond(reply, media_type)
+    return response
 
 
 def _carry_out(
     operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
-) -> tuple[Reply, str]:
+) -> Response:
     if claims is not None:
-        g.asker = read(lambda: identify(claims)) if operation.alone else identify(claims)
+        g.asker = _who(operation, claims)
         demand(operation.scope, g.asker, unbound=operation.unbound)
     arguments: list[Any] = []
     if operation.asks is not None:
@@ -111,28 +135,145 @@ def _carry_out(
     answers_in = None
     if operation.takes is not None:
         content_type = request.environ.get("CONTENT_TYPE", "")
-        shown = partial(_shown, operation, keys)
-        sent = operation.takes.read(body, content_type, operation.media, shown)
+        shown_now = partial(_shown, operation, keys)
+        sent = operation.takes.read(body, content_type, operation.media, shown_now)
         arguments.append(sent)
         answers_in = sent.answers_in
     accept = request.environ.get("HTTP_ACCEPT")
     media_type = answers_in or (
         readable(accept) if operation.place.document else acceptable(accept)
     )
-    found = operation.view(*arguments, **keys)
-    return (Reply(found) if isinstance(found, Resource) else found), media_type
+    do = partial(operation.view, *arguments, **keys)
+    if operation.method == "GET":
+        return _show(operation, do, media_type)
+    return _change(operation, do, media_type, body, keys)
+
+
+def _who(operation: Operation, claims: Claims) -> Asker:
+    if operation.alone:
+        return read(lambda: identify(claims))
+    return identify(claims, to_write=operation.writes)
+
+
+def _show(operation: Operation, view: View, media_type: str) -> Response:
+    """Reply to a GET; where the client has it already, without the bytes."""
+    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    tag = _tag_of_question(media_type) if operation.revised else None
+    if tag is not None and known and known.strip() != "*" and seen_already(known, tag):
+        return not_modified([("ETag", tag), *OWNED_HEADERS])
+    reply = _reply(view())
+    response = _respond(operation, replace(reply, etag=tag), media_type)
+    if known and seen_already(known, response.headers.get("ETag", "")):
+        return not_modified(list(response.headers))
+    return response
+
+
+def _tag_of_question(media_type: str) -> str:
+    """The tag of a page of lists or tasks, from all that decides what is on it.
+
+    It costs no look at the page: an unchanged one is known by its owner's revision, which came
+    with the session.
+    """
+    who = g.asker
+    environ = request.environ
+    life = "" if media_type in LIFELESS else str(who.seconds_left(at_most=2 * SHORT_LIFE))
+    asked = (media_type, *base(), environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+    asker = (who.user, who.scope, who.only_list or "", life)
+    return etag(who.revision, "\n".join((*asked, *asker)).encode())
+
+
+def _change(
+    operation: Operation, view: View, media_type: str, body: bytes, keys: dict[str, str]
+) -> Response:
+    """Do what changes something: if it is still wanted, and only once."""
+    if operation.method != "POST":
+        _check_preconditions(operation, media_type, keys)
+    repeatable = operation.method == "POST" and operation.scope != OPEN
+    key = sent_key() if repeatable else None
+    if key is not None and (kept := kept_reply(g.asker.reach, key, body)):
+        return kept
+    reply = _reply(view())
+    response = _respond(operation, reply, media_type)
+    wanted = preferences(request.environ.get("HTTP_PREFER")).get("return")
+    if wanted == "minimal" and reply.resource is not None and not reply.secret:
+        response = minimal(response)
+    elif wanted == "representation" and reply.resource is not None:
+        response.headers["Preference-Applied"] = "return=representation"
+    if key is not None:
+        keep_reply(g.asker.reach, key, body, response)
+    return response
+
+
+def _reply(found: Any) -> Reply:
+    return Reply(found) if isinstance(found, Resource | Document) else found
+
+
+def _respond(operation: Operation, reply: Reply, media_type: str) -> Response:
+    if operation.place.document:
+        return respond_with_document(reply, media_type)
+    return respond(reply, media_type)
+
+
+def _check_preconditions(operation: Operation, media_type: str, keys: dict[str, str]) -> None:
+    """Is the resource still what the client thinks it is (RFC 9110 §13.2)?
+
+    :raises PreconditionFailed: when it is not, with what it is.
+    :raises PreconditionRequired: when the client does not say, and the operator wants it to.
+    """
+    match = request.environ.get("HTTP_IF_MATCH")
+    none_match = request.environ.get("HTTP_IF_NONE_MATCH")
+    required = operation.place.guarded and settings().require_if_match
+    if match is None and none_match is None and not required:
+        return
+    current = _current(operation, keys)
+    if current is None:
+        if match is not None and operation.method == "PUT":
+            raise PreconditionFailed("There is nothing here yet.", current=None)
+        return
+    states = _states(current)
+    if none_match is not None and names_version(none_match, states):
+        raise _failed("It is there already.", current, media_type)
+    if match is None:
+        if required:
+            raise PreconditionRequired
+    elif not names_version(match, states):
+        raise _failed("It was changed since you last saw it.", current, media_type)
+    elif match.strip() != "*":
+        g.seen_version = current.version
+
+
+def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
+    """A resource as its GET shows it now; None when it is not there."""
+    get = operation.place.operations["GET"]
+    view = partial(get.view, *([] if get.asks is None else [_EVERYTHING]), **keys)
+    try:
+        found = read(view) if operation.alone else view()
+    except NotFound:
+        return None
+    return cast(Resource, found)
+
+
+def _states(current: Resource) -> list[str]:
+    """Tags that name a resource's state: by its version, or by its bytes in every shape."""
+    if current.version is not None:
+        return [etag(current.version)]
+    return [etag(None, shown(current, media_type)) for media_type in OFFERED]
+
+
+def _failed(detail: str, current: Resource, media_type: str) -> PreconditionFailed:
+    """A 412 with what the resource is now, in the shape that was asked for."""
+    as_json = media_type if media_type != html.MEDIA_TYPE else plain.MEDIA_TYPE
+    tag = etag(current.version, shown(current, as_json))
+    return PreconditionFailed(detail, headers=[("ETag", tag)], current=SHAPES[as_json](current))
 
 
 def _shown(operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
     """What a resource shows now, in the default shape; its URI alone when it is not there yet."""
-    view = partial(operation.place.operations["GET"].view, **keys)
-    try:
-        return plain.shape(read(view) if operation.alone else view())
-    except NotFound:
-        return {"uri": operation.place.uri(**keys)}
+    current = _current(operation, keys)
+    return {"uri": operation.place.uri(**keys)} if current is None else plain.shape(current)
 
 
-def query_of(listing: Listing) -> Query:
+def query_of(listing: Listing | Selection) -> Query:
     """What the request's query string asks of a collection.
 
     :raises BadQuery: naming every parameter that is wrong.
@@ -158,14 +299,17 @@ def query_of(listing: Listing) -> Query:
 def read_body() -> bytes:
     """The request's body, whole.
 
-    One byte more than we take is asked for: a server that passes on a chunked body tells no
-    length, and one cut at the limit would pass for a shorter one.
+    Where the server ends it, one byte more than we take is asked for: it tells no length of a
+    chunked body, and one cut at the limit would pass for a shorter one. Other servers (wsgiref,
+    Werkzeug's) wait for ever when more is asked for than was announced.
 
     :raises TooLarge: when there is more than we take.
     """
-    if (request.content_length or 0) > MOST_BYTES:
+    length = request.content_length or 0
+    if length > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
-    body = request.environ["wsgi.input"].read(MOST_BYTES + 1)
+    ends = request.environ.get("wsgi.input_terminated")
+    body = request.environ["wsgi.input"].read(MOST_BYTES + 1 if ends else length)
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     return bytes(body)

@@ -4,6 +4,8 @@ Credentials in the sense of CORS (cookies) are never used: the token travels in 
 page must set for itself, so any origin can be let in without risk, and is by default.
 """
 
+import re
+
 from flask import Flask, Response, request
 from flask_cors import CORS
 
@@ -53,7 +55,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.after_request(_vary)  # registered before Flask-CORS, so that it runs after it
     CORS(
         app,
-        origins=list(settings.cors_origins),
+        origins=[_exactly(origin) for origin in settings.cors_origins],
         methods=METHODS,
         allow_headers=ALLOWED,
         expose_headers=EXPOSED,
@@ -63,6 +65,11 @@ def init_app(app: Flask, settings: Settings) -> None:
         vary_header=False,
     )
     app.before_request(_preflight)
+
+
+def _exactly(origin: str) -> str | re.Pattern[str]:
+    """An origin as Flask-CORS is to take it, which takes text with brackets for a pattern."""
+    return origin if origin == "*" else re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
 
 
 def _preflight() -> Response | None:

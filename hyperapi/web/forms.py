@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hyperapi.clock import INSTANT, parse_instant, write_instant
-from hyperapi.text import normal
+from hyperapi.text import ANY_TEXT, normal
 from hyperapi.web.problems import Invalid, Malformed, UnsupportedMediaType
 
 JSON = "application/json"
@@ -33,9 +33,11 @@ def _instant(text: str) -> str:
 
 Shown = Callable[[], Mapping[str, Any]]
 
-Text = Annotated[str, AfterValidator(normal)]
+Text = Annotated[str, AfterValidator(normal), Field(json_schema_extra={"pattern": ANY_TEXT})]
 InstantText = Annotated[
-    str, AfterValidator(_instant), Field(json_schema_extra={"pattern": INSTANT})
+    str,
+    AfterValidator(_instant),
+    Field(json_schema_extra={"format": "date-time", "pattern": INSTANT}),
 ]
 
 
@@ -46,12 +48,14 @@ class Body(BaseModel):
         are any, a whole representation may be sent back, in any shape: what it holds besides the
         declared members is passed over.
     :cvar answers_in: the one media type of the reply, whatever Accept says.
+    :cvar optional: may it be left out?
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     read_only: ClassVar[frozenset[str]] = frozenset()
     answers_in: ClassVar[str | None] = None
+    optional: ClassVar[bool] = False
 
     def sent(self) -> dict[str, Any]:
         """The members that the client did send; absent ones are not there, null ones are."""
@@ -79,8 +83,11 @@ class Body(BaseModel):
         return cls.of(_without_echoes(cls, members, shown) if cls.read_only else members)
 
     @classmethod
-    def kinds(cls) -> tuple[type["Body"], ...]:
-        """The bodies that this one may turn out to be; only itself, unless it says otherwise."""
+    def kinds(cls, media: str = JSON) -> tuple[type["Body"], ...]:  # noqa: ARG003
+        """The bodies that this one may turn out to be; only itself, unless it says otherwise.
+
+        :param media: the media type that it is sent in.
+        """
         return (cls,)
 
     @classmethod

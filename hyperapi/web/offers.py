@@ -11,7 +11,8 @@ from typing import Any
 
 from hyperapi.auth.guard import asker_or_none
 from hyperapi.hypermedia.model import Form
-from hyperapi.querying.page import Listing
+from hyperapi.querying.page import Listing, Selection
+from hyperapi.text import ANY_TEXT
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.routing import OPEN, PUBLIC, SIGNED_IN, Operation
 from hyperapi.web.uris import uri_template
@@ -104,7 +105,7 @@ def _properties(body: type[Body]) -> list[Property]:
     ]
 
 
-def _questions(listing: Listing) -> list[Property]:
+def _questions(listing: Listing | Selection) -> list[Property]:
     """The fields of a search, from the table of what the collection may be asked."""
     return [
         _property(parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False)
@@ -130,7 +131,7 @@ def _property(name: str, schema: Mapping[str, Any], *, required: bool) -> Proper
         return described | {"type": "text", "options": {"inline": options, "maxItems": 1}}
     described["type"] = _field_type(schema)
     for ours, theirs in _CONSTRAINTS.items():
-        if ours in schema:
+        if ours in schema and schema[ours] != ANY_TEXT:
             described[theirs] = schema[ours]
     return described
 

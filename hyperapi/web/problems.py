@@ -11,14 +11,58 @@ from typing import Any, ClassVar, Self, cast
 
 import orjson
 from flask import Flask, Response, current_app, g
+from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from hyperapi.auth.passwords import HashersBusy
 from hyperapi.db import Busy
+from hyperapi.hypermedia.kind import Members
 from hyperapi.web.uris import uri
 
 PROBLEM_JSON = "application/problem+json"
+
+
+class PointedError(Members):
+    """What is wrong with one member of a body, by its JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class ParameterError(Members):
+    """What is wrong with one parameter of a query."""
+
+    parameter: str
+    detail: str
+
+
+class _Pointed(Members):
+    errors: list[PointedError]
+
+
+class _Parameters(Members):
+    errors: list[ParameterError] | MISSING = MISSING
+
+
+class _OAuth(Members):
+    error: str
+    error_description: str
+    errors: list[PointedError] | MISSING = MISSING
+
+
+class _Acceptable(Members):
+    acceptable: list[str]
+
+
+class _First(Members):
+    first_uri: str
+
+
+class _Current(Members):
+    current: dict[str, Any] | None = None
+
+
 _VARY = "Accept, Authorization, Origin"
 
 
@@ -28,11 +72,15 @@ class Problem(Exception):
     :param detail: what happened this time and what to do next, as a sentence.
     :param members: extension members of the problem document.
     :param headers: of the reply, beside those of every problem.
+    :cvar extends: those members, as documents describe them.
+    :cvar sends: the names of those headers.
     """
 
     name: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
+    extends: ClassVar[type[Members]] = Members
+    sends: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -71,6 +119,7 @@ class BadQuery(Problem):
     Each entry of `errors` names one and says what it takes."""
 
     name, status, title = "bad-query", 400, "The query cannot be understood"
+    extends = _Parameters
 
 
 class UntrustedHost(Problem):
@@ -90,6 +139,7 @@ class OAuthError(Problem):
     `error_description` says what was wrong."""
 
     name, status, title = "oauth-error", 400, "The token request was refused"
+    extends = _OAuth
 
     @classmethod
     def of(cls, error: str, description: str) -> Self:
@@ -110,6 +160,7 @@ class Unauthorized(Problem):
     """The request needs a token, and has none that counts."""
 
     status = 401
+    sends = ("WWW-Authenticate",)
     challenge: ClassVar[str] = "Bearer"
 
     def __init__(self, detail: str | None = None, **members: Any) -> None:
@@ -155,6 +206,7 @@ class InsufficientScope(Problem):
     scope that is needed; there is no reason to sign out."""
 
     name, status, title = "insufficient_scope", 403, "The token's scope does not cover this"
+    sends = ("WWW-Authenticate",)
 
 
 class RegistrationClosed(Problem):
@@ -180,6 +232,7 @@ class MethodNotAllowed(Problem):
     """The resource does not take this method. `Allow` lists those it takes."""
 
     name, status, title = "method-not-allowed", 405, "The method is not allowed here"
+    sends = ("Allow",)
 
 
 class NotAcceptable(Problem):
@@ -187,6 +240,7 @@ class NotAcceptable(Problem):
     those that it has."""
 
     name, status, title = "not-acceptable", 406, "No acceptable representation"
+    extends = _Acceptable
 
 
 class Taken(Problem):
@@ -205,6 +259,7 @@ class UnsupportedMediaType(Problem):
     """The body's Content-Type is none that this operation takes."""
 
     name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
+    sends = ("Accept",)
 
 
 class Invalid(Problem):
@@ -212,12 +267,45 @@ class Invalid(Problem):
     and says what it takes; nothing was stored."""
 
     name, status, title = "invalid", 422, "Some members are not valid"
+    extends = _Pointed
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key came before, with another body. A key belongs to one request: make a
+    new one for each thing that is to happen."""
+
+    name, status, title = "idempotency-key-reused", 422, "The key was used for something else"
+
+
+class Gone(Problem):
+    """What happened since then is not kept any more. Start over, from the link `first`."""
+
+    name, status, title = "gone", 410, "That is too long ago"
+    extends = _First
+    sends = ("Link",)
+
+
+class PreconditionFailed(Problem):
+    """Somebody changed this since you last saw it, or it is there although it was not to be.
+    `current` is what it is now, `ETag` its tag: look, and decide again."""
+
+    name, status, title = "precondition-failed", 412, "It is not as you last saw it"
+    extends = _Current
+    sends = ("ETag",)
+
+
+class PreconditionRequired(Problem):
+    """The operator wants every change to say what it changes. Read the resource, and send its
+    `ETag` in `If-Match`."""
+
+    name, status, title = "precondition-required", 428, "If-Match is needed"
 
 
 class TooManyRequests(Problem):
     """There were too many attempts. `Retry-After` says in how many seconds to try again."""
 
     name, status, title = "too-many-requests", 429, "Too many attempts"
+    sends = ("Retry-After",)
 
 
 class InternalError(Problem):
@@ -232,6 +320,7 @@ class Unavailable(Problem):
     in `Retry-After`."""
 
     name, status, title = "unavailable", 503, "Too busy just now"
+    sends = ("Retry-After",)
 
 
 def invalid(pointer: str, detail: str) -> Invalid:

@@ -1,18 +1,16 @@
 """Under which scheme, host and prefix the service is known: before Flask sees the request."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.sansio.utils import host_is_trusted
+from werkzeug.sansio.utils import get_host, host_is_trusted
 
 from hyperapi.settings import Settings
 from hyperapi.web.problems import UntrustedHost
 
-_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _UNTRUSTED = "hyperapi.untrusted_host"
 
 
@@ -25,19 +23,17 @@ class Front:
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
-        self._trusted = settings.trusted_hosts
+        self._trusted = tuple(host.lower() for host in settings.trusted_hosts)
         public = urlsplit(settings.public_url)
         self._scheme, self._host, self._prefix = public.scheme, public.netloc, public.path
         self._app = app
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        host = environ.get("HTTP_HOST") or environ["SERVER_NAME"]
-        if not _HOST.fullmatch(host) or (
-            self._trusted and not host_is_trusted(host, self._trusted)
-        ):
+        host = (environ.get("HTTP_HOST") or _server(environ)).lower()
+        if not _routable(host) or not host_is_trusted(host, self._trusted):
             environ[_UNTRUSTED] = True
             host = self._trusted[0].lstrip(".") if self._trusted else "localhost"
-        environ["HTTP_HOST"] = host.lower()
+        environ["HTTP_HOST"] = host
         if self._host:
             self._publish(environ)
         return self._app(environ, start_response)  # type: ignore[no-any-return]
@@ -49,6 +45,22 @@ class Front:
         path = environ["PATH_INFO"]
         if self._prefix and path.startswith(self._prefix + "/"):  # a proxy that passes it on
             environ["PATH_INFO"] = path.removeprefix(self._prefix)
+
+
+def _server(environ: dict[str, Any]) -> str:
+    """The server's own name and port, for requests of HTTP/1.0 that name no host."""
+    return get_host(
+        environ["wsgi.url_scheme"], None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
+    )
+
+
+def _routable(host: str) -> bool:
+    """Is it a host that Flask can route by? It fails on empty labels, and on long ones."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, request
 
 from hyperapi.hypermedia import hal, hal_forms, html, plain
 from hyperapi.hypermedia.model import RELATIONS, Resource
 from hyperapi.hypermedia.negotiate import choose
+from hyperapi.web.conditional import etag
 from hyperapi.web.problems import NotAcceptable
 from hyperapi.web.uris import base, uri
 
@@ -20,6 +21,8 @@ SHAPES: dict[str, Callable[[Resource], Any]] = {
     shape.MEDIA_TYPE: shape.shape for shape in (plain, html, hal, hal_forms)
 }
 """The shapes of a resource, the default first and the richest last."""
+DESCRIBED = {shape.MEDIA_TYPE: shape for shape in (plain, hal, hal_forms)}
+"""Those of them that a schema describes: all but text."""
 OFFERED = tuple(SHAPES)
 DOCUMENT_OFFERED = (html.MEDIA_TYPE, plain.MEDIA_TYPE)
 """Those of what is there to be read by people."""
@@ -29,6 +32,7 @@ NO_STORE = "no-store"
 PUBLIC_LONG = "public, max-age=86400"
 
 OWNED_VARY = "Accept, Authorization, Origin"
+OWNED_HEADERS = [("Vary", OWNED_VARY), ("Cache-Control", PRIVATE)]
 DOCUMENT_VARY = "Accept, Origin"
 _HTML_HEADERS = [
     ("Content-Security-Policy", html.CONTENT_SECURITY_POLICY),
@@ -38,17 +42,28 @@ _HTML_HEADERS = [
 
 
 @dataclass(frozen=True)
+class Document:
+    """What is finished as it is, in a shape of its own, and the same for everybody."""
+
+    content: bytes
+    media_type: str
+    headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a view answers, where it is more than a resource with status 200.
 
     :param headers: beside those that every reply has.
     :param secret: does it hold what no cache may keep?
+    :param etag: its tag, where that was known before its bytes.
     """
 
-    resource: Resource | None
+    resource: Resource | Document | None
     status: int = 200
     headers: Sequence[tuple[str, str]] = ()
     secret: bool = False
+    etag: str | None = None
 
 
 def created(resource: Resource, *, secret: bool = False) -> Reply:
@@ -92,14 +107,54 @@ def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
     headers: Headers = [*reply.headers, ("Vary", vary), ("Cache-Control", cached)]
     if reply.resource is None:
         return empty_response(reply.status, headers)
-    shown = SHAPES[media_type](reply.resource)
+    if isinstance(reply.resource, Document):
+        return _finished(reply.resource, headers)
+    body = shown(reply.resource, media_type)
+    if not reply.secret:
+        headers.append(("ETag", reply.etag or etag(reply.resource.version, body)))
     if media_type == html.MEDIA_TYPE:
-        return Response(
-            shown, reply.status, headers + _HTML_HEADERS, content_type="text/html; charset=utf-8"
-        )
-    if media_type == plain.MEDIA_TYPE:
+        headers += _HTML_HEADERS
+        media_type = "text/html; charset=utf-8"
+    elif media_type == plain.MEDIA_TYPE:
         headers += link_headers(reply.resource)
-    return json_response(shown, media_type, reply.status, headers)
+    return Response(
+        [body],
+        reply.status,
+        headers,
+        content_type=media_type,
+        direct_passthrough=True,  # spares the server a generator around one piece of bytes
+    )
+
+
+def shown(resource: Resource, media_type: str) -> bytes:
+    """The bytes of a resource in the shape of a media type."""
+    document = SHAPES[media_type](resource)
+    return document.encode() if isinstance(document, str) else orjson.dumps(document)
+
+
+def not_modified(headers: Headers) -> Response:
+    """304: what the client has is what there is; with what it may have to update (§15.4.5)."""
+    kept = ("ETag", "Vary", "Cache-Control", "Content-Location")
+    return empty_response(304, [header for header in headers if header[0] in kept])
+
+
+def minimal(response: Response) -> Response:
+    """A reply to a change without the representation, for a client that knows it (RFC 7240)."""
+    status = 201 if response.status_code == 201 else 204
+    headers = [
+        (name, value)
+        for name, value in response.headers
+        if name not in ("Content-Type", "Content-Length")
+    ]
+    return empty_response(status, [*headers, ("Preference-Applied", "return=minimal")])
+
+
+def _finished(document: Document, headers: Headers) -> Response:
+    response = Response(
+        document.content, headers=[*headers, *document.headers], content_type=document.media_type
+    )
+    response.add_etag()
+    return response.make_conditional(request.environ)  # type: ignore[return-value]
 
 
 def empty_response(status: int, headers: Headers) -> Response:
@@ -107,17 +162,6 @@ def empty_response(status: int, headers: Headers) -> Response:
     response = Response(status=status, headers=headers)
     del response.headers["Content-Type"]
     return response
-
-
-def json_response(document: object, media_type: str, status: int, headers: Headers) -> Response:
-    """A response whose body is ``document`` as JSON."""
-    return Response(
-        [orjson.dumps(document)],
-        status,
-        headers,
-        content_type=media_type,
-        direct_passthrough=True,  # spares the server a generator around one piece of bytes
-    )
 
 
 def link_headers(resource: Resource) -> Headers:

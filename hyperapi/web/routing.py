@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from hyperapi.querying.page import Listing
+from hyperapi.hypermedia import hal, hal_forms
+from hyperapi.hypermedia.kind import Kind
+from hyperapi.querying.page import Listing, Selection
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body
+from hyperapi.web.problems import Problem
 from hyperapi.web.uris import uri, uri_of, uri_template
 
 PREFIX = "/api/v1"
@@ -23,6 +26,9 @@ SIGNED_IN = "signed-in"
 """Whoever has a token may, whatever its scope."""
 READ, WRITE, ACCOUNT = "tasks:read", "tasks:write", "account"
 SCOPES = (ACCOUNT, READ, WRITE)
+
+WHOLE = (JSON, hal.MEDIA_TYPE, hal_forms.MEDIA_TYPE)
+"""The media types of a whole document that is sent back: clients name the one it came in."""
 
 _LEVELS = (PUBLIC, OPEN, SIGNED_IN, *SCOPES)
 
@@ -40,6 +46,11 @@ class Operation:
     :param alone: does the view open its transactions itself, since it has work to do that must
         not hold one open? Otherwise the whole operation is one transaction.
     :param unbound: is it more than a token of one list can do?
+    :param answers: the statuses that it succeeds with; its method's usual one when None.
+    :param shows: the kind of what it answers, where that is not what its place and method tell.
+    :param raises: what it may fail with, beside what the rest of its declaration tells.
+    :param revised: does what it answers change only with its user's revision?
+    :param grants: does it give tokens, for a Basic header and for requests of OAuth 2 too?
     """
 
     place: "Place"
@@ -48,9 +59,14 @@ class Operation:
     scope: str
     takes: type[Body] | None = None
     media: tuple[str, ...] = (JSON,)
-    asks: Listing | None = None
+    asks: Listing | Selection | None = None
     alone: bool = False
     unbound: bool = False
+    answers: tuple[int, ...] | None = None
+    shows: Kind | tuple[Kind, ...] | None = None
+    raises: tuple[type[Problem], ...] = ()
+    grants: bool = False
+    revised: bool = False
 
     @property
     def name(self) -> str:
@@ -73,12 +89,18 @@ class Place:
     """A kind of resource: its endpoint's name, its URL rule below the prefix, its operations.
 
     :param document: is it to be read by people, and the same for everybody?
+    :param shows: what every representation of it has; None where it has none.
+    :param guarded: may an operator want its changes to come with If-Match?
+    :param offers: the media types of what has no representations.
     """
 
     name: str
     rule: str
     prefix: str = PREFIX
     document: bool = False
+    shows: Kind | None = None
+    guarded: bool = False
+    offers: tuple[str, ...] = ()
     operations: dict[str, Operation] = field(default_factory=dict)
 
     def on(
@@ -88,9 +110,14 @@ class Place:
         scope: str,
         takes: type[Body] | None = None,
         media: tuple[str, ...] = (JSON,),
-        asks: Listing | None = None,
+        asks: Listing | Selection | None = None,
         alone: bool = False,
         unbound: bool = False,
+        answers: tuple[int, ...] | None = None,
+        shows: Kind | tuple[Kind, ...] | None = None,
+        raises: tuple[type[Problem], ...] = (),
+        grants: bool = False,
+        revised: bool = False,
     ) -> Callable[[View], View]:
         """Declare a method of this resource; who may is said, never forgotten."""
         if scope not in _LEVELS:
@@ -109,6 +136,11 @@ class Place:
                 asks=asks,
                 alone=alone,
                 unbound=unbound,
+                answers=answers,
+                shows=shows,
+                raises=raises,
+                grants=grants,
+                revised=revised,
             )
             return view
 

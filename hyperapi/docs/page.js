@@ -1,0 +1,14 @@
+// Draws the OpenAPI document, and lets a person sign in and try what it describes.
+"use strict";
+
+SwaggerUIBundle({
+  url: document.querySelector("link[rel=service-desc]").href,
+  domNode: document.getElementById("docs"),
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  deepLinking: true,
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+  validatorUrl: null, // it would send the document elsewhere
+});

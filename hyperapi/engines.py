@@ -1,0 +1,166 @@
+"""The two databases: what each has to be told, and how each says what went wrong.
+
+:mod:`hyperapi.db` asks here and nowhere else which of them it is talking to.
+"""
+
+import sqlite3
+from enum import Enum, auto
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from sqlalchemy.engine import make_url
+
+from hyperapi.settings import Settings, SettingsError
+
+
+class Trouble(Enum):
+    """Failures that are nobody's mistake, by what can be done about them."""
+
+    PASSING = auto()
+    """May be over in a moment, or when an operator has acted."""
+    CONFLICT = auto()
+    """Undone by the database because of other transactions: the same again may go through."""
+    LOST = auto()
+    """The connection is of no more use, nor are others like it: the same again on a new one."""
+
+
+class Kind(Protocol):
+    """What is particular to one kind of database.
+
+    :ivar begin_to_read: begins a transaction that sees one state and changes nothing.
+    :ivar begin_to_write: begins one in which no other writer can come between reading and writing
+        a row that :func:`hyperapi.access.find` found.
+    :ivar one_writer: does the whole database have one writer at a time, so that those of one
+        process had better queue before they ask it?
+    """
+
+    begin_to_read: str
+    begin_to_write: str
+    one_writer: bool
+
+    def options(self, settings: Settings) -> dict[str, Any]:
+        """Options of SQLAlchemy's engine."""
+
+    def prepare(self, connection: Any, _: object) -> None:
+        """Set up a new connection of the driver's."""
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """What kind of failure an error of the driver's is; None for a mistake of ours."""
+
+
+def kind_of(settings: Settings) -> Kind:
+    """The kind of database that the settings name.
+
+    :raises SettingsError: when its driver is not installed.
+    """
+    if settings.embedded:
+        return SQLite()
+    if find_spec("psycopg") is None:
+        raise SettingsError(
+            "HYPERAPI_DATABASE_URL names PostgreSQL, whose driver is not installed: "
+            "pip install 'hyperapi[postgres]'"
+        )
+    return PostgreSQL()
+
+
+class SQLite:
+    """A file of this machine.
+
+    The driver's own deferred transactions fail at their first write with "database is locked",
+    or lose updates, whenever another connection wrote since their first read: BEGIN is ours.
+    """
+
+    begin_to_read = "BEGIN"
+    begin_to_write = "BEGIN IMMEDIATE"
+    one_writer = True
+
+    _PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+    _LOST = frozenset(
+        {
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_PROTOCOL,
+            sqlite3.SQLITE_READONLY,
+        }
+    )
+
+    def options(self, settings: Settings) -> dict[str, Any]:
+        """How long the driver waits for SQLite's lock."""
+        return {"connect_args": {"timeout": settings.busy_timeout}}
+
+    def prepare(self, connection: sqlite3.Connection, _: object) -> None:
+        """Make SQLite keep what it acknowledged, and leave BEGIN to us."""
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """By SQLite's primary result code."""
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            return Trouble.PASSING if isinstance(error, sqlite3.OperationalError) else None
+        if code & 0xFF in self._LOST:
+            return Trouble.LOST
+        return Trouble.PASSING if code & 0xFF in self._PASSING else None
+
+
+class PostgreSQL:
+    """A server that speaks PostgreSQL's protocol, by psycopg.
+
+    Writing transactions have the server's own level of isolation. Read committed is enough, since
+    writers hold the rows that they read (:mod:`hyperapi.access`); a stricter one costs retries.
+    """
+
+    begin_to_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    begin_to_write = "BEGIN READ WRITE"
+    one_writer = False
+
+    _CONFLICT = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+    _LOST = ("08", "57P", "25P03", "25006")  # also a server that has become a standby
+    _PASSING = ("53", "55", "57", "58", "42501")  # resources, locks, cancelled, files, rights
+
+    def options(self, settings: Settings) -> dict[str, Any]:
+        """Patience with servers and locks; what the URL itself says comes first."""
+        patience = settings.busy_timeout
+        session = {
+            "timezone": "UTC",
+            "lock_timeout": f"{patience}s",
+            "statement_timeout": f"{settings.statement_timeout}s",
+            "idle_in_transaction_session_timeout": f"{settings.statement_timeout + 60}s",
+        }
+        ours = {
+            "application_name": "hyperapi",
+            "client_encoding": "utf8",
+            "connect_timeout": str(max(2, patience)),
+            "keepalives_idle": "10",
+            "keepalives_interval": "5",
+            "keepalives_count": "3",
+            "tcp_user_timeout": str(2000 * patience),
+        }
+        said = make_url(settings.database_url).query
+        arguments = {name: value for name, value in ours.items() if name not in said}
+        words = [f"-c {name}={value}" for name, value in session.items()]
+        arguments["options"] = " ".join([*words, str(said.get("options", ""))]).strip()
+        return {"connect_args": arguments}
+
+    def prepare(self, connection: Any, _: object) -> None:
+        """Leave BEGIN to us, and get keys as the text that URIs are made of."""
+        connection.autocommit = True
+        text = connection.adapters.get_loader(_OID_OF_TEXT, 0)
+        connection.adapters.register_loader("uuid", text)
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """By its SQLSTATE; an operational error without one is a connection's end."""
+        state: str | None = getattr(error, "sqlstate", None)
+        if state is None:
+            return Trouble.LOST if type(error).__name__ == "OperationalError" else None
+        if state in self._CONFLICT:
+            return Trouble.CONFLICT
+        if state.startswith(self._LOST):
+            return Trouble.LOST
+        return Trouble.PASSING if state.startswith(self._PASSING) else None
+
+
+_OID_OF_TEXT = 25

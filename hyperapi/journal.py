@@ -1,0 +1,122 @@
+"""In which order a user's lists and tasks changed: revisions, and tombstones of what is gone.
+
+A user has one counter. Each change of a list or task takes its next number, in the transaction
+of the change and holding the user's row until that is over, and leaves it on what it changed. So
+the numbers become visible in their order, and whoever has read up to one has missed nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from hyperapi.access import Reach, owned
+from hyperapi.clock import now
+from hyperapi.db import Statement
+from hyperapi.models import Instant, Task, Tombstone, User
+
+
+def next_revision(reach: Reach, changes: int = 1) -> int:
+    """The first of as many new numbers as there are changes."""
+    last = _ADVANCE.rows({"of_owner": reach.owner, "changes": changes})[0][0]
+    return int(last) - changes + 1
+
+
+def bury(reach: Reach, revision: int, kind: str, key: str, list_: str, *, moved: bool) -> None:
+    """Keep that something is gone: for good, or only from the list it was on."""
+    _BURY.run(
+        {
+            "owner_": reach.owner,
+            "revision_": revision,
+            "kind_": kind,
+            "key_": key,
+            "list_": list_,
+            "moved_": moved,
+            "deleted_at_": now(),
+        }
+    )
+
+
+def unbury(reach: Reach, key: str, list_: str) -> None:
+    """Forget that something was gone: it is there again, on this list."""
+    _UNBURY.run({"of_owner": reach.owner, "key_": key, "list_": list_})
+
+
+def bury_list(reach: Reach, key: str) -> None:
+    """Keep that a list is gone, and all tasks on it, which are still there to be counted."""
+    on_it = int(_ON_LIST.rows({"of_owner": reach.owner, "list_": key})[0][0])
+    first = next_revision(reach, on_it + 1)
+    _BURY_TASKS.run({"of_owner": reach.owner, "list_": key, "before": first - 1, "moment": now()})
+    bury(reach, first + on_it, "list", key, key, moved=False)
+
+
+_ADVANCE = Statement(
+    update(User)
+    .where(User.key == bindparam("of_owner"))
+    .values(revision=User.revision + bindparam("changes"))
+    .returning(User.revision)
+)
+_COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
+_BURY = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
+_UNBURY = Statement(
+    delete(Tombstone).where(
+        *owned(Tombstone, bound=False),
+        Tombstone.key == bindparam("key_"),
+        or_(Tombstone.moved.is_(False), Tombstone.list == bindparam("list_")),
+    )
+)
+_ON_LIST = Statement(
+    select(func.count())
+    .select_from(Task)
+    .where(*owned(Task, bound=False), Task.list == bindparam("list_"))
+)
+
+
+def burial(*conditions: Any, moved: bool) -> Statement:
+    """Buries all tasks that meet the conditions, with the revisions that follow ``before``.
+
+    :param moved: do they only go to another list, which is ``new_list``? Those on it stay.
+    """
+    place = func.row_number().over(order_by=Task.key)
+    columns = (Task.owner, Task.key, Task.list, place.label("place"))
+    gone = select(*columns).where(*conditions).subquery("gone")
+    tombstones = select(
+        gone.c.owner,
+        bindparam("before", type_=BigInteger()) + gone.c.place,
+        literal("task"),
+        gone.c.key,
+        gone.c.list,
+        literal(moved, Boolean()),
+        bindparam("moment", type_=Instant()),
+    )
+    if moved:
+        tombstones = tombstones.where(gone.c.list != bindparam("new_list"))
+    return Statement(insert(Tombstone).from_select(list(_COLUMNS), tombstones))
+
+
+def unbury_moved(reach: Reach, list_: str) -> None:
+    """Forget that tasks went from a list that they are on now."""
+    _UNBURY_MOVED.run({"of_owner": reach.owner, "list_": list_})
+
+
+_BURY_TASKS = burial(*owned(Task, bound=False), Task.list == bindparam("list_"), moved=False)
+_UNBURY_MOVED = Statement(
+    delete(Tombstone).where(
+        *owned(Tombstone, bound=False),
+        Tombstone.moved.is_(True),
+        Tombstone.list == bindparam("list_"),
+        Tombstone.key.in_(
+            select(Task.key).where(*owned(Task, bound=False), Task.list == bindparam("list_"))
+        ),
+    )
+)

@@ -1,0 +1,143 @@
+"""The same done to many tasks: in a few statements, however many they are."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from hyperapi import journal
+from hyperapi.access import Reach, owned
+from hyperapi.clock import now
+from hyperapi.db import Statement
+from hyperapi.models import Instant, Task, TaskList
+from hyperapi.querying.page import Listing, Selected
+
+_Asked = Any
+"""What decides the text of a selection's conditions."""
+
+
+def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]) -> int:
+    """Give the selected tasks these columns, and tell how many were selected.
+
+    Those that have them already stay as they are: their versions do not move.
+    """
+    listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
+    values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
+    count = _counted(_count(listing, asked), values)
+    different = _counted(_count(listing, asked, names), values)
+    if different:
+        first = journal.next_revision(reach, different)
+        moment = now()
+        values |= {"before": first - 1, "moment": moment}
+        values["completed"] = moment if columns.get("done") else None
+        if "list" in columns:
+            _burial(listing, asked, names).run(values)
+        _change(listing, asked, names).run(values)
+        if "list" in columns:
+            journal.unbury_moved(reach, columns["list"])
+    if different and {"list", "done"} & columns.keys():
+        recount(reach)
+    return count
+
+
+def delete_selected(reach: Reach, selected: Selected) -> int:
+    """Delete the selected tasks, and tell how many there were."""
+    listing, asked = selected.listing, selected.asked
+    count = _counted(_count(listing, asked), selected.values)
+    if count:
+        first = journal.next_revision(reach, count)
+        values = {**selected.values, "before": first - 1, "moment": now()}
+        _burial(listing, asked).run(values)
+        selected.delete()
+        recount(reach)
+    return count
+
+
+def recount(reach: Reach) -> None:
+    """Count the tasks of all lists within reach anew."""
+    (_RECOUNT_ONE if reach.bound else _RECOUNT).run(reach.parameters())
+
+
+def _counted(statement: Statement, values: Mapping[str, Any]) -> int:
+    return int(statement.rows(values)[0][0])
+
+
+def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
+    """Has a task other values in these columns than it is to have?"""
+    columns = Task.__table__.c
+    return or_(
+        *(
+            columns[name].is_distinct_from(bindparam(f"new_{name}", type_=columns[name].type))
+            for name in names
+        )
+    )
+
+
+def _conditions(
+    listing: Listing, asked: _Asked, names: tuple[str, ...]
+) -> list[ColumnElement[bool]]:
+    return [*listing.where(asked), *([_different(names)] if names else [])]
+
+
+@lru_cache(maxsize=256)
+def _count(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
+    counted = select(func.count()).select_from(Task)
+    return Statement(counted.where(*_conditions(listing, asked, names)))
+
+
+@lru_cache(maxsize=256)
+def _burial(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
+    """Tombstones of tasks that go; where they only go to another list, of those that do.
+
+    They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
+    """
+    return journal.burial(*_conditions(listing, asked, names), moved=bool(names))
+
+
+@lru_cache(maxsize=256)
+def _change(listing: Listing, asked: _Asked, names: tuple[str, ...]) -> Statement:
+    columns = Task.__table__.c
+    place = func.row_number().over(order_by=Task.key)
+    numbered = (
+        select(Task.key, place.label("place"))
+        .where(*_conditions(listing, asked, names))
+        .subquery("numbered")
+    )
+    moment = bindparam("moment", type_=Instant())
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}", type_=columns[name].type) for name in names
+    }
+    if "done" in names:
+        stays = columns.done == bindparam("new_done", type_=columns.done.type)
+        completed = bindparam("completed", type_=Instant())
+        values["completed_at"] = case((stays, columns.completed_at), else_=completed)
+    values["updated_at"] = moment
+    values["revision"] = bindparam("before", type_=BigInteger()) + numbered.c.place
+    changed = update(Task).where(*owned(Task, bound=False), Task.key == numbered.c.key)
+    return Statement(changed.values(values))
+
+
+def _recount(*, bound: bool) -> Statement:
+    def tasks(condition: ColumnElement[bool]) -> Any:
+        on_it = [Task.owner == TaskList.owner, Task.list == TaskList.key]
+        counted = select(func.count()).select_from(Task).where(*on_it, condition)
+        return counted.correlate(TaskList).scalar_subquery()
+
+    return Statement(
+        update(TaskList)
+        .where(*owned(TaskList, bound))
+        .values(open_count=tasks(Task.done.is_(False)), done_count=tasks(Task.done.is_(True)))
+    )
+
+
+_RECOUNT, _RECOUNT_ONE = _recount(bound=False), _recount(bound=True)
