@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi.db import AnyRow, Statement
+from hyperapi.db import AnyRow, Statement, writing
 from hyperapi.models import Base, Instant, as_shown
 
 Model = type[Base]
@@ -82,8 +82,12 @@ def table_of(model: Model) -> Table:
 
 
 def find(model: Model, reach: Reach, key: str, columns: Columns) -> AnyRow | None:
-    """The row named ``key``, or None when there is none within reach."""
-    return _find(model, reach.bound, columns).row({**reach.parameters(), "of_key": key})
+    """The row named ``key``, or None when there is none within reach.
+
+    Who finds it in order to write has it as it is until the transaction ends.
+    """
+    statement = _find(model, reach.bound, columns, writing())
+    return statement.row({**reach.parameters(), "of_key": key})
 
 
 def add(model: Model, reach: Reach, columns: Columns, **values: Any) -> AnyRow:
@@ -148,8 +152,9 @@ def _new(names: Iterable[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _find(model: Model, bound: bool, columns: Columns) -> Statement:
-    return Statement(select(*columns).where(*_named(model, bound)))
+def _find(model: Model, bound: bool, columns: Columns, held: bool) -> Statement:
+    found = select(*columns).where(*_named(model, bound))
+    return Statement(found.with_for_update(key_share=True) if held else found)
 
 
 @lru_cache(maxsize=256)

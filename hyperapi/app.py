@@ -11,7 +11,7 @@ from hyperapi.querying.cursor import Cursors
 from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.settings import Settings
-from hyperapi.web import answer, cors, problems, proxy, ratelimit, requestlog
+from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cors.init_app(app, settings)
     proxy.init_app(app, settings)
     ratelimit.init_app(app, settings)
+    news.init_app(app, settings)
     db.init_app(app, settings)
     problems.init_app(app)
     answer.register(app, PLACES)

@@ -27,6 +27,7 @@ from hyperapi.openapi import document
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.settings import Settings, SettingsError, unknown_settings
+from hyperapi.web.news import close_on_signals
 from hyperapi.web.problems import Problem
 from hyperapi.web.requestlog import write_json_lines
 from hyperapi.web.routing import operations
@@ -55,6 +56,8 @@ def serve() -> None:
     _check_address(settings)
     if settings.embedded:
         _upgrade(settings)
+    # A worker that is started again later must not have keys that the others do not know.
+    os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
     workers = settings.workers or len(os.sched_getaffinity(0))
     click.echo(f"hyperapi: {workers} workers on http://{settings.host}:{settings.port}/", err=True)
     Granian(
@@ -78,6 +81,7 @@ def application() -> Flask:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     write_json_lines()
     app = create_app()
+    close_on_signals(app)
     keep_house(app)
     return app
 

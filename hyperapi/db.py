@@ -5,13 +5,14 @@ written in SQLAlchemy Core, compiled once, and run on the driver's own connectio
 ``docs/decisions/0004``); views never begin or commit.
 """
 
-import sqlite3
+import random
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy
@@ -174,7 +175,7 @@ class _Database:
         self.retries = 0
         self._kind = kind
         self._driver = engine.dialect.loaded_dbapi
-        self._turn = threading.Lock() if kind.one_writer else nullcontext()
+        self._turn = threading.Lock() if kind.one_writer else None
         self._sound_since = 0.0
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
@@ -209,7 +210,7 @@ class _Database:
     def _turns(self) -> Iterator[None]:
         """Have the writers of this process take turns, where the database takes one at a time:
         waiting for a lock costs less than polling for SQLite's."""
-        if isinstance(self._turn, nullcontext):
+        if self._turn is None:
             yield
             return
         if not self._turn.acquire(timeout=self.patience):

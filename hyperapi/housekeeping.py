@@ -8,15 +8,17 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from flask import Flask
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 
-from hyperapi.access import Model, table_of
+from hyperapi.access import Model, owned, table_of
+from hyperapi.auth.sessions import settings
 from hyperapi.clock import now
 from hyperapi.db import Busy, Statement, write
-from hyperapi.models import Session
+from hyperapi.models import KeptReply, Session, Tombstone, User
 
 _EVERY = 60.0
 _STEP = 200
@@ -29,33 +31,69 @@ class Chore:
     """One kind of row that is thrown away.
 
     :param name: what is thrown away, in words.
-    :param statement: deletes up to ``most`` of those that ended before ``moment``.
     :param until: what ended before this is not needed any more.
+    :param step: throws away at most so many of those that ended before a moment.
     """
 
     name: str
-    statement: Statement
     until: Callable[[], datetime]
-
-
-def _ended(model: Model, column: str) -> Statement:
-    """Deletes a few rows whose ``column`` is past."""
-    table = table_of(model)
-    key = tuple_(*table.primary_key.columns)
-    some = (
-        select(*table.primary_key.columns)
-        .where(table.c[column] <= bindparam("moment"))
-        .limit(bindparam("most"))
-    )
-    return Statement(delete(table).where(key.in_(some)))
-
-
-CHORES = [Chore("ended sessions", _ended(Session, "expires_at"), now)]
+    step: Callable[[datetime, int], int]
 
 
 def purge(chore: Chore, most: int = _STEP) -> int:
     """Do a step of a chore, in the application's context, and tell how many rows went."""
-    return write(lambda: chore.statement.run({"moment": chore.until(), "most": most}))
+    return write(lambda: chore.step(chore.until(), most))
+
+
+def _ended(model: Model, column: str) -> Callable[[datetime, int], int]:
+    """Throws away rows whose ``column`` is past."""
+    table = table_of(model)
+    key = tuple_(*table.primary_key.columns)
+    statement = Statement(delete(table).where(key.in_(_some(model, column))))
+    return lambda moment, most: statement.run({"moment": moment, "most": most})
+
+
+def _some(model: Model, column: str) -> Select[*tuple[Any, ...]]:
+    table = table_of(model)
+    return (
+        select(*table.primary_key.columns)
+        .where(table.c[column] <= bindparam("moment"))
+        .limit(bindparam("most"))
+    )
+
+
+_OLD_TOMBSTONES = Statement(_some(Tombstone, "deleted_at"))
+_FORGET = Statement(
+    update(User)
+    .where(User.key == bindparam("of_owner"), User.forgotten < bindparam("upto"))
+    .values(forgotten=bindparam("upto"))
+)
+_UNEARTH = Statement(
+    delete(Tombstone).where(
+        *owned(Tombstone, bound=False), Tombstone.revision == bindparam("revision_")
+    )
+)
+
+
+def _forget_tombstones(moment: datetime, most: int) -> int:
+    """Throws away old tombstones; whoever has read less of the feed is told so from now on."""
+    old = _OLD_TOMBSTONES.rows({"moment": moment, "most": most})
+    for owner, revision in old:
+        _FORGET.run({"of_owner": owner, "upto": revision})
+        _UNEARTH.run({"of_owner": owner, "revision_": revision})
+    return len(old)
+
+
+def _kept_for(lifetime: str) -> Callable[[], datetime]:
+    """The moment before which all is old, by a setting in seconds."""
+    return lambda: now() - timedelta(seconds=getattr(settings(), lifetime))
+
+
+CHORES = [
+    Chore("ended sessions", now, _ended(Session, "expires_at")),
+    Chore("replies kept", _kept_for("idempotency_lifetime"), _ended(KeptReply, "created_at")),
+    Chore("tombstones", _kept_for("tombstone_lifetime"), _forget_tombstones),
+]
 
 
 def keep_house(app: Flask) -> None:

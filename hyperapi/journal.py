@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     bindparam,
     delete,
+    false,
     func,
     insert,
-    literal,
+    literal_column,
     or_,
     select,
+    true,
     update,
 )
 
@@ -93,10 +94,10 @@ def burial(*conditions: Any, moved: bool) -> Statement:
     tombstones = select(
         gone.c.owner,
         bindparam("before", type_=BigInteger()) + gone.c.place,
-        literal("task"),
+        literal_column("'task'"),
         gone.c.key,
         gone.c.list,
-        literal(moved, Boolean()),
+        true() if moved else false(),
         bindparam("moment", type_=Instant()),
     )
     if moved:

@@ -21,14 +21,13 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
-    Uuid,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 
 class Base(DeclarativeBase):
@@ -50,6 +49,16 @@ class Base(DeclarativeBase):
     )
 
 
+class _PlainUuid(UserDefinedType[str]):
+    """PostgreSQL's ``uuid``, with no conversion: connections are set up to give its text."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self) -> str:
+        return "UUID"
+
+
 class Key(TypeDecorator[str]):
     """A UUID, in Python always its lower-case text: what URIs are made of, with no conversion.
 
@@ -61,7 +70,7 @@ class Key(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(Uuid(as_uuid=False))
+            return dialect.type_descriptor(_PlainUuid())
         return dialect.type_descriptor(String(36))
 
 

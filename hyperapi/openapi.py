@@ -26,9 +26,12 @@ from hyperapi.web.problems import (
     InsufficientScope,
     InternalError,
     Invalid,
+    KeyReused,
     Malformed,
     NotAcceptable,
     NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
     Problem,
     TokenExpired,
     TokenInvalid,
@@ -88,15 +91,35 @@ HEADERS = {
 }
 """Every header that replies may have, beside those of HTTP's framing and of CORS."""
 
+_TAGS: Schema = {
+    "type": "string",
+    "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$',
+}
+REQUEST_HEADERS: dict[str, tuple[str, Schema]] = {
+    "Idempotency-Key": (
+        "Any name for this request: sent again with the same, it is done once.",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]*$"},
+    ),
+    "If-Match": ("Tags: do it only while the resource is as one of them says.", _TAGS),
+    "If-None-Match": ("Tags: read it only when it is none of them; `*`: only make it.", _TAGS),
+    "Prefer": (
+        "Whether to show what came of it.",
+        {"type": "string", "enum": ["return=minimal", "return=representation"]},
+    ),
+}
+"""The headers that requests may have, beside those of negotiation and authorization."""
+
 _ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
 _COUNTED = ("RateLimit", "RateLimit-Policy")
 _OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
 
+_GUARDED = ("PUT", "PATCH", "DELETE")
 _USUAL_STATUSES = {"GET": (200,), "POST": (201,), "PUT": (200,), "PATCH": (200,), "DELETE": (204,)}
 _SUCCESSES = {
     200: "It is done; this is the resource, or what came of it.",
     201: "It was made; this is what it is.",
     204: "It is done, and there is nothing more to say.",
+    304: "It is as If-None-Match says that you know it.",
 }
 
 
@@ -134,12 +157,52 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
         found.add(NotFound)
     if not operation.place.document:
         found.add(NotAcceptable)
+    if operation.method in _GUARDED:
+        found.add(PreconditionFailed)
+        if operation.place.guarded:
+            found.add(PreconditionRequired)
+    if _repeatable(operation):
+        found.add(KeyReused)
     return sorted(found, key=lambda problem: (problem.status, problem.name))
 
 
 def media_types(place: Place) -> tuple[str, ...]:
     """The media types that a place's replies may have when all is well."""
     return place.offers or (DOCUMENT_OFFERED if place.document else OFFERED)
+
+
+def request_headers(operation: Operation) -> list[str]:
+    """The headers that an operation heeds, beside those of negotiation and authorization."""
+    found = []
+    if operation.method == "GET":
+        found.append("If-None-Match")
+    if operation.method in _GUARDED:
+        found += ["If-Match", "If-None-Match"]
+    if _repeatable(operation):
+        found.append("Idempotency-Key")
+    if _prefers(operation):
+        found.append("Prefer")
+    return found
+
+
+def successes(operation: Operation) -> list[int]:
+    """The statuses that an operation succeeds with, by its declaration."""
+    found = {*(operation.answers or _USUAL_STATUSES[operation.method])}
+    if operation.method == "GET":
+        found.add(304)
+    elif _prefers(operation) and found != {201}:
+        found.add(204)
+    return sorted(found)
+
+
+def _repeatable(operation: Operation) -> bool:
+    return operation.method == "POST" and operation.scope != OPEN
+
+
+def _prefers(operation: Operation) -> bool:
+    """Does it show what it changed, which a client may not care to see?"""
+    shown = {*(operation.answers or _USUAL_STATUSES[operation.method])} - {204}
+    return operation.method != "GET" and bool(shown) and not operation.grants
 
 
 class _Writer:
@@ -212,7 +275,11 @@ class _Writer:
             "tags": [_tag(operation.view.__module__)],
             "summary": summary.rstrip("."),
             "description": more.strip() or summary,
-            "parameters": [*_keys(operation.place), *self._questions(operation)],
+            "parameters": [
+                *_keys(operation.place),
+                *self._questions(operation),
+                *(_request_header(name) for name in request_headers(operation)),
+            ],
             "security": _security(operation),
             "responses": {**self._successes(operation), **self._failures(operation)},
         }
@@ -235,16 +302,23 @@ class _Writer:
         return {"required": not takes.optional, "content": content}
 
     def _successes(self, operation: Operation) -> dict[str, Schema]:
-        statuses = operation.answers or _USUAL_STATUSES[operation.method]
-        return {str(status): self._success(operation, status) for status in statuses}
+        return {str(status): self._success(operation, status) for status in successes(operation)}
 
     def _success(self, operation: Operation, status: int) -> Schema:
         headers = [*_ALWAYS, *(_COUNTED if operation.scope != OPEN or operation.raises else ())]
         response: Schema = {"description": _SUCCESSES[status]}
         if status == 201:
             headers += ["Location", "Content-Location"]
-        if status != 204:
-            headers += ["Link", "Link-Template", *_OF_PAGES, "Pragma", "ETag"]
+        if operation.method == "GET":
+            headers.append("ETag")
+        elif _repeatable(operation):
+            headers.append("Idempotent-Replayed")
+        if _prefers(operation):
+            headers.append("Preference-Applied")
+        if operation.grants:
+            headers.append("Pragma")
+        if status not in (204, 304):
+            headers += ["ETag", "Link", "Link-Template", *_OF_PAGES]
             response["content"] = {
                 media_type: {
                     "schema": self._shown(operation, media_type),
@@ -289,17 +363,11 @@ class _Writer:
 
     def _shown(self, operation: Operation, media_type: str) -> Schema:
         """What an operation answers, in one shape."""
-        if isinstance(operation.shows, tuple):
-            return {"anyOf": [self._as_shown(kind, media_type) for kind in operation.shows]}
-        kind = operation.shows or operation.place.shows
-        if operation.shows is None and kind and operation.method == "POST" and kind.items:
-            kind = kind.items
-        return self._as_shown(kind, media_type)
-
-    def _as_shown(self, kind: Kind | None, media_type: str) -> Schema:
-        if kind is None or media_type not in DESCRIBED:
+        kinds = _kinds(operation)
+        if not kinds or media_type not in DESCRIBED:
             return {"type": "string" if media_type.startswith("text/") else "object"}
-        return self._representation(kind, media_type)
+        found = [self._representation(kind, media_type) for kind in kinds]
+        return found[0] if len(found) == 1 else {"anyOf": found}
 
     def _representation(self, kind: Kind, media_type: str) -> Schema:
         name = kind.name + _camel(media_type.partition("/")[2].removesuffix("+json"))
@@ -367,6 +435,20 @@ def _keys(place: Place) -> list[Schema]:
         }
         for kind, name in re.findall(r"<([a-z]+):([a-z]+)>", place.path)
     ]
+
+
+def _kinds(operation: Operation) -> tuple[Kind, ...]:
+    """The kinds of what an operation may answer."""
+    kind = operation.shows or operation.place.shows
+    if kind is None or isinstance(kind, tuple):
+        return kind or ()
+    makes_one = operation.shows is None and operation.method == "POST"
+    return (kind.items,) if makes_one and kind.items else (kind,)
+
+
+def _request_header(name: str) -> Schema:
+    meaning, schema = REQUEST_HEADERS[name]
+    return {"name": name, "in": "header", "description": meaning, "schema": schema}
 
 
 def _question(asked: Parameter) -> Schema:

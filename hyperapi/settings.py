@@ -139,6 +139,12 @@ class Settings:
     busy_timeout: int = _setting(
         "5", _number(1, 60), "how long a request waits for a busy database before it is told 503"
     )
+    statement_timeout: int = _setting(
+        "30", _number(1, 3600), "how long PostgreSQL may work on one statement"
+    )
+    database_connections: int = _setting(
+        "0", _number(0, 1000), "connections that one worker keeps open at most; 0 is one per thread"
+    )
     secret_keys: tuple[str, ...] = _setting(
         "",
         _words,

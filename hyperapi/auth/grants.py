@@ -74,13 +74,13 @@ class TokenRequest(Body):
         :raises CredentialsInvalid: for a Basic header that holds none.
         :raises OAuthError: for a form that is no token request.
         """
-        if media_type(content_type) == FORM:
+        kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+        if media_type(content_type) == FORM and (body or kind != "basic"):
             return _from_form(body)
         members = decoded(cls, body, content_type, media) if body else {}
         if "refresh_token" in members:
             return Refresh.of(members)
         if not {"username", "password"} & members.keys():
-            kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
             if kind == "bearer":
                 return Derivation.of(members)
             if kind == "basic":

@@ -172,4 +172,4 @@ _SESSION = (
     .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))
 )
 _LOOK_UP = Statement(_SESSION)
-_LOOK_UP_TO_WRITE = Statement(_SESSION.with_for_update(of=User))
+_LOOK_UP_TO_WRITE = Statement(_SESSION.with_for_update(of=User, key_share=True))

@@ -10,7 +10,7 @@ from passlib.context import CryptContext
 from hyperapi.settings import Settings
 
 SHORTEST, LONGEST = 8, 1024
-_QUEUE_PER_HASHER = 15
+_PLACES_PER_HASHER = 16
 _PATIENCE = 10.0
 
 
@@ -31,7 +31,7 @@ class Passwords:
             argon2__parallelism=1,
         )
         self._working = threading.Semaphore(settings.hashers)
-        self._waiting = threading.Semaphore(places(settings.hashers))
+        self._waiting = threading.Semaphore(places(settings))
         self._nobody = self._context.hash("nobody")
 
     def hash(self, password: str) -> str:
@@ -68,9 +68,11 @@ class Passwords:
             self._waiting.release()
 
 
-def places(hashers: int) -> int:
-    """How many passwords a worker has in hand at most, worked on and waiting."""
-    return hashers * (1 + _QUEUE_PER_HASHER)
+def places(settings: Settings) -> int:
+    """How many passwords a worker has in hand at most, worked on and waiting: so many that half
+    of its threads are left to readers, where there are enough of them."""
+    wanted = settings.hashers * _PLACES_PER_HASHER
+    return min(wanted, max(settings.threads // 2, 2 * settings.hashers))
 
 
 def normal(password: str) -> str:

@@ -4,15 +4,16 @@ A session that can be refreshed counts its refreshes. Nothing of a refresh token
 count: both tokens are functions of the row, so that asking again gives the same ones.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, request
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
-from hyperapi.access import Reach, add, change, find, owned, remove, seen
+from hyperapi.access import Reach, add, find, owned, remove, seen
 from hyperapi.auth.guard import Asker, access_tokens
 from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
 from hyperapi.clock import now
@@ -20,7 +21,8 @@ from hyperapi.db import AnyRow, Statement, write
 from hyperapi.keys import new_key
 from hyperapi.models import Session, User
 from hyperapi.settings import Settings
-from hyperapi.web.problems import TokenExpired, TokenInvalid, TokenRevoked
+from hyperapi.web.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
+from hyperapi.web.routing import ACCOUNT
 
 SEEN = seen(
     Session,
@@ -50,7 +52,6 @@ class Wanted:
     label: str
     scope: str
     life: timedelta | None
-    parent: str | None = None
     list: str | None = None
 
 
@@ -66,17 +67,21 @@ def refresh_tokens() -> Tokens:
     return tokens
 
 
-def begin(reach: Reach, wanted: Wanted) -> AnyRow:
-    """A new session, in the transaction under way; the longest unused end when there are many."""
+def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
+    """A new session, in the transaction under way; the longest unused end when there are many.
+
+    :param parent: whom it is derived from, if it is.
+    :raises TooManySessions: when those that would have to end are not the parent's to end.
+    """
     moment = now()
-    _make_room(reach, moment, wanted.parent)
+    _make_room(reach, moment, parent)
     life = wanted.life or timedelta(seconds=settings().refresh_token_lifetime)
     return add(
         Session,
         Reach(reach.owner),
         SEEN,
         key=new_key(),
-        parent=wanted.parent,
+        parent=None if parent is None else parent.session,
         list=wanted.list,
         label=wanted.label,
         scope=wanted.scope,
@@ -112,47 +117,45 @@ def refreshed(text: str) -> tuple[Reach, AnyRow]:
 
 
 def _advanced(reach: Reach, claims: Claims) -> AnyRow | None:
-    row = find(Session, reach, claims.session, SEEN)
+    """The session's row with its successor tokens, made now or a moment ago; None for theft."""
     user = find(User, reach, claims.owner, seen(User, "disabled"))
-    if row is None or user is None or user.disabled:
+    if user is None or user.disabled:
         raise TokenRevoked
     moment = now()
+    if row := _step(reach, claims, moment):
+        return row
+    row = find(Session, reach, claims.session, SEEN)
+    if row is None:
+        raise TokenRevoked
     window = timedelta(seconds=settings().refresh_replay_window)
-    if row.generation == claims.generation:
-        return _next_generation(reach, row, moment)
     if row.generation == claims.generation + 1 and moment - _instant(row.refreshed_at) < window:
         return row
     remove(Session, reach, row.key, SEEN)
     return None
 
 
-def _next_generation(reach: Reach, row: AnyRow, moment: datetime) -> AnyRow:
-    row = change(
-        Session,
-        reach,
-        row.key,
-        SEEN,
-        generation=row.generation + 1,
-        refreshed_at=moment,
-        signed_by=_present_key(),
-        last_used_at=moment,
-        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
+def _step(reach: Reach, claims: Claims, moment: datetime) -> AnyRow | None:
+    """Go on to the next generation; None when the token's is not the present one."""
+    return _STEP.row(
+        {
+            **reach.parameters(),
+            "of_key": claims.session,
+            "of_generation": claims.generation,
+            "moment": moment,
+            "new_signed_by": _present_key(),
+            "new_expires_at": moment + timedelta(seconds=settings().refresh_token_lifetime),
+        }
     )
-    assert row is not None, "it was there a moment ago, in this transaction"
-    return row
 
 
 def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
     """What only the reply that made them shows: a session's present tokens."""
-    ends = int(_instant(row.expires_at).timestamp())
-    issued = int(_instant(row.refreshed_at).timestamp())
-    until = ends
-    if row.generation:
-        until = min(ends, issued + settings().access_token_lifetime)
+    issued, ends = (_instant(text).timestamp() for text in (row.refreshed_at, row.expires_at))
+    until = min(ends, issued + settings().access_token_lifetime) if row.generation else ends
     shown = {
         "access_token": access_tokens().write(Claims(reach.owner, row.key, issued, until)),
         "token_type": "Bearer",
-        "expires_in": max(0, until - int(now().timestamp())),
+        "expires_in": max(0, math.ceil(until - now().timestamp())),
     }
     if row.generation:
         claims = Claims(reach.owner, row.key, issued, ends, row.generation)
@@ -165,22 +168,36 @@ def end_others(who: Asker) -> None:
     _END_OTHERS.run({**Reach(who.user).parameters(), "this": who.session})
 
 
-def _make_room(reach: Reach, moment: datetime, asking: str | None) -> None:
+def _make_room(reach: Reach, moment: datetime, parent: Asker | None) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many.
 
-    The session that asks for a derived one stays, and so do those it comes from.
+    The session that asks for a derived one stays, and so do those it comes from. One that may
+    not end others by a request may not push them out either: only those derived from it go.
     """
     of_owner = {"of_owner": reach.owner}
     _FORGET.run({**of_owner, "moment": moment})
     rows = _BY_USE.rows(of_owner)
-    parents: dict[str, str | None] = dict(rows)
-    kept = set()
-    while asking is not None and asking not in kept:
-        kept.add(asking)
-        asking = parents.get(asking)
     surplus = len(rows) + 1 - settings().max_sessions
-    for key in [key for key, _ in rows if key not in kept][: max(0, surplus)]:
+    if surplus <= 0:
+        return
+    parents: dict[str, str | None] = dict(rows)
+    may_go = list(parents)
+    if parent is not None:
+        kept = set(_line(parents, parent.session))
+        may_go = [key for key in may_go if key not in kept]
+        if not parent.may(ACCOUNT):
+            may_go = [key for key in may_go if parent.session in _line(parents, key)]
+    if len(may_go) < surplus:
+        raise TooManySessions
+    for key in may_go[:surplus]:
         remove(Session, Reach(reach.owner), key, seen(Session, "key"))
+
+
+def _line(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:
+    """A session's key, and the keys of those that it comes from."""
+    while key is not None:
+        yield key
+        key = parents[key]
 
 
 def _present_key() -> str:
@@ -191,6 +208,22 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+_STEP = Statement(
+    update(Session)
+    .where(
+        *owned(Session, bound=False),
+        Session.key == bindparam("of_key"),
+        Session.generation == bindparam("of_generation"),
+    )
+    .values(
+        generation=Session.generation + 1,
+        refreshed_at=bindparam("moment"),
+        last_used_at=bindparam("moment"),
+        signed_by=bindparam("new_signed_by"),
+        expires_at=bindparam("new_expires_at"),
+    )
+    .returning(*SEEN)
+)
 _OF_USER = delete(Session).where(*owned(Session, bound=False))
 _END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
 _FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))

@@ -2,8 +2,8 @@
 
 A token is a prefix that says what it is, so that secret scanners can find it, and a payload
 signed with HMAC-SHA-256 by itsdangerous, under a salt of its own. The payload names the owner
-and the session by their UUIDs, and when it was made and ends, in seconds since 1970; it holds
-nothing private. Of several keys the last one signs and all of them verify.
+and the session by their UUIDs, and when it was made and ends; it holds nothing private. Of
+several keys the last one signs and all of them verify.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from itsdangerous import BadSignature, Signer
 
 _CLOCK_SKEW = 60  # seconds that a signer's clock may be ahead of ours
 _MOST_KEPT = 4096
+_THOUSAND = 1000  # a token's instants are in milliseconds
 _LAYOUT = struct.Struct(">16s16sQQI")
 
 
@@ -34,8 +35,8 @@ class Claims:
 
     owner: str
     session: str
-    issued: int
-    expires: int
+    issued: float
+    expires: float
     generation: int = 0
 
 
@@ -63,8 +64,8 @@ class Tokens:
         payload = _LAYOUT.pack(
             UUID(claims.owner).bytes,
             UUID(claims.session).bytes,
-            claims.issued,
-            claims.expires,
+            int(claims.issued * _THOUSAND),
+            int(claims.expires * _THOUSAND),
             claims.generation,
         )
         return self.prefix + self._signer.sign(_encode(payload)).decode()
@@ -94,10 +95,16 @@ class Tokens:
         ):  # its last character has bits that no one reads
             raise BadToken("not written as we write it")
         try:
-            owner, session, *numbers = _LAYOUT.unpack(_decode(payload))
+            owner, session, issued, expires, generation = _LAYOUT.unpack(_decode(payload))
         except (struct.error, ValueError):
             raise BadToken("of another version") from None
-        return Claims(str(UUID(bytes=owner)), str(UUID(bytes=session)), *numbers)
+        return Claims(
+            str(UUID(bytes=owner)),
+            str(UUID(bytes=session)),
+            issued / _THOUSAND,
+            expires / _THOUSAND,
+            generation,
+        )
 
 
 def fingerprint(key: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from sqlalchemy import (
@@ -101,6 +101,25 @@ class QueryError(ValueError):
     def __init__(self, errors: list[dict[str, str]]) -> None:
         super().__init__("bad query")
         self.errors = errors
+
+
+class Askable(Protocol):
+    """What a query string may ask of something."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]: ...
+
+    @property
+    def filters(self) -> Mapping[str, Filter]: ...
+
+    @property
+    def sorts(self) -> Mapping[str, Sort]: ...
+
+    def documented(self) -> list[Parameter]:
+        """All that may be asked, in words and as JSON Schema."""
+
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Any:
+        """Read the pairs of a query string; a QueryError names all that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +244,7 @@ class Listing:
 
         :raises QueryError: naming every parameter that is unknown, repeated or wrong.
         """
-        reader = _Reader(self, [(name, value) for name, value in arguments])
+        reader = QueryReader(self, [(name, value) for name, value in arguments])
         return reader.query()
 
     # -- reading a page
@@ -410,7 +429,7 @@ class Selection:
 
         :raises QueryError: naming every parameter that is wrong, or that is missing.
         """
-        reader = _Reader(self, list(arguments))
+        reader = QueryReader(self, list(arguments))
         query = reader.query()
         if self.needs_filter and not query.filters and reader.given.get("all") != ["true"]:
             raise QueryError([{"parameter": "all", "detail": "must be true, or there be a filter"}])
@@ -442,10 +461,10 @@ def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> Co
     return or_(*ways)
 
 
-class _Reader:
+class QueryReader:
     """Reads one query string, gathering everything that is wrong with it."""
 
-    def __init__(self, listing: Listing | Selection, arguments: list[tuple[str, str]]) -> None:
+    def __init__(self, listing: Askable, arguments: list[tuple[str, str]]) -> None:
         self.listing = listing
         self.errors: list[dict[str, str]] = []
         self.given: dict[str, list[str]] = {}
@@ -495,9 +514,13 @@ class _Reader:
         )
         if query.cursor and "offset" in self.given:
             self.wrong("offset", "cannot go together with cursor")
+        self.refuse_errors()
+        return query
+
+    def refuse_errors(self) -> None:
+        """:raises QueryError: naming all that was found wrong."""
         if self.errors:
             raise QueryError(self.errors)
-        return query
 
     def sort(self, text: str) -> tuple[str, ...]:
         names = tuple(text.split(","))

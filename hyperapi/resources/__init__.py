@@ -1,6 +1,16 @@
 """The resources, in the order of their URLs: the one list that names them all."""
 
-from hyperapi.resources import documents, health, lists, meanings, root, tasks, tokens, users
+from hyperapi.resources import (
+    changes,
+    documents,
+    health,
+    lists,
+    meanings,
+    root,
+    tasks,
+    tokens,
+    users,
+)
 
 PLACES = [
     root.ROOT,
@@ -13,6 +23,7 @@ PLACES = [
     tasks.TASKS_OF_LIST,
     tasks.TASKS,
     tasks.TASK,
+    changes.CHANGES,
     meanings.RELATION,
     meanings.PROBLEM,
     documents.OPENAPI,

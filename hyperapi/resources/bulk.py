@@ -34,7 +34,7 @@ def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]
     listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
     count = _counted(_count(listing, asked), values)
-    different = _counted(_count(listing, asked, names), values)
+    different = _counted(_count(listing, asked, names), values) if names else 0
     if different:
         first = journal.next_revision(reach, different)
         moment = now()

@@ -14,6 +14,7 @@ from hyperapi.hypermedia.kind import Count, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource, no_forms
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page, Query, QueryError
+from hyperapi.web import uris
 from hyperapi.web.problems import BadQuery
 
 
@@ -40,7 +41,7 @@ def page_of(items: Kind, name: str, items_name: str, **also: tuple[str, ...]) ->
     return Kind(
         name,
         PageMembers,
-        links=("first", "last", *also.pop("links", ())),
+        links=("up", "first", "last", *also.pop("links", ())),
         empty=("prev", "next"),
         items=items,
         items_name=items_name,
@@ -76,7 +77,7 @@ def page(
     return Resource(
         uri + query.parameters(),
         {} if found.total is None else {"total": found.total},
-        _page_links(uri, found),
+        {"up": uris.uri("root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
@@ -88,7 +89,7 @@ def whole(
     uri: str, name: str, items: list[Resource], forms: Callable[[], Sequence[Form]] = no_forms
 ) -> Resource:
     """A collection that always fits on one page."""
-    links = {"first": uri, "prev": None, "next": None, "last": uri}
+    links = {"up": uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 

@@ -4,6 +4,7 @@ from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import MEANINGS, Resource
 from hyperapi.web.problems import NotFound, all_problems
 from hyperapi.web.routing import OPEN, Place
+from hyperapi.web.uris import uri
 
 RELATION = Place("relation", "/rels/<string:key>", document=True)
 PROBLEM = Place("problem", "/problems/<string:key>", document=True)
@@ -23,8 +24,8 @@ class ProblemMeaning(Meaning):
     status: int
 
 
-RELATION.shows = Kind("Relation", Meaning)
-PROBLEM.shows = Kind("ProblemType", ProblemMeaning)
+RELATION.shows = Kind("Relation", Meaning, links=("up",))
+PROBLEM.shows = Kind("ProblemType", ProblemMeaning, links=("up",))
 
 
 @RELATION.on("GET", scope=OPEN)
@@ -32,7 +33,8 @@ def get_relation(key: str) -> Resource:
     """What a link relation means."""
     if key not in MEANINGS:
         raise NotFound
-    return Resource(RELATION.uri(key), {"name": key, "meaning": MEANINGS[key]})
+    members = {"name": key, "meaning": MEANINGS[key]}
+    return Resource(RELATION.uri(key), members, {"up": uri("root")})
 
 
 @PROBLEM.on("GET", scope=OPEN)
@@ -46,5 +48,5 @@ def get_problem(key: str) -> Resource:
                 "status": problem.status,
                 "meaning": problem.meaning(),
             }
-            return Resource(PROBLEM.uri(key), members)
+            return Resource(PROBLEM.uri(key), members, {"up": uri("root")})
     raise NotFound

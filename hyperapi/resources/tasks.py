@@ -322,7 +322,7 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
     found = page(OF_LIST, query, asker().reach, uri, "tasks", representer(), list=key)
     if not found.items:
         find_list(key)  # a task on it shows that a list is there; no task shows nothing
-    found.links = {**found.links, "list": LIST.uri(key)}
+    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(key))}
     found.forms = partial(_forms_of_list, key)
     return found
 

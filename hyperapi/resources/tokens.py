@@ -18,7 +18,7 @@ from hyperapi.auth.grants import (
     SignIn,
     TokenRequest,
 )
-from hyperapi.auth.guard import Asker, asker_or_none, demand, identify, presented
+from hyperapi.auth.guard import Asker, asker_or_none, demand, identify, presented, stamp
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.sessions import SEEN, Wanted, settings
 from hyperapi.clock import now
@@ -42,9 +42,10 @@ from hyperapi.web.problems import (
     TokenMissing,
     TokenRevoked,
     TooManyRequests,
+    TooManySessions,
     invalid,
 )
-from hyperapi.web.ratelimit import sign_in_attempt
+from hyperapi.web.ratelimit import limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
 from hyperapi.web.uris import named_by, uri_of
@@ -205,6 +206,7 @@ def get_tokens(query: Query) -> Resource:
         TokenMissing,
         TokenRevoked,
         TooManyRequests,
+        TooManySessions,
     ),
 )
 def create_token(sent: Body) -> Reply:
@@ -258,12 +260,13 @@ def _sign_in(sent: SignIn) -> Reply:
             raise CredentialsInvalid
         wanted = Wanted(sent.label, scope, life)
         row = write(lambda: _open_session(user, renewed, wanted))
-    return created(_with_secrets(Reach(user.key), row), secret=True)
+    return created(_with_secrets(Reach(user.key), row, row.key), secret=True)
 
 
 def _refresh(sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    return Reply(_with_secrets(*sessions.refreshed(sent.refresh_token)), secret=True)
+    reach, row = sessions.refreshed(sent.refresh_token)
+    return Reply(_with_secrets(reach, row, row.key), secret=True)
 
 
 def _derive(sent: Derivation) -> Reply:
@@ -271,8 +274,10 @@ def _derive(sent: Derivation) -> Reply:
     claims = presented()
     if claims is None:
         raise TokenMissing
-    reach, row = write(lambda: _open_derived(identify(claims), sent))
-    return created(_with_secrets(reach, row), secret=True)
+    limits().requests.count(claims.session)
+    who, row = write(lambda: _open_derived(identify(claims, to_write=True), sent))
+    stamp(who)
+    return created(_with_secrets(who.reach, row, who.session), secret=True)
 
 
 _TRADES: dict[type[Body], Callable[[Any], Reply]] = {
@@ -292,16 +297,18 @@ def _open_session(user: AnyRow, renewed: str | None, wanted: Wanted) -> AnyRow:
     return sessions.begin(reach, wanted)
 
 
-def _open_derived(who: Asker, sent: Derivation) -> tuple[Reach, AnyRow]:
+def _open_derived(who: Asker, sent: Derivation) -> tuple[Asker, AnyRow]:
     only_list = _list_named(who, sent.list_uri)
-    scope = sent.wanted_scope(_most(who, only_list))
+    most = _most(who, only_list)
+    if not most:
+        raise invalid("/list_uri", "needs a token that may do something on a list")
+    scope = sent.wanted_scope(most)
     left = who.expires_at - now()
     life = sent.wanted_life() or min(left, timedelta(seconds=settings().access_token_lifetime))
     if life > left:
         seconds = int(left.total_seconds())
         raise invalid("/expires_in", f"must be {seconds} or less: the asking session ends then")
-    wanted = Wanted(sent.label, scope, life, parent=who.session, list=only_list)
-    return who.reach, sessions.begin(who.reach, wanted)
+    return who, sessions.begin(who.reach, Wanted(sent.label, scope, life, only_list), who)
 
 
 def _most(who: Asker, only_list: str | None) -> str:
@@ -324,9 +331,9 @@ def _list_named(who: Asker, uri: Any) -> str | None:
     return key
 
 
-def _with_secrets(reach: Reach, row: AnyRow) -> Resource:
+def _with_secrets(reach: Reach, row: AnyRow, current: str) -> Resource:
     """A session as only the reply that made its tokens shows it."""
-    resource = representer(row.key)(row)
+    resource = representer(current)(row)
     resource.members = {**resource.members, **sessions.secrets(reach, row)}
     return resource
 

@@ -1,6 +1,7 @@
 """Users: anyone may register; a user is seen and changed by nobody else."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from hyperapi.db import AnyRow, Clash, read, write
 from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
-from hyperapi.models import User
+from hyperapi.models import Session, User
 from hyperapi.resources.collection import page_of, whole
 from hyperapi.resources.tokens import passwords
 from hyperapi.web.conditional import still_seen
@@ -29,6 +30,7 @@ from hyperapi.web.problems import (
     NotFound,
     RegistrationClosed,
     Taken,
+    TokenRevoked,
     TooManyRequests,
     invalid,
 )
@@ -60,7 +62,7 @@ Username = Annotated[
 ]
 Address = Annotated[
     Text,
-    Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", json_schema_extra={"format": "email"}),
+    Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", json_schema_extra={"format": "idn-email"}),
 ]
 Email = Annotated[Address | None, Field(title="E-mail address")]
 NewPassword = Annotated[
@@ -283,28 +285,30 @@ def _change(who: Asker, members: dict[str, Any]) -> Resource:
     """Write what is different; passwords are worked on before the transaction begins."""
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
-    if password is None:
-        return write(lambda: _update(who, members))
-    verified = _verified(who, current_password)
-    hashed = passwords().hash(password)
-    return write(lambda: _update_with_password(who, members, verified, hashed))
+    renamed = members.get("username", who.username) != who.username
+    naming = limits().register.trying(Taken, client_address()) if renamed else nullcontext()
+    with naming:
+        if password is None:
+            return write(lambda: _update(who, members))
+        verified, hashed = _exchanged(who, current_password, password)
+        return write(lambda: _update_with_password(who, members, verified, hashed))
 
 
-def _verified(who: Asker, password: str | None) -> str:
-    """The hash of the asker's present password, when ``password`` is it.
+def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
+    """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
     """
     if password is None:
         raise invalid("/current_password", "is required to change the password")
-    kept = str(read(lambda: _password_hash(who)))
+    kept = read(lambda: _password_hash(who))
     try:
         with sign_in_attempt(who.username):
-            if not passwords().verify(password, kept)[0]:
+            if kept is None or not passwords().verify(password, kept)[0]:
                 raise CredentialsInvalid
+            return kept, passwords().hash(new)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
-    return kept
 
 
 def _password_hash(who: Asker) -> str | None:
@@ -317,6 +321,8 @@ def _update_with_password(
 ) -> Resource:
     if _password_hash(who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
+    if find(Session, who.reach, who.session, seen(Session, "key")) is None:
+        raise TokenRevoked  # while we were looking at the password
     end_others(who)
     return _update(who, {**members, "password_hash": hashed})
 

@@ -21,10 +21,11 @@ from hyperapi.auth.tokens import Claims
 from hyperapi.db import read, write
 from hyperapi.hypermedia import hal, html, plain
 from hyperapi.hypermedia.model import Resource
-from hyperapi.querying.page import Listing, Query, QueryError, Selection
+from hyperapi.querying.page import Askable, Listing, Query, QueryError
 from hyperapi.web.conditional import etag, names_version, seen_already
 from hyperapi.web.forms import MOST_BYTES
 from hyperapi.web.idempotency import keep_reply, kept_reply, sent_key
+from hyperapi.web.news import news
 from hyperapi.web.preferences import preferences
 from hyperapi.web.problems import (
     BadQuery,
@@ -34,7 +35,7 @@ from hyperapi.web.problems import (
     TokenMissing,
     TooLarge,
 )
-from hyperapi.web.ratelimit import limits
+from hyperapi.web.ratelimit import client_address, limits
 from hyperapi.web.replies import (
     OFFERED,
     OWNED_HEADERS,
@@ -111,13 +112,15 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
         raise TokenMissing
     if claims is not None:
         limits().requests.count(claims.session)
-    body = read_body() if operation.takes else b""
+    body = _received() if operation.takes else b""
 
     def work() -> Response:
         return _carry_out(operation, claims, body, keys)
 
     within = write if operation.writes else read
     response = work() if operation.alone else within(work)
+    if operation.writes:
+        news().tell()
     if claims is not None and operation.method != "DELETE":
         stamp(g.asker)
     return response
@@ -140,13 +143,17 @@ def _carry_out(
         arguments.append(sent)
         answers_in = sent.answers_in
     accept = request.environ.get("HTTP_ACCEPT")
-    media_type = answers_in or (
-        readable(accept) if operation.place.document else acceptable(accept)
-    )
+    media_type = g.media_type = answers_in or _media_type(operation, accept)
     do = partial(operation.view, *arguments, **keys)
     if operation.method == "GET":
         return _show(operation, do, media_type)
     return _change(operation, do, media_type, body, keys)
+
+
+def _media_type(operation: Operation, accept: str | None) -> str:
+    if operation.place.document:
+        return readable(accept)
+    return acceptable(accept, streams=operation.streams)
 
 
 def _who(operation: Operation, claims: Claims) -> Asker:
@@ -161,8 +168,10 @@ def _show(operation: Operation, view: View, media_type: str) -> Response:
     tag = _tag_of_question(media_type) if operation.revised else None
     if tag is not None and known and known.strip() != "*" and seen_already(known, tag):
         return not_modified([("ETag", tag), *OWNED_HEADERS])
-    reply = _reply(view())
-    response = _respond(operation, replace(reply, etag=tag), media_type)
+    found = view()
+    if isinstance(found, Response):
+        return found
+    response = _respond(operation, replace(_reply(found), etag=tag), media_type)
     if known and seen_already(known, response.headers.get("ETag", "")):
         return not_modified(list(response.headers))
     return response
@@ -273,13 +282,13 @@ def _shown(operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
     return {"uri": operation.place.uri(**keys)} if current is None else plain.shape(current)
 
 
-def query_of(listing: Listing | Selection) -> Query:
+def query_of(listing: Askable) -> Any:
     """What the request's query string asks of a collection.
 
     :raises BadQuery: naming every parameter that is wrong.
     """
     text = request.environ.get("QUERY_STRING", "")
-    if not text:
+    if not text and isinstance(listing, Listing):
         return _EVERYTHING
     try:
         pairs = parse_qsl(
@@ -294,6 +303,12 @@ def query_of(listing: Listing | Selection) -> Query:
         return listing.parse(pairs)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
+
+
+def _received() -> bytes:
+    """The request's body; whoever sends slowly cannot keep all threads waiting for it."""
+    with limits().sending.one(client_address()):
+        return read_body()
 
 
 def read_body() -> bytes:

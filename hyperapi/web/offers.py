@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperapi.auth.guard import asker_or_none
 from hyperapi.hypermedia.model import Form
-from hyperapi.querying.page import Listing, Selection
+from hyperapi.querying.page import Askable
 from hyperapi.text import ANY_TEXT
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.routing import OPEN, PUBLIC, SIGNED_IN, Operation
@@ -105,7 +105,7 @@ def _properties(body: type[Body]) -> list[Property]:
     ]
 
 
-def _questions(listing: Listing | Selection) -> list[Property]:
+def _questions(listing: Askable) -> list[Property]:
     """The fields of a search, from the table of what the collection may be asked."""
     return [
         _property(parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False)
@@ -154,7 +154,7 @@ def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _field_type(schema: Mapping[str, Any]) -> str:
-    kinds = {"password": "password", "email": "email", "uri": "url"}
+    kinds = {"password": "password", "idn-email": "email", "uri": "url"}
     if schema.get("format") in kinds:
         return kinds[schema["format"]]
     if schema.get("type") == "integer":

@@ -249,6 +249,14 @@ class Taken(Problem):
     name, status, title = "taken", 409, "The name is taken"
 
 
+class TooManySessions(Problem):
+    """There are as many sessions as a user may have, and the token that asks for another may not
+    end those that would have to make room. End a session that is not needed, or use a token with
+    the scope `account`."""
+
+    name, status, title = "too-many-sessions", 409, "There are too many sessions"
+
+
 class TooLarge(Problem):
     """The body is larger than the service takes. Send less at a time."""
 
@@ -305,6 +313,14 @@ class TooManyRequests(Problem):
     """There were too many attempts. `Retry-After` says in how many seconds to try again."""
 
     name, status, title = "too-many-requests", 429, "Too many attempts"
+    sends = ("Retry-After",)
+
+
+class TooManyReaders(Problem):
+    """As many readers wait for changes here as this worker carries. Try again in a while, or ask
+    for pages without waiting."""
+
+    name, status, title = "too-many-readers", 503, "Too many wait already"
     sends = ("Retry-After",)
 
 

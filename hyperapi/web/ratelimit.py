@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Flask, Response, current_app, g, request
 from limits import RateLimitItem
@@ -20,7 +21,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import places
 from hyperapi.settings import Settings
-from hyperapi.web.problems import CredentialsInvalid, TooManyRequests
+from hyperapi.web.problems import CredentialsInvalid, Problem, TooManyRequests
 
 
 class Attempts:
@@ -55,14 +56,27 @@ class Attempts:
             seconds = max(1, math.ceil(left.reset_time - time.time()))
             g.rate_limit = (self._policy, f'"{self._purpose}";r={left.remaining};t={seconds}')
             if not counted:
-                self._take_back(self._limits[:number], *who)
+                self._take_back(self._limits[: number + 1], *who)
                 raise TooManyRequests(
                     f"Try again in {seconds} seconds.", headers=[("Retry-After", str(seconds))]
                 )
 
-    def take_back(self, *who: str) -> None:
-        """Forget an attempt that turned out well."""
-        self._take_back(self._limits, *who)
+    @contextmanager
+    def trying(self, mistake: type[Problem], *who: str) -> Iterator[None]:
+        """Count what is tried by ``who``, and forget it unless it ends in this mistake.
+
+        :raises TooManyRequests: when there were too many.
+        """
+        self.count(*who)
+        failed = False
+        try:
+            yield
+        except mistake:
+            failed = True
+            raise
+        finally:
+            if not failed:
+                self._take_back(self._limits, *who)
 
     def _take_back(self, limits: Sequence[RateLimitItem], *who: str) -> None:
         storage = self._limiter.storage
@@ -110,7 +124,8 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         limiter = FixedWindowRateLimiter(MemoryStorage(wrap_exceptions=True))
         self.requests = Attempts(limiter, "requests", settings.request_limit)
-        self.hashing = Together(places(settings.hashers) // 2)
+        self.hashing = Together(places(settings) // 2)
+        self.sending = Together(max(2, settings.threads // 4))
         self.sign_in = Attempts(limiter, "sign-in", settings.sign_in_limit)
         self.sign_in_address = Attempts(limiter, "sign-in-address", settings.sign_in_address_limit)
         self.register = Attempts(limiter, "register", settings.register_limit)
@@ -148,25 +163,24 @@ def sign_in_attempt(name: str) -> Iterator[None]:
     :raises TooManyRequests: when there were too many.
     """
     address = client_address()
-    limits().sign_in_address.count(address)
-    try:
-        limits().sign_in.count(name, address)
-    except TooManyRequests:
-        limits().sign_in_address.take_back(address)
-        raise
-    wrong = False
-    try:
-        with limits().hashing.one(address):
-            yield
-    except CredentialsInvalid:
-        wrong = True
-        raise
-    finally:
-        if not wrong:
-            limits().sign_in.take_back(name, address)
-            limits().sign_in_address.take_back(address)
+    with (
+        limits().sign_in_address.trying(CredentialsInvalid, address),
+        limits().sign_in.trying(CredentialsInvalid, name, address),
+        limits().hashing.one(address),
+    ):
+        yield
 
 
 def client_address() -> str:
-    """Where the request comes from, as far as proxies are trusted to tell."""
-    return request.remote_addr or ""
+    """Where the request comes from, as far as proxies are trusted to tell.
+
+    Of IPv6 it is the network of 64 bits, all of which is one subscriber's to choose from.
+    """
+    told = request.remote_addr or ""
+    try:
+        address = ip_address(told)
+    except ValueError:
+        return told
+    if isinstance(address, IPv4Address):
+        return told
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))

@@ -24,6 +24,8 @@ SHAPES: dict[str, Callable[[Resource], Any]] = {
 DESCRIBED = {shape.MEDIA_TYPE: shape for shape in (plain, hal, hal_forms)}
 """Those of them that a schema describes: all but text."""
 OFFERED = tuple(SHAPES)
+EVENT_STREAM = "text/event-stream"
+STREAM_OFFERED = (*OFFERED, EVENT_STREAM)
 DOCUMENT_OFFERED = (html.MEDIA_TYPE, plain.MEDIA_TYPE)
 """Those of what is there to be read by people."""
 
@@ -77,14 +79,16 @@ def no_content() -> Reply:
     return Reply(None, 204)
 
 
-def acceptable(accept: str | None) -> str:
+def acceptable(accept: str | None, *, streams: bool = False) -> str:
     """The media type to show a resource in.
 
+    :param streams: is there a stream of events as well?
     :raises NotAcceptable: naming what there is, when the client takes none of it.
     """
-    chosen = choose(accept, OFFERED)
+    offered = STREAM_OFFERED if streams else OFFERED
+    chosen = choose(accept, offered)
     if chosen is None:
-        raise NotAcceptable(f"Accept one of {', '.join(OFFERED)}.", acceptable=list(OFFERED))
+        raise NotAcceptable(f"Accept one of {', '.join(offered)}.", acceptable=list(offered))
     return chosen
 
 

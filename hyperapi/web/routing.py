@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hyperapi.hypermedia import hal, hal_forms
 from hyperapi.hypermedia.kind import Kind
-from hyperapi.querying.page import Listing, Selection
+from hyperapi.querying.page import Askable
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.web.problems import Problem
 from hyperapi.web.uris import uri, uri_of, uri_template
@@ -50,6 +50,7 @@ class Operation:
     :param shows: the kind of what it answers, where that is not what its place and method tell.
     :param raises: what it may fail with, beside what the rest of its declaration tells.
     :param revised: does what it answers change only with its user's revision?
+    :param streams: may what it answers also be had as a stream of events?
     :param grants: does it give tokens, for a Basic header and for requests of OAuth 2 too?
     """
 
@@ -59,7 +60,7 @@ class Operation:
     scope: str
     takes: type[Body] | None = None
     media: tuple[str, ...] = (JSON,)
-    asks: Listing | Selection | None = None
+    asks: Askable | None = None
     alone: bool = False
     unbound: bool = False
     answers: tuple[int, ...] | None = None
@@ -67,6 +68,7 @@ class Operation:
     raises: tuple[type[Problem], ...] = ()
     grants: bool = False
     revised: bool = False
+    streams: bool = False
 
     @property
     def name(self) -> str:
@@ -110,7 +112,7 @@ class Place:
         scope: str,
         takes: type[Body] | None = None,
         media: tuple[str, ...] = (JSON,),
-        asks: Listing | Selection | None = None,
+        asks: Askable | None = None,
         alone: bool = False,
         unbound: bool = False,
         answers: tuple[int, ...] | None = None,
@@ -118,6 +120,7 @@ class Place:
         raises: tuple[type[Problem], ...] = (),
         grants: bool = False,
         revised: bool = False,
+        streams: bool = False,
     ) -> Callable[[View], View]:
         """Declare a method of this resource; who may is said, never forgotten."""
         if scope not in _LEVELS:
@@ -141,6 +144,7 @@ class Place:
                 raises=raises,
                 grants=grants,
                 revised=revised,
+                streams=streams,
             )
             return view
 

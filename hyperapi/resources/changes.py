@@ -1,0 +1,347 @@
+"""The feed of changes: what there is in one's lists and tasks, and then what becomes of it.
+
+A cursor holds the revision that its reader has seen, and the one at which it began: what was gone
+before that, it never knew. Nothing is missed, since revisions become visible in their order.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+from flask import Response, current_app, g, request, stream_with_context
+from sqlalchemy import bindparam, select
+
+from hyperapi.access import Columns, Model, Reach, owned, seen, table_of
+from hyperapi.auth.guard import Asker, asker, identify, presented
+from hyperapi.db import Busy, Statement, read
+from hyperapi.hypermedia import plain
+from hyperapi.hypermedia.kind import Instant, Kind, Members
+from hyperapi.hypermedia.model import Entry, Resource
+from hyperapi.models import Task, TaskList, Tombstone
+from hyperapi.querying.cursor import Cursors, Towards
+from hyperapi.querying.cursor import Place as Position
+from hyperapi.querying.page import Parameter, QueryReader, whole_number
+from hyperapi.resources import lists, tasks
+from hyperapi.web.news import news, revision_of
+from hyperapi.web.preferences import seconds_to_wait
+from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
+from hyperapi.web.replies import EVENT_STREAM, OWNED_HEADERS, Reply
+from hyperapi.web.routing import READ, Place
+
+CHANGES = Place("changes", "/changes")
+
+MOST = 100
+LONGEST_WAIT = 30
+_HEARTBEAT = 10.0
+
+# -- what may be asked
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which changes a reader wants: those since a cursor, and how many at once."""
+
+    since: str
+    limit: int
+
+
+class Feed:
+    """What may be asked of the feed."""
+
+    filters: dict[str, Any] = {}  # noqa: RUF012 - there are none
+    sorts: dict[str, Any] = {}  # noqa: RUF012
+    parameters = ("since", "limit")
+
+    def documented(self) -> list[Parameter]:
+        """All that may be asked, in words and as JSON Schema."""
+        size = {"type": "integer", "minimum": 1, "maximum": MOST}
+        return [
+            Parameter("since", "where to go on, from a link", {"type": "string"}),
+            Parameter("limit", f"the most changes at once; {MOST} unless told", size),
+        ]
+
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Question:
+        """Read the pairs of a query string.
+
+        :raises QueryError: naming every parameter that is wrong.
+        """
+        reader = QueryReader(self, list(arguments))
+        question = Question(
+            reader.one("since", str, ""), reader.one("limit", whole_number(1, MOST), MOST)
+        )
+        reader.refuse_errors()
+        return question
+
+
+# -- what is seen
+
+
+class ChangeMembers(Members):
+    """Something that happened to a list or a task."""
+
+    uri: str
+    type: str
+    deleted: bool
+    changed_at: Instant
+    resource: dict[str, Any] | None
+
+
+class ChangesMembers(Members):
+    """A page of the feed."""
+
+    changes: list[ChangeMembers]
+    more: bool
+
+
+CHANGES.shows = Kind("Changes", ChangesMembers, links=("next",))
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a reader is: the revision that it has seen, and the one at which it began."""
+
+    seen: int
+    began: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened at a revision."""
+
+    revision: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Changes in their order, whether there are more, and where their reader is then."""
+
+    changes: list[Change]
+    more: bool
+    spot: Spot
+    revision: int
+
+
+# -- what may be done
+
+
+@CHANGES.on("GET", scope=READ, asks=Feed(), alone=True, streams=True, raises=(Gone,))
+def get_changes(question: Question) -> Reply | Response:
+    """What there is in your lists and tasks in order of last change, then what changes."""
+    if g.media_type == EVENT_STREAM:
+        return _stream(question)
+    wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
+    with news().place() if wait else ExitStack() as has_place:
+        found = _awaited(question, wait if has_place is True else 0)
+    waited = [("Preference-Applied", f"wait={wait}")] if wait and has_place is True else []
+    return Reply(_page(question, found), headers=waited)
+
+
+def _awaited(question: Question, seconds: int) -> News:
+    """The next changes; when there are none, those that come within some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = read(lambda: _changes(question))
+        left = deadline - time.monotonic()
+        if found.changes or left <= 0 or news().closing:
+            return found
+        _wait(found, left)
+
+
+def _wait(found: News, seconds: float) -> None:
+    user = asker().user
+    news().wait(seconds, lambda: revision_of(user) != found.revision)
+
+
+def _page(question: Question, found: News) -> Resource:
+    limit = "" if question.limit == MOST else f"&limit={question.limit}"
+    uri = CHANGES.uri()
+    asked = f"?since={question.since}{limit}" if question.since else limit.replace("&", "?")
+    onward = f"{uri}?since={_cursor(found.spot)}{limit}"
+    return Resource(
+        uri + asked,
+        {"more": found.more},
+        {"next": onward},
+        entries=[change.entry for change in found.changes],
+    )
+
+
+# -- the same as a stream (Server-Sent Events, as HTML defines them)
+
+
+def _stream(question: Question) -> Response:
+    last_seen = request.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
+    question = Question(last_seen, question.limit)
+    try:
+        read(lambda: _changes(question))  # what is wrong with it is told before it streams
+    except Gone:
+        question = Question("", question.limit)
+        events = _events(question, resync=True)
+    else:
+        events = _events(question, resync=False)
+    headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
+    if request.method == "HEAD":
+        return Response(headers=headers, content_type=EVENT_STREAM)
+    held = ExitStack()
+    if not held.enter_context(news().place()):
+        raise TooManyReaders(headers=[("Retry-After", "5")])
+    response = Response(
+        stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
+    )
+    response.call_on_close(held.close)
+    return response
+
+
+def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
+    """The events, until the token's session ends; a database that is busy is tried again."""
+    try:
+        yield from events
+    except Problem:
+        return
+
+
+def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
+    yield b": changes follow\n\n"
+    if resync:
+        yield _event("resync", "", {"first_uri": CHANGES.uri()})
+    while not news().closing:
+        try:
+            found = read(partial(_changes, question))
+        except Busy:
+            news().wait(1, lambda: False)
+            continue
+        for change in found.changes:
+            at = _cursor(Spot(change.revision, found.spot.began))
+            entry = change.entry
+            shown = None if entry.resource is None else plain.shape(entry.resource)
+            yield _event("change", at, {**entry.members, "resource": shown})
+        question = Question(_cursor(found.spot), question.limit)
+        if not found.more:
+            _wait(found, _HEARTBEAT)
+            yield b":\n\n"
+
+
+def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), name.encode(), orjson.dumps(data))
+
+
+# -- finders
+
+
+def _changes(question: Question) -> News:
+    """The next changes for the one who asks, in the transaction under way.
+
+    :raises BadQuery: for a cursor that is not one of theirs.
+    :raises Gone: for one that is too old.
+    """
+    who = _still_there()
+    spot = _spot(question.since, who)
+    values = {**who.reach.parameters(), "seen": spot.seen, "until": who.revision}
+    values |= {"began": spot.began, "most": question.limit + 1}
+    found = [*_live(who.reach, values), *_gone(who.reach, values)]
+    found.sort(key=lambda change: change.revision)
+    more = len(found) > question.limit
+    found = found[: question.limit]
+    seen_now = found[-1].revision if more else who.revision
+    return News(found, more, Spot(seen_now, spot.began), who.revision)
+
+
+def _still_there() -> Asker:
+    """The one who asks, looked up again: a wait may outlast a session."""
+    claims = presented()
+    assert claims is not None, "the operation wants a token"
+    who: Asker = identify(claims)
+    g.asker = who
+    return who
+
+
+def _live(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+    """What is there and was changed."""
+    for kind, (representer, statements) in _LIVE.items():
+        represent = representer()
+        for row in statements[reach.bound].rows(values):
+            yield _change(kind, represent(row))
+
+
+def _change(kind: str, resource: Resource) -> Change:
+    members = {
+        "uri": resource.uri,
+        "type": kind,
+        "deleted": False,
+        "changed_at": resource.members["updated_at"],
+    }
+    return Change(int(resource.version or 0), Entry(members, resource))
+
+
+def _gone(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+    """Tombstones; what moved to another list is gone only for who sees no other."""
+    uris = {"list": lists.LIST.uri_of(), "task": tasks.TASK.uri_of()}
+    for revision, kind, key, deleted_at in _BURIED[reach.bound].rows(values):
+        members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
+        yield Change(revision, Entry(members, None))
+
+
+def _cursors() -> Cursors:
+    found: Cursors = current_app.extensions["hyperapi.cursors"]
+    return found
+
+
+def _cursor(spot: Spot) -> str:
+    position = Position(Towards.NEXT, (spot.seen, spot.began))
+    return _cursors().write(position, _bound_to(asker()))
+
+
+def _spot(since: str, who: Asker) -> Spot:
+    if not since:
+        return Spot(0, who.revision)
+    try:
+        spot = Spot(*_cursors().read(since, _bound_to(who)).values)
+    except ValueError as error:
+        raise bad_parameter("since", str(error)) from None
+    if max(spot.seen, spot.began) < who.forgotten:
+        uri = CHANGES.uri()
+        raise Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
+    return spot
+
+
+def _bound_to(who: Asker) -> str:
+    return repr(("changes", who.reach))
+
+
+def _between(model: Model, bound: bool) -> list[Any]:
+    revision = table_of(model).c.revision
+    return [
+        *owned(model, bound),
+        revision > bindparam("seen"),
+        revision <= bindparam("until"),
+    ]
+
+
+def _newest(model: Model, bound: bool, columns: Columns) -> Statement:
+    revision = table_of(model).c.revision
+    changed = select(*columns).where(*_between(model, bound))
+    return Statement(changed.order_by(revision).limit(bindparam("most")))
+
+
+def _buried(bound: bool) -> Statement:
+    columns = seen(Tombstone, "revision", "kind", "key", "deleted_at")
+    gone = select(*columns).where(
+        *_between(Tombstone, bound), Tombstone.revision > bindparam("began")
+    )
+    if not bound:
+        gone = gone.where(Tombstone.moved.is_(False))
+    return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
+
+
+_BURIED = {bound: _buried(bound) for bound in (False, True)}
+_LIVE = {
+    kind: (
+        module.representer,
+        {bound: _newest(model, bound, module.SEEN) for bound in (False, True)},
+    )
+    for kind, module, model in (("list", lists, TaskList), ("task", tasks, Task))
+}
