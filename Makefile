@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Each stamp says which requirements .venv holds; it goes stale with the files it is made from.
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
+# Clients of JavaScript are tried where there is Node.
+JS := $(if $(shell command -v npm 2>/dev/null),tests/js/node_modules/.package-lock.json)
 
 unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ help: ## List the targets
 serve: $(RUNTIME) ## Serve the API on http://127.0.0.1:5000, creating what is missing
 	$(BIN)/hyperapi serve $(ARGS)
 
-test: $(DEV) ## Run the whole test suite
+test: $(DEV) $(JS) ## Run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV) ## Check formatting, lint and types
@@ -49,6 +51,7 @@ lock: .venv/.created ## Pin pyproject.toml's requirements (ARGS=--upgrade: to th
 
 clean: ## Remove .venv, caches and build results; data stays
 	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
+	rm -rf tests/js/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.created:
@@ -72,4 +75,9 @@ $(DEV): requirements-dev.txt pyproject.toml | .venv/.created
 	@echo "Installing what the server and its tests need"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@$(PIP) install --no-deps -e .
+	@touch $@
+
+tests/js/node_modules/.package-lock.json: tests/js/package-lock.json
+	@echo "Installing what the tests need of JavaScript"
+	@npm ci --prefix tests/js --loglevel=error >/dev/null
 	@touch $@

@@ -121,10 +121,14 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
     now = stored_instant(START)
     with closing(_opened(path)) as database:
         for person in _counted(people(sizes), path.name):
-            database.execute(
-                _insert("users", USER), (person.key, person.name, None, password_hash, 0, now, now)
-            )
-            rows = [_stored(row) for row in tasks_of(person)]
+            rows = [
+                (*_stored(row), revision)
+                for revision, row in enumerate(tasks_of(person), start=len(person.lists) + 1)
+            ]
+            latest = len(person.lists) + len(rows)
+            counters = (1, latest, 0)
+            user = (person.key, person.name, None, password_hash, 0, now, now, *counters)
+            database.execute(_insert("users", USER), user)
             database.executemany(_insert("lists", LIST), _lists(person, rows))
             database.executemany(_insert("tasks", TASK), rows)
         _close_up(database)
@@ -151,14 +155,16 @@ def seed_ordinary(path: Path, sizes: Sizes) -> None:
         _close_up(database)
 
 
-USER = "key username email password_hash disabled created_at updated_at"
+USER = (
+    "key username email password_hash disabled created_at updated_at version revision forgotten"
+)
 LIST = (
     "owner key title title_folded description description_folded archived "
-    "open_count done_count created_at updated_at"
+    "open_count done_count created_at updated_at revision"
 )
 TASK = (
     "owner key list title title_folded description description_folded done due_at priority "
-    "tags completed_at created_at updated_at"
+    "tags completed_at created_at updated_at revision"
 )
 
 
@@ -196,11 +202,11 @@ def _stored(row: Row) -> Row:
 
 def _lists(person: Person, rows: list[Row]) -> Iterator[Row]:
     now = stored_instant(START)
-    for place, (key, count) in enumerate(person.lists):
+    for place, (key, count) in enumerate(person.lists, start=1):
         done = sum(row[7] for row in rows if row[2] == key)
-        title = f"List {place + 1}"
+        title = f"List {place}"
         counts = (count - done, done)
-        yield (person.key, key, title, title.casefold(), "", "", 0, *counts, now, now)
+        yield (person.key, key, title, title.casefold(), "", "", 0, *counts, now, now, place)
 
 
 def _ordinary(row: Row, parent: int) -> Row:

@@ -1,6 +1,10 @@
 """The application, put together from its parts in the order in which a request meets them."""
 
-from flask import Flask, redirect
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Request, redirect
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.wrappers import Response
 
 from hyperapi import db
@@ -14,13 +18,35 @@ from hyperapi.settings import Settings
 from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog
 
 
+class _Application(Flask):
+    """Flask without what nothing here uses, and every request would pay for."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is: none here is a coroutine."""
+        return func
+
+
+class _NoSessions(SessionInterface):
+    """No session cookies: who asks is told by a token."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002
+        return _NO_SESSION
+
+    def save_session(self, *_: Any) -> None:
+        """Nothing is kept."""
+
+
+_NO_SESSION = NullSession()
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """A WSGI application that serves the API.
 
     :param settings: what the operator chose; read from the environment when it is not given.
     """
     settings = settings or Settings.read()
-    app = Flask("hyperapi", static_folder=None)
+    app = _Application("hyperapi", static_folder=None)
+    app.session_interface = _NoSessions()
     app.extensions["hyperapi.settings"] = settings
     app.extensions["hyperapi.passwords"] = Passwords(settings)
     app.extensions["hyperapi.access_tokens"] = Tokens(settings.secret_keys, "access", ACCESS_PREFIX)

@@ -15,12 +15,13 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from hyperapi import migrating
 from hyperapi.app import create_app
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
-from hyperapi.db import Busy, Statement, read, write
+from hyperapi.db import Busy, Statement, database, read, write
 from hyperapi.housekeeping import CHORES, keep_house, purge
 from hyperapi.models import Session, User
 from hyperapi.openapi import document
@@ -229,8 +230,17 @@ def _check_address(settings: Settings) -> None:
 
 
 def _app() -> Flask:
+    """An application on a database that is as this version expects."""
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    return create_app(_settings())
+    app = create_app(_settings())
+    try:
+        with app.app_context(), database.engine.connect() as connection:
+            revision = migrating.present(connection)
+    except DBAPIError as error:
+        raise click.ClickException(f"The database cannot be reached: {error.orig}") from None
+    if revision != migrating.expected():
+        raise click.ClickException("The database is not up to date: first run hyperapi upgrade")
+    return app
 
 
 def _upgrade(settings: Settings) -> None:

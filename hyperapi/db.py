@@ -230,7 +230,7 @@ class _Database:
             g.transaction = _Transaction(cursor, self.engine.dialect, writes)
             yield connection
         except self._driver.Error as error:
-            self._tell_apart(error, connection)
+            self._tell_apart(error, connection, writes)
         finally:
             g.pop("transaction", None)
             self._release(connection)
@@ -247,14 +247,16 @@ class _Database:
         try:
             connection.commit()
         except self._driver.Error as error:
-            if self._kind.trouble(error) is Trouble.LOST and not self._kind.one_writer:
+            if self._kind.trouble(error, True) is Trouble.LOST and not self._kind.one_writer:
                 self._forget(connection)
                 raise Uncertain(_in_one_line(error)) from error
             raise
 
-    def _tell_apart(self, error: Exception, connection: PoolProxiedConnection) -> NoReturn:
+    def _tell_apart(
+        self, error: Exception, connection: PoolProxiedConnection, writes: bool
+    ) -> NoReturn:
         """Raise what an error of the driver's means; a mistake goes on as it is."""
-        trouble = self._kind.trouble(error)
+        trouble = self._kind.trouble(error, writes)
         if trouble is Trouble.LOST:
             self._forget(connection)
         if trouble in (Trouble.LOST, Trouble.CONFLICT):

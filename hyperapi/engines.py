@@ -44,8 +44,11 @@ class Kind(Protocol):
     def prepare(self, connection: Any, _: object) -> None:
         """Set up a new connection of the driver's."""
 
-    def trouble(self, error: Exception) -> Trouble | None:
-        """What kind of failure an error of the driver's is; None for a mistake of ours."""
+    def trouble(self, error: Exception, writes: bool) -> Trouble | None:
+        """What kind of failure an error of the driver's is; None for a mistake of ours.
+
+        :param writes: was it in a transaction that may write?
+        """
 
 
 def kind_of(settings: Settings) -> Kind:
@@ -96,7 +99,7 @@ class SQLite:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
-    def trouble(self, error: Exception) -> Trouble | None:
+    def trouble(self, error: Exception, writes: bool) -> Trouble | None:  # noqa: ARG002
         """By SQLite's primary result code."""
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:
@@ -118,7 +121,8 @@ class PostgreSQL:
     one_writer = False
 
     _CONFLICT = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-    _LOST = ("08", "57P", "25P03", "25006")  # also a server that has become a standby
+    _READ_ONLY = "25006"  # where we mean to write, a server that has become a standby
+    _LOST = ("08", "57P", "25P03", _READ_ONLY)
     _PASSING = ("53", "55", "57", "58", "42501")  # resources, locks, cancelled, files, rights
 
     def options(self, settings: Settings) -> dict[str, Any]:
@@ -151,13 +155,15 @@ class PostgreSQL:
         text = connection.adapters.get_loader(_OID_OF_TEXT, 0)
         connection.adapters.register_loader("uuid", text)
 
-    def trouble(self, error: Exception) -> Trouble | None:
+    def trouble(self, error: Exception, writes: bool) -> Trouble | None:
         """By its SQLSTATE; an operational error without one is a connection's end."""
         state: str | None = getattr(error, "sqlstate", None)
         if state is None:
             return Trouble.LOST if type(error).__name__ == "OperationalError" else None
         if state in self._CONFLICT:
             return Trouble.CONFLICT
+        if state == self._READ_ONLY and not writes:
+            return None
         if state.startswith(self._LOST):
             return Trouble.LOST
         return Trouble.PASSING if state.startswith(self._PASSING) else None

@@ -14,37 +14,24 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from hyperapi.hypermedia.kind import Kind, Refer, Schema, described, shared
 from hyperapi.querying.page import Parameter
-from hyperapi.web.forms import Body
-from hyperapi.web.problems import (
-    PROBLEM_JSON,
-    BadQuery,
-    BadRequest,
-    InsufficientScope,
-    InternalError,
-    Invalid,
-    KeyReused,
-    Malformed,
-    NotAcceptable,
-    NotFound,
-    PreconditionFailed,
-    PreconditionRequired,
-    Problem,
-    TokenExpired,
-    TokenInvalid,
-    TokenMissing,
-    TokenRevoked,
-    TooLarge,
-    TooManyRequests,
-    Unavailable,
-    UnsupportedMediaType,
-    UntrustedHost,
-    all_problems,
+from hyperapi.text import UUID, literal
+from hyperapi.web.forms import FORM, Body, as_fields
+from hyperapi.web.problems import PROBLEM_JSON, Problem, all_problems
+from hyperapi.web.promises import (
+    ALWAYS,
+    COUNTED,
+    HEADERS,
+    headers_of,
+    kinds_of,
+    media_types,
+    prefers,
+    problems_of,
+    request_headers,
+    successes,
 )
-from hyperapi.web.replies import DESCRIBED, DOCUMENT_OFFERED, OFFERED
+from hyperapi.web.replies import DESCRIBED
 from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation, Place, operations
 
 EXAMPLES_BASE = "https://todo.example.org"
@@ -66,61 +53,13 @@ SCOPE_MEANINGS = {
     "tasks:write": "change lists and tasks, and read them",
 }
 
-HEADERS = {
-    "Accept": "The media types that the operation takes.",
-    "Accept-Patch": "The media types that PATCH takes here (RFC 5789).",
-    "Allow": "The methods that are allowed here.",
-    "Cache-Control": "Who may keep the reply, and for how long.",
-    "Content-Location": "The URI of what the reply represents.",
-    "Content-Security-Policy": "What a page may load and do.",
-    "ETag": "A tag of this very representation, for If-None-Match and If-Match.",
-    "Idempotent-Replayed": "`true` when this is the reply to an earlier request of the same key.",
-    "Link": "The links of the resource (RFC 8288), in the default shape.",
-    "Link-Template": "The templated links of the resource (RFC 9652), in the default shape.",
-    "Location": "The URI of what was made.",
-    "Pragma": "`no-cache`, as RFC 6749 wants it beside tokens.",
-    "Preference-Applied": "Which preference of the request was honoured (RFC 7240).",
-    "RateLimit": "How many requests are left, and for how long.",
-    "RateLimit-Policy": "How many requests are let through in how many seconds.",
-    "Referrer-Policy": "`no-referrer`, of pages.",
-    "Retry-After": "In how many seconds to try again.",
-    "Vary": "The request's headers that the reply depends on.",
-    "WWW-Authenticate": "What a token has to be or to have (RFC 6750).",
-    "X-Content-Type-Options": "`nosniff`, of pages.",
-    "X-Request-Id": "The request's id, as the log has it.",
-}
-"""Every header that replies may have, beside those of HTTP's framing and of CORS."""
-
-_TAGS: Schema = {
-    "type": "string",
-    "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$',
-}
-REQUEST_HEADERS: dict[str, tuple[str, Schema]] = {
-    "Idempotency-Key": (
-        "Any name for this request: sent again with the same, it is done once.",
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]*$"},
-    ),
-    "If-Match": ("Tags: do it only while the resource is as one of them says.", _TAGS),
-    "If-None-Match": ("Tags: read it only when it is none of them; `*`: only make it.", _TAGS),
-    "Prefer": (
-        "Whether to show what came of it.",
-        {"type": "string", "enum": ["return=minimal", "return=representation"]},
-    ),
-}
-"""The headers that requests may have, beside those of negotiation and authorization."""
-
-_ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
-_COUNTED = ("RateLimit", "RateLimit-Policy")
-_OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
-
-_GUARDED = ("PUT", "PATCH", "DELETE")
-_USUAL_STATUSES = {"GET": (200,), "POST": (201,), "PUT": (200,), "PATCH": (200,), "DELETE": (204,)}
 _SUCCESSES = {
     200: "It is done; this is the resource, or what came of it.",
     201: "It was made; this is what it is.",
-    204: "It is done, and there is nothing more to say.",
+    204: "It is done, and there is nothing more to say, or nothing that the client wants to hear.",
     304: "It is as If-None-Match says that you know it.",
 }
+_PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
 
 
 def document(places: Sequence[Place], base: str) -> Schema:
@@ -137,72 +76,15 @@ def examples() -> dict[str, Any]:
     return found
 
 
+def rebased(written: str, base: str) -> str:
+    """JSON with all URIs of the examples' base under another; regular expressions hold it too."""
+    for form in (literal, str):  # the one never holds the other
+        there, here = (json.dumps(form(each))[1:-1] for each in (EXAMPLES_BASE, base))
+        written = written.replace(there, here)
+    return written
+
+
 _EXAMPLES = Path(__file__).with_name("examples.json")
-
-
-def problems_of(operation: Operation) -> list[type[Problem]]:
-    """What an operation may fail with, by its declaration; by status and name."""
-    found = {*operation.raises, UntrustedHost, BadRequest, InternalError, Unavailable}
-    if operation.scope != OPEN:
-        found |= {TokenInvalid, TokenExpired, TokenRevoked, TooManyRequests}
-    if operation.scope not in (OPEN, PUBLIC):
-        found.add(TokenMissing)
-    if operation.scope in SCOPES:
-        found.add(InsufficientScope)
-    if operation.takes is not None:
-        found |= {Malformed, TooLarge, UnsupportedMediaType, Invalid}
-    if operation.asks is not None:
-        found.add(BadQuery)
-    if _keys(operation.place):
-        found.add(NotFound)
-    if not operation.place.document:
-        found.add(NotAcceptable)
-    if operation.method in _GUARDED:
-        found.add(PreconditionFailed)
-        if operation.place.guarded:
-            found.add(PreconditionRequired)
-    if _repeatable(operation):
-        found.add(KeyReused)
-    return sorted(found, key=lambda problem: (problem.status, problem.name))
-
-
-def media_types(place: Place) -> tuple[str, ...]:
-    """The media types that a place's replies may have when all is well."""
-    return place.offers or (DOCUMENT_OFFERED if place.document else OFFERED)
-
-
-def request_headers(operation: Operation) -> list[str]:
-    """The headers that an operation heeds, beside those of negotiation and authorization."""
-    found = []
-    if operation.method == "GET":
-        found.append("If-None-Match")
-    if operation.method in _GUARDED:
-        found += ["If-Match", "If-None-Match"]
-    if _repeatable(operation):
-        found.append("Idempotency-Key")
-    if _prefers(operation):
-        found.append("Prefer")
-    return found
-
-
-def successes(operation: Operation) -> list[int]:
-    """The statuses that an operation succeeds with, by its declaration."""
-    found = {*(operation.answers or _USUAL_STATUSES[operation.method])}
-    if operation.method == "GET":
-        found.add(304)
-    elif _prefers(operation) and found != {201}:
-        found.add(204)
-    return sorted(found)
-
-
-def _repeatable(operation: Operation) -> bool:
-    return operation.method == "POST" and operation.scope != OPEN
-
-
-def _prefers(operation: Operation) -> bool:
-    """Does it show what it changed, which a client may not care to see?"""
-    shown = {*(operation.answers or _USUAL_STATUSES[operation.method])} - {204}
-    return operation.method != "GET" and bool(shown) and not operation.grants
 
 
 class _Writer:
@@ -213,7 +95,7 @@ class _Writer:
         self._base = base
         self._schemas: dict[str, Schema] = {}
         self._responses: dict[str, Schema] = {}
-        self._problem = next(place for place in places if place.name == "problem")
+        self._places = {place.name: place for place in places}
         self._examples = examples()
 
     def document(self) -> Schema:
@@ -274,11 +156,11 @@ class _Writer:
             "operationId": operation.name,
             "tags": [_tag(operation.view.__module__)],
             "summary": summary.rstrip("."),
-            "description": more.strip() or summary,
+            "description": (more.strip() or summary) + (_PREFER if prefers(operation) else ""),
             "parameters": [
                 *_keys(operation.place),
                 *self._questions(operation),
-                *(_request_header(name) for name in request_headers(operation)),
+                *(_request_header(*each) for each in request_headers(operation)),
             ],
             "security": _security(operation),
             "responses": {**self._successes(operation), **self._failures(operation)},
@@ -289,12 +171,31 @@ class _Writer:
 
     def _questions(self, operation: Operation) -> Iterable[Schema]:
         for asked in [] if operation.asks is None else operation.asks.documented():
-            yield _question(asked)
+            yield self._question(asked)
+
+    def _question(self, asked: Parameter) -> Schema:
+        """A parameter of a query; one without a value is the same as none."""
+        schema = {name: value for name, value in asked.schema.items() if name != "x-place"}
+        if "x-place" in asked.schema:
+            named = self._base + _path(self._places[asked.schema["x-place"]])
+            before, _, after = named.partition("{key}")
+            schema["pattern"] = f"^{literal(before)}{UUID}{literal(after)}$"
+        if schema.get("enum") == ["true", "false"]:
+            schema = {"type": "boolean"}
+        if asked.repeatable:
+            schema = {"type": "array", "items": schema}
+        return {
+            "name": asked.name,
+            "in": "query",
+            "description": asked.meaning[0].upper() + asked.meaning[1:] + ".",
+            "allowEmptyValue": True,
+            "schema": schema,
+        }
 
     def _request_body(self, operation: Operation, takes: type[Body]) -> Schema:
         content = {}
         for media_type in operation.media:
-            kinds = [self._body(kind) for kind in takes.kinds(media_type)]
+            kinds = [self._body(kind, media_type) for kind in takes.kinds(media_type)]
             content[media_type] = {
                 "schema": kinds[0] if len(kinds) == 1 else {"anyOf": kinds},
                 **self._example(operation, "request", media_type),
@@ -305,28 +206,18 @@ class _Writer:
         return {str(status): self._success(operation, status) for status in successes(operation)}
 
     def _success(self, operation: Operation, status: int) -> Schema:
-        headers = [*_ALWAYS, *(_COUNTED if operation.scope != OPEN or operation.raises else ())]
-        response: Schema = {"description": _SUCCESSES[status]}
-        if status == 201:
-            headers += ["Location", "Content-Location"]
-        if operation.method == "GET":
-            headers.append("ETag")
-        elif _repeatable(operation):
-            headers.append("Idempotent-Replayed")
-        if _prefers(operation):
-            headers.append("Preference-Applied")
-        if operation.grants:
-            headers.append("Pragma")
+        response: Schema = {
+            "description": _SUCCESSES[status],
+            "headers": {name: _header_of(name) for name in headers_of(operation, status)},
+        }
         if status not in (204, 304):
-            headers += ["ETag", "Link", "Link-Template", *_OF_PAGES]
             response["content"] = {
                 media_type: {
                     "schema": self._shown(operation, media_type),
                     **self._example(operation, str(status), media_type),
                 }
-                for media_type in media_types(operation.place)
+                for media_type in media_types(operation)
             }
-        response["headers"] = {name: _header_of(name) for name in headers}
         return response
 
     def _failures(self, operation: Operation) -> dict[str, Schema]:
@@ -339,7 +230,7 @@ class _Writer:
         if name not in self._responses:
             schemas = [self._problem_schema(kind) for kind in kinds]
             sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-            headers = [*_ALWAYS, *_COUNTED, *sent]
+            headers = [*ALWAYS, *COUNTED, *sent]
             self._responses[name] = {
                 "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
                 "headers": {header: _header_of(header) for header in headers},
@@ -363,7 +254,7 @@ class _Writer:
 
     def _shown(self, operation: Operation, media_type: str) -> Schema:
         """What an operation answers, in one shape."""
-        kinds = _kinds(operation)
+        kinds = kinds_of(operation)
         if not kinds or media_type not in DESCRIBED:
             return {"type": "string" if media_type.startswith("text/") else "object"}
         found = [self._representation(kind, media_type) for kind in kinds]
@@ -377,11 +268,14 @@ class _Writer:
             self._named(name, DESCRIBED[media_type].schema(kind, refer))
         return shared(name)
 
-    def _body(self, kind: type[BaseModel]) -> Schema:
-        return self._named(kind.__name__, described(kind))
+    def _body(self, kind: type[Body], media_type: str) -> Schema:
+        schema = described(kind)
+        if media_type == FORM and as_fields(schema) != schema:
+            return self._named(f"{kind.__name__}Form", as_fields(schema))
+        return self._named(kind.__name__, schema)
 
     def _problem_schema(self, kind: type[Problem]) -> Schema:
-        uri = self._base + _path(self._problem).replace("{key}", kind.name)
+        uri = self._base + _path(self._places["problem"]).replace("{key}", kind.name)
         text: Schema = {"type": "string"}
         members = described(kind.extends)
         members["properties"] = {
@@ -414,7 +308,7 @@ class _Writer:
 
     def _here(self, example: Any) -> Any:
         """An example as this service would have given it."""
-        return json.loads(json.dumps(example).replace(EXAMPLES_BASE, self._base))
+        return json.loads(rebased(json.dumps(example), self._base))
 
 
 def _path(place: Place) -> str:
@@ -424,7 +318,7 @@ def _path(place: Place) -> str:
 
 def _keys(place: Place) -> list[Schema]:
     """The parameters in a place's path."""
-    formats = {"uuid": {"format": "uuid"}, "string": {"minLength": 1}}
+    formats: dict[str, Schema] = {"uuid": {"format": "uuid"}, "string": {"minLength": 1}}
     return [
         {
             "name": name,
@@ -437,29 +331,8 @@ def _keys(place: Place) -> list[Schema]:
     ]
 
 
-def _kinds(operation: Operation) -> tuple[Kind, ...]:
-    """The kinds of what an operation may answer."""
-    kind = operation.shows or operation.place.shows
-    if kind is None or isinstance(kind, tuple):
-        return kind or ()
-    makes_one = operation.shows is None and operation.method == "POST"
-    return (kind.items,) if makes_one and kind.items else (kind,)
-
-
-def _request_header(name: str) -> Schema:
-    meaning, schema = REQUEST_HEADERS[name]
+def _request_header(name: str, meaning: str, schema: Schema) -> Schema:
     return {"name": name, "in": "header", "description": meaning, "schema": schema}
-
-
-def _question(asked: Parameter) -> Schema:
-    """A parameter of a query."""
-    schema = {name: value for name, value in asked.schema.items() if not name.startswith("x-")}
-    if schema.get("enum") == ["true", "false"]:
-        schema = {"type": "boolean"}
-    if asked.repeatable:
-        schema = {"type": "array", "items": schema}
-    meaning = asked.meaning[0].upper() + asked.meaning[1:] + "."
-    return {"name": asked.name, "in": "query", "description": meaning, "schema": schema}
 
 
 def _security(operation: Operation) -> list[Schema]:
@@ -475,7 +348,7 @@ def _security(operation: Operation) -> list[Schema]:
 
 
 def _header(name: str) -> Schema:
-    required: Schema = {"required": True} if name in _ALWAYS else {}
+    required: Schema = {"required": True} if name in ALWAYS else {}
     schema = {"type": "integer" if name == "Retry-After" else "string"}
     return {"description": HEADERS[name], **required, "schema": schema}
 

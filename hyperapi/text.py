@@ -1,9 +1,12 @@
 """Text as it is kept and compared: normal form, and what "ignoring case" means."""
 
+import re
 import unicodedata
 
 ANY_TEXT = r"^[^\u0000]*$"
 """What text may be, as a regular expression that JavaScript reads too."""
+UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""A UUID in any case, as a part of such an expression."""
 
 
 def normal(text: str) -> str:
@@ -27,3 +30,8 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def literal(text: str) -> str:
+    """A regular expression that ``text`` alone matches, with no escape that JavaScript refuses."""
+    return re.sub(r"([.*+?^${}()|\[\]\\])", r"\\\1", text)

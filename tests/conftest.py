@@ -13,11 +13,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from hyperapi import Settings, create_app, migrating
+from hyperapi import Settings, create_app
 from hyperapi.clock import move
 from hyperapi.db import database
+from tests import contract, databases
 
 PASSWORD = "correct horse battery"
+SECRET_KEY = "a key that only tests sign with, and that is the same for all of them"
 CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
 NO_LIMITS = {
     "HYPERAPI_SIGN_IN_LIMIT": "",
@@ -28,41 +30,66 @@ NO_LIMITS = {
 MakeApp = Callable[..., Flask]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The kinds of database."""
+    databases.add_option(parser)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What takes a database runs on every kind of them."""
+    databases.spread(metafunc)
+
+
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database with nothing in it, to be copied."""
-    path = tmp_path_factory.mktemp("empty") / "hyperapi.db"
-    migrating.upgrade(f"sqlite:///{path}")
-    return path
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[databases.Stores]:
+    """Where this run's databases come from."""
+    stores = databases.Stores(tmp_path_factory)
+    yield stores
+    stores.close()
+
+
+@pytest.fixture(scope="session")
+def empty_database(request: pytest.FixtureRequest, stores: databases.Stores) -> databases.Store:
+    """Where migrated databases with nothing in them come from: of one kind after the other."""
+    return stores.of(request.param)
 
 
 @contextmanager
-def applications(empty_database: Path, folder: Path) -> Iterator[MakeApp]:
-    """A maker of applications by some settings, all on one database in ``folder``."""
-    path = folder / "hyperapi.db"
-    path.write_bytes(empty_database.read_bytes())
+def applications(empty_database: databases.Store, folder: Path) -> Iterator[MakeApp]:
+    """A maker of applications by some settings, all on one database (SQLite's in ``folder``)."""
+    with empty_database.fresh(folder) as url:
+        yield from _applications(url, folder)
+
+
+def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
     made: list[Flask] = []
+    broken: list[str] = []
 
     def make(**settings: str) -> Flask:
         chosen = {
             "HYPERAPI_INSTANCE": str(folder),
-            "HYPERAPI_DATABASE_URL": f"sqlite:///{path}",
+            "HYPERAPI_DATABASE_URL": url,
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
             **CHEAP_HASHING,
             **NO_LIMITS,
             **{f"HYPERAPI_{name.upper()}": value for name, value in settings.items()},
         }
         app = create_app(Settings.read(chosen))
+        contract.hold(app, broken)
         made.append(app)
         return app
 
-    yield make
-    for app in made:
-        with app.app_context():
-            database.engine.dispose()
+    try:
+        yield make
+    finally:
+        for app in made:
+            with app.app_context():
+                database.engine.dispose()
+    assert not broken, "the OpenAPI document does not promise this:\n" + "\n".join(broken)
 
 
 @pytest.fixture
-def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
+def make_app(empty_database: databases.Store, tmp_path: Path) -> Iterator[MakeApp]:
     """Make an application by some settings, on one database per test."""
     with applications(empty_database, tmp_path) as make:
         yield make
@@ -72,6 +99,21 @@ def make_app(empty_database: Path, tmp_path: Path) -> Iterator[MakeApp]:
 def app(make_app: MakeApp) -> Flask:
     """An application with default settings, but for cheap hashing and no limits."""
     return make_app()
+
+
+@pytest.fixture(scope="module")
+def shared_app(
+    empty_database: databases.Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    """An application for all tests of a module that leave nothing behind that matters."""
+    with applications(empty_database, tmp_path_factory.mktemp("shared")) as make:
+        yield make()
+
+
+@pytest.fixture(scope="module")
+def carol(shared_app: Flask) -> "Person":
+    """Carol, signed in there: the same person in all tests of a module."""
+    return Person(shared_app.test_client()).register("carol").sign_in()
 
 
 @pytest.fixture
@@ -139,6 +181,10 @@ class Person:
         made = self.create(self.root["tokens_uri"], username=self.name, password=PASSWORD, **wanted)
         self.token = made["access_token"]
         return self
+
+    def elsewhere(self, **wanted: Any) -> "Person":
+        """The same user on another device, with a session of its own."""
+        return Person(self.client, self.name).sign_in(**wanted)
 
     def make_list(self, title: str = "Groceries", **members: Any) -> Any:
         """A new list."""

@@ -10,7 +10,7 @@ from passlib.context import CryptContext
 from hyperapi.settings import Settings
 
 SHORTEST, LONGEST = 8, 1024
-_PLACES_PER_HASHER = 16
+_PLACES_PER_HASHER = 24
 _PATIENCE = 10.0
 
 
@@ -69,10 +69,10 @@ class Passwords:
 
 
 def places(settings: Settings) -> int:
-    """How many passwords a worker has in hand at most, worked on and waiting: so many that half
-    of its threads are left to readers, where there are enough of them."""
+    """How many passwords a worker has in hand at most, worked on and waiting: so many that a
+    quarter of its threads is left to readers, where there are enough of them."""
     wanted = settings.hashers * _PLACES_PER_HASHER
-    return min(wanted, max(settings.threads // 2, 2 * settings.hashers))
+    return min(wanted, max(settings.threads * 3 // 4, 2 * settings.hashers))
 
 
 def normal(password: str) -> str:

@@ -6,7 +6,7 @@ count: both tokens are functions of the row, so that asking again gives the same
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -152,14 +152,14 @@ def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
     """What only the reply that made them shows: a session's present tokens."""
     issued, ends = (_instant(text).timestamp() for text in (row.refreshed_at, row.expires_at))
     until = min(ends, issued + settings().access_token_lifetime) if row.generation else ends
+    access = Claims(reach.owner, row.key, issued, until, row.generation)
     shown = {
-        "access_token": access_tokens().write(Claims(reach.owner, row.key, issued, until)),
+        "access_token": access_tokens().write(access),
         "token_type": "Bearer",
         "expires_in": max(0, math.ceil(until - now().timestamp())),
     }
     if row.generation:
-        claims = Claims(reach.owner, row.key, issued, ends, row.generation)
-        shown["refresh_token"] = refresh_tokens().write(claims)
+        shown["refresh_token"] = refresh_tokens().write(replace(access, expires=ends))
     return shown
 
 

@@ -30,7 +30,7 @@ class BadToken(ValueError):
 class Claims:
     """What a token says: whose session, made when, good until when (seconds since 1970).
 
-    :param generation: of a refresh token, which of the session's it is; else 0.
+    :param generation: which of the session's it is, where that can be refreshed; else 0.
     """
 
     owner: str

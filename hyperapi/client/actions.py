@@ -288,12 +288,15 @@ class Actions:
 
     # -- changes
 
-    def changes(self, since: str | None, follow: bool, wait: float) -> Talk[None]:
+    def changes(
+        self, since: str | None, follow: bool, existing: bool, wait: float
+    ) -> Talk[None]:
         """Emit what exists, in order of its last change, and then what changes.
 
         :param since: of a change: go on behind it.
         :param follow: wait for news when there are no more, for ever; a server that does not
             answer for a while is asked again until it does.
+        :param existing: emit what exists too, and not only what changes from now on.
         :param wait: seconds that the server may hold a request for news.
         :raises Gone: when ``since`` is too old.
         """
@@ -315,7 +318,7 @@ class Actions:
             failures = 0
             behind = _next_changes(page)
             found = page.members["changes"]
-            for number, item in enumerate(found, 1):
+            for number, item in enumerate(found if existing or headers else (), 1):
                 last = number == len(found)
                 yield Emit(_change(item, not last or page.members["more"], behind if last else uri))
             uri = behind

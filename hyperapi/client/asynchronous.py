@@ -109,10 +109,15 @@ class AsyncClient:
         return self.resource(await self.run(talk))
 
     def changes(
-        self, since: str | None = None, *, follow: bool = False, wait: float = 25.0
+        self,
+        since: str | None = None,
+        *,
+        follow: bool = False,
+        existing: bool = True,
+        wait: float = 25.0,
     ) -> AsyncIterator[Change["AsyncResource"]]:
         """What exists, and then what changes."""
-        return self.stream(self.actions.changes(since, follow, wait), self._change)
+        return self.stream(self.actions.changes(since, follow, existing, wait), self._change)
 
     async def run(self, talk: Talk[Result]) -> Result:
         """Carry out a talk, and return what it returns."""

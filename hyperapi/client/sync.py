@@ -141,16 +141,22 @@ class Client:
         return self.resource(self.run(talk))
 
     def changes(
-        self, since: str | None = None, *, follow: bool = False, wait: float = 25.0
+        self,
+        since: str | None = None,
+        *,
+        follow: bool = False,
+        existing: bool = True,
+        wait: float = 25.0,
     ) -> Iterator[Change["Resource"]]:
         """What exists, in order of its last change, and then what changes.
 
         :param since: a change's ``since``: go on behind it.
         :param follow: go on for ever, waiting for news.
+        :param existing: what exists too; False for what changes from now on alone.
         :param wait: seconds that the server may hold a request for news.
         :raises Gone: when ``since`` is too old: start over without it.
         """
-        return self.stream(self.actions.changes(since, follow, wait), self._change)
+        return self.stream(self.actions.changes(since, follow, existing, wait), self._change)
 
     # -- carrying out talks
 

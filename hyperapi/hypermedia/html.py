@@ -62,7 +62,7 @@ def _readable(instant: str) -> str:
 
 
 def _prose(text: str) -> Markup:
-    """Text in which names of code stand between backticks."""
+    """Text of ours, in which names of code stand between backticks."""
     return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 

@@ -6,9 +6,10 @@ signature over that and over what it is bound to: its user, collection, filter a
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import orjson
@@ -31,16 +32,35 @@ class Place:
     values: tuple[Any, ...] = ()
 
 
+class _Signer(Signer):
+    """A signer that derives its keys once."""
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        """The key that signs, or the one that is made of ``secret_key``."""
+        return self._derived(secret_key)
+
+    @cached_property
+    def _derived(self) -> Callable[[str | bytes | None], bytes]:
+        return lru_cache(maxsize=None)(super().derive_key)
+
+
 class Cursors:
     """Writes and reads cursors with the service's keys (oldest first: the last signs)."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._signer = Signer(
+        self._signer = _Signer(
             list(keys), salt="hyperapi.cursor", key_derivation="hmac", digest_method=hashlib.sha256
         )
+        # The end of a collection is the same place each time it is asked for.
+        self._end = lru_cache(maxsize=4096)(partial(self._write, Place(Towards.LAST)))
 
     def write(self, place: Place, bound_to: str) -> str:
         """``place`` as text, good only together with the same ``bound_to``."""
+        if place.towards == Towards.LAST:
+            return self._end(bound_to)
+        return self._write(place, bound_to)
+
+    def _write(self, place: Place, bound_to: str) -> str:
         content = urlsafe_b64encode(orjson.dumps([place.towards, *place.values])).rstrip(b"=")
         signature = self._signer.get_signature(content + b"." + bound_to.encode())
         return f"{content.decode()}.{signature.decode()}"

@@ -8,7 +8,7 @@ last page costs what the first does, and rows that come or go meanwhile move not
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -82,17 +82,31 @@ class Query:
     cursor: str = ""
     total: bool = False
 
-    def parameters(self, **changed: Any) -> str:
-        """The query string that asks for this, or for this with some things ``changed``."""
+    def parameters(self) -> str:
+        """The query string that asks for this."""
+        asked = {"offset": self.offset or "", "cursor": self.cursor}
+        return _joined(self._lasting, [(name, value) for name, value in asked.items() if value])
+
+    def at(self, cursor: str) -> str:
+        """The query string that asks for this from another place; from the first when empty."""
+        return _joined(self._lasting, [("cursor", cursor)] if cursor else [])
+
+    @cached_property
+    def _lasting(self) -> str:
+        """What stays the same from page to page."""
         asked = {
             "sort": ",".join(self.sort),
             "limit": self.limit if self.limit != DEFAULT_LIMIT else "",
-            "offset": self.offset or "",
             "total": "true" if self.total else "",
-            "cursor": self.cursor,
-        } | changed
-        pairs = [*self.filters, *((name, value) for name, value in asked.items() if value)]
-        return "?" + urlencode(pairs) if pairs else ""
+        }
+        return urlencode([*self.filters, *((name, text) for name, text in asked.items() if text)])
+
+
+def _joined(lasting: str, pairs: list[tuple[str, Any]]) -> str:
+    """A query string of what is encoded already, and pairs that need no encoding."""
+    parts = [lasting] if lasting else []
+    parts += [f"{name}={value}" for name, value in pairs]
+    return "?" + "&".join(parts) if parts else ""
 
 
 class QueryError(ValueError):
@@ -323,12 +337,12 @@ class Listing:
         bound_to: str,
     ) -> Page:
         def link(place: Place) -> str:
-            return query.parameters(cursor=cursors.write(place, bound_to), offset="")
+            return query.at(cursors.write(place, bound_to))
 
         def beside(towards: Towards, row: AnyRow) -> str:
             return link(Place(towards, tuple(row[len(self.columns) :])))
 
-        first = query.parameters(cursor="", offset="")
+        first = query.at("")
         last = link(Place(Towards.LAST))
         forward = start is None or start.towards == Towards.NEXT
         before = more if not forward else start is not None or query.offset > 0

@@ -129,7 +129,7 @@ class News:
 # -- what may be done
 
 
-@CHANGES.on("GET", scope=READ, asks=Feed(), alone=True, streams=True, raises=(Gone,))
+@CHANGES.on("GET", scope=READ, asks=Feed(), alone=True, streams=True, raises=(Gone, TooManyReaders))
 def get_changes(question: Question) -> Reply | Response:
     """What there is in your lists and tasks in order of last change, then what changes."""
     if g.media_type == EVENT_STREAM:

@@ -11,7 +11,7 @@ ROOT = Place("root", "/")
 
 ABOUT = (
     "A to-do service for programs, which use it by following links and sending forms, from here "
-    "on. What people need to know of it is behind the link `service-doc`."
+    "on. What people need to know of it is behind the link service-doc."
 )
 
 

@@ -257,7 +257,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
 def _forms_of_list(key: str) -> list[Form]:
     operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(key)
     return [
-        *offer(operations["POST"], "create", "Add a task", uri, media=FORM),
+        *offer(operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
         *search(operations["GET"], "Find tasks on this list", uri),
         *_forms_for_many(TASKS_OF_LIST, uri),
     ]

@@ -35,7 +35,7 @@ from hyperapi.web.problems import (
     TokenMissing,
     TooLarge,
 )
-from hyperapi.web.ratelimit import client_address, limits
+from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
     OFFERED,
     OWNED_HEADERS,
@@ -111,8 +111,8 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
     if claims is None and operation.scope not in (PUBLIC, OPEN):
         raise TokenMissing
     if claims is not None:
-        limits().requests.count(claims.session)
-    body = _received() if operation.takes else b""
+        limits().requests.spend(claims.session)
+    body = read_body() if operation.takes else b""
 
     def work() -> Response:
         return _carry_out(operation, claims, body, keys)
@@ -303,12 +303,6 @@ def query_of(listing: Askable) -> Any:
         return listing.parse(pairs)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
-
-
-def _received() -> bytes:
-    """The request's body; whoever sends slowly cannot keep all threads waiting for it."""
-    with limits().sending.one(client_address()):
-        return read_body()
 
 
 def read_body() -> bytes:

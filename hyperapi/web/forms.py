@@ -208,6 +208,25 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
     }
 
 
+def as_fields(schema: dict[str, Any]) -> dict[str, Any]:
+    """A body's JSON Schema as it is for a form, where null is written as nothing."""
+    nothing = {"type": "string", "maxLength": 0}
+    properties = {
+        name: {
+            **member,
+            **({"default": ""} if member.get("default", "") is None else {}),
+            "anyOf": [nothing if each == _NULL else each for each in member["anyOf"]],
+        }
+        if _NULL in member.get("anyOf", ())
+        else member
+        for name, member in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+_NULL = {"type": "null"}
+
+
 @cache
 def _schema(kind: type[Body]) -> dict[str, Any]:
     properties: dict[str, Any] = kind.model_json_schema()["properties"]

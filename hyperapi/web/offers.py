@@ -4,7 +4,6 @@ An offer is an operation that the one who asks may carry out now, with its field
 refused for its scope is not offered; what the state forbids, the resource leaves out.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -12,13 +11,12 @@ from typing import Any
 from hyperapi.auth.guard import asker_or_none
 from hyperapi.hypermedia.model import Form
 from hyperapi.querying.page import Askable
-from hyperapi.text import ANY_TEXT
+from hyperapi.text import ANY_TEXT, UUID, literal
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.routing import OPEN, PUBLIC, SIGNED_IN, Operation
 from hyperapi.web.uris import uri_template
 
 _TEXT_AREA = 1000  # from this many characters on, a field is more than a line
-_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 Property = dict[str, Any]
 
@@ -176,9 +174,4 @@ def _filled(declared: Property, values: Mapping[str, Any] | None) -> Property:
 def _uri_regex(place: str) -> str:
     """What the URIs of a kind of resource look like, as JavaScript and Python read it."""
     before, _, after = uri_template(place).partition("{uuid}")
-    return f"^{_literal(before)}{_UUID}{_literal(after)}$"
-
-
-def _literal(text: str) -> str:
-    """Text that matches itself; JavaScript refuses to escape what needs no escape."""
-    return re.sub(r"([.*+?^${}()|\[\]\\])", r"\\\1", text)
+    return f"^{literal(before)}{UUID}{literal(after)}$"

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from hyperapi.auth.passwords import HashersBusy
-from hyperapi.db import Busy
+from hyperapi.db import Busy, Uncertain
 from hyperapi.hypermedia.kind import Members
 from hyperapi.web.uris import uri
 
@@ -332,8 +332,8 @@ class InternalError(Problem):
 
 
 class Unavailable(Problem):
-    """The service is too busy to do this now. Nothing was changed; try again after the seconds
-    in `Retry-After`."""
+    """The service is too busy to do this now. Nothing was changed, unless `detail` says that this
+    is not known; try again after the seconds in `Retry-After`."""
 
     name, status, title = "unavailable", 503, "Too busy just now"
     sends = ("Retry-After",)
@@ -389,9 +389,16 @@ def _from_http(error: HTTPException) -> Response:
     return respond(kinds.get(error.code, BadRequest)())
 
 
+_NOT_KNOWN = (
+    "The database was lost at the last moment: whether the change was made is not known. Look, or "
+    "repeat the request with the Idempotency-Key that it had."
+)
+
+
 def _from_busy(error: Exception) -> Response:
     current_app.logger.warning("busy: %s", error)
-    return respond(Unavailable(headers=[("Retry-After", "1")]))
+    detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
+    return respond(Unavailable(detail, headers=[("Retry-After", "1")]))
 
 
 def _from_mistake(error: Exception) -> Response:

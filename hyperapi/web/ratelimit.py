@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Flask, Response, current_app, g, request
@@ -22,6 +23,8 @@ from limits.strategies import FixedWindowRateLimiter
 from hyperapi.auth.passwords import places
 from hyperapi.settings import Settings
 from hyperapi.web.problems import CredentialsInvalid, Problem, TooManyRequests
+
+_MOST_COUNTED = 10_000
 
 
 class Attempts:
@@ -41,25 +44,33 @@ class Attempts:
             f'"{purpose}";q={limit.amount};w={limit.get_expiry()}' for limit in limits
         )
 
-    def count(self, *who: str) -> None:
-        """Count an attempt by ``who``, and let the reply tell how many are left.
+    def count(self, *who: str, times: int = 1) -> tuple[int, float] | None:
+        """Count an attempt by ``who``, or several, and let the reply tell how many are left.
 
+        :returns: how many are left of the last limit, and until when; None without limits.
         :raises TooManyRequests: when it is one too many; it is then not counted.
         """
+        told = None
         for number, limit in enumerate(self._limits):
             try:
-                counted = self._limiter.hit(limit, self._purpose, *who)
+                counted = self._limiter.hit(limit, self._purpose, *who, cost=times)
                 left = self._limiter.get_window_stats(limit, self._purpose, *who)
             except StorageError:
                 current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
-                return
+                return None
             seconds = max(1, math.ceil(left.reset_time - time.time()))
-            g.rate_limit = (self._policy, f'"{self._purpose}";r={left.remaining};t={seconds}')
+            g.rate_limit = self._told(left.remaining, seconds)
+            told = left.remaining, left.reset_time
             if not counted:
-                self._take_back(self._limits[: number + 1], *who)
+                self._take_back(self._limits[: number + 1], *who, times=times)
                 raise TooManyRequests(
                     f"Try again in {seconds} seconds.", headers=[("Retry-After", str(seconds))]
                 )
+        return told
+
+    def _told(self, left: int, seconds: int) -> tuple[str, str]:
+        """The policy, and what is left of it, as header fields tell them."""
+        return self._policy, f'"{self._purpose}";r={left};t={seconds}'
 
     @contextmanager
     def trying(self, mistake: type[Problem], *who: str) -> Iterator[None]:
@@ -78,15 +89,64 @@ class Attempts:
             if not failed:
                 self._take_back(self._limits, *who)
 
-    def _take_back(self, limits: Sequence[RateLimitItem], *who: str) -> None:
+    def _take_back(self, limits: Sequence[RateLimitItem], *who: str, times: int = 1) -> None:
         storage = self._limiter.storage
         for limit in limits:
             key = limit.key_for(self._purpose, *who)
             try:
                 if storage.get(key) > 0:
-                    storage.incr(key, limit.get_expiry(), amount=-1)
+                    storage.incr(key, limit.get_expiry(), amount=-times)
             except StorageError:
                 current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
+
+
+class Spending(Attempts):
+    """Counts what happens all the time, and may: not each time with the counters.
+
+    In between, this process counts for itself: one limit is kept to within a hundredth for each
+    process, and most requests cost no visit to the counters.
+    """
+
+    def __init__(
+        self, limiter: FixedWindowRateLimiter, purpose: str, limits: Sequence[RateLimitItem]
+    ) -> None:
+        super().__init__(limiter, purpose, limits)
+        self._in_advance = limits[0].amount // 100 if len(limits) == 1 else 0
+        self._counted: dict[str, _Counted] = {}
+
+    def spend(self, who: str) -> None:
+        """Count one more of ``who``'s.
+
+        :raises TooManyRequests: when it is one too many.
+        """
+        counted = self._counted.get(who)
+        moment = time.time()
+        if counted is None or not counted.in_advance or moment >= counted.until:
+            self._visit(who)
+            return
+        counted.in_advance -= 1
+        left = counted.left + counted.in_advance
+        g.rate_limit = self._told(left, math.ceil(counted.until - moment))
+
+    def _visit(self, who: str) -> None:
+        if len(self._counted) >= _MOST_COUNTED:
+            self._counted.clear()
+        self._counted.pop(who, None)
+        found = self.count(who, times=1 + self._in_advance)
+        if found is not None:
+            left, until = found
+            seconds = max(1, math.ceil(until - time.time()))
+            g.rate_limit = self._told(left + self._in_advance, seconds)
+            self._counted[who] = _Counted(left, self._in_advance, until)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What is left with the counters, and what was paid for in advance."""
+
+    left: int
+    in_advance: int
+    until: float
 
 
 class Together:
@@ -123,9 +183,8 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         limiter = FixedWindowRateLimiter(MemoryStorage(wrap_exceptions=True))
-        self.requests = Attempts(limiter, "requests", settings.request_limit)
-        self.hashing = Together(places(settings) // 2)
-        self.sending = Together(max(2, settings.threads // 4))
+        self.requests = Spending(limiter, "requests", settings.request_limit)
+        self.hashing = Together(places(settings) * 2 // 3)
         self.sign_in = Attempts(limiter, "sign-in", settings.sign_in_limit)
         self.sign_in_address = Attempts(limiter, "sign-in-address", settings.sign_in_address_limit)
         self.register = Attempts(limiter, "register", settings.register_limit)

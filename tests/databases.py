@@ -1,0 +1,143 @@
+"""The databases that tests run on: each test that takes one runs on every kind of them.
+
+``pytest --database sqlite`` (or ``postgresql``, or ``serializable``; repeatable) chooses. A test
+of what only one kind has is marked ``only_on``.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from hyperapi import migrating
+from hyperapi.models import Base
+from hyperapi.settings import Settings
+from tests import postgres
+
+SQLITE, POSTGRESQL, SERIALIZABLE = "sqlite", "postgresql", "serializable"
+KINDS = (SQLITE, POSTGRESQL, SERIALIZABLE)
+
+
+class SQLiteFiles:
+    """Databases that are copies of one migrated file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._empty = folder / "hyperapi.db"
+        migrating.upgrade(f"sqlite:///{self._empty}")
+
+    @contextmanager
+    def fresh(self, folder: Path) -> Iterator[str]:
+        """The URL of an empty database: the file ``hyperapi.db`` in ``folder``."""
+        path = folder / "hyperapi.db"
+        path.write_bytes(self._empty.read_bytes())
+        yield f"sqlite:///{path}"
+
+
+class PostgreSQLDatabases:
+    """Databases of one server, migrated once each and used again after they were emptied: that
+    takes a tenth of the time of making them anew."""
+
+    def __init__(self, server: postgres.Server, prefix: str, **options: str) -> None:
+        self._server = server
+        self._prefix = prefix
+        self._options = options
+        self._free: list[str] = []
+        self._numbers = count(1)
+
+    @contextmanager
+    def fresh(self, folder: Path) -> Iterator[str]:
+        """The URL of an empty database."""
+        name = self._free.pop() if self._free else self._made()
+        yield self.url(name)
+        if self._emptied(name):
+            self._free.append(name)
+
+    def url(self, name: str) -> str:
+        """The URL of one of the databases."""
+        return self._server.url(name, **self._options)
+
+    def _made(self) -> str:
+        name = f"{self._prefix}_{next(self._numbers)}"
+        with self._server.connect() as administrator:
+            administrator.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrating.upgrade(as_setting(self.url(name)))
+        return name
+
+    def _emptied(self, name: str) -> bool:
+        """Empty a database; one that somebody still holds on to is given up."""
+        tables = [sql.Identifier(table.name) for table in reversed(Base.metadata.sorted_tables)]
+        try:
+            with self._server.connect(name) as connection:
+                connection.execute("SET lock_timeout = '2s'")
+                for table in tables:
+                    connection.execute(sql.SQL("DELETE FROM {}").format(table))
+        except psycopg.Error:
+            return False
+        return True
+
+
+Store = SQLiteFiles | PostgreSQLDatabases
+
+
+def as_setting(url: str) -> str:
+    """A URL as the settings make it."""
+    chosen = {"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": "x" * 32}
+    return Settings.read(chosen).database_url
+
+
+class Stores:
+    """The stores of this run, each made when it is first asked for."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._made: dict[str, Store] = {}
+        self._server: postgres.Server | None = None
+        self._until_the_end = ExitStack()
+
+    def of(self, kind: str) -> Store:
+        """The store of a kind of database."""
+        if kind not in self._made:
+            self._made[kind] = self._make(kind)
+        return self._made[kind]
+
+    @property
+    def server(self) -> postgres.Server:
+        """This run's PostgreSQL."""
+        if self._server is None:
+            self._server = self._until_the_end.enter_context(postgres.server())
+        return self._server
+
+    def _make(self, kind: str) -> Store:
+        if kind == SQLITE:
+            return SQLiteFiles(self._factory.mktemp("empty"))
+        strict = {"options": "-c%20default_transaction_isolation%3Dserializable"}
+        return PostgreSQLDatabases(self.server, kind, **(strict if kind == SERIALIZABLE else {}))
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self._until_the_end.close()
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """``--database KIND``."""
+    parser.addoption(
+        "--database",
+        action="append",
+        choices=KINDS,
+        help="the databases that tests run on (default: sqlite and postgresql)",
+    )
+
+
+def spread(metafunc: pytest.Metafunc) -> None:
+    """Have a test that takes a database run on every kind that was chosen, and that it is for."""
+    if "empty_database" not in metafunc.fixturenames:
+        return
+    kinds = metafunc.config.getoption("database") or [SQLITE, POSTGRESQL]
+    only = metafunc.definition.get_closest_marker("only_on")
+    if only is not None:
+        kinds = [kind for kind in kinds if kind in only.args]
+    metafunc.parametrize("empty_database", kinds, indirect=True, scope="session")

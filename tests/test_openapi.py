@@ -1,0 +1,201 @@
+"""The OpenAPI document says what the service does: all of it, and nothing else."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
+
+from hyperapi.cli import commands
+from hyperapi.openapi import EXAMPLES_BASE, document, examples
+from hyperapi.resources import PLACES
+from hyperapi.web.cors import EXPOSED
+from hyperapi.web.problems import all_problems
+from hyperapi.web.promises import HEADERS
+from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation, operations
+from tests import contract, example_replies
+from tests.conftest import MakeApp, Person
+
+OPERATIONS = list(operations(PLACES))
+BASE = "https://example.org/todo"
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    """The document."""
+    return document(PLACES, BASE)
+
+
+def every(*chosen: Operation) -> pytest.MarkDecorator:
+    """Run a test once for each operation."""
+    return pytest.mark.parametrize("operation", chosen, ids=lambda each: each.name)
+
+
+def described(written: dict[str, Any], operation: Operation) -> Any:
+    """What the document says about an operation."""
+    path = re.sub(r"<[a-z]+:([a-z]+)>", r"{\1}", operation.place.path)
+    return written["paths"][path][operation.method.lower()]
+
+
+def test_it_is_valid(written: dict[str, Any]) -> None:
+    validate(written)
+
+
+def test_all_its_uris_are_of_the_base_that_is_asked_under(written: dict[str, Any]) -> None:
+    assert written["servers"] == [{"url": BASE}]
+    assert EXAMPLES_BASE not in json.dumps(written)
+
+
+@every(*OPERATIONS)
+def test_every_operation_is_there(written: dict[str, Any], operation: Operation) -> None:
+    found = described(written, operation)
+    assert found["operationId"] == operation.name
+    assert found["summary"]
+    assert {each["name"] for each in found["parameters"] if each["in"] == "query"} == (
+        set() if operation.asks is None else set(operation.asks.parameters)
+    )
+    assert set(found.get("requestBody", {}).get("content", {})) == (
+        set(operation.media) if operation.takes else set()
+    )
+    ways = found["security"]
+    assert ({} in ways) == (operation.scope in (OPEN, PUBLIC))
+    if operation.scope in SCOPES:
+        assert ways == [{"oauth2": [operation.scope]}, {"bearer": [operation.scope]}]
+
+
+def test_nothing_else_is_there(written: dict[str, Any]) -> None:
+    names = [each["operationId"] for path in written["paths"].values() for each in path.values()]
+    assert sorted(names) == sorted(operation.name for operation in OPERATIONS)
+
+
+@pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
+def test_every_problem_is_there(written: dict[str, Any], kind: Any) -> None:
+    schemas = written["components"]["schemas"].values()
+    types = [schema.get("properties", {}).get("type", {}).get("const") for schema in schemas]
+    assert types.count(f"{BASE}/api/v1/problems/{kind.name}") == 1
+
+
+def test_every_problem_may_come_of_some_operation(written: dict[str, Any]) -> None:
+    named = {
+        name for response in written["components"]["responses"] for name in response.split(".")[1:]
+    }
+    assert {kind.name for kind in all_problems()} - named == {"method-not-allowed"}
+
+
+def test_every_header_that_scripts_may_read_is_explained() -> None:
+    assert set(EXPOSED) <= set(HEADERS)
+
+
+# -- examples
+
+
+def test_examples_are_real_replies() -> None:
+    told = example_replies.replies()
+    assert told == examples(), "make examples writes them anew"
+
+
+@every(*(each for each in OPERATIONS if not each.place.offers and each.answers != (204,)))
+def test_every_operation_that_answers_has_an_example(operation: Operation) -> None:
+    if operation.method == "DELETE" and operation.answers is None:
+        return
+    kept = examples()["operations"].get(operation.name, {})
+    assert any("application/json" in kept.get(status, {}) for status in ("200", "201")), (
+        f"let tests/example_replies.py tell of {operation.name}"
+    )
+    assert operation.takes is None or "request" in kept
+
+
+# -- replies and promises
+
+
+class Wrong:
+    """A reply that could be better."""
+
+    def __init__(self, reply: TestResponse, **changed: Any) -> None:
+        self.status_code = changed.get("status", reply.status_code)
+        self.headers = reply.headers
+        self.content_type = changed.get("content_type", reply.content_type)
+        body = {**(reply.json or {}), **changed.get("body", {})}
+        self.response = [json.dumps(body).encode()]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": 418},
+        {"content_type": "application/xml"},
+        {"body": {"colour": "red"}},
+        {"body": {"title": 1}},
+        {"body": {"created_at": "yesterday"}},
+        {"body": {"uri": "lists/1"}},
+    ],
+    ids=str,
+)
+def test_a_broken_promise_is_noticed(alice: Person, changed: dict[str, Any]) -> None:
+    operation = next(each for each in OPERATIONS if each.name == "get_list")
+    reply = alice.ask("GET", alice.make_list()["uri"])
+    here = "http://localhost"
+    assert contract.promises_broken(operation, Wrong(reply), here) == []
+    assert len(contract.promises_broken(operation, Wrong(reply, **changed), here)) == 1
+
+
+# -- where it is
+
+
+def test_programs_and_people_find_it_from_the_root(stranger: Person) -> None:
+    root = stranger.root
+    found = stranger.get(root["service_desc_uri"])
+    assert found["openapi"].startswith("3.1.")
+    assert found["servers"] == [{"url": "http://localhost"}]
+    page = stranger.ask("GET", root["service_doc_uri"])
+    assert page.content_type == "text/html; charset=utf-8"
+    assert root["service_desc_uri"] in page.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("application/vnd.oai.openapi+json", "application/vnd.oai.openapi+json"),
+        ("image/png", "application/json"),
+    ],
+)
+def test_it_is_never_refused(stranger: Person, accept: str | None, answered: str) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    reply = stranger.ask("GET", stranger.root["service_desc_uri"], headers=headers)
+    assert (reply.status_code, reply.content_type) == (200, answered)
+
+
+@pytest.mark.parametrize("name", ["service_desc_uri", "service_doc_uri"])
+def test_it_may_be_kept_and_asked_for_again(stranger: Person, name: str) -> None:
+    uri = stranger.root[name]
+    reply = stranger.ask("GET", uri)
+    assert reply.headers["Cache-Control"] == "public, max-age=86400"
+    assert reply.headers["Vary"] == "Accept, Origin"
+    again = stranger.ask("GET", uri, headers={"If-None-Match": reply.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_it_names_the_service_as_its_public_url_does(make_app: MakeApp) -> None:
+    client = make_app(public_url="https://example.org/todo").test_client()
+    reply = client.get("/api/v1/openapi.json")
+    assert reply.json == json.loads(json.dumps(document(PLACES, BASE)))
+
+
+def test_the_page_loads_nothing_from_elsewhere(stranger: Person) -> None:
+    page = stranger.ask("GET", stranger.root["service_doc_uri"])
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in page.text.replace("http://localhost", "")
+
+
+def test_the_command_prints_it() -> None:
+    printed = CliRunner().invoke(commands, ["openapi", "--base", BASE])
+    assert printed.exit_code == 0
+    assert json.loads(printed.output) == json.loads(json.dumps(document(PLACES, BASE)))
