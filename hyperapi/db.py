@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hyperapi.engines import Kind, Trouble, kind_of
 from hyperapi.models import Base
+from hyperapi.schema import unfit
 from hyperapi.settings import Settings
 
 database = SQLAlchemy(model_class=Base, disable_autonaming=True)
@@ -35,10 +36,18 @@ _Expression = Select[*tuple[Any, ...]] | UpdateBase
 
 _PAUSES = tuple(min(0.005 * 2**number, 0.32) for number in range(16))
 """Seconds to wait at most before a transaction is tried again, each time."""
+_LOOK_AT_SCHEMA_EVERY = 10.0
+"""Seconds after which a node notices that the database was migrated while it runs."""
+_MOST_LOST = 2
+"""How often one is tried on a new connection, before the database is said to be away."""
 
 
 class Busy(Exception):
     """The database did not serve us in time; nothing was changed, the same may be tried again."""
+
+
+class Unfit(Busy):
+    """The database is not one that this code can work on, until an operator has acted."""
 
 
 class Uncertain(Busy):
@@ -163,7 +172,11 @@ class _Transaction:
 
 
 class _Again(Exception):
-    """The database undid the transaction, or was lost before its end: it may be tried again."""
+    """The database undid the transaction because of others: it may be tried again."""
+
+
+class _Lost(_Again):
+    """The connection was lost before the end of the transaction: it may be tried on another."""
 
 
 class _Database:
@@ -177,6 +190,9 @@ class _Database:
         self._driver = engine.dialect.loaded_dbapi
         self._turn = threading.Lock() if kind.one_writer else None
         self._sound_since = 0.0
+        self._look_at_schema_at = 0.0
+        self._unfit: str | None = None
+        self.schema: str | None = None
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
 
@@ -185,17 +201,36 @@ class _Database:
 
         :raises Busy: when the database does not serve us in time.
         """
-        deadline = time.monotonic() + self.patience
+        if time.monotonic() >= self._look_at_schema_at:
+            self.look_at_schema()
+        if self._unfit is not None:
+            raise Unfit(self._unfit)
+        deadline, lost = time.monotonic() + self.patience, 0
         for pause in _PAUSES:
             try:
                 return self._try(work, writes)
             except _Again as failure:
                 reason = str(failure)
-            if time.monotonic() + pause > deadline:
+                lost += isinstance(failure, _Lost)
+            if lost > _MOST_LOST or time.monotonic() + pause > deadline:
                 break
             self.retries += 1
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - to part those who met
-        raise Busy(f"tried again and again: {reason}")
+        raise Busy(f"tried again, in vain: {reason}")
+
+    def look_at_schema(self) -> None:
+        """Find out at which migration the database is, and when to look again."""
+        try:
+            self.schema = self._try(_migration, writes=False)
+        except _Again as failure:
+            raise Busy(str(failure)) from failure
+        except self._driver.Error as error:
+            if not self._kind.lacks_table(error):
+                raise
+            self.schema = None
+        self._unfit = unfit(self.schema)
+        if self._unfit is None:
+            self._look_at_schema_at = time.monotonic() + _LOOK_AT_SCHEMA_EVERY
 
     def _try(self, work: Callable[[], Result], writes: bool) -> Result:
         if not writes:
@@ -259,7 +294,8 @@ class _Database:
         trouble = self._kind.trouble(error, writes)
         if trouble is Trouble.LOST:
             self._forget(connection)
-        if trouble in (Trouble.LOST, Trouble.CONFLICT):
+            raise _Lost(_in_one_line(error)) from error
+        if trouble is Trouble.CONFLICT:
             raise _Again(_in_one_line(error)) from error
         if trouble is Trouble.PASSING:
             raise Busy(_in_one_line(error)) from error
@@ -328,6 +364,16 @@ def write(work: Callable[[], Result]) -> Result:
     return _database().carry_through(work, writes=True)
 
 
+def schema() -> str | None:
+    """The last migration that the database has seen, found out anew.
+
+    :raises Unfit: when this code cannot work on it.
+    """
+    base = _database()
+    base.look_at_schema()
+    return base.carry_through(lambda: base.schema, writes=False)
+
+
 def writing() -> bool:
     """Is the transaction under way one that may change something?"""
     return _transaction().writes
@@ -341,6 +387,12 @@ def _database() -> _Database:
 def _transaction() -> _Transaction:
     found: _Transaction = g.transaction
     return found
+
+
+def _migration() -> str | None:
+    cursor = _transaction().cursor
+    row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
 
 
 def _in_one_line(error: Exception) -> str:

@@ -50,6 +50,9 @@ class Kind(Protocol):
         :param writes: was it in a transaction that may write?
         """
 
+    def lacks_table(self, error: Exception) -> bool:
+        """Does an error of the driver's say that there is no such table?"""
+
 
 def kind_of(settings: Settings) -> Kind:
     """The kind of database that the settings name.
@@ -108,6 +111,10 @@ class SQLite:
             return Trouble.LOST
         return Trouble.PASSING if code & 0xFF in self._PASSING else None
 
+    def lacks_table(self, error: Exception) -> bool:
+        """By SQLite's words: there is no code of its own for that."""
+        return str(error).startswith("no such table")
+
 
 class PostgreSQL:
     """A server that speaks PostgreSQL's protocol, by psycopg.
@@ -117,7 +124,7 @@ class PostgreSQL:
     """
 
     begin_to_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    begin_to_write = "BEGIN READ WRITE"
+    begin_to_write = "BEGIN"
     one_writer = False
 
     _CONFLICT = frozenset({"40001", "40P01"})  # serialization failure, deadlock
@@ -167,6 +174,10 @@ class PostgreSQL:
         if state.startswith(self._LOST):
             return Trouble.LOST
         return Trouble.PASSING if state.startswith(self._PASSING) else None
+
+    def lacks_table(self, error: Exception) -> bool:
+        """By its SQLSTATE, undefined table."""
+        return getattr(error, "sqlstate", None) == "42P01"
 
 
 _OID_OF_TEXT = 25

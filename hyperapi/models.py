@@ -123,6 +123,23 @@ def _as_shown_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"replace(to_char({instant} AT TIME ZONE 'UTC', '{pattern}'), '.000000Z', 'Z')"
 
 
+class database_clock(GenericFunction[datetime]):  # noqa: N801 - a function of SQL
+    """What time it is where the database is."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(database_clock, "sqlite")
+def _database_clock_sqlite(_: Any, __: SQLCompiler, **___: Any) -> str:
+    return "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+
+@compiles(database_clock, "postgresql")
+def _database_clock_postgresql(_: Any, __: SQLCompiler, **___: Any) -> str:
+    return "clock_timestamp()"
+
+
 class Folded(TypeDecorator[str]):
     """Text compared by code points on every database: SQLite's own way, PostgreSQL's "C"."""
 

@@ -175,7 +175,7 @@ class Settings:
     fresh_login_lifetime: int = _setting(
         "600", _number(1), "how old a sign-in may be that deletes its account"
     )
-    max_sessions: int = _setting("100", _number(1, 10000), "sessions that a user may have at once")
+    max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
     hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
     hashing_memory: int = _setting("19456", _number(8, 4194304), "KiB of memory that a hash takes")
     hashing_rounds: int = _setting("2", _number(1, 100), "passes that a hash makes over its memory")

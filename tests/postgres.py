@@ -105,8 +105,15 @@ class Server:
                 assert time.monotonic() < deadline, said
                 time.sleep(0.05)
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop it: at once, its clients cut off (or as if it crashed: SIGQUIT)."""
+    def stop(self) -> None:
+        """Stop it in good order, but at once: its clients are cut off."""
+        self._signal(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Stop it as if its machine had failed."""
+        self._signal(signal.SIGQUIT)
+
+    def _signal(self, how: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(_PATIENCE)

@@ -18,6 +18,7 @@ from flask import Flask
 
 from tests.recording import Recorder, recorded
 
+pytestmark = pytest.mark.only_on("sqlite")  # which a client cannot see
 HERE = Path(__file__).parent
 KETTING = HERE / "js" / "ketting.js"
 HALCHEMY = HERE / "halchemy_walk.py"

@@ -12,7 +12,7 @@ import hyperapi
 FOLDER = Path(hyperapi.__file__).parent
 
 LAYERS = (
-    ("clock", "text", "keys", "settings", "migrating"),
+    ("clock", "text", "keys", "settings", "migrating", "schema"),
     ("models",),
     ("db", "engines"),
     ("access",),

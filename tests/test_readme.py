@@ -97,5 +97,17 @@ def test_every_file_that_is_linked_exists() -> None:
     assert [link for link in links if not (FOLDER / link).exists()] == []
 
 
+@pytest.mark.parametrize(
+    "page", sorted((FOLDER / "docs").rglob("*.md")), ids=lambda page: page.name
+)
+def test_every_file_that_the_docs_name_is_there(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(r"`((?:hyperapi|alembic|tests|docs|benchmarks)/[\w./-]*)`", text)
+    assert [name for name in named if not (FOLDER / name).exists()] == []
+    modules = re.findall(r"`((?:\w+/)*\w+\.py)`", text)
+    places = (FOLDER, FOLDER / "hyperapi", FOLDER / "alembic", FOLDER / "benchmarks")
+    assert [name for name in modules if not any((at / name).exists() for at in places)] == []
+
+
 def test_make_serve_runs_the_command_that_is_told() -> None:
     assert "\t$(BIN)/hyperapi serve" in (FOLDER / "Makefile").read_text()

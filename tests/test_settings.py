@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from hyperapi import Settings, cli
+from hyperapi import Settings, create_app
 from hyperapi.settings import SettingsError, unknown_settings, variable
 
 EXAMPLE = Path(__file__).parent.with_name(".env.example")
@@ -203,6 +203,6 @@ def test_relative_places_do_not_move_when_the_process_does(
 
 def test_the_command_and_its_workers_read_the_same_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("HYPERAPI_TRUSTED_HOSTS=todo.example.org\n")
-    worker = cli.create_app()
+    worker = create_app()  # as each worker does
     assert worker.extensions["hyperapi.settings"] == Settings.read()
     assert worker.extensions["hyperapi.settings"].trusted_hosts == ("todo.example.org",)

@@ -15,10 +15,10 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi import journal
 from hyperapi.access import Reach, owned
 from hyperapi.clock import now
 from hyperapi.db import Statement
+from hyperapi.journal import burial, next_revision, unbury_moved
 from hyperapi.models import Instant, Task, TaskList
 from hyperapi.querying.page import Listing, Selected
 
@@ -36,7 +36,7 @@ def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]
     count = _counted(_count(listing, asked), values)
     different = _counted(_count(listing, asked, names), values) if names else 0
     if different:
-        first = journal.next_revision(reach, different)
+        first = next_revision(reach, different)
         moment = now()
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
@@ -44,7 +44,7 @@ def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]
             _burial(listing, asked, names).run(values)
         _change(listing, asked, names).run(values)
         if "list" in columns:
-            journal.unbury_moved(reach, columns["list"])
+            unbury_moved(reach, columns["list"])
     if different and {"list", "done"} & columns.keys():
         recount(reach)
     return count
@@ -55,7 +55,7 @@ def delete_selected(reach: Reach, selected: Selected) -> int:
     listing, asked = selected.listing, selected.asked
     count = _counted(_count(listing, asked), selected.values)
     if count:
-        first = journal.next_revision(reach, count)
+        first = next_revision(reach, count)
         values = {**selected.values, "before": first - 1, "moment": now()}
         _burial(listing, asked).run(values)
         selected.delete()
@@ -101,7 +101,7 @@ def _burial(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Sta
 
     They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
     """
-    return journal.burial(*_conditions(listing, asked, names), moved=bool(names))
+    return burial(*_conditions(listing, asked, names), moved=bool(names))
 
 
 @lru_cache(maxsize=256)

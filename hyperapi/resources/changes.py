@@ -25,7 +25,12 @@ from hyperapi.models import Task, TaskList, Tombstone
 from hyperapi.querying.cursor import Cursors, Towards
 from hyperapi.querying.cursor import Place as Position
 from hyperapi.querying.page import Parameter, QueryReader, whole_number
-from hyperapi.resources import lists, tasks
+from hyperapi.resources.lists import LIST
+from hyperapi.resources.lists import SEEN as LIST_SEEN
+from hyperapi.resources.lists import representer as list_representer
+from hyperapi.resources.tasks import SEEN as TASK_SEEN
+from hyperapi.resources.tasks import TASK
+from hyperapi.resources.tasks import representer as task_representer
 from hyperapi.web.news import news, revision_of
 from hyperapi.web.preferences import seconds_to_wait
 from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
@@ -279,7 +284,7 @@ def _change(kind: str, resource: Resource) -> Change:
 
 def _gone(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
     """Tombstones; what moved to another list is gone only for who sees no other."""
-    uris = {"list": lists.LIST.uri_of(), "task": tasks.TASK.uri_of()}
+    uris = {"list": LIST.uri_of(), "task": TASK.uri_of()}
     for revision, kind, key, deleted_at in _BURIED[reach.bound].rows(values):
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
@@ -339,9 +344,9 @@ def _buried(bound: bool) -> Statement:
 
 _BURIED = {bound: _buried(bound) for bound in (False, True)}
 _LIVE = {
-    kind: (
-        module.representer,
-        {bound: _newest(model, bound, module.SEEN) for bound in (False, True)},
+    kind: (representer, {bound: _newest(model, bound, seen_) for bound in (False, True)})
+    for kind, representer, model, seen_ in (
+        ("list", list_representer, TaskList, LIST_SEEN),
+        ("task", task_representer, Task, TASK_SEEN),
     )
-    for kind, module, model in (("list", lists, TaskList), ("task", tasks, Task))
 }

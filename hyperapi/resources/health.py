@@ -1,39 +1,64 @@
-"""Is the service alive, and can it serve? For those who run it."""
+"""Is the service alive, and can it serve? For those who run it, and for what they put in front.
+
+Both are open to everybody, so they say little: the log tells the rest.
+"""
+
+from datetime import timedelta
+from typing import Literal
 
 from sqlalchemy import select
 
-from hyperapi.db import Busy, Statement
+from hyperapi import schema
+from hyperapi.clock import now
+from hyperapi.db import Busy, Statement, read
+from hyperapi.db import schema as database_schema
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
-from hyperapi.models import User
+from hyperapi.models import database_clock
 from hyperapi.web.routing import OPEN, Place
 
-_ANY_USER = Statement(select(User.key).limit(1))
+_CLOCK = Statement(select(database_clock()))
+_MOST_SKEW = timedelta(seconds=30)
+"""How far our clock may be from the database's. A token from further ahead is refused elsewhere."""
 
 LIVE = Place("live", "/health/live", prefix="")
 READY = Place("ready", "/health/ready", prefix="")
 
 
-class HealthMembers(Members):
-    """How the service is."""
+class LiveMembers(Members):
+    """That the service is there."""
 
-    status: str
-
-
-LIVE.shows = READY.shows = Kind("Health", HealthMembers)
+    status: Literal["alive"]
 
 
-@LIVE.on("GET", scope=OPEN)
+class ReadyMembers(Members):
+    """That the service can serve, and what was looked at: the database's migrations may be those
+    of this code, or newer ones that it can live with."""
+
+    status: Literal["ready"]
+    database: Literal["answers"]
+    migrations: Literal["as expected", "newer"]
+    clock: Literal["right"]
+
+
+LIVE.shows = Kind("Live", LiveMembers)
+READY.shows = Kind("Ready", ReadyMembers)
+
+
+@LIVE.on("GET", scope=OPEN, alone=True)
 def get_live() -> Resource:
     """The process answers."""
     return Resource(LIVE.uri(), {"status": "alive"})
 
 
-@READY.on("GET", scope=OPEN)
+@READY.on("GET", scope=OPEN, alone=True)
 def get_ready() -> Resource:
-    """The database answers, and has the tables that are asked of it; otherwise 503."""
-    try:
-        _ANY_USER.rows({})
-    except Exception as error:  # every driver has failures of its own
-        raise Busy(f"not ready: {error}") from error
-    return Resource(READY.uri(), {"status": "ready"})
+    """The database answers, its tables are those asked of it, and clocks agree; otherwise 503."""
+    present = database_schema()
+    assert present is not None, "or it would be unfit"
+    skew = now() - read(lambda: _CLOCK.rows({})[0][0])
+    if abs(skew) > _MOST_SKEW:
+        raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
+    migrations = "newer" if schema.newer(present) else "as expected"
+    members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
+    return Resource(READY.uri(), members)

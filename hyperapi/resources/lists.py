@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
-from hyperapi import journal
 from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.guard import asker, demand
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement
 from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
+from hyperapi.journal import bury_list, next_revision, unbury
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from hyperapi.querying import filters
@@ -201,7 +201,7 @@ def change_list(changes: ListChanges, key: str) -> Resource:
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
     find_list(key)
-    journal.bury_list(asker().reach, key)
+    bury_list(asker().reach, key)
     remove(TaskList, asker().reach, key, SEEN)
     return no_content()
 
@@ -238,8 +238,8 @@ _COUNT = Statement(
 
 def _insert(key: str, new: NewList) -> AnyRow:
     reach, moment = asker().reach, now()
-    revision = journal.next_revision(reach)
-    journal.unbury(reach, key, key)
+    revision = next_revision(reach)
+    unbury(reach, key, key)
     return add(
         TaskList,
         reach,
@@ -267,7 +267,7 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=journal.next_revision(reach),
+        revision=next_revision(reach),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
 
-from hyperapi import journal
 from hyperapi.access import add, add_many, change, find, remove, seen
 from hyperapi.auth.guard import asker
 from hyperapi.clock import now, write_instant
 from hyperapi.db import AnyRow, Clash
 from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
+from hyperapi.journal import bury, next_revision, unbury
 from hyperapi.keys import new_key, new_keys
 from hyperapi.models import Task, TaskList
 from hyperapi.querying import filters
@@ -58,7 +58,16 @@ Description = Annotated[Text, Field(title="Description", max_length=10_000)]
 Done = Annotated[bool, Field(title="Done")]
 DueAt = Annotated[InstantText | None, Field(title="Due")]
 Priority = Annotated[Literal["none", "low", "medium", "high"], Field(title="Priority")]
-Tag = Annotated[Text, Field(min_length=1, max_length=LONGEST_TAG, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_LINE = r"^[^\u0000-\u001f\u007f]+$"
+Tag = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=LONGEST_TAG,
+        pattern=_LINE,
+        json_schema_extra={"pattern": _LINE},
+    ),
+]
 Tags = Annotated[list[Tag], AfterValidator(_as_set), Field(title="Tags", max_length=20)]
 ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"})]
 
@@ -390,7 +399,7 @@ def delete_task(key: str) -> Reply:
     row = remove(Task, reach, key, SEEN)
     if row is None:
         raise NotFound
-    journal.bury(reach, journal.next_revision(reach), "task", key, row.list, moved=False)
+    bury(reach, next_revision(reach), "task", key, row.list, moved=False)
     _count(row.list, row.done, -1)
     return no_content()
 
@@ -419,8 +428,8 @@ def _list_named(uri: str) -> str:
 def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     reach = asker().reach
     values = {**_new_columns(members, now()), **fixed}
-    revision = journal.next_revision(reach)
-    journal.unbury(reach, key, values["list"])
+    revision = next_revision(reach)
+    unbury(reach, key, values["list"])
     try:
         row = add(Task, reach, SEEN, key=key, revision=revision, **values)
     except Clash:
@@ -432,7 +441,7 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
 def _made(list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
     reach, moment = asker().reach, now()
-    first = journal.next_revision(reach, len(new.tasks))
+    first = next_revision(reach, len(new.tasks))
     keys = new_keys(len(new.tasks))
     rows = [
         {
@@ -468,7 +477,7 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     reach, moment = asker().reach, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = journal.next_revision(reach)
+    revision = next_revision(reach)
     row = change(
         Task,
         reach,
@@ -482,8 +491,8 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")
     if row.list != current.list:
-        journal.bury(reach, revision, "task", row.key, current.list, moved=True)
-        journal.unbury(reach, row.key, row.list)
+        bury(reach, revision, "task", row.key, current.list, moved=True)
+        unbury(reach, row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
         _count(current.list, current.done, -1)
         _count(row.list, row.done, 1)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import MISSING, BeforeValidator, Field
+from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.access import Reach, add, change, find, remove, seen
 from hyperapi.auth.grants import PasswordText
@@ -62,7 +62,11 @@ Username = Annotated[
 ]
 Address = Annotated[
     Text,
-    Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", json_schema_extra={"format": "idn-email"}),
+    Field(
+        max_length=254,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        json_schema_extra={"format": "idn-email", "pattern": r"^[^@\s\u0000]+@[^@\s\u0000]+$"},
+    ),
 ]
 Email = Annotated[Address | None, Field(title="E-mail address")]
 NewPassword = Annotated[
@@ -88,9 +92,15 @@ class Registration(Body):
     email: Email = None
 
 
+_WITH_THE_PRESENT_ONE = ConfigDict(
+    json_schema_extra={"dependentRequired": {"password": ["current_password"]}}
+)
+
+
 class WholeUser(Body):
     """A user as it is to be, whole; the password stays when none is sent."""
 
+    model_config = _WITH_THE_PRESENT_ONE
     read_only = frozenset({"created_at", "updated_at"})
 
     username: Username
@@ -101,6 +111,8 @@ class WholeUser(Body):
 
 class UserChanges(Body):
     """What is to be different about a user."""
+
+    model_config = _WITH_THE_PRESENT_ONE
 
     username: Username | MISSING = MISSING
     email: Email | MISSING = MISSING
@@ -115,7 +127,7 @@ class UserMembers(Members):
     """A user, as it sees itself."""
 
     username: str
-    email: Email
+    email: str | None
     created_at: Instant
     updated_at: Instant
 

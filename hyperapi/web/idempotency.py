@@ -72,7 +72,8 @@ def keep_reply(reach: Reach, key: str, body: bytes, response: Response) -> None:
 
 
 def _identity(reach: Reach, key: str) -> dict[str, str]:
-    return {"of_owner": reach.owner, "target": request.path, "key": key}
+    within = "" if reach.only_list is None else f" {reach.only_list}"  # sees no other's replies
+    return {"of_owner": reach.owner, "target": request.path + within, "key": key}
 
 
 def _asked(body: bytes) -> bytes:
