@@ -1,4 +1,8 @@
-"""hyperapi: a hypermedia to-do API with token authentication."""
+"""hyperapi: a hypermedia to-do API with token authentication.
+
+The server's names are found when they are first asked for, so that the client and its command
+start without it.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,7 +17,6 @@ _HOMES = {"Settings": "hyperapi.settings", "create_app": "hyperapi.app"}
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when they are first used: a client does without the server."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
