@@ -27,6 +27,7 @@ from hyperapi.models import Session, User
 from hyperapi.openapi import document
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
+from hyperapi.sandbox.server import start as start_sandbox
 from hyperapi.settings import Settings, SettingsError, unknown_settings
 from hyperapi.web.news import close_on_signals
 from hyperapi.web.problems import Problem
@@ -34,6 +35,10 @@ from hyperapi.web.requestlog import write_json_lines
 from hyperapi.web.routing import operations
 
 _SECONDS_TO_DRAIN = 30
+_SLOW_CLIENTS = 64
+"""Threads of a worker for those that are slow to send a body, or wait for a turn."""
+_OTHER_CONNECTIONS = 512
+"""Connections that a worker keeps open beside its readers'; also where nothing is under way."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +51,7 @@ def main() -> None:
     """Run a command; what cannot be done is said in one line, with exit status 1."""
     try:
         commands()
-    except (SettingsError, Busy) as error:
+    except (SettingsError, Busy, migrating.MigrationError) as error:
         sys.exit(f"hyperapi: {error}")
 
 
@@ -59,8 +64,10 @@ def serve() -> None:
         _upgrade(settings)
     # A worker that is started again later must not have keys that the others do not know.
     os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
-    workers = settings.workers or len(os.sched_getaffinity(0))
+    workers = settings.workers or _cores()
     click.echo(f"hyperapi: {workers} workers on http://{settings.host}:{settings.port}/", err=True)
+    # It warns of many threads. Most of ours wait, and those that work take turns.
+    logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
     Granian(
         "hyperapi.cli:application",
         factory=True,
@@ -68,7 +75,8 @@ def serve() -> None:
         address=settings.host,
         port=settings.port,
         workers=workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + settings.readers + _SLOW_CLIENTS,
+        backpressure=settings.readers + _OTHER_CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=_SECONDS_TO_DRAIN,
         log_level=LogLevels.warning,
@@ -85,6 +93,19 @@ def application() -> Flask:
     close_on_signals(app)
     keep_house(app)
     return app
+
+
+@commands.command()
+@click.option("--users", default="", metavar="NAME,...", help="Users to begin with.")
+@click.option("--seed", type=click.Path(path_type=Path), help="A JSON file to begin with.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 is any that is free.")
+def sandbox(users: str, seed: Path | None, port: int) -> None:
+    """Serve a throw-away database for tests, and end with whoever started this.
+
+    When it answers, it prints one line of JSON: its root, and its users with their tokens.
+    """
+    names = [name.strip() for name in users.split(",") if name.strip()]
+    start_sandbox(names, seed, port)
 
 
 @commands.command()
@@ -211,6 +232,13 @@ def openapi(base: str | None) -> None:
         settings = _settings()
         base = settings.public_url or f"http://{settings.host}:{settings.port}"
     click.echo(json.dumps(document(PLACES, base.rstrip("/")), indent=2, ensure_ascii=False))
+
+
+def _cores() -> int:
+    """How many processors this process may use, where the system tells; else how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _settings() -> Settings:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
 PREFIX = "HYPERAPI_"
+_OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}
 
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
@@ -132,6 +133,9 @@ class Settings:
     port: int = _setting("5000", _number(0, 65535), "port that `hyperapi serve` listens on")
     workers: int = _setting("0", _number(0, 256), "worker processes; 0 is one per core")
     threads: int = _setting("4", _number(1, 1000), "requests that one worker works on at once")
+    readers: int = _setting(
+        "256", _number(0, 10000), "clients that may wait for changes at one worker"
+    )
     instance: str = _setting("instance", _text, "folder of the embedded database and its key")
     database_url: str = _setting(
         "", _database_url, "database; empty is SQLite in the instance folder", secret=True
@@ -209,8 +213,7 @@ class Settings:
         :raises SettingsError: for a value that cannot be used, naming it.
         """
         if environment is None:
-            stored = {name: value or "" for name, value in dotenv_values(".env").items()}
-            environment = {**stored, **os.environ}
+            environment = surroundings()
         chosen = {
             each.name: _parse(each, environment[variable(each)])
             for each in fields(cls)
@@ -267,6 +270,12 @@ class Settings:
             raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
 
 
+def surroundings() -> dict[str, str]:
+    """The environment over ``.env``: where settings are looked for."""
+    stored = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**stored, **os.environ}
+
+
 def variable(setting: Field[Any]) -> str:
     """The environment variable of a field of :class:`Settings`."""
     return PREFIX + setting.name.upper()
@@ -274,7 +283,7 @@ def variable(setting: Field[Any]) -> str:
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none: misspelt, or of another version."""
-    known = {variable(each) for each in fields(Settings)}
+    known = {variable(each) for each in fields(Settings)} | _OF_THE_CLIENT
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
