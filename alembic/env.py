@@ -1,25 +1,36 @@
 """Runs migrations, for ``hyperapi upgrade`` and for the ``alembic`` command alike."""
 
+import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hyperapi import models
 from hyperapi.settings import Settings
 
+_TURN = 7_307_310_417  # any number, as long as nobody else's locks have it
+_PATIENCE = "3s"
+
+_log = logging.getLogger("hyperapi.migrating")
+
 
 def run() -> None:
-    """Bring the database to the wanted revision, in one transaction."""
+    """Bring the database to the wanted revision, in one transaction; one node after the other."""
     url = context.config.attributes.get("url") or Settings.read().database_url
     engine = create_engine(url, poolclass=NullPool)
     embedded = engine.dialect.name == "sqlite"
     if embedded:
         event.listen(engine, "connect", _without_foreign_keys)
         event.listen(engine, "begin", _take_write_lock)
-    with engine.connect() as connection:
+    with _turn(engine), engine.connect() as connection:
+        if not embedded:
+            connection.exec_driver_sql(f"SET lock_timeout = '{_PATIENCE}'")
         context.configure(
             connection=connection,
             target_metadata=models.Base.metadata,
@@ -34,6 +45,25 @@ def run() -> None:
                 _check_foreign_keys(connection)
         connection.commit()
     engine.dispose()
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Wait until no other node migrates. SQLite's lock on the whole database does that anyway.
+
+    Engines that only speak PostgreSQL's protocol may know no such locks.
+    """
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            connection.execute(select(func.pg_advisory_lock(_TURN)))
+        except DBAPIError as error:
+            if connection.invalidated:
+                raise
+            _log.warning("no other node must migrate now: there are no advisory locks (%s)", error)
+        yield
 
 
 def _own_types(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:

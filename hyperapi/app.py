@@ -1,6 +1,6 @@
 """The application, put together from its parts in the order in which a request meets them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask, Request, redirect
@@ -15,7 +15,8 @@ from hyperapi.querying.cursor import Cursors
 from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.settings import Settings
-from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog
+from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog, turns
+from hyperapi.web.routing import Place
 
 
 class _Application(Flask):
@@ -39,10 +40,11 @@ class _NoSessions(SessionInterface):
 _NO_SESSION = NullSession()
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> Flask:
     """A WSGI application that serves the API.
 
     :param settings: what the operator chose; read from the environment when it is not given.
+    :param also: resources beside those of the API.
     """
     settings = settings or Settings.read()
     app = _Application("hyperapi", static_folder=None)
@@ -59,9 +61,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     proxy.init_app(app, settings)
     ratelimit.init_app(app, settings)
     news.init_app(app, settings)
+    turns.init_app(app, settings)
     db.init_app(app, settings)
     problems.init_app(app)
-    answer.register(app, PLACES)
+    answer.register(app, [*PLACES, *also])
     documents.init_app(app)
     app.add_url_rule("/", "home", _home)
     return app

@@ -34,6 +34,11 @@ def move(by: timedelta) -> None:
     _offset = by
 
 
+def ahead_by() -> timedelta:
+    """How far this process's clock is ahead of the machine's."""
+    return _offset
+
+
 def parse_instant(text: str) -> datetime:
     """Read an RFC 3339 date-time with an offset, as UTC; digits past microseconds are dropped.
 

@@ -23,7 +23,7 @@ def hold(app: Flask, broken: list[str]) -> None:
     def check(response: Response) -> Response:
         place = _BY_ENDPOINT.get(request.url_rule.endpoint) if request.url_rule else None
         method = "GET" if request.method == "HEAD" else request.method
-        operation = place and place.operations.get(method)
+        operation = place.operations.get(method) if place else None
         if operation is not None:
             said = f"{request.method} {request.path} {response.status_code}"
             found = promises_broken(operation, response, _base())

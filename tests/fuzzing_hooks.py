@@ -8,6 +8,7 @@ there is somebody new.
 import os
 from dataclasses import dataclass, field
 from itertools import count
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +16,9 @@ import httpx
 import schemathesis
 from schemathesis import AuthContext, Case, HookContext
 
+AnyCase = Case[Any]
 ROOT = os.environ.get("FUZZED_ROOT", "http://127.0.0.1:5000/api/v1/")
-_PASSWORD = "correct horse battery staple"  # noqa: S105 - of nobody
+_PASSWORD = "correct horse battery staple"
 
 
 @dataclass
@@ -27,17 +29,13 @@ class Somebody:
     token: str = ""
     root: dict[str, Any] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)
+    is_there: bool = False
+    lock: Lock = field(default_factory=Lock)
 
     def ask(self, method: str, uri: str, **request: Any) -> httpx.Response:
         """Send a request, with the token if there is one."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return self.client.request(method, uri, headers=headers, **request)
-
-    def is_there(self) -> bool:
-        """Is the token good for everything, and is there what it is to be used on?"""
-        return bool(self.token) and all(
-            self.ask("GET", uri).status_code == 200 for uri in self.uris.values()
-        )
 
     def begin(self) -> None:
         """Register, sign in, and make a list with a task."""
@@ -51,6 +49,7 @@ class Somebody:
         task = self.ask("POST", made["tasks_uri"], json={"title": "Milk"}).json()
         named = {"user": user, "token": token, "list": made, "task": task}
         self.uris = {name: document["uri"] for name, document in named.items()}
+        self.is_there = True
 
 
 SOMEBODY = Somebody()
@@ -61,18 +60,19 @@ _COUNTED = count()
 class SignedIn:
     """The token of somebody who is there."""
 
-    def get(self, case: Case, context: AuthContext) -> str:
-        if not SOMEBODY.is_there():
-            SOMEBODY.begin()
-        return SOMEBODY.token
+    def get(self, case: AnyCase, context: AuthContext) -> str:
+        with SOMEBODY.lock:
+            if not SOMEBODY.is_there:
+                SOMEBODY.begin()
+            return SOMEBODY.token
 
-    def set(self, case: Case, data: str, context: AuthContext) -> None:
+    def set(self, case: AnyCase, data: str, context: AuthContext) -> None:
         if not os.environ.get("FUZZED_BY_A_STRANGER"):
-            case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+            case.headers["Authorization"] = f"Bearer {data}"
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> None:
     """Make sense of a request where a schema alone cannot."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
@@ -83,13 +83,20 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         case.headers["Idempotency-Key"] = str(uuid4())
 
 
-def _name_what_is_there(case: Case) -> None:
+@schemathesis.hook
+def after_call(context: HookContext, case: AnyCase, response: schemathesis.Response) -> None:
+    """Look for somebody new when what this one had may be gone."""
+    if response.status_code < 300 and (case.method == "DELETE" or "/users/" in case.path):
+        SOMEBODY.is_there = False
+
+
+def _name_what_is_there(case: AnyCase) -> None:
     kind = case.path.rpartition("/{key}")[0].rpartition("/")[2].removesuffix("s")
     if kind in SOMEBODY.uris and next(_COUNTED) % 3 == 0:
         case.path_parameters = {"key": SOMEBODY.uris[kind].rpartition("/")[2]}
 
 
-def _ask_sensibly(case: Case) -> None:
+def _ask_sensibly(case: AnyCase) -> None:
     """Cursors come from links; what is done to many things needs a filter."""
     query = case.query or {}
     for name in ("cursor", "since"):
@@ -99,7 +106,7 @@ def _ask_sensibly(case: Case) -> None:
     case.query = query
 
 
-def _send_sensibly(case: Case) -> None:
+def _send_sensibly(case: AnyCase) -> None:
     """Tasks are on lists that are there; a new password wants the present one."""
     if not isinstance(case.body, dict):
         return
@@ -108,4 +115,3 @@ def _send_sensibly(case: Case) -> None:
     if "password" in case.body and "/users/" in case.path:
         case.body["current_password"] = _PASSWORD
         case.body["password"] = _PASSWORD
-

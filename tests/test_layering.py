@@ -31,12 +31,13 @@ LAYERS = (
     ("resources",),
     ("app",),
     ("hyperapi",),  # the public names
+    ("sandbox",),
     ("cli",),
 )
 """From the bottom to the top. A module belongs to the longest name that it begins with; it may
 import what is below, and its neighbours in the same layer as long as that leads in no circle."""
 
-APART = ("client", "command")
+APART = ("client", "command", "testing")
 """What stands beside the layers: it knows the service by its root URI alone."""
 
 GENERAL = ("hypermedia", "querying", "web")
@@ -190,10 +191,14 @@ def test_only_the_settings_read_the_environment() -> None:
         }
     }
     of_the_service = {name for name in reading if layer_of(name) is not None}
-    assert of_the_service == {"settings", "cli"}  # the command points out what is no setting
+    # The command points out what is no setting; a sandbox tells its worker by the environment.
+    assert of_the_service == {"settings", "cli", "sandbox.server"}
 
 
-@pytest.mark.parametrize(("apart", "allowed"), [("client", {"client"}), ("command", set(APART))])
+@pytest.mark.parametrize(
+    ("apart", "allowed"),
+    [("client", {"client"}), ("command", {"client", "command"}), ("testing", {"client"})],
+)
 def test_what_stands_apart_imports_nothing_of_the_service(apart: str, allowed: set[str]) -> None:
     for name, others in graph().items():
         if belongs(name, apart):

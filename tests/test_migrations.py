@@ -11,12 +11,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Inspector, create_engine, inspect, text
+from sqlalchemy import Connection, Inspector, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from hyperapi import migrating
 from hyperapi.models import Base, Session, Task, TaskList, User
 from tests.conftest import Person
+from tests.databases import POSTGRESQL, Stores, as_setting
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -186,6 +187,16 @@ def test_every_key_of_what_is_somebodys_begins_with_its_owner(url: str) -> None:
     with schema(url) as found:
         assert {"users", "sessions", "lists", "tasks"} <= set(found.get_table_names())
         assert ownerless(found) == []
+
+
+def test_on_postgresql_the_tables_are_what_the_models_say_and_begin_with_their_owner_too(
+    stores: Stores, tmp_path: Path
+) -> None:
+    with stores.of(POSTGRESQL).fresh(tmp_path) as url, schema(as_setting(url)) as found:
+        assert ownerless(found) == []
+        assert isinstance(found.bind, Connection)
+        context = MigrationContext.configure(found.bind, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ like. As a form: a token request of OAuth 2 (RFC 6749). As a Basic header with n
 
 from base64 import b64decode
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from flask import request
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
@@ -143,13 +143,20 @@ class Derivation(_TokenWishes):
     list_uri: ListUri | MISSING = MISSING
 
 
-_OPEN_ENDED = ConfigDict(json_schema_extra={"additionalProperties": True})
+def _as_token_request(schema: dict[str, Any]) -> None:
+    """Members that are not known are passed over, and those without a value count as absent."""
+    schema["additionalProperties"] = True
+    for name in schema["properties"].keys() - set(schema["required"]):
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], {"const": ""}]}
+
+
+_TOKEN_REQUEST = ConfigDict(json_schema_extra=_as_token_request)
 
 
 class PasswordGrant(SignIn):
     """Credentials as OAuth 2 client libraries send them (RFC 6749 §4.3)."""
 
-    model_config = _OPEN_ENDED
+    model_config = _TOKEN_REQUEST
     answers_in: ClassVar[str | None] = JSON
 
     grant_type: Literal["password"]
@@ -158,7 +165,7 @@ class PasswordGrant(SignIn):
 class RefreshGrant(Refresh):
     """A refresh token as OAuth 2 client libraries send it (RFC 6749 §6)."""
 
-    model_config = _OPEN_ENDED
+    model_config = _TOKEN_REQUEST
     answers_in: ClassVar[str | None] = JSON
 
     grant_type: Literal["refresh_token"]
@@ -183,7 +190,9 @@ def _from_form(body: bytes) -> Body:
                 "unsupported_grant_type", f"grant_type must be {' or '.join(_GRANTS)}"
             )
         fields = form_fields(kind, body)
-        return kind.of({name: fields[name] for name in kind.model_fields if fields.get(name)})
+        absent = ("", None)
+        sent = {name: fields[name] for name in kind.model_fields if fields.get(name) not in absent}
+        return kind.of(sent)
     except Invalid as problem:
         raise OAuthError.invalid_request(problem) from None
     except Malformed as problem:

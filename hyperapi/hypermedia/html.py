@@ -35,7 +35,10 @@ def name_of(resource: Resource) -> str:
         if resource.members.get(member):
             return str(resource.members[member])
     named = next((member for member in _NAMES if member in resource.members), None)
-    return f"(no {named})" if named else (resource.items_name or "Resource").capitalize()
+    if named:
+        return f"(no {named})"
+    held = resource.items_name if resource.entries is None else "changes"
+    return (held or "resource").capitalize()
 
 
 def _lead_of(resource: Resource) -> str:

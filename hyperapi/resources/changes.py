@@ -31,17 +31,19 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import SEEN as TASK_SEEN
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.web.news import news, revision_of
+from hyperapi.web.news import news
 from hyperapi.web.preferences import seconds_to_wait
 from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.web.replies import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.web.routing import READ, Place
+from hyperapi.web.turns import turns
 
 CHANGES = Place("changes", "/changes")
 
 MOST = 100
 LONGEST_WAIT = 30
 _HEARTBEAT = 10.0
+_COMMENT = b":\n\n"
 
 # -- what may be asked
 
@@ -140,9 +142,11 @@ def get_changes(question: Question) -> Reply | Response:
     if g.media_type == EVENT_STREAM:
         return _stream(question)
     wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
-    with news().place() if wait else ExitStack() as has_place:
-        found = _awaited(question, wait if has_place is True else 0)
-    waited = [("Preference-Applied", f"wait={wait}")] if wait and has_place is True else []
+    if not wait:
+        return Reply(_page(question, read(lambda: _changes(question))))
+    with news().place(asker().user) as has_place:
+        found = _awaited(question, wait if has_place else 0)
+    waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
     return Reply(_page(question, found), headers=waited)
 
 
@@ -154,12 +158,8 @@ def _awaited(question: Question, seconds: int) -> News:
         left = deadline - time.monotonic()
         if found.changes or left <= 0 or news().closing:
             return found
-        _wait(found, left)
-
-
-def _wait(found: News, seconds: float) -> None:
-    user = asker().user
-    news().wait(seconds, lambda: revision_of(user) != found.revision)
+        with turns().aside():
+            news().wait(asker().user, found.revision, left)
 
 
 def _page(question: Question, found: News) -> Resource:
@@ -192,7 +192,7 @@ def _stream(question: Question) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(news().place()):
+    if not held.enter_context(news().place(asker().user)):
         raise TooManyReaders(headers=[("Retry-After", "5")])
     response = Response(
         stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
@@ -215,19 +215,29 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
         yield _event("resync", "", {"first_uri": CHANGES.uri()})
     while not news().closing:
         try:
-            found = read(partial(_changes, question))
+            with turns().turn():
+                found = read(partial(_changes, question))
+                told = b"".join(_told(found))
         except Busy:
-            news().wait(1, lambda: False)
+            news().pause(1)
+            yield _COMMENT
             continue
-        for change in found.changes:
-            at = _cursor(Spot(change.revision, found.spot.began))
-            entry = change.entry
-            shown = None if entry.resource is None else plain.shape(entry.resource)
-            yield _event("change", at, {**entry.members, "resource": shown})
+        if told:
+            yield told
         question = Question(_cursor(found.spot), question.limit)
-        if not found.more:
-            _wait(found, _HEARTBEAT)
-            yield b":\n\n"
+        if found.more:
+            continue
+        came = news().wait(asker().user, found.revision, _HEARTBEAT)
+        if not (came and found.changes):
+            yield _COMMENT
+
+
+def _told(found: News) -> Iterator[bytes]:
+    for change in found.changes:
+        at = _cursor(Spot(change.revision, found.spot.began))
+        entry = change.entry
+        shown = None if entry.resource is None else plain.shape(entry.resource)
+        yield _event("change", at, {**entry.members, "resource": shown})
 
 
 def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:

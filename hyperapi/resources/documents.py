@@ -97,8 +97,11 @@ def _page() -> Template:
     return Template((_OURS / "page.html").read_text())
 
 
-@cache
 def _written() -> str:
     """The document, with every URI as in the examples: writing it takes longer than replacing."""
-    places: list[Place] = current_app.extensions["hyperapi.places"]
-    return orjson.dumps(document(places, EXAMPLES_BASE)).decode()
+    kept = current_app.extensions
+    if "hyperapi.openapi" not in kept:
+        places: list[Place] = kept["hyperapi.places"]
+        kept["hyperapi.openapi"] = orjson.dumps(document(places, EXAMPLES_BASE)).decode()
+    found: str = kept["hyperapi.openapi"]
+    return found

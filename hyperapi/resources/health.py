@@ -3,13 +3,12 @@
 Both are open to everybody, so they say little: the log tells the rest.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select
 
 from hyperapi import schema
-from hyperapi.clock import now
 from hyperapi.db import Busy, Statement, read
 from hyperapi.db import schema as database_schema
 from hyperapi.hypermedia.kind import Kind, Members
@@ -56,7 +55,7 @@ def get_ready() -> Resource:
     """The database answers, its tables are those asked of it, and clocks agree; otherwise 503."""
     present = database_schema()
     assert present is not None, "or it would be unfit"
-    skew = now() - read(lambda: _CLOCK.rows({})[0][0])
+    skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if schema.newer(present) else "as expected"

@@ -1,5 +1,7 @@
 """The root: the one URI that a client has to know."""
 
+from flask import current_app
+
 from hyperapi.auth.guard import asker_or_none
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
@@ -38,6 +40,7 @@ def get_root() -> Resource:
     who = asker_or_none()
     links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
     links |= {"service-desc": uri("openapi"), "service-doc": uri("docs")}
+    links |= {name: uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())}
     if who is not None:
         links["user"] = uri("user", who.user)
     templates = {name: uri_template(name) for name in ("list", "task")}

@@ -52,6 +52,7 @@ from hyperapi.web.replies import (
     shown,
 )
 from hyperapi.web.routing import OPEN, PUBLIC, Operation, Place
+from hyperapi.web.turns import turns
 from hyperapi.web.uris import base
 
 _MOST_PARAMETERS = 200
@@ -119,8 +120,8 @@ def answer(operation: Operation, keys: dict[str, str]) -> Response:
 
     within = write if operation.writes else read
     response = work() if operation.alone else within(work)
-    if operation.writes:
-        news().tell()
+    if operation.writes and claims is not None:
+        news().tell(claims.owner)
     if claims is not None and operation.method != "DELETE":
         stamp(g.asker)
     return response
@@ -234,9 +235,13 @@ def _check_preconditions(operation: Operation, media_type: str, keys: dict[str, 
     required = operation.place.guarded and settings().require_if_match
     if match is None and none_match is None and not required:
         return
+    for given in (match, none_match):
+        if given is not None:
+            names_version(given, ())  # that it is no list of tags is told before anything else
     current = _current(operation, keys)
     if current is None:
-        if match is not None and operation.method == "PUT":
+        makes = operation.method == "PUT" and 201 in (operation.answers or ())
+        if makes and match is not None:
             raise PreconditionFailed("There is nothing here yet.", current=None)
         return
     states = _states(current)
@@ -318,7 +323,8 @@ def read_body() -> bytes:
     if length > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     ends = request.environ.get("wsgi.input_terminated")
-    body = request.environ["wsgi.input"].read(MOST_BYTES + 1 if ends else length)
+    with turns().aside():
+        body = request.environ["wsgi.input"].read(MOST_BYTES + 1 if ends else length)
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     return bytes(body)

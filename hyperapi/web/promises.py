@@ -68,8 +68,10 @@ _Header = tuple[str, str, dict[str, Any]]
 """Name, meaning, and JSON Schema."""
 
 _TAGS = {
-    "type": "string",
-    "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$',
+    "anyOf": [
+        {"type": "string", "const": "*"},
+        {"type": "string", "pattern": r'^(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*$'},
+    ],
     "examples": ['"1.0b4f3c2a"'],
 }
 _IF_NONE_MATCH: _Header = (

@@ -24,6 +24,7 @@ HOSTILE = [
     "\u202eevil \u2066 \U0001f6d2",
     "`code` & <code>",
     "漢" * 200,
+    "e" + "\u0301" * 150,
 ]
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 

@@ -1,0 +1,632 @@
+/** What the app knows and does. It draws nothing; it says `changed` when there is something to draw. */
+
+import { Broken, Conflict, Later, Missing, Problem, Resource, SignedOut, Unreachable, newKey, same } from "../hyperapi.js";
+import { Live } from "./live.js";
+import { comparing, fits, writable } from "./tasks.js";
+import { TaskView } from "./taskview.js";
+
+const ALL = "all";
+const AGAIN_MS = 4000;
+
+export class App extends EventTarget {
+  constructor({ client, outbox, cache }) {
+    super();
+    Object.assign(this, { client, outbox, cache });
+    this.phase = client.signedIn ? "starting" : "out";
+    this.ended = null; // why one has to sign in again, while all that was typed stays
+    this.connection = "online"; // or offline, or broken
+    this.trouble = null; // what was said when it was last tried
+    this.user = null;
+    this.lists = { page: null, items: [] };
+    this.view = null;
+    this.chosen = null;
+    this.writes = [];
+    this.drafts = new Map(); // what was typed into each form, until it is sent
+    this.open = new Set(); // the forms and panels that are open
+    this.focus = null; // where the focus goes with the next drawing
+    this.account = null;
+    this.busy = new Set();
+    client.addEventListener("signed-out", ({ detail }) => this.#signedOut(detail));
+    outbox.addEventListener("changed", () => this.#readWrites(true));
+    outbox.addEventListener("sent", ({ detail }) => this.#arrived(detail));
+  }
+
+  changed() {
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  /** Say something to those who do not see it, and show it for a while. */
+  say(text, { action, bad = false } = {}) {
+    this.notice = { text, action, bad };
+    this.dispatchEvent(new CustomEvent("said", { detail: text }));
+    this.changed();
+  }
+
+  // -- drafts: what was typed outlives errors, the network, and the session
+
+  draft(name, values = {}) {
+    if (!this.drafts.has(name)) this.drafts.set(name, { values, errors: new Map(), error: null, busy: false });
+    return this.drafts.get(name);
+  }
+
+  /** Send a draft by `work`; what goes wrong is said beside its fields, and nothing is lost. */
+  async send(name, work) {
+    const draft = this.draft(name);
+    if (draft.busy) return false;
+    Object.assign(draft, { busy: true, error: null, errors: new Map() });
+    // Pressed again after a failure, it is still the same action.
+    draft.action ??= newKey();
+    this.changed();
+    try {
+      await work(draft);
+      this.drafts.delete(name);
+      return true;
+    } catch (error) {
+      this.#note(error);
+      draft.errors = error instanceof Problem && !(error instanceof Conflict) ? error.fields : new Map();
+      if (error instanceof Problem && !(error instanceof Broken)) draft.action = undefined;
+      draft.error = explain(error);
+      this.say(draft.error, { bad: true });
+      this.focus = `[data-draft="${CSS.escape(name)}"] [aria-invalid=true], [data-draft="${CSS.escape(name)}"] input`;
+      return false;
+    } finally {
+      draft.busy = false;
+      this.changed();
+    }
+  }
+
+  /** Do something that has no form of its own to show what went wrong. */
+  async attempt(name, work) {
+    if (this.busy.has(name)) return;
+    this.busy.add(name);
+    this.changed();
+    try {
+      await work();
+    } catch (error) {
+      this.#note(error);
+      if (!(error instanceof SignedOut)) this.say(explain(error), { bad: true });
+    } finally {
+      this.busy.delete(name);
+      this.changed();
+    }
+  }
+
+  // -- the connection
+
+  #note(error) {
+    if (error instanceof Unreachable || error instanceof Broken || error instanceof Later) {
+      this.trouble = error;
+      this.#connection(error instanceof Unreachable ? "offline" : "broken");
+    }
+  }
+
+  #connection(state) {
+    if (state !== "online" && !this.retrying) {
+      this.retrying = setTimeout(() => this.retry(), (this.trouble?.retryAfter ?? 0) * 1000 || AGAIN_MS);
+    }
+    if (state === this.connection) return;
+    const back = state === "online";
+    this.connection = state;
+    if (back) this.trouble = null;
+    this.dispatchEvent(new CustomEvent("said", { detail: back ? "Connected again." : explain(this.trouble ?? new Unreachable(null)) }));
+    this.changed();
+  }
+
+  /** The network was said to be gone, or to be back. */
+  network(there) {
+    if (there) return this.retry();
+    this.trouble = null;
+    this.#connection("offline");
+  }
+
+  /** Is the server there again? Then catch up. */
+  async retry() {
+    clearTimeout(this.retrying);
+    this.retrying = undefined;
+    if (this.phase === "out") return;
+    try {
+      if (this.phase === "starting") return await this.start();
+      await this.client.root();
+      if (this.connection !== "online") {
+        this.#connection("online");
+        this.live?.hurry();
+        await this.deliver();
+        await Promise.all([this.loadLists(), this.view?.load(this.view.tasks.length)]);
+      }
+    } catch (error) {
+      this.#note(error);
+    }
+  }
+
+  // -- the session
+
+  /** Begin with whoever is signed in. */
+  async start() {
+    this.phase = "starting";
+    this.changed();
+    let user;
+    try {
+      const root = await this.client.root();
+      user = root.link("user");
+      this.links = Object.fromEntries(["tasks", "lists", "tokens", "users"].map((rel) => [rel, root.link(rel)]));
+      this.templates = Object.fromEntries(["task"].map((rel) => [rel, root.document._links[rel].href]));
+      this.root = root;
+      const me = await this.client.get(user).catch((error) => {
+        if (error instanceof Problem && error.status === 403) return null; // the token may not ask
+        throw error;
+      });
+      this.user = { uri: user, username: me?.get("username") ?? "" };
+      const kept = await this.cache.read("me");
+      if (kept && kept.user.uri !== user) await this.cache.clear();
+      await this.cache.write("me", { user: this.user, root: root.document });
+      this.#connection("online");
+    } catch (error) {
+      this.#note(error);
+      const kept = error instanceof SignedOut ? null : await this.cache.read("me");
+      if (error instanceof SignedOut) return;
+      if (!kept) {
+        this.trouble = error;
+        return this.changed();
+      }
+      this.root = new Resource(kept.root);
+      this.user = kept.user;
+      this.links = Object.fromEntries(["tasks", "lists", "tokens", "users"].map((rel) => [rel, this.root.link(rel)]));
+    }
+    this.phase = "in";
+    this.ended = null;
+    await this.#readWrites();
+    await this.#openLists();
+    this.#listen();
+    this.choose(this.wanted ?? (matchMedia("(max-width: 44rem)").matches ? null : this.lists.items[0]?.uri ?? ALL));
+    this.deliver().catch((error) => this.#note(error));
+  }
+
+  async signIn(values) {
+    await this.client.signIn(values);
+    await this.#enter();
+  }
+
+  async register(values) {
+    await this.client.register(values);
+    const { username, password } = values;
+    await this.client.signIn({ username, password });
+    await this.#enter();
+  }
+
+  async useToken(token) {
+    await this.client.signInWithToken(token);
+    await this.#enter();
+  }
+
+  /** Somebody signed in: whoever was before goes on where they were. */
+  async #enter() {
+    this.live?.tell({ kind: "session" });
+    if (this.ended) {
+      const root = await this.client.root();
+      if (root.link("user") === this.user?.uri) {
+        this.ended = null;
+        this.phase = "in";
+        this.#listen();
+        this.deliver().catch((error) => this.#note(error));
+        await Promise.all([this.loadLists(), this.view?.load(this.view.tasks.length)]);
+        return;
+      }
+      this.#clear();
+    }
+    await this.start();
+  }
+
+  async signOut() {
+    await this.attempt("sign-out", async () => {
+      this.leaving = true;
+      try {
+        await this.client.signOut();
+      } finally {
+        this.leaving = false;
+      }
+    });
+  }
+
+  async signOutEverywhere() {
+    await this.attempt("sign-out", async () => {
+      this.leaving = true;
+      try {
+        await this.client.signOutEverywhere();
+      } finally {
+        this.leaving = false;
+      }
+    });
+  }
+
+  #signedOut(reason) {
+    this.live?.tell({ kind: "session" });
+    if (this.leaving || this.phase !== "in") this.#leave(this.leaving ? null : reason);
+    else this.#end(reason);
+  }
+
+  /** The session ended under one's hands: what is on the page stays, behind a sign-in. */
+  #end(reason) {
+    this.ended = reason?.name === "token-expired" ? "Your session has expired." : "This session was ended from somewhere else.";
+    this.#quiet();
+    this.focus = "#sign-in input";
+    this.say(this.ended, { bad: true });
+  }
+
+  #leave(reason) {
+    this.#quiet();
+    this.#clear();
+    this.cache.clear();
+    this.phase = "out";
+    this.notice = null;
+    if (reason) this.draft("login").error = "Your session has ended. Please sign in again.";
+    this.focus = "#sign-in input";
+    this.changed();
+  }
+
+  #quiet() {
+    this.live?.end();
+    this.live = null;
+    this.account = null;
+  }
+
+  #clear() {
+    Object.assign(this, { user: null, view: null, chosen: null, writes: [], ended: null, lists: { page: null, items: [] } });
+    this.drafts.clear();
+    this.open.clear();
+  }
+
+  /** Another tab signed in or out. */
+  sessionChanged() {
+    const session = this.client.sessions.read();
+    if (!session && this.phase === "in" && !this.ended) this.#end(null);
+    else if (session && (this.phase === "out" || this.ended)) this.#enter().catch((error) => this.#note(error));
+  }
+
+  // -- live update
+
+  async #listen() {
+    this.live?.end();
+    const name = `position ${this.user.uri}`;
+    const position = await this.cache.read(name);
+    const live = (this.live = new Live(this.client, { position, keep: (at) => this.cache.write(name, at) }));
+    const heard = new Map();
+    let timer;
+    const take = async () => {
+      timer = undefined;
+      const changes = [...heard.values()];
+      heard.clear();
+      try {
+        await this.view?.take(changes.filter((change) => change.type === "task"));
+        await this.loadLists();
+      } catch (error) {
+        this.#note(error);
+      }
+    };
+    live.addEventListener("news", ({ detail: { kind, change } }) => {
+      if (live !== this.live) return;
+      if (kind === "session") return this.sessionChanged();
+      if (kind === "writes") return this.#readWrites();
+      if (kind === "waiting") return this.#connection("offline");
+      if (kind === "live" && this.connection !== "online") return void this.retry();
+      if (kind === "resync") return void this.view?.load(this.view.tasks.length).catch((error) => this.#note(error));
+      if (kind !== "change") return;
+      heard.delete(change.uri);
+      heard.set(change.uri, change);
+      timer ??= setTimeout(take, 120);
+    });
+  }
+
+  // -- lists
+
+  async #openLists() {
+    const kept = await this.cache.read("lists");
+    if (kept) this.lists = { page: new Resource(kept.page), items: kept.items.map((item) => new Resource(item)) };
+    await this.loadLists().catch((error) => this.#note(error));
+  }
+
+  async loadLists() {
+    const items = [];
+    let first = null;
+    const collection = await this.client.get(this.links.lists);
+    const start = await this.client.submit(collection.form("search"), { limit: 100, sort: "created_at" });
+    for await (const page of this.client.pages(start)) {
+      first ??= page;
+      items.push(...page.items);
+    }
+    this.lists = { page: first, items };
+    await this.cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
+    if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.choose(null);
+    this.changed();
+  }
+
+  get list() {
+    return this.lists.items.find((item) => item.uri === this.chosen) ?? null;
+  }
+
+  /** Show a list, all tasks, or the lists alone. */
+  choose(uri) {
+    if (uri === this.chosen && this.view) return;
+    if (uri && uri !== ALL && !this.lists.items.some((item) => item.uri === uri)) uri = null;
+    this.chosen = uri;
+    this.dispatchEvent(new CustomEvent("chosen", { detail: uri }));
+    const list = this.list;
+    const collection = uri === ALL ? this.links.tasks : list?.link("tasks");
+    this.view = null;
+    if (collection) {
+      this.view = new TaskView(this.client, this.cache, {
+        uri: collection, list: list?.uri ?? null, changed: () => this.changed(),
+      });
+      this.view.open().catch((error) => this.#note(error));
+    }
+    this.changed();
+  }
+
+  async addList(values) {
+    return this.send("new list", async ({ action }) => {
+      const made = await this.client.submit(this.lists.page.form("create"), values, { action });
+      await this.loadLists();
+      this.choose(made.uri);
+      this.focus = "#add input";
+      this.say(`List “${values.title}” was made.`);
+    });
+  }
+
+  async renameList(list, values) {
+    return this.send(`rename ${list.uri}`, async () => {
+      const now = await this.client.get(list.uri);
+      await this.client.submit(now.form("edit"), values, { ifMatch: now.etag });
+      this.open.delete("rename");
+      this.focus = "#list-title";
+      await this.loadLists();
+    });
+  }
+
+  async deleteList(list) {
+    await this.attempt(`delete ${list.uri}`, async () => {
+      await this.client.submit(list.form("delete"));
+      this.open.delete("delete list");
+      this.chosen = null;
+      await this.loadLists();
+      this.choose(this.lists.items[0]?.uri ?? ALL);
+      this.focus = "#list-title";
+      this.say(`List “${list.get("title")}” was deleted.`);
+    });
+  }
+
+  /** Complete all, or clear what is completed: a form of the collection. */
+  async bulk(name, said) {
+    await this.attempt(name, async () => {
+      await this.client.submit(this.view.page.form(name));
+      await Promise.all([this.view.load(this.view.tasks.length), this.loadLists()]);
+      this.focus = "#list-title";
+      this.say(said);
+    });
+  }
+
+  async ask(query) {
+    Object.assign(this.view.query, query);
+    this.view.tasks = this.view.tasks.filter((task) => fits(task.document, this.view.fits));
+    this.view.tasks.sort((one, other) => comparing(this.view.query.sort)(one.document, other.document));
+    this.view.next = null;
+    await this.view.load().catch((error) => this.#note(error));
+    if (this.view && !this.view.error) {
+      const count = this.view.tasks.length;
+      this.dispatchEvent(new CustomEvent("said", { detail: `${count}${this.view.next ? " or more" : ""} tasks` }));
+    }
+  }
+
+  // -- tasks
+
+  /** The tasks as they will be when all that waits has arrived: each with what waits of it. */
+  get tasks() {
+    if (!this.view) return [];
+    const waiting = new Map();
+    for (const write of this.writes) waiting.set(write.uri, [...(waiting.get(write.uri) ?? []), write]);
+    const shown = this.view.tasks.map((task) => this.#overlaid(task, waiting.get(task.uri)));
+    const here = new Set(this.view.tasks.map((task) => task.uri));
+    for (const [uri, writes] of waiting) {
+      if (here.has(uri) || writes[0].base.kind !== "new" || writes[0].method !== "PUT") continue;
+      const made = new Resource({ _links: { self: { href: uri } }, created_at: new Date().toISOString() });
+      shown.push(this.#overlaid(made, writes));
+    }
+    return shown.filter(({ document, gone }) => !gone && fits(document, this.view.fits));
+  }
+
+  #overlaid(resource, writes = []) {
+    const document = { ...resource.document };
+    let gone = false;
+    for (const write of writes) {
+      if (write.method === "DELETE") gone = write.state === "waiting";
+      else Object.assign(document, write.body);
+    }
+    const state = writes.find((write) => write.state !== "waiting")?.state ?? (writes.length ? "waiting" : null);
+    return { uri: resource.uri, resource, document, gone, state };
+  }
+
+  /** May this be done with a task? Only what a form was offered for. */
+  can({ resource, document, state }, name) {
+    if (state && state !== "waiting") return false;
+    // What has not arrived is still ours to change, as far as we may add.
+    if (!resource.document._templates) return state ? Boolean(this.view.page?.form("create")) : false;
+    if (name === "complete" || name === "reopen") {
+      return Boolean(document.done === (name === "reopen") && (resource.form("complete") || resource.form("reopen")));
+    }
+    return Boolean(resource.form(name));
+  }
+
+  /** Add a task under a key of our own, so that it is made once however often it is sent. */
+  async add(values) {
+    return this.send("add", async (draft) => {
+      const create = this.view.page.form("create");
+      if (!create) throw new Error("Nothing can be added here.");
+      const title = values.title;
+      draft.uri ??= this.root.link("task", { uuid: newKey() });
+      const body = { title, description: "", done: false, due_at: null, priority: "none", tags: [], ...values, list_uri: this.view.list };
+      const write = { method: "PUT", uri: draft.uri, body, touched: Object.keys(body), base: { kind: "new" }, label: title };
+      if (this.#direct(draft.uri)) {
+        try {
+          this.#placed(await this.client.put(draft.uri, body, { create: true }));
+        } catch (error) {
+          if (!waits(error)) throw error;
+          await this.#queue(write, error);
+        }
+      } else await this.#queue(write);
+      this.focus = "#add input";
+      this.dispatchEvent(new CustomEvent("said", { detail: `Added: ${title}` }));
+    });
+  }
+
+  /** Complete, reopen, edit or delete a task. */
+  async act(task, name, values = {}) {
+    const { uri, resource } = task;
+    const changes = name === "complete" ? { done: true } : name === "reopen" ? { done: false } : values;
+    const seen = resource.get("updated_at");
+    const write = {
+      method: name === "delete" ? "DELETE" : "PUT",
+      uri,
+      ...(name !== "delete" && { body: { ...writable(task.document), ...changes }, touched: Object.keys(changes) }),
+      base: resource.etag ? { kind: "tag", etag: resource.etag } : seen ? { kind: "seen", updated_at: seen } : { kind: "after" },
+      label: task.document.title,
+    };
+    const form = resource.form(name);
+    if (!form || !this.#direct(uri)) return this.#queue(write);
+    try {
+      const ifMatch = name === "edit" ? await this.#tagOf(task) : resource.etag;
+      const changed = await this.client.submit(form, changes, { ifMatch: name === "complete" || name === "reopen" ? null : ifMatch });
+      if (changed) this.#placed(changed);
+      else this.#removed(uri);
+    } catch (error) {
+      if (waits(error)) return this.#queue(write, error);
+      if (error instanceof Conflict) return this.#disagree(write, error);
+      if (error instanceof Missing) return this.#lost(task, name, error);
+      throw error;
+    }
+  }
+
+  /** The ETag of a task as it is shown; a conflict when it is another by now. */
+  async #tagOf({ uri, resource }) {
+    if (resource.etag) return resource.etag;
+    const now = await this.client.get(uri);
+    if (now.get("updated_at") === resource.get("updated_at")) return now.etag;
+    throw new Conflict(412, { current: now.document }, new Headers(now.etag ? { ETag: now.etag } : {}));
+  }
+
+  #placed(task) {
+    this.view?.place(task);
+    this.loadLists().catch((error) => this.#note(error));
+    this.changed();
+  }
+
+  #removed(uri) {
+    this.view?.remove(uri);
+    this.loadLists().catch((error) => this.#note(error));
+    this.changed();
+  }
+
+  /** It was deleted elsewhere. What was typed for it can be made anew. */
+  #lost(task, name, error) {
+    if (name === "delete") return this.#removed(task.uri);
+    throw new Missing(error.status, { detail: "This task was deleted somewhere else. What you typed is still here." }, new Headers());
+  }
+
+  // -- what waits to be sent
+
+  #direct(uri) {
+    return this.connection === "online" && !this.writes.some((write) => write.uri === uri);
+  }
+
+  async #queue(write, error) {
+    if (error) this.#note(error);
+    await this.outbox.add({ ...write, owner: this.user.uri });
+    if (this.connection === "online") this.deliver().catch((failure) => this.#note(failure));
+  }
+
+  /** Both versions are kept, until somebody decides. */
+  async #disagree(write, { current }) {
+    const touched = write.touched ?? [];
+    if (current && touched.length && touched.every((name) => same(current.get(name), write.body[name]))) return this.#placed(current);
+    if (current) this.view?.place(current);
+    this.focus = ".conflict h2";
+    await this.outbox.add({
+      ...write, owner: this.user.uri, state: "conflict", ...(current && { current: current.document, etag: current.etag }),
+    });
+  }
+
+  async keepMine(write) {
+    await this.outbox.insist(write);
+    this.focus = "#list-title";
+    this.say("Your version is sent.");
+    await this.deliver().catch((error) => this.#note(error));
+  }
+
+  async keepTheirs(write) {
+    await this.outbox.discard(write.owner, write.uri);
+    if (write.current) this.view?.place(new Resource(write.current, write.etag ?? null));
+    this.focus = "#list-title";
+    this.say("The other version was kept.");
+  }
+
+  async deliver() {
+    if (this.user && this.writes.some((write) => write.state === "waiting")) await this.outbox.replay(this.user.uri);
+  }
+
+  async #readWrites(tell = false) {
+    if (!this.user) return;
+    if (tell) this.live?.tell({ kind: "writes" });
+    this.writes = await this.outbox.waiting(this.user.uri);
+    this.changed();
+  }
+
+  async #arrived({ write, resource }) {
+    if (write.method === "DELETE") this.#removed(write.uri);
+    else if (resource) this.#placed(resource);
+  }
+
+  // -- one's account, as far as forms are offered
+
+  async openAccount() {
+    this.account = { loading: true };
+    this.focus = "#account h2";
+    this.changed();
+    await this.attempt("account", async () => {
+      const [users, tokens] = await Promise.all([this.client.get(this.links.users), this.client.get(this.links.tokens)]);
+      this.account = { me: users.items[0] ?? null, tokens };
+    });
+    if (this.account?.loading) this.account = null;
+    this.changed();
+  }
+
+  closeAccount() {
+    this.account = null;
+    this.focus = "#account-button";
+    this.changed();
+  }
+
+  /** Send one of the account's forms as it is. */
+  async sendForm(name, form, values, said) {
+    return this.send(name, async ({ action }) => {
+      const made = await this.client.submit(form, values, { action });
+      this.open.delete(name);
+      if (made?.get("access_token")) this.account.made = made.get("access_token");
+      const leaving = form.name === "delete" || (form.name === "revoke" && form.current);
+      if (leaving) return this.client.dispatchEvent(new CustomEvent("signed-out"));
+      const { made: token } = this.account;
+      await this.openAccount();
+      if (token) this.account.made = token;
+      this.say(said);
+    });
+  }
+}
+
+/** Is it worth keeping a write for later after this? */
+const waits = (error) => error instanceof Unreachable || error instanceof Broken || error instanceof Later;
+
+/** What went wrong, for people. */
+export function explain(error) {
+  if (error instanceof Unreachable) return `${error.message} Nothing you typed is lost.`;
+  if (error instanceof Later && error.retryAfter) return `Too much at once: the server asks to wait ${error.retryAfter} seconds.`;
+  if (error instanceof Later) return "The server is busy. Try again in a moment.";
+  if (error instanceof Broken) return "The server has failed. Nothing you typed is lost; try again in a moment.";
+  if (error instanceof Problem && error.fields.size) return [...error.fields].map(([name, detail]) => `${name} ${detail}`).join("; ");
+  return error.message;
+}

@@ -1,0 +1,87 @@
+"""The command's root, and how commands are declared below it."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from hyperapi.client import Client
+from hyperapi.command.accounts import current
+from hyperapi.command.desk import Desk
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MOST_COMPLETED = 100
+
+
+class InOrder(click.Group):
+    """A group that lists its commands as they were declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
+def _as_json(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.ensure_object(Desk).screen.as_json = True
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_as_json,
+    help="Print JSON, one document to a line.",
+)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hyperapi", prog_name="hyper")
+@json_option
+@click.pass_context
+def hyper(context: click.Context) -> None:
+    """Your to-do lists at a hyperapi.
+
+    Begin with `hyper login URL`, or `hyper register URL`. A TASK is the number that it was last
+    shown with, or its title, or a part of that, or its URI.
+    """
+    desk = context.ensure_object(Desk)
+    context.call_on_close(desk.close)
+
+
+def command(group: click.Group, name: str, **also: Any) -> Callable[[Function], click.Command]:
+    """Declare a command of a group: it is given a desk, and takes ``--json``."""
+
+    def declare(function: Function) -> click.Command:
+        return group.command(name, **also)(json_option(click.pass_obj(function)))
+
+    return declare
+
+
+def subgroup(group: click.Group, name: str) -> Callable[[Function], click.Group]:
+    """Declare a group of commands, which does something by itself too."""
+
+    def declare(function: Function) -> click.Group:
+        made = group.group(name, cls=InOrder, invoke_without_command=True)
+        return made(json_option(click.pass_context(function)))
+
+    return declare
+
+
+def complete_list(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of lists, for the shell to complete; silent when the server cannot be asked."""
+    try:
+        account = current()
+        with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:
+            found = (
+                client.follow("lists")
+                .search(title_prefix=incomplete, limit=_MOST_COMPLETED)
+                .on_page
+            )
+    except Exception:
+        return []
+    return [CompletionItem(each.title) for each in found]

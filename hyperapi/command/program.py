@@ -1,0 +1,47 @@
+"""The command as a whole: its parts, and how it ends."""
+
+import os
+import sys
+
+import click
+
+from hyperapi.client import ClientError
+from hyperapi.command import (  # noqa: F401 - each declares commands
+    following,
+    listing,
+    signing,
+    tasks,
+    tokens,
+    transfer,
+    watching,
+)
+from hyperapi.command.desk import Desk
+from hyperapi.command.failures import INTERRUPTED, Failure, in_words, status_of
+from hyperapi.command.group import hyper
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Carry out a command.
+
+    :returns: its exit status (:data:`hyperapi.command.failures.MEANINGS`).
+    """
+    desk = Desk()
+    try:
+        status = hyper.main(arguments, "hyper", standalone_mode=False, obj=desk)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        desk.screen.complain(["Interrupted."])
+        return INTERRUPTED
+    except Failure as failure:
+        desk.screen.complain(in_words(failure))
+        return failure.status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (ClientError, OSError) as error:
+        desk.screen.complain(in_words(error))
+        return status_of(error)
+    return status if isinstance(status, int) else 0

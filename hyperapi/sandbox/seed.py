@@ -1,0 +1,100 @@
+"""What a sandbox begins with: a JSON file of users with their lists and tasks, made through the
+API itself.
+
+::
+
+    {"users": [{"username": "ann", "password": "…",
+                "lists": [{"title": "Groceries", "tasks": [{"title": "Milk"}]}]}]}
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from hyperapi.settings import SettingsError
+
+_MOST_TASKS = 1000
+
+
+class SeedError(SettingsError):
+    """A seed that cannot be used; its text is one line that says what is wrong."""
+
+
+def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
+    """The users to begin with: those named, and those in the file with what they have.
+
+    :raises SeedError: for a file that cannot be read, or is not laid out so.
+    """
+    seeded: list[dict[str, Any]] = []
+    if file is not None:
+        try:
+            document = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise SeedError(f"{file} cannot be read: {error}") from None
+        seeded = document.get("users") if isinstance(document, dict) else None  # type: ignore[assignment]
+        if not isinstance(seeded, list) or not all(isinstance(each, dict) for each in seeded):
+            raise SeedError(f'{file} must hold an object as {{"users": [{{"username": "ann"}}]}}')
+    named = {each.get("username") for each in seeded}
+    return [*({"username": name} for name in usernames if name not in named), *seeded]
+
+
+def plant(app: Flask, base_url: str, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Make the users, and what they have.
+
+    :param base_url: what the server will be known by, so that URIs are right.
+    :returns: each user's ``username``, ``password`` and ``access_token``.
+    :raises SeedError: when the API refuses something.
+    """
+    asked = _Asker(app.test_client(), base_url)
+    return [_plant_user(asked, user) for user in users]
+
+
+class _Asker:
+    """Speaks to the API before it is served."""
+
+    def __init__(self, client: FlaskClient, base_url: str) -> None:
+        self._client = client
+        self._base_url = base_url
+        self.root = self.ask("GET", "/", follow_redirects=True)
+
+    def ask(self, method: str, uri: str, token: str = "", **request: Any) -> dict[str, Any]:
+        """What comes of a request.
+
+        :raises SeedError: when it is refused.
+        """
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        response = self._client.open(
+            uri, method=method, base_url=self._base_url, headers=headers, **request
+        )
+        document: dict[str, Any] = response.json or {}
+        if response.status_code >= 400:
+            wrong = "; ".join(_in_words(each) for each in document.get("errors", ()))
+            raise SeedError(f"the seed is refused: {wrong or document.get('detail')}")
+        return document
+
+
+def _plant_user(asked: _Asker, user: Mapping[str, Any]) -> dict[str, Any]:
+    control = asked.ask("GET", asked.root["control_uri"])
+    who = {name: value for name, value in user.items() if name != "lists"}
+    made = asked.ask("POST", control["users_uri"], json=who)
+    for each in user.get("lists", ()):
+        _plant_list(asked, made, each)
+    return {name: made[name] for name in ("username", "password", "access_token")}
+
+
+def _plant_list(asked: _Asker, user: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    token = user["access_token"]
+    members = {name: value for name, value in wanted.items() if name != "tasks"}
+    made = asked.ask("POST", user["lists_uri"], token, json=members)
+    tasks = wanted.get("tasks", [])
+    for start in range(0, len(tasks), _MOST_TASKS):
+        body = {"tasks": tasks[start : start + _MOST_TASKS]}
+        asked.ask("POST", made["tasks_uri"], token, json=body)
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    return f"{error.get('pointer', '').lstrip('/')} {error['detail']}"

@@ -1,0 +1,174 @@
+"""Starting a sandbox: on a database of its own, which is gone when it ends; and it ends with
+whoever started it."""
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from hyperapi import migrating
+from hyperapi.db import database
+from hyperapi.sandbox import seed
+from hyperapi.sandbox.control import sandbox_app
+from hyperapi.settings import Settings, SettingsError, surroundings
+
+HOST = "127.0.0.1"
+CHOSEN = {
+    "HYPERAPI_HASHING_MEMORY": "8",
+    "HYPERAPI_HASHING_ROUNDS": "1",
+    "HYPERAPI_SIGN_IN_LIMIT": "",
+    "HYPERAPI_SIGN_IN_ADDRESS_LIMIT": "",
+    "HYPERAPI_REGISTER_LIMIT": "",
+    "HYPERAPI_REQUEST_LIMIT": "",
+    "HYPERAPI_READERS": "32",
+}
+"""What tests want, unless the environment says otherwise."""
+
+_LOOK_EVERY = 0.2
+_SECONDS_TO_DRAIN = 1
+_PATIENCE = 30.0
+_FOLDER = "HYPERAPI_SANDBOX_FOLDER"
+
+
+def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
+    """Serve a sandbox until told to stop, or until whoever started it is gone.
+
+    When it answers, it prints one line of JSON: its root, and its users.
+
+    :param port: 0 takes any that is free.
+    :raises SettingsError: where a database is configured: this is no place for throw-away data.
+    :raises SeedError: for a seed that cannot be used.
+    """
+    refuse_real_database()
+    users = seed.read(seed_file, usernames)
+    with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(port) as taken:
+        settings = prepare(Path(folder), taken)
+        app = sandbox_app(settings)
+        base_url = f"http://{HOST}:{taken}"
+        planted = seed.plant(app, base_url, users)
+        with app.app_context():
+            database.engine.dispose()
+        line = {"root": f"{base_url}/api/v1/", "users": planted}
+        _in_background(lambda: _announce(taken, line))
+        _in_background(
+            lambda: _end_with(os.getppid(), lambda: os.kill(os.getpid(), signal.SIGTERM))
+        )
+        Granian(
+            "hyperapi.sandbox.server:application",
+            factory=True,
+            interface=Interfaces.WSGI,
+            address=HOST,
+            port=taken,
+            workers=1,  # the clock and the snapshots are one process's
+            blocking_threads=settings.threads + settings.readers,
+            workers_kill_timeout=_SECONDS_TO_DRAIN,
+            log_level=LogLevels.error,
+        ).serve()
+
+
+def refuse_real_database() -> None:
+    """See to it that no database is configured here.
+
+    :raises SettingsError: when one is.
+    """
+    if surroundings().get("HYPERAPI_DATABASE_URL"):
+        raise SettingsError(
+            "HYPERAPI_DATABASE_URL is set, and a sandbox throws its data away: it works on a "
+            "database of its own alone. Unset it first"
+        )
+
+
+def prepare(folder: Path, port: int) -> Settings:
+    """Make an empty database in a folder, and say so to the worker by the environment."""
+    os.environ |= {**CHOSEN, **surroundings()}
+    os.environ |= {
+        "HYPERAPI_INSTANCE": str(folder),
+        "HYPERAPI_DATABASE_URL": f"sqlite:///{folder}/hyperapi.db",
+        "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32),
+        "HYPERAPI_HOST": HOST,
+        "HYPERAPI_PORT": str(port),
+        "HYPERAPI_WORKERS": "1",
+        _FOLDER: str(folder),
+    }
+    settings = Settings.read()
+    migrating.upgrade(settings.database_url)
+    return settings
+
+
+def application() -> Flask:
+    """The application of the worker, which ends with the process that started it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    logging.getLogger("hyperapi").setLevel(logging.WARNING)
+    _in_background(lambda: _end_with(os.getppid(), _give_up))
+    return sandbox_app(Settings.read())
+
+
+def _give_up() -> None:
+    """End at once, and leave nothing: the main process, which would clean up, was killed."""
+    shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
+    os._exit(1)
+
+
+@contextmanager
+def _port(wanted: int) -> Iterator[int]:
+    """A port that nobody else has, kept from other sandboxes as long as this one runs.
+
+    The server shares its port with whoever asks to share it, so first nobody is asked to.
+
+    :raises SettingsError: when it is taken.
+    """
+    try:
+        with socket.socket() as alone:
+            alone.bind((HOST, wanted))
+            port = int(alone.getsockname()[1])
+    except OSError as error:
+        raise SettingsError(f"port {wanted} cannot be used: {error.strerror}") from None
+    with socket.socket() as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind((HOST, port))
+        yield port
+
+
+def _announce(port: int, line: object) -> None:
+    """Print the line as soon as the server answers."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        connection = HTTPConnection(HOST, port, timeout=_PATIENCE)
+        try:
+            connection.request("GET", "/health/live")
+            if connection.getresponse().status == 200:
+                print(json.dumps(line), flush=True)
+                return
+        except (OSError, HTTPException):
+            time.sleep(0.02)
+        finally:
+            connection.close()
+    sys.stderr.write("hyperapi: the sandbox does not answer\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_with(parent: int, end: Callable[[], None]) -> None:
+    """Call ``end`` once this process has another parent: its own is gone then."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    end()
+
+
+def _in_background(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()
