@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperapi.hypermedia.kind import Kind, Refer, Schema, described, shared
-from hyperapi.querying.page import Parameter
+from hyperapi.querying.query import Parameter
 from hyperapi.text import UUID, literal
 from hyperapi.web.forms import FORM, Body, as_fields
 from hyperapi.web.problems import PROBLEM_JSON, Problem, all_problems

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from hyperapi.db import Busy, database
 from hyperapi.hypermedia.model import RELATIONS
 from hyperapi.models import Base
-from hyperapi.querying.page import Selection
+from hyperapi.querying.selection import Selection
 from hyperapi.resources import PLACES
 from hyperapi.resources.health import LIVE
 from hyperapi.web.cors import EXPOSED

@@ -1,8 +1,7 @@
 """The same requests get the same replies, byte for byte, whichever database is behind them."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path

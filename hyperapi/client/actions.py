@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
@@ -33,7 +33,7 @@ from hyperapi.client.exchange import (
     shown,
     succeeded,
 )
-from hyperapi.client.forms import JSON, Filled, Form, json_value
+from hyperapi.client.forms import JSON, Field, Filled, Form, json_value
 from hyperapi.client.tokens import Tokens
 
 Seen = TypeVar("Seen")
@@ -277,14 +277,19 @@ class Actions:
             page = yield from self._next(page)
         return None
 
-    def derive(self, place: State | None, members: Mapping[str, Any]) -> Talk[State]:
+    def derive(self, on: State | None, members: Mapping[str, Any]) -> Talk[State]:
         """Make a token that can do no more than ours; its secret is among the members.
 
-        :param place: the list that it is to be for; None for one that is not bound to a list.
+        :param on: the list that it is to be for; None for one that is not bound to a list.
         """
-        if place is None:
-            place = yield from self.follow(None, "tokens", {})
-        return (yield from self.submit(place, "derive", members))
+        if on is not None and "derive" in (yield from self.forms(on)):
+            return (yield from self.submit(on, "derive", members))
+        tokens = yield from self.follow(None, "tokens", {})
+        form = form_of(tokens, (yield from self.forms(tokens)), "derive")
+        if on is not None and "list_uri" not in form.fields:
+            bound = Field("list_uri", "List", "hidden", value=on.uri)
+            form = replace(form, fields={**form.fields, "list_uri": bound})
+        return (yield from self._send(form.fill(members), USUAL, {}))
 
     # -- changes
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from hyperapi.clock import INSTANT, parse_instant
-from hyperapi.querying.page import Filter, true_or_false
+from hyperapi.querying.query import Filter, true_or_false
 from hyperapi.text import ANY_TEXT, folded, normal
 
 LONGEST_TEXT = 1000

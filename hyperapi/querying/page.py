@@ -5,18 +5,15 @@ string, the SQL, the search link and the documentation. Pages are cut by key, no
 last page costs what the first does, and rows that come or go meanwhile move nothing.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from typing import Any, Protocol
-from urllib.parse import urlencode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     and_,
     bindparam,
-    delete,
     false,
     func,
     or_,
@@ -28,112 +25,18 @@ from sqlalchemy import (
 from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
 from hyperapi.db import AnyRow, Statement
 from hyperapi.querying.cursor import Cursors, Place, Towards
-
-DEFAULT_LIMIT, MOST_LIMIT = 25, 100
-_MOST_OFFSET = 2**31 - 1
-_EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # no name again behind a comma
-
-
-@dataclass(frozen=True)
-class Filter:
-    """One parameter that narrows a collection.
-
-    :param condition: from the parameter's bound value to SQL.
-    :param parse: from the query's text to that value; a ValueError says what is taken.
-    :param meaning: in words.
-    :param schema: of the text, as JSON Schema.
-    :param repeatable: may it be there more than once (and all must hold)?
-    """
-
-    condition: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-    parse: Callable[[str], Any]
-    meaning: str
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
-    repeatable: bool = False
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a collection's query, as documents and forms describe it."""
-
-    name: str
-    meaning: str
-    schema: Mapping[str, Any]
-    repeatable: bool = False
-
-
-@dataclass(frozen=True)
-class Sort:
-    """One column that a collection may be ordered by; rows without a value come last."""
-
-    column: Any
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Query:
-    """What a client asked of a collection, valid and in canonical order."""
-
-    filters: tuple[tuple[str, str], ...] = ()
-    values: tuple[Any, ...] = ()
-    sort: tuple[str, ...] = ()
-    limit: int = DEFAULT_LIMIT
-    offset: int = 0
-    cursor: str = ""
-    total: bool = False
-
-    def parameters(self) -> str:
-        """The query string that asks for this."""
-        asked = {"offset": self.offset or "", "cursor": self.cursor}
-        return _joined(self._lasting, [(name, value) for name, value in asked.items() if value])
-
-    def at(self, cursor: str) -> str:
-        """The query string that asks for this from another place; from the first when empty."""
-        return _joined(self._lasting, [("cursor", cursor)] if cursor else [])
-
-    @cached_property
-    def _lasting(self) -> str:
-        """What stays the same from page to page."""
-        asked = {
-            "sort": ",".join(self.sort),
-            "limit": self.limit if self.limit != DEFAULT_LIMIT else "",
-            "total": "true" if self.total else "",
-        }
-        return urlencode([*self.filters, *((name, text) for name, text in asked.items() if text)])
-
-
-def _joined(lasting: str, pairs: list[tuple[str, Any]]) -> str:
-    """A query string of what is encoded already, and pairs that need no encoding."""
-    parts = [lasting] if lasting else []
-    parts += [f"{name}={value}" for name, value in pairs]
-    return "?" + "&".join(parts) if parts else ""
-
-
-class QueryError(ValueError):
-    """A query that cannot be answered; ``errors`` names each parameter and what it takes."""
-
-    def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__("bad query")
-        self.errors = errors
-
-
-class Askable(Protocol):
-    """What a query string may ask of something."""
-
-    @property
-    def parameters(self) -> tuple[str, ...]: ...
-
-    @property
-    def filters(self) -> Mapping[str, Filter]: ...
-
-    @property
-    def sorts(self) -> Mapping[str, Sort]: ...
-
-    def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
-
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Any:
-        """Read the pairs of a query string; a QueryError names all that is wrong."""
+from hyperapi.querying.query import (
+    DEFAULT_LIMIT,
+    EACH_ONCE,
+    MOST_LIMIT,
+    MOST_OFFSET,
+    Filter,
+    Parameter,
+    Query,
+    QueryError,
+    QueryReader,
+    Sort,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +52,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """All that decides the text of a page's statement; the rest are parameters."""
 
     bound: bool
@@ -231,7 +134,7 @@ class Listing:
             Parameter(
                 "sort",
                 f"the order, - in front for descending; {self.default_sort} unless told",
-                {"type": "string", "pattern": f"^{_EACH_ONCE}-?({names})(,-?({names}))*$"},
+                {"type": "string", "pattern": f"^{EACH_ONCE}-?({names})(,-?({names}))*$"},
             ),
             Parameter(
                 "limit",
@@ -241,7 +144,7 @@ class Listing:
             Parameter(
                 "offset",
                 "how many items to pass over, to jump to a page",
-                {"type": "integer", "minimum": 0, "maximum": _MOST_OFFSET},
+                {"type": "integer", "minimum": 0, "maximum": MOST_OFFSET},
             ),
             Parameter("cursor", "a place in the order, from a link", {"type": "string"}),
             Parameter(
@@ -284,14 +187,14 @@ class Listing:
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
-        selected = self._asked(query, reach, fixed)
+        selected = self.asked(query, reach, fixed)
         asked = replace(
             selected,
             sort=sort,
             backward=backward,
             nulls=tuple(value is None for value in values) if values else None,
         )
-        conditions = _conditions(query, reach, fixed, also)
+        conditions = values_of(query, reach, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
         rows = self._statement(asked).rows({**conditions, **window, **at})
@@ -304,19 +207,9 @@ class Listing:
             total = self._count(selected).rows(conditions)[0][0]
         return self._linked(query, rows, start, more, total, cursors, bound_to)
 
-    def selected(
-        self, query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
-    ) -> "Selected":
-        """All rows that the filters of ``query`` select, for doing the same to each."""
-        asked = self._asked(query, reach, fixed)
-        return Selected(self, asked, _conditions(query, reach, fixed, also))
-
-    def where(self, asked: "_Asked") -> list[ColumnElement[bool]]:
-        """The conditions that select rows; their values come with the selection."""
-        return self._where(asked)
-
-    def _asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any]) -> _Asked:
-        return _Asked(reach.bound, tuple(sorted(fixed)), tuple(name for name, _ in query.filters))
+    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any]) -> Asked:
+        """All of a query that decides which rows it selects, by the text of its conditions."""
+        return Asked(reach.bound, tuple(sorted(fixed)), tuple(name for name, _ in query.filters))
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
         if not query.cursor:
@@ -367,7 +260,8 @@ class Listing:
         ]
         return [*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False)]
 
-    def _where(self, asked: _Asked) -> list[ColumnElement[bool]]:
+    def where(self, asked: Asked) -> list[ColumnElement[bool]]:
+        """The conditions that select rows; :func:`values_of` has their values."""
         table = table_of(self.model)
         fixed = [table.c[name] == bindparam(f"fixed_{name}") for name in asked.fixed]
         narrowed = [
@@ -376,11 +270,11 @@ class Listing:
         ]
         return [*owned(self.model, asked.bound), *self.always, *fixed, *narrowed]
 
-    def _build(self, asked: _Asked) -> Statement:
+    def _build(self, asked: Asked) -> Statement:
         terms = self._terms(asked.sort)
         statement = (
             select(*self.columns, *(as_text(term.column).label(None) for term in terms))  # type: ignore[arg-type]
-            .where(*self._where(asked))
+            .where(*self.where(asked))
             .order_by(*(part for term in terms for part in term.order(asked.backward)))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
@@ -389,68 +283,12 @@ class Listing:
             statement = statement.where(_beyond(terms, asked.nulls, asked.backward))
         return Statement(statement)
 
-    def _build_count(self, asked: _Asked) -> Statement:
+    def _build_count(self, asked: Asked) -> Statement:
         counted = select(func.count()).select_from(table_of(self.model))
-        return Statement(counted.where(*self._where(asked)))
+        return Statement(counted.where(*self.where(asked)))
 
 
-@dataclass(frozen=True)
-class Selected:
-    """What a filter selects.
-
-    :param asked: all that decides the conditions' text; equal ones have the same.
-    :param values: what the conditions leave open.
-    """
-
-    listing: Listing
-    asked: _Asked
-    values: Mapping[str, Any]
-
-    def delete(self) -> int:
-        """Delete the rows, and tell how many there were."""
-        return _deletion(self.listing, self.asked).run(self.values)
-
-
-@lru_cache(maxsize=256)
-def _deletion(listing: Listing, asked: _Asked) -> Statement:
-    return Statement(delete(table_of(listing.model)).where(*listing.where(asked)))
-
-
-class Selection:
-    """What may be asked of a collection when the same is to be done to all that is selected.
-
-    :param needs_filter: must there be a filter, or the words ``all=true``?
-    """
-
-    def __init__(self, listing: Listing, *, needs_filter: bool = True) -> None:
-        self.listing = listing
-        self.needs_filter = needs_filter
-        self.filters = listing.filters
-        self.sorts: Mapping[str, Sort] = {}
-        self.parameters = tuple(parameter.name for parameter in self.documented())
-
-    def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
-        everything = Parameter(
-            "all", "needed where there is no filter", {"type": "string", "enum": ["true"]}
-        )
-        names = set(self.filters)
-        filters = [each for each in self.listing.documented() if each.name in names]
-        return [*filters, everything] if self.needs_filter else filters
-
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
-        """Read the pairs of a query string; an empty value is the same as an absent one.
-
-        :raises QueryError: naming every parameter that is wrong, or that is missing.
-        """
-        reader = QueryReader(self, list(arguments))
-        query = reader.query()
-        if self.needs_filter and not query.filters and reader.given.get("all") != ["true"]:
-            raise QueryError([{"parameter": "all", "detail": "must be true, or there be a filter"}])
-        return query
-
-
-def _conditions(
+def values_of(
     query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of all that selects rows."""
@@ -473,93 +311,3 @@ def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> Co
         ties = [terms[i].same(at[i], nulls[i]) for i in range(number)]
         ways.append(and_(true(), *ties, term.beyond(at[number], nulls[number], backward)))
     return or_(*ways)
-
-
-class QueryReader:
-    """Reads one query string, gathering everything that is wrong with it."""
-
-    def __init__(self, listing: Askable, arguments: list[tuple[str, str]]) -> None:
-        self.listing = listing
-        self.errors: list[dict[str, str]] = []
-        self.given: dict[str, list[str]] = {}
-        for name, value in arguments:
-            if name not in listing.parameters:
-                self.wrong(name, f"is not known here; known are {', '.join(listing.parameters)}")
-            elif value:
-                self.given.setdefault(name, []).append(value)
-        for name, found in self.given.items():
-            if len(found) > 1 and not self._repeatable(name):
-                self.wrong(name, "must be there once")
-
-    def _repeatable(self, name: str) -> bool:
-        return name in self.listing.filters and self.listing.filters[name].repeatable
-
-    def wrong(self, name: str, detail: str) -> None:
-        shown = name[:100].encode(errors="replace").decode()
-        self.errors.append({"parameter": shown, "detail": detail})
-
-    def one(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
-        if name not in self.given:
-            return default
-        try:
-            return parse(self.given[name][0])
-        except ValueError as error:
-            self.wrong(name, str(error))
-            return default
-
-    def query(self) -> Query:
-        filters, values = [], []
-        for name in sorted(set(self.given) & set(self.listing.filters)):
-            declared = self.listing.filters[name]
-            for text in self.given[name]:
-                try:
-                    values.append(declared.parse(text))
-                    filters.append((name, text))
-                except ValueError as error:
-                    self.wrong(name, str(error))
-        query = Query(
-            filters=tuple(filters),
-            values=tuple(values),
-            sort=self.one("sort", self.sort, ()),
-            limit=self.one("limit", whole_number(1, MOST_LIMIT), DEFAULT_LIMIT),
-            offset=self.one("offset", whole_number(0, _MOST_OFFSET), 0),
-            cursor=self.one("cursor", str, ""),
-            total=self.one("total", true_or_false, False),
-        )
-        if query.cursor and "offset" in self.given:
-            self.wrong("offset", "cannot go together with cursor")
-        self.refuse_errors()
-        return query
-
-    def refuse_errors(self) -> None:
-        """:raises QueryError: naming all that was found wrong."""
-        if self.errors:
-            raise QueryError(self.errors)
-
-    def sort(self, text: str) -> tuple[str, ...]:
-        names = tuple(text.split(","))
-        plain = [name.removeprefix("-") for name in names]
-        if not set(plain) <= set(self.listing.sorts) or len(set(plain)) != len(plain):
-            raise ValueError(
-                f"takes {', '.join(self.listing.sorts)}, comma-separated, each once, "
-                "with - in front for descending"
-            )
-        return names
-
-
-def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A parser of whole numbers in a range."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
-            raise ValueError(f"takes a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def true_or_false(text: str) -> bool:
-    """A parser of ``true`` and ``false``."""
-    if text not in ("true", "false"):
-        raise ValueError("takes true or false")
-    return text == "true"

@@ -20,7 +20,8 @@ from hyperapi.clock import now
 from hyperapi.db import Statement
 from hyperapi.journal import burial, next_revision, unbury_moved
 from hyperapi.models import Instant, Task, TaskList
-from hyperapi.querying.page import Listing, Selected
+from hyperapi.querying.page import Listing
+from hyperapi.querying.selection import Selected
 
 _Asked = Any
 """What decides the text of a selection's conditions."""

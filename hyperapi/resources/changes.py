@@ -24,7 +24,7 @@ from hyperapi.hypermedia.model import Entry, Resource
 from hyperapi.models import Task, TaskList, Tombstone
 from hyperapi.querying.cursor import Cursors, Towards
 from hyperapi.querying.cursor import Place as Position
-from hyperapi.querying.page import Parameter, QueryReader, whole_number
+from hyperapi.querying.query import Parameter, QueryReader, whole_number
 from hyperapi.resources.lists import LIST
 from hyperapi.resources.lists import SEEN as LIST_SEEN
 from hyperapi.resources.lists import representer as list_representer

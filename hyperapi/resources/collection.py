@@ -13,7 +13,8 @@ from hyperapi.db import AnyRow
 from hyperapi.hypermedia.kind import Count, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource, no_forms
 from hyperapi.querying.cursor import Cursors
-from hyperapi.querying.page import Listing, Page, Query, QueryError
+from hyperapi.querying.page import Listing, Page
+from hyperapi.querying.query import Query, QueryError
 from hyperapi.web import uris
 from hyperapi.web.problems import BadQuery
 

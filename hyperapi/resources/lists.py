@@ -16,7 +16,8 @@ from hyperapi.journal import bury_list, next_revision, unbury
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from hyperapi.querying import filters
-from hyperapi.querying.page import Listing, Query, Sort
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
 from hyperapi.resources.collection import page, page_of
 from hyperapi.text import folded
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text

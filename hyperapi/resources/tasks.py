@@ -17,7 +17,9 @@ from hyperapi.journal import bury, next_revision, unbury
 from hyperapi.keys import new_key, new_keys
 from hyperapi.models import Task, TaskList
 from hyperapi.querying import filters
-from hyperapi.querying.page import Listing, Query, Selection, Sort
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
@@ -501,13 +503,15 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
 
 def _change_some(query: Query, changes: TaskChanges, **fixed: str) -> int:
     reach, columns = asker().reach, _columns(changes.sent())
-    selected = (OF_LIST if fixed else OF_ALL).selected(query, reach, fixed, {})
+    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
     return change_selected(reach, selected, columns)
 
 
 def _delete_some(query: Query, **fixed: str) -> int:
     reach = asker().reach
-    return delete_selected(reach, (OF_LIST if fixed else OF_ALL).selected(query, reach, fixed, {}))
+    return delete_selected(
+        reach, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
+    )
 
 
 def _new_columns(members: dict[str, Any], moment: datetime) -> dict[str, Any]:

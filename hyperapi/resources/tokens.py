@@ -27,7 +27,9 @@ from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.models import Session, TaskList, User
 from hyperapi.querying import filters
-from hyperapi.querying.page import Listing, Query, Selection, Sort
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
 from hyperapi.resources.collection import page, page_of, whole
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.offers import offer, search
@@ -64,6 +66,8 @@ LISTING = Listing(
     sorts={"created_at": Sort(Session.created_at)},
     where=[Session.expires_at > bindparam("moment")],
 )
+
+SOME = Selection(LISTING, needs_filter=False)
 
 
 def _also(who: Asker) -> dict[str, Any]:
@@ -222,11 +226,11 @@ def create_token(sent: Body) -> Reply:
     return Reply(made.resource, 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, asks=Selection(LISTING, needs_filter=False))
+@TOKENS.on("DELETE", scope=ACCOUNT, asks=SOME)
 def delete_tokens(query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker()
-    LISTING.selected(query, who.reach, {}, _also(who)).delete()
+    SOME.of(query, who.reach, {}, _also(who)).delete()
     return no_content()
 
 

@@ -21,7 +21,8 @@ from hyperapi.auth.tokens import Claims
 from hyperapi.db import read, write
 from hyperapi.hypermedia import hal, html, plain
 from hyperapi.hypermedia.model import Resource
-from hyperapi.querying.page import Askable, Listing, Query, QueryError
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.web.conditional import etag, names_version, seen_already
 from hyperapi.web.forms import MOST_BYTES
 from hyperapi.web.idempotency import keep_reply, kept_reply, sent_key

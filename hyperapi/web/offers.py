@@ -10,7 +10,7 @@ from typing import Any
 
 from hyperapi.auth.guard import asker_or_none
 from hyperapi.hypermedia.model import Form
-from hyperapi.querying.page import Askable
+from hyperapi.querying.query import Askable
 from hyperapi.text import ANY_TEXT, UUID, literal
 from hyperapi.web.forms import FORM, JSON, Body
 from hyperapi.web.routing import OPEN, PUBLIC, SIGNED_IN, Operation

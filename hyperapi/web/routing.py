@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from hyperapi.hypermedia import hal, hal_forms
 from hyperapi.hypermedia.kind import Kind
-from hyperapi.querying.page import Askable
+from hyperapi.querying.query import Askable
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.web.problems import Problem
 from hyperapi.web.uris import uri, uri_of, uri_template

@@ -149,7 +149,6 @@ export class App extends EventTarget {
       const root = await this.client.root();
       user = root.link("user");
       this.links = Object.fromEntries(["tasks", "lists", "tokens", "users"].map((rel) => [rel, root.link(rel)]));
-      this.templates = Object.fromEntries(["task"].map((rel) => [rel, root.document._links[rel].href]));
       this.root = root;
       const me = await this.client.get(user).catch((error) => {
         if (error instanceof Problem && error.status === 403) return null; // the token may not ask
@@ -239,7 +238,7 @@ export class App extends EventTarget {
   }
 
   #signedOut(reason) {
-    this.live?.tell({ kind: "session" });
+    this.live?.tell({ kind: this.leaving ? "left" : "session" });
     if (this.leaving || this.phase !== "in") this.#leave(this.leaving ? null : reason);
     else this.#end(reason);
   }
@@ -304,6 +303,7 @@ export class App extends EventTarget {
     };
     live.addEventListener("news", ({ detail: { kind, change } }) => {
       if (live !== this.live) return;
+      if (kind === "left") return this.#leave(null);
       if (kind === "session") return this.sessionChanged();
       if (kind === "writes") return this.#readWrites();
       if (kind === "waiting") return this.#connection("offline");

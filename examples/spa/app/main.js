@@ -1,0 +1,139 @@
+/** Where the app begins: it learns the root's URI from its page, and draws itself again and again. */
+
+import { Client, LastingWrites, Outbox, SessionStore } from "../hyperapi.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { App } from "./app.js";
+import { Cache } from "./cache.js";
+import { page } from "./views/page.js";
+
+const SLOW_MS = 2500;
+const SHOWN_MS = 6000;
+
+const root = document.querySelector("meta[name=hyperapi-root]").content;
+const place = document.getElementById("app");
+const said = document.getElementById("said");
+
+const sessions = new SessionStore();
+const client = new Client(root, { sessions, fetch: watched });
+const [writes, cache] = await Promise.all([LastingWrites.open(), Cache.open()]);
+const app = new App({ client, outbox: new Outbox(client, writes), cache });
+app.lasting = sessions.lasting && writes.lasting;
+app.wanted = hash() || null;
+
+/** Fetch, and notice when that takes long. */
+async function watched(...asked) {
+  const streaming = asked[1]?.headers?.get("Accept") === "text/event-stream" || asked[1]?.headers?.has("Prefer");
+  const timer = streaming ? 0 : setTimeout(() => slow(+1), SLOW_MS);
+  let counted = false;
+  const slow = (by) => {
+    counted = by > 0;
+    app.slow = Math.max(0, (app.slow ?? 0) + by);
+    app.changed();
+  };
+  try {
+    return await fetch(...asked);
+  } finally {
+    clearTimeout(timer);
+    if (counted) slow(-1);
+  }
+}
+
+/** The forms to sign in and sign up are the server's to offer. */
+app.findForms = async () => {
+  try {
+    const anonymous = { anonymous: true };
+    const start = await client.root(anonymous);
+    const [users, tokens] = await Promise.all(["users", "tokens"].map((rel) => client.get(start.link(rel), anonymous)));
+    app.forms = { login: tokens.form("login"), register: users.form("register") };
+    app.trouble = null;
+    app.focus ??= "#sign-in input";
+  } catch (error) {
+    app.trouble = error;
+  }
+  app.changed();
+};
+
+app.loadMore = () => app.view.more().catch(() => app.network(navigator.onLine));
+
+// -- drawing
+
+let drawing = false;
+app.addEventListener("changed", () => {
+  if (drawing) return;
+  drawing = true;
+  queueMicrotask(draw);
+});
+
+const sight = new IntersectionObserver((entries) => {
+  if (entries.some((entry) => entry.isIntersecting) && app.view?.next && !app.view.loading && !app.view.error) app.loadMore();
+}, { rootMargin: "600px" });
+let watchedFoot;
+
+function draw() {
+  drawing = false;
+  if ((app.phase === "out" || app.ended) && !app.forms && !app.asking) {
+    app.asking = app.findForms().finally(() => (app.asking = null));
+  }
+  render(html`${page(app)}${nothing}`, place);
+  const dialog = document.querySelector("dialog");
+  if (dialog && !dialog.open) dialog.showModal();
+  if (app.focus) {
+    const found = document.querySelector(app.focus);
+    if (found) {
+      app.focus = null;
+      found.focus();
+    }
+  }
+  // An observer speaks up once for what stays in sight; a new look makes it speak again.
+  sight.disconnect();
+  watchedFoot = document.querySelector(".to-come");
+  if (watchedFoot) sight.observe(watchedFoot);
+  document.title = app.list ? `${app.list.get("title")} – To do` : "To do";
+  clearTimeout(app.hiding);
+  if (app.notice && !app.notice.bad) {
+    app.hiding = setTimeout(() => {
+      app.notice = null;
+      app.changed();
+    }, SHOWN_MS);
+  }
+}
+
+app.addEventListener("said", ({ detail }) => {
+  said.textContent = "";
+  setTimeout(() => (said.textContent = detail), 50);
+});
+
+// -- what comes from outside
+
+function hash() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+addEventListener("hashchange", () => {
+  if (app.phase === "in") app.choose(hash() || null);
+});
+app.addEventListener("chosen", ({ detail }) => {
+  const wanted = detail ? `#${encodeURIComponent(detail)}` : "#";
+  if (hash() !== (detail ?? "")) history.pushState(null, "", wanted);
+});
+addEventListener("online", () => app.network(true));
+addEventListener("offline", () => app.network(false));
+addEventListener("storage", ({ key }) => {
+  if (key === sessions.name || key === null) setTimeout(() => app.sessionChanged(), 200);
+});
+addEventListener("beforeunload", (event) => {
+  const typed = [...app.drafts.values()].some(({ values }) => Object.values(values).some(Boolean));
+  if (app.phase === "in" && (typed || (!app.lasting && app.writes.length))) event.preventDefault();
+});
+
+// The app itself comes from a cache when there is no network.
+if ("serviceWorker" in navigator) {
+  const policy = globalThis.trustedTypes?.createPolicy("service-worker", { createScriptURL: (url) => url });
+  navigator.serviceWorker.register(policy?.createScriptURL("sw.js") ?? "sw.js").catch(() => {});
+}
+
+if (client.signedIn) app.start();
+app.changed();

@@ -1,0 +1,39 @@
+/** What two people, or two devices, changed at once; and what the server refused. */
+
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { same } from "../../hyperapi.js";
+import { NAMES, shown } from "../tasks.js";
+
+export const disagreements = (app) =>
+  app.writes.filter((write) => write.state !== "waiting").map((write) => (write.state === "conflict" ? conflict(app, write) : refused(app, write)));
+
+function conflict(app, write) {
+  const { current, body = {}, touched = [], label } = write;
+  const mine = touched.filter((name) => name in NAMES && !same(body[name], current?.[name]));
+  return html`<section class="conflict box" role="group" aria-labelledby="conflict-${write.id}">
+    <h2 id="conflict-${write.id}" tabindex="-1">“<bdi>${label}</bdi>” was changed elsewhere</h2>
+    ${write.method === "DELETE" ? html`<p>You deleted it. Elsewhere it became “<bdi>${current?.title}</bdi>”.</p>` : nothing}
+    ${write.method === "PUT" && !current ? html`<p>It was deleted elsewhere, while you changed it.</p>` : nothing}
+    ${mine.length && current
+      ? html`<table>
+          <thead><tr><td></td><th scope="col">Yours</th><th scope="col">Theirs</th></tr></thead>
+          <tbody>${mine.map((name) => html`<tr><th scope="row">${NAMES[name]}</th><td><bdi>${shown(name, body[name])}</bdi></td><td><bdi>${shown(name, current[name])}</bdi></td></tr>`)}</tbody>
+        </table>`
+      : nothing}
+    <div class="row">
+      <button class="main" @click=${() => app.keepMine(write)}>${write.method === "DELETE" ? "Delete it anyway" : "Keep mine"}</button>
+      <button @click=${() => app.keepTheirs(write)}>Keep theirs</button>
+    </div>
+  </section>`;
+}
+
+function refused(app, write) {
+  return html`<section class="conflict box" role="group" aria-labelledby="refused-${write.id}">
+    <h2 id="refused-${write.id}" tabindex="-1">“<bdi>${write.label}</bdi>” could not be sent</h2>
+    <p class="wrong">${write.reason}</p>
+    <div class="row">
+      <button class="main" @click=${() => app.keepMine(write)}>Try again</button>
+      <button @click=${() => app.keepTheirs(write)}>Discard it</button>
+    </div>
+  </section>`;
+}

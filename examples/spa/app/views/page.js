@@ -1,0 +1,55 @@
+/** The whole page: one of its faces, and what lies over it. */
+
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { explain } from "../app.js";
+import { account } from "./account.js";
+import { lists } from "./lists.js";
+import { icon } from "./parts.js";
+import { signIn } from "./signin.js";
+import { tasks } from "./tasks.js";
+
+export function page(app) {
+  if (app.phase === "out") return signIn(app);
+  if (app.phase === "starting") return starting(app);
+  return html`
+    <div class="app ${app.chosen ? "chosen" : ""}" ?inert=${Boolean(app.ended)}>
+      <header class="top">
+        <a class="brand" href="#" aria-label="To do: all lists"><span class="mark">${icon("check")}</span><span>To do</span></a>
+        ${status(app)}
+        <button id="account-button" class="quiet" aria-haspopup="dialog" @click=${() => app.openAccount()}>${icon("person")}<span class="wide"><bdi>${app.user.username}</bdi></span><span class="unseen">Account</span></button>
+      </header>
+      ${lists(app)}
+      ${tasks(app)}
+    </div>
+    ${app.ended ? html`<div class="veil">${signIn(app)}</div>` : nothing}
+    ${app.account && !app.ended ? account(app) : nothing}
+    ${notice(app)}`;
+}
+
+const starting = (app) => html`<main class="way-in"><div class="mark">${icon("check")}</div>
+  <h1>One moment</h1>
+  <p role="status">${app.trouble ? explain(app.trouble) : app.slow ? "The server is slow to answer. Still waiting …" : "Reading your lists …"}</p>
+  ${app.trouble ? html`<button class="main" @click=${() => app.retry()}>Try again</button>` : nothing}
+</main>`;
+
+/** How things stand between here and the server: honestly. */
+function status(app) {
+  const waiting = app.writes.filter((write) => write.state === "waiting").length;
+  const left = waiting ? `${waiting} ${waiting === 1 ? "change waits" : "changes wait"}` : "";
+  const states = {
+    offline: ["away", `Offline${left ? `: ${left}` : app.view?.stale ? ": as last seen" : ""}`],
+    broken: ["away", `The server has trouble${left ? `: ${left}` : ""}`],
+  };
+  const [kind, text] = states[app.connection] ?? (app.slow ? ["slow", "The server is slow …"] : left ? ["slow", `Sending: ${left}`] : ["fine", ""]);
+  return html`<p class="status ${kind}" id="status">${text ? html`<span class="dot"></span>${text}` : nothing}
+    ${app.lasting || !app.writes.length ? nothing : html`<span>– keep this tab open</span>`}</p>`;
+}
+
+function notice(app) {
+  if (!app.notice) return nothing;
+  const close = () => {
+    app.notice = null;
+    app.changed();
+  };
+  return html`<div class="notice ${app.notice.bad ? "bad" : ""}"><p>${app.notice.text}</p><button class="quiet" aria-label="Close the message" @click=${close}>${icon("close")}</button></div>`;
+}

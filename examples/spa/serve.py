@@ -1,0 +1,96 @@
+"""Serve the app, for an API at any root; and the API with it, if its command is named.
+
+    python serve.py --port 5001 --root http://127.0.0.1:5000/api/v1/ -- hyperapi serve
+"""
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+HERE = Path(__file__).parent
+ROOT = "http://127.0.0.1:5000/api/v1/"
+
+
+def page(root: str) -> bytes:
+    """The app's page, for the API at ``root``: its two lines that name the API say so."""
+    text = (HERE / "index.html").read_text()
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(root))
+    text = re.sub(r"connect-src [^;]*;", f"connect-src {origin};", text, count=1)
+    return re.sub(r'(name="hyperapi-root" content=")[^"]*', rf"\g<1>{root}", text, count=1).encode()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """The app's files as they are, but for the page."""
+
+    def __init__(self, *args: object, root: str, **more: object) -> None:
+        self.root = root
+        super().__init__(*args, directory=str(HERE), **more)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        """The page for this API, or a file."""
+        if urlsplit(self.path).path not in ("/", "/index.html"):
+            return super().do_GET()
+        body = page(self.root)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        """What a page cannot say of itself; and no file is used without asking whether it is new."""
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the API's log is what one wants to see."""
+
+
+def serving(port: int, root: str = ROOT) -> ThreadingHTTPServer:
+    """A server of the app that is ready to run."""
+    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, root=root))
+
+
+@contextmanager
+def beside(command: list[str]) -> Iterator[None]:
+    """Run a command as long as the app is served, and no longer."""
+    process = subprocess.Popen(command) if command else None
+    try:
+        yield
+    finally:
+        if process and process.poll() is None:
+            process.terminate()
+        if process:
+            process.wait()
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--root", default=ROOT, help="the root of the API (default: %(default)s)")
+    parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with serving(asked.port, asked.root) as server, beside(asked.command):
+        print(f"The app: http://127.0.0.1:{asked.port}/ for the API at {asked.root}")
+        sys.stdout.flush()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+if __name__ == "__main__":
+    main()
