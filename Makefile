@@ -16,7 +16,7 @@ unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help serve test check format bench lock clean
+.PHONY: help serve test fuzz check format examples bench lock clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PYTHON=python3.13] [ARGS='options of the command behind it']"
@@ -29,6 +29,9 @@ serve: $(RUNTIME) ## Serve the API on http://127.0.0.1:5000, creating what is mi
 test: $(DEV) $(JS) ## Run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
+fuzz: $(DEV) ## Let Schemathesis try everything (ARGS='--max-time 600')
+	$(BIN)/python -m tests.fuzzing $(ARGS)
+
 check: $(DEV) ## Check formatting, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -37,6 +40,9 @@ check: $(DEV) ## Check formatting, lint and types
 format: $(DEV) ## Fix what lint can fix, and format the code
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+examples: $(DEV) ## Write the examples of the OpenAPI document anew
+	$(BIN)/python -m tests.example_replies
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,7 @@
 """The application, put together from its parts in the order in which a request meets them."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from flask import Flask, Request, redirect
@@ -14,6 +15,7 @@ from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
 from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
+from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
 from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog, turns
 from hyperapi.web.routing import Place
@@ -66,6 +68,8 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
     problems.init_app(app)
     answer.register(app, [*PLACES, *also])
     documents.init_app(app)
+    if settings.metrics_port:
+        import_module("hyperapi.web.metrics").init_app(app, TOKENS.path)  # needs an extra
     app.add_url_rule("/", "home", _home)
     return app
 

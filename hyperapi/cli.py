@@ -4,16 +4,11 @@ import json
 import logging
 import os
 import secrets
-import signal
-import socket
 import sys
 from pathlib import Path
 
 import click
 from flask import Flask
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
 
@@ -22,23 +17,17 @@ from hyperapi.app import create_app
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
 from hyperapi.db import Busy, Statement, database, read, write
-from hyperapi.housekeeping import CHORES, keep_house, purge
+from hyperapi.housekeeping import CHORES, purge
 from hyperapi.models import Session, User
 from hyperapi.openapi import document
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
+from hyperapi.serving import check_address, workers
+from hyperapi.serving import serve as start_serving
 from hyperapi.settings import Settings, SettingsError, unknown_settings
-from hyperapi.web.news import close_on_signals
 from hyperapi.web.problems import Problem
-from hyperapi.web.requestlog import write_json_lines
 from hyperapi.web.routing import operations
-
-_SECONDS_TO_DRAIN = 30
-_SLOW_CLIENTS = 64
-"""Threads of a worker for those that are slow to send a body, or wait for a turn."""
-_OTHER_CONNECTIONS = 512
-"""Connections that a worker keeps open beside its readers'; also where nothing is under way."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,40 +48,12 @@ def main() -> None:
 def serve() -> None:
     """Bring the embedded database up to date, and serve the API until told to stop."""
     settings = _settings()
-    _check_address(settings)
+    check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
     if settings.embedded:
         _upgrade(settings)
-    # A worker that is started again later must not have keys that the others do not know.
-    os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
-    workers = settings.workers or _cores()
-    click.echo(f"hyperapi: {workers} workers on http://{settings.host}:{settings.port}/", err=True)
-    # It warns of many threads. Most of ours wait, and those that work take turns.
-    logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
-    Granian(
-        "hyperapi.cli:application",
-        factory=True,
-        interface=Interfaces.WSGI,
-        address=settings.host,
-        port=settings.port,
-        workers=workers,
-        blocking_threads=settings.threads + settings.readers + _SLOW_CLIENTS,
-        backpressure=settings.readers + _OTHER_CONNECTIONS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_SECONDS_TO_DRAIN,
-        log_level=LogLevels.warning,
-    ).serve()
-
-
-def application() -> Flask:
-    """The application of one worker, which logs for itself."""
-    # A terminal interrupts all processes at once. Workers stop when they are told to by theirs,
-    # and granian's hang when they are told twice.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    write_json_lines()
-    app = create_app()
-    close_on_signals(app)
-    keep_house(app)
-    return app
+    address = f"http://{settings.host}:{settings.port}/"
+    click.echo(f"hyperapi: {workers(settings)} workers on {address}", err=True)
+    start_serving(settings)
 
 
 @commands.command()
@@ -234,27 +195,10 @@ def openapi(base: str | None) -> None:
     click.echo(json.dumps(document(PLACES, base.rstrip("/")), indent=2, ensure_ascii=False))
 
 
-def _cores() -> int:
-    """How many processors this process may use, where the system tells; else how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _settings() -> Settings:
     for name in unknown_settings(os.environ):
         click.echo(f"hyperapi: {name} is no setting of this version", err=True)
     return Settings.read()
-
-
-def _check_address(settings: Settings) -> None:
-    """Refuse an address that is taken: granian would share it, each taking some requests."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        socket.create_server((settings.host, settings.port), family=family).close()
-    except OSError as error:
-        reason = f"{settings.host} and {settings.port}: {error.strerror}"
-        raise SettingsError(f"HYPERAPI_HOST and HYPERAPI_PORT cannot be {reason}") from None
 
 
 def _app() -> Flask:

@@ -186,6 +186,7 @@ class _Database:
         self.engine = engine
         self.patience = patience
         self.retries = 0
+        self.on_retry: Callable[[], None] = lambda: None
         self._kind = kind
         self._driver = engine.dialect.loaded_dbapi
         self._turn = threading.Lock() if kind.one_writer else None
@@ -215,6 +216,7 @@ class _Database:
             if lost > _MOST_LOST or time.monotonic() + pause > deadline:
                 break
             self.retries += 1
+            self.on_retry()
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - to part those who met
         raise Busy(f"tried again, in vain: {reason}")
 

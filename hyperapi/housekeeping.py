@@ -96,23 +96,29 @@ CHORES = [
 ]
 
 
-def keep_house(app: Flask) -> None:
-    """Have a thread of this process look after ``app``'s database, until the process ends."""
-    threading.Thread(target=_look_after, args=[app], daemon=True, name="housekeeping").start()
+def keep_house(app: Flask) -> threading.Event:
+    """Have a thread of this process look after ``app``'s database, until the process ends.
+
+    :returns: what ends it before that, when it is set.
+    """
+    over = threading.Event()
+    thread = threading.Thread(target=_look_after, args=[app, over], name="housekeeping")
+    thread.daemon = True
+    thread.start()
+    return over
 
 
-def _look_after(app: Flask) -> None:
-    pause = threading.Event()
-    while not pause.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
+def _look_after(app: Flask, over: threading.Event) -> None:
+    while not over.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
         with app.app_context():
             for chore in CHORES:
-                _purge_quietly(chore, pause)
+                _purge_quietly(chore, over)
 
 
-def _purge_quietly(chore: Chore, pause: threading.Event) -> None:
+def _purge_quietly(chore: Chore, over: threading.Event) -> None:
     try:
-        while purge(chore) == _STEP:
-            pause.wait(0.05)  # lets writers in between
+        while purge(chore) == _STEP and not over.wait(0.05):  # lets writers in between
+            pass
     except Busy:
         _log.info("not purged: %s (the database is busy)", chore.name)
     except Exception:

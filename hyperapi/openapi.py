@@ -107,6 +107,7 @@ class _Writer:
             self._schemas |= shape.SHARED
         for problem in all_problems():
             self._problem_schema(problem)
+        self._any_problem_schema()
         components = {
             "schemas": dict(sorted(self._schemas.items())),
             "responses": dict(sorted(self._responses.items())),
@@ -228,17 +229,14 @@ class _Writer:
         """A reference to the response of these problems, which operations share."""
         name = ".".join([str(status), *(kind.name for kind in kinds)])
         if name not in self._responses:
-            schemas = [self._problem_schema(kind) for kind in kinds]
+            one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
             sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
             headers = [*ALWAYS, *COUNTED, *sent]
             self._responses[name] = {
                 "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
                 "headers": {header: _header_of(header) for header in headers},
                 "content": {
-                    PROBLEM_JSON: {
-                        "schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas},
-                        **self._problem_examples(kinds),
-                    }
+                    PROBLEM_JSON: {"schema": one, **self._problem_examples(kinds)},
                 },
             }
         return {"$ref": f"#/components/responses/{name}"}
@@ -275,21 +273,33 @@ class _Writer:
         return self._named(kind.__name__, schema)
 
     def _problem_schema(self, kind: type[Problem]) -> Schema:
-        uri = self._base + _path(self._places["problem"]).replace("{key}", kind.name)
-        text: Schema = {"type": "string"}
-        members = described(kind.extends)
-        members["properties"] = {
-            "type": {"type": "string", "const": uri},
-            "title": {"type": "string", "const": kind.title},
-            "status": {"type": "integer", "const": kind.status},
-            "detail": text,
-            "instance": {**text, "format": "uri"},
-            **members["properties"],
+        """Of one type of problem; the type's URI is told apart by its end, wherever it begins."""
+        schema = described(kind.extends)
+        common = _problem(f"/problems/{kind.name}$", {"const": kind.status})
+        return self._named(
+            problem_schema_name(kind),
+            {
+                **schema,
+                "description": kind.meaning(),
+                "properties": common | schema["properties"],
+                "required": [*common, *schema["required"]],
+            },
+        )
+
+    def _any_problem_schema(self) -> Schema:
+        """Of all types of problem, with all that any of them has."""
+        common = _problem("/problems/[^/]+$", {})
+        found: dict[str, list[Schema]] = {}
+        for kind in all_problems():
+            for name, schema in described(kind.extends)["properties"].items():
+                if schema not in found.setdefault(name, []):
+                    found[name].append(schema)
+        more = {
+            name: schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            for name, schemas in found.items()
         }
-        always = ["type", "title", "status", "detail", "instance"]
-        members["required"] = [*always, *members["required"]]
-        members["description"] = kind.meaning()
-        return self._named(f"{_camel(kind.name)}Problem", members)
+        schema = {"type": "object", "properties": common | more, "required": list(common)}
+        return self._named("Problem", {**schema, "description": "Any failure (RFC 9457)."})
 
     # -- examples
 
@@ -309,6 +319,24 @@ class _Writer:
     def _here(self, example: Any) -> Any:
         """An example as this service would have given it."""
         return json.loads(rebased(json.dumps(example), self._base))
+
+
+def problem_schema_name(kind: type[Problem]) -> str:
+    """What the schema of a type of problem is called."""
+    return f"{_camel(kind.name)}Problem"
+
+
+def _problem(type_ends: str, status: Schema) -> dict[str, Schema]:
+    """The members that every problem has."""
+    text: Schema = {"type": "string"}
+    uri: Schema = {**text, "format": "uri"}
+    return {
+        "type": {**uri, "pattern": type_ends},
+        "title": text,
+        "status": {"type": "integer", **status},
+        "detail": text,
+        "instance": uri,
+    }
 
 
 def _path(place: Place) -> str:

@@ -114,6 +114,12 @@ def _database_url(value: str) -> str:
     return url.set(drivername=backend).render_as_string(hide_password=False)
 
 
+def _redis_url(value: str) -> str:
+    if value and urlsplit(value).scheme not in ("redis", "rediss", "redis+sentinel", "redis+unix"):
+        raise ValueError("must begin with redis:// or rediss://")
+    return value
+
+
 def _setting(
     default: str, parse: Callable[[str], Any], meaning: str, *, secret: bool = False
 ) -> Any:
@@ -196,6 +202,19 @@ class Settings:
         "20/hour", _limits, "registrations per client address"
     )
 
+    rate_limit_storage: str = _setting(
+        "",
+        _redis_url,
+        "redis://host:6379/0 for limits that nodes share; empty: the workers of one node do",
+        secret=True,
+    )
+    drain_delay: int = _setting(
+        "0", _number(0, 600), "how long `hyperapi serve` goes on after SIGTERM, no longer ready"
+    )
+    metrics_host: str = _setting("127.0.0.1", _text, "address that metrics are served on")
+    metrics_port: int = _setting(
+        "0", _number(0, 65535), "port that metrics for Prometheus are served on; 0 is none"
+    )
     require_if_match: bool = _setting(
         "false", _boolean, "refuse changes that do not say what they change (428)"
     )

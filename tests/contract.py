@@ -8,12 +8,16 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask, Response, request
 
-from hyperapi.openapi import EXAMPLES_BASE, document
+from hyperapi.hypermedia.kind import shared
+from hyperapi.openapi import EXAMPLES_BASE, document, problem_schema_name
 from hyperapi.resources import PLACES
+from hyperapi.web.problems import PROBLEM_JSON, all_problems
+from hyperapi.web.promises import problems_of
 from hyperapi.web.routing import Operation
 from hyperapi.web.uris import base
 
 _BY_ENDPOINT = {place.name: place for place in PLACES}
+_PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 
 
@@ -46,7 +50,7 @@ def promises_broken(operation: Operation, response: Any, here: str) -> list[str]
     found = list(_about_headers(promised.get("headers", {}), response))
     body = _body(response)
     if body:
-        found += _about_body(promised.get("content", {}), response, body, here)
+        found += _about_body(operation, promised.get("content", {}), response, body, here)
     elif response.status_code == 204 and "content" in promised:
         found.append("a body is documented, and there is none")
     return found
@@ -63,18 +67,24 @@ def _about_headers(promised: dict[str, Any], response: Any) -> Any:
             yield f"the header {name} is not there"
 
 
-def _about_body(content: dict[str, Any], response: Any, body: bytes, here: str) -> list[str]:
+def _about_body(
+    operation: Operation, content: dict[str, Any], response: Any, body: bytes, here: str
+) -> list[str]:
     media_type = response.content_type.partition(";")[0]
     if media_type not in content:
         return [f"the type {media_type} is not documented"]
     if not media_type.endswith("json"):
         return []
     text = body.decode().replace(json.dumps(here)[1:-1], EXAMPLES_BASE)
-    validator = _validator(json.dumps(content[media_type]["schema"], sort_keys=True))
-    return [
-        f"{error.instance_path}: {error.message}"[:500]
-        for error in validator.iter_errors(json.loads(text))
-    ]
+    found = json.loads(text)
+    schema = content[media_type]["schema"]
+    if media_type == PROBLEM_JSON:
+        kind = _PROBLEMS.get(found["type"].rpartition("/")[2])
+        if kind not in problems_of(operation):
+            return [f"the problem {found['type']} is not documented"]
+        schema = shared(problem_schema_name(kind))
+    errors = _validator(json.dumps(schema, sort_keys=True)).iter_errors(found)
+    return [f"{error.instance_path}: {error.message}"[:500] for error in errors]
 
 
 def _body(response: Any) -> bytes:

@@ -12,7 +12,7 @@ import hyperapi
 FOLDER = Path(hyperapi.__file__).parent
 
 LAYERS = (
-    ("clock", "text", "keys", "settings", "migrating", "schema"),
+    ("clock", "text", "keys", "settings", "migrating", "schema", "processes"),
     ("models",),
     ("db", "engines"),
     ("access",),
@@ -22,6 +22,7 @@ LAYERS = (
     ("auth.passwords", "auth.tokens"),
     ("web.uris", "web.preferences"),
     ("web.problems",),
+    ("web.counts",),
     ("web.conditional", "web.forms", "web.idempotency", "web.proxy", "web.ratelimit"),
     ("web.replies", "web.routing"),
     ("auth",),  # who asks: guard, sessions, grants
@@ -32,6 +33,7 @@ LAYERS = (
     ("app",),
     ("hyperapi",),  # the public names
     ("sandbox",),
+    ("serving", "doctor", "backup"),
     ("cli",),
 )
 """From the bottom to the top. A module belongs to the longest name that it begins with; it may

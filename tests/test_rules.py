@@ -72,17 +72,14 @@ class World:
                 return place.uri()
             return place.uri(key or self.keys[of][place.name])
 
-    def sent(self, operation: Operation) -> dict[str, Any]:
-        """A good body for an operation, as Alice may send it."""
-        with self.app.test_request_context():
-            list_uri = next(each for each in PLACES if each.name == "list").uri(
-                self.keys["alice"]["list"]
-            )
+    def sent(self, operation: Operation, of: str = "alice") -> dict[str, Any]:
+        """A good body for an operation, as this person may send it."""
+        list_uri = self.uri(next(each for each in PLACES if each.name == "list"), of)
         bodies: dict[str, dict[str, Any]] = {
             "register": {"username": f"u{uuid4().hex[:20]}", "password": PASSWORD},
-            "put_user": {"username": "alice"},
+            "put_user": {"username": of, "email": f"{of}@example.org"},
             "change_user": {"email": "alice@example.org"},
-            "create_token": {"username": "alice", "password": PASSWORD},
+            "create_token": {"username": of, "password": PASSWORD},
             "create_list": {"title": "Chores"},
             "put_list": {"title": "Chores"},
             "change_list": {"title": "Chores"},
@@ -103,6 +100,12 @@ class World:
         if isinstance(operation.asks, Selection) and operation.asks.needs_filter:
             request.setdefault("query_string", "all=true")
         return who.ask(operation.method, uri or self.uri(operation.place), **request)
+
+    def joined(self) -> Person:
+        """Somebody new, who has things too."""
+        person = Person(self.app.test_client()).register(f"c{uuid4().hex[:20]}").sign_in()
+        self.keys[person.name] = keys_of(person)
+        return person
 
     def stored(self) -> Mapping[str, Any]:
         """All that the database holds, but for when sessions were used."""
@@ -306,10 +309,27 @@ def test_a_body_of_more_than_a_mebibyte_is_too_large(world: World, operation: Op
 
 @every(*(each for each in OPERATIONS if each.method == "DELETE"))
 def test_a_delete_may_bring_an_empty_object(world: World, operation: Operation) -> None:
-    carol = Person(world.app.test_client()).register(f"c{uuid4().hex[:20]}").sign_in()
-    world.keys["carol"] = keys_of(carol)
-    uri = world.uri(operation.place, "carol")
+    carol = world.joined()
+    uri = world.uri(operation.place, carol.name)
     assert world.ask(carol, operation, uri, json={}).status_code in (200, 204)
+
+
+# -- what was seen
+
+
+@every(*(each for each in OPERATIONS if each.method != "GET" and each.scope != OPEN))
+def test_nobody_changes_what_they_have_not_seen(world: World, operation: Operation) -> None:
+    carol = world.joined()
+    uri = world.uri(operation.place, carol.name)
+    body = {"json": world.sent(operation, carol.name)} if operation.takes else {}
+    before, present = world.stored(), carol.ask("GET", uri)
+    unseen = world.ask(carol, operation, uri, headers={"If-Match": '"unseen.1"'}, **body)
+    assert problem(unseen, 412, "precondition-failed")["current"] == present.json
+    assert unseen.headers["ETag"] == present.headers["ETag"]
+    assert world.stored() == before
+    seen = {"If-Match": present.headers["ETag"]}
+    assert world.ask(carol, operation, uri, headers=seen, **body).status_code < 300
+    assert world.stored() != before
 
 
 # -- what is answered

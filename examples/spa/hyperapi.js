@@ -9,11 +9,13 @@
 const HAL_FORMS = "application/prs.hal-forms+json";
 const FORM_ENCODED = "application/x-www-form-urlencoded";
 const EVENTS = "text/event-stream";
-/** A token is renewed this long before it ends, so that no request is sent in vain. */
+/** A token is renewed this long before it ends, or a fifth of its life, so that no request is sent in vain. */
 const RENEW_BEFORE_MS = 30_000;
 /** The server says something on a stream every 15 s: a longer silence means that it is dead. */
 const SILENCE_MS = 40_000;
 const POLL_SECONDS = 25;
+/** A server that has no room for another stream is asked for one again after this. */
+const NO_STREAM_MS = 30_000;
 const REMEMBERED = 300;
 
 /**
@@ -46,6 +48,7 @@ const REMEMBERED = 300;
  * @property {string} access_token
  * @property {string} [refresh_token]
  * @property {number} ends when the access token ends, in milliseconds since 1970
+ * @property {number} [life] how long it lives, in milliseconds
  * @property {string} uri the session's own URI
  */
 
@@ -346,6 +349,7 @@ export function pause(ms, signal) {
  * @property {"change" | "resync" | "live" | "waiting"} kind
  * @property {Json} [change] `{uri, type, deleted, changed_at, resource}`
  * @property {Position} [position] where to go on after it
+ * @property {boolean} [reachable] while waiting: was there an answer at all?
  */
 
 /**
@@ -549,6 +553,7 @@ export class Client extends EventTarget {
     const session = {
       access_token: made.get("access_token"),
       ends: Date.now() + 1000 * made.get("expires_in"),
+      life: 1000 * made.get("expires_in"),
       uri: made.uri,
     };
     if (made.get("refresh_token")) session.refresh_token = made.get("refresh_token");
@@ -602,7 +607,7 @@ export class Client extends EventTarget {
    */
   async ask(uri, asked = {}) {
     let session = asked.anonymous ? null : this.sessions.read();
-    if (session?.refresh_token && session.ends - Date.now() < RENEW_BEFORE_MS) {
+    if (session?.refresh_token && session.ends - Date.now() < Math.min(RENEW_BEFORE_MS, (session.life ?? Infinity) / 5)) {
       session = await this.#renew(session);
     }
     for (let tries = 0; ; tries++) {
@@ -659,10 +664,12 @@ export class Client extends EventTarget {
     /** @type {Position | undefined} */
     let at = since;
     let failed = 0;
+    let polling = 0; // until when
     while (!signal.aborted) {
+      const streaming = stream && Date.now() > polling;
       try {
         at ??= { uri: linkOf(await this.root(), "changes") };
-        const heard = stream ? this.#streamed(at, signal) : this.#polled(at, signal);
+        const heard = streaming ? this.#streamed(at, signal) : this.#polled(at, signal, stream ? polling : Infinity);
         for await (const news of heard) {
           failed = 0;
           if (news.position) at = news.position;
@@ -677,13 +684,17 @@ export class Client extends EventTarget {
           stream = false;
           continue;
         }
+        if (error instanceof Later && streaming) {
+          polling = Date.now() + NO_STREAM_MS; // too many are reading already
+          continue;
+        }
         if (error instanceof Missing) {
           at = undefined; // too long ago: what is known must be read anew
           yield { kind: "resync" };
           continue;
         }
         failed++;
-        yield { kind: "waiting" };
+        yield { kind: "waiting", reachable: error instanceof Problem };
         const asked = error instanceof Problem ? error.retryAfter : null;
         await pause(asked ? asked * 1000 : Math.min(15_000, 500 * 2 ** failed) * (0.75 + Math.random() / 2), signal);
       }
@@ -704,11 +715,14 @@ export class Client extends EventTarget {
     }
   }
 
-  /** @param {Position} at @param {AbortSignal} signal @returns {AsyncGenerator<News, void, void>} */
-  async *#polled(at, signal) {
+  /**
+   * @param {Position} at @param {AbortSignal} signal @param {number} until
+   * @returns {AsyncGenerator<News, void, void>}
+   */
+  async *#polled(at, signal, until) {
     /** @type {Record<string, string>} */
     let headers = at.id ? { "Last-Event-ID": at.id } : {};
-    for (let uri = at.uri; !signal.aborted; headers = { Prefer: `wait=${POLL_SECONDS}` }) {
+    for (let uri = at.uri; !signal.aborted && Date.now() < until; headers = { Prefer: `wait=${POLL_SECONDS}` }) {
       const response = await this.ask(uri, { headers: { Accept: "application/json", ...headers }, signal });
       const page = await json(response);
       uri = page.next_uri;

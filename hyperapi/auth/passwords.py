@@ -31,7 +31,8 @@ class Passwords:
             argon2__parallelism=1,
         )
         self._working = threading.Semaphore(settings.hashers)
-        self._waiting = threading.Semaphore(places(settings))
+        self._places = places(settings)
+        self._waiting = threading.Semaphore(self._places)
         self._nobody = self._context.hash("nobody")
 
     def hash(self, password: str) -> str:
@@ -52,6 +53,11 @@ class Passwords:
         with self._turn():
             right, renewed = self._context.verify_and_update(normal(password), kept or self._nobody)
         return (right, renewed) if kept else (False, None)
+
+    @property
+    def in_hand(self) -> int:
+        """How many passwords are worked on, or wait for it."""
+        return self._places - self._waiting._value
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -132,8 +132,9 @@ def request(ask: Ask, timeout: httpx.Timeout) -> dict[str, Any]:
 
     :param timeout: the usual one.
     """
-    if ask.patience:
-        timeout = httpx.Timeout(timeout, read=(timeout.read or 0) + ask.patience)
+    if ask.patience and timeout.read is not None:
+        longer = {**timeout.as_dict(), "read": timeout.read + ask.patience}
+        timeout = httpx.Timeout(**longer)
     return {
         "method": ask.method,
         "url": ask.url,

@@ -107,7 +107,7 @@ def readable(instant: str | None, now: datetime) -> str:
 
 def ago(instant: str, now: datetime) -> str:
     """How long ago an instant was: ``just now``, ``5 min ago``, ``3 days ago``."""
-    seconds = (now - local(instant)).total_seconds()
+    seconds = max(0.0, (now - local(instant)).total_seconds())
     for size, name in ((86400, "day"), (3600, "hour"), (60, "min")):
         number = int(seconds // size)
         if number:

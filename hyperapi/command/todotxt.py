@@ -179,17 +179,15 @@ def joined(text: str, description: str) -> str:
 
 def fresh(task: Mapping[str, Any]) -> str:
     """The line that a task gives by its members alone."""
-    done = bool(task.get("done"))
-    completed = task.get("completed_at")
     words = [_one_line(task["title"])]
     words += [_word(tag) for tag in task.get("tags", ()) if _word(tag) not in words[0].split(" ")]
     due = _due(task)
     words += [f"due:{due}"] if due else []
     return str(
         Line(
-            done,
+            bool(task.get("done")),
             _LETTERS[task.get("priority", "none")],
-            str(dates.local(completed).date()) if done and completed else "",
+            _completed(task),
             "",
             " ".join(words),
         )
@@ -212,8 +210,7 @@ def _revised(kept: str, task: Mapping[str, Any]) -> str:
     if task["priority"] != was.importance:
         revised = replace(revised, priority=_LETTERS[task["priority"]])
     if task["done"] != was.done:
-        day = str(dates.local(task["completed_at"]).date()) if task["completed_at"] else ""
-        revised = replace(revised, done=task["done"], completed=day)
+        revised = replace(revised, done=task["done"], completed=_completed(task))
     revised = replace(revised, text=_with_tags(revised, was, task["tags"]))
     if not _is_due(task, was.due):
         revised = replace(revised, text=_with_due(revised, _due(task)))
@@ -232,6 +229,12 @@ def _with_tags(line: Line, was: Line, tags: list[str]) -> str:
 def _with_due(line: Line, due: date | None) -> str:
     words = [word for word in line.words if not _DUE.fullmatch(word)]
     return " ".join([*words, f"due:{due}"] if due else words)
+
+
+def _completed(task: Mapping[str, Any]) -> str:
+    """The day on which a task was done; empty when it is not."""
+    instant = task.get("completed_at")
+    return str(dates.local(instant).date()) if task.get("done") and instant else ""
 
 
 def _due(task: Mapping[str, Any]) -> date | None:

@@ -8,7 +8,6 @@ from flask import current_app
 from pydantic import MISSING
 
 from hyperapi.access import Reach
-from hyperapi.auth.guard import asker_or_none
 from hyperapi.db import AnyRow
 from hyperapi.hypermedia.kind import Count, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource, no_forms
@@ -17,6 +16,7 @@ from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query import Query, QueryError
 from hyperapi.web import uris
 from hyperapi.web.problems import BadQuery
+from hyperapi.web.replies import Reply
 
 
 class PageMembers(Members):
@@ -82,7 +82,6 @@ def page(
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
-        version=_revision(),
     )
 
 
@@ -94,9 +93,9 @@ def whole(
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 
-def counted(uri: str, number: int) -> Resource:
+def counted(uri: str, number: int) -> Reply:
     """How many resources something was done to."""
-    return Resource(uri, {"count": number})
+    return Reply(Resource(uri, {"count": number}), etag="")
 
 
 def search_template(listing: Listing) -> str:
@@ -116,9 +115,3 @@ def _page_links(uri: str, page: Page) -> dict[str, str | None]:
         "next": None if page.next is None else uri + page.next,
         "last": uri + page.last,
     }
-
-
-def _revision() -> int | None:
-    """Of the asker's lists and tasks, which is what the version of a page of them is."""
-    who = asker_or_none()
-    return None if who is None else who.revision

@@ -14,6 +14,7 @@ from hyperapi.db import schema as database_schema
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.models import database_clock
+from hyperapi.processes import draining
 from hyperapi.web.routing import OPEN, Place
 
 _CLOCK = Statement(select(database_clock()))
@@ -52,7 +53,10 @@ def get_live() -> Resource:
 
 @READY.on("GET", scope=OPEN, alone=True)
 def get_ready() -> Resource:
-    """The database answers, its tables are those asked of it, and clocks agree; otherwise 503."""
+    """The database answers, its tables are those asked of it, clocks agree, and the service is not
+    about to stop; otherwise 503."""
+    if draining():
+        raise Busy("not ready: about to stop")
     present = database_schema()
     assert present is not None, "or it would be unfit"
     skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved

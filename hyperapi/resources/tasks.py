@@ -315,13 +315,13 @@ def get_tasks(query: Query) -> Resource:
     media=(JSON, MERGE_PATCH, FORM),
     shows=COUNT,
 )
-def change_tasks(query: Query, changes: TaskChanges) -> Resource:
+def change_tasks(query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(TASKS.uri(), _change_some(query, changes))
 
 
 @TASKS.on("DELETE", scope=WRITE, asks=SOME_OF_ALL, shows=COUNT, answers=(200,))
-def delete_tasks(query: Query) -> Resource:
+def delete_tasks(query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(TASKS.uri(), _delete_some(query))
 
@@ -345,7 +345,7 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
     find_list(key)
     if isinstance(new, NewTasks):
-        return Reply(_made(key, new), 201)
+        return Reply(_made(key, new), 201, etag="")
     return created(represent(_insert(new_key(), new.members(), list=key)))
 
 
@@ -357,14 +357,14 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     media=(JSON, MERGE_PATCH, FORM),
     shows=COUNT,
 )
-def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Resource:
+def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
     find_list(key)
     return counted(TASKS_OF_LIST.uri(key), _change_some(query, changes, list=key))
 
 
 @TASKS_OF_LIST.on("DELETE", scope=WRITE, asks=SOME_OF_LIST, shows=COUNT, answers=(200,))
-def delete_tasks_of_list(query: Query, key: str) -> Resource:
+def delete_tasks_of_list(query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(key)
     return counted(TASKS_OF_LIST.uri(key), _delete_some(query, list=key))

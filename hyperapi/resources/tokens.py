@@ -95,6 +95,7 @@ class NewTokenMembers(TokenMembers):
 
     access_token: str
     token_type: Literal["Bearer"]
+    expires_at: Instant | MISSING = MISSING  # type: ignore[assignment] - not for OAuth 2
     expires_in: Count
     refresh_token: str | MISSING = MISSING
 
@@ -223,7 +224,11 @@ def create_token(sent: Body) -> Reply:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
         raise OAuthError.invalid_request(problem) from None
-    return Reply(made.resource, 200, [("Pragma", "no-cache")], secret=True)
+    session = made.resource
+    assert isinstance(session, Resource)
+    # To libraries, a member of this name is when the access token expires, as a number.
+    told = {name: value for name, value in session.members.items() if name != "expires_at"}
+    return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
 @TOKENS.on("DELETE", scope=ACCOUNT, asks=SOME)

@@ -14,33 +14,32 @@ from urllib.parse import parse_qsl
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from hyperapi.auth.grants import SHORT_LIFE
 from hyperapi.auth.guard import Asker, demand, identify, presented, stamp
 from hyperapi.auth.sessions import settings
 from hyperapi.auth.tokens import Claims
 from hyperapi.db import read, write
-from hyperapi.hypermedia import hal, html, plain
+from hyperapi.hypermedia import plain
 from hyperapi.hypermedia.model import Resource
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Askable, Query, QueryError
-from hyperapi.web.conditional import etag, names_version, seen_already
+from hyperapi.web import preconditions
+from hyperapi.web.conditional import seen_already
 from hyperapi.web.forms import MOST_BYTES
 from hyperapi.web.idempotency import keep_reply, kept_reply, sent_key
 from hyperapi.web.news import news
+from hyperapi.web.preconditions import Headers
 from hyperapi.web.preferences import preferences
 from hyperapi.web.problems import (
     BadQuery,
     NotFound,
     PreconditionFailed,
-    PreconditionRequired,
+    Problem,
     TokenMissing,
     TooLarge,
 )
 from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
-    OFFERED,
     OWNED_HEADERS,
-    SHAPES,
     Document,
     Reply,
     acceptable,
@@ -50,17 +49,12 @@ from hyperapi.web.replies import (
     readable,
     respond,
     respond_with_document,
-    shown,
 )
 from hyperapi.web.routing import OPEN, PUBLIC, Operation, Place
 from hyperapi.web.turns import turns
-from hyperapi.web.uris import base
 
 _MOST_PARAMETERS = 200
 _EVERYTHING = Query()
-
-LIFELESS = (plain.MEDIA_TYPE, hal.MEDIA_TYPE)
-"""Shapes without forms, which do not say how long the asker's session has left."""
 
 View = Callable[[], Any]
 
@@ -166,44 +160,38 @@ def _who(operation: Operation, claims: Claims) -> Asker:
 
 def _show(operation: Operation, view: View, media_type: str) -> Response:
     """Reply to a GET; where the client has it already, without the bytes."""
-    known = request.environ.get("HTTP_IF_NONE_MATCH")
-    tag = _tag_of_question(media_type) if operation.revised else None
-    if tag is not None and known and known.strip() != "*" and seen_already(known, tag):
+    match, known = preconditions.sent()
+    query = request.environ.get("QUERY_STRING", "")
+    tag = preconditions.tag_of_page(media_type, query) if operation.revised else None
+    if tag is not None and known and match is None and seen_already(known, tag, least=True):
         return not_modified([("ETag", tag), *OWNED_HEADERS])
     found = view()
     if isinstance(found, Response):
         return found
-    response = _respond(operation, replace(_reply(found), etag=tag), media_type)
+    reply = replace(_reply(found), etag=tag)
+    if match is not None and isinstance(reply.resource, Resource):
+        resource = _versioned(operation, reply.resource)
+        preconditions.demand_seen((match, None), operation, resource, media_type, required=False)
+    response = _respond(operation, reply, media_type)
     if known and seen_already(known, response.headers.get("ETag", "")):
         return not_modified(list(response.headers))
     return response
-
-
-def _tag_of_question(media_type: str) -> str:
-    """The tag of a page of lists or tasks, from all that decides what is on it.
-
-    It costs no look at the page: an unchanged one is known by its owner's revision, which came
-    with the session.
-    """
-    who = g.asker
-    environ = request.environ
-    life = "" if media_type in LIFELESS else str(who.seconds_left(at_most=2 * SHORT_LIFE))
-    asked = (media_type, *base(), environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-    asker = (who.user, who.scope, who.only_list or "", life)
-    return etag(who.revision, "\n".join((*asked, *asker)).encode())
 
 
 def _change(
     operation: Operation, view: View, media_type: str, body: bytes, keys: dict[str, str]
 ) -> Response:
     """Do what changes something: if it is still wanted, and only once."""
-    if operation.method != "POST":
-        _check_preconditions(operation, media_type, keys)
     repeatable = operation.method == "POST" and operation.scope != OPEN
     key = sent_key() if repeatable else None
     if key is not None and (kept := kept_reply(g.asker.reach, key, body)):
         return kept
-    reply = _reply(view())
+    if operation.scope != OPEN:
+        _check_preconditions(operation, media_type, keys, preconditions.sent())
+    try:
+        reply = _reply(view())
+    except PreconditionFailed as outrun:
+        raise _with_what_is_there(outrun, operation, media_type, keys) from None
     response = _respond(operation, reply, media_type)
     wanted = preferences(request.environ.get("HTTP_PREFER")).get("return")
     if wanted == "minimal" and reply.resource is not None and not reply.secret:
@@ -225,36 +213,23 @@ def _respond(operation: Operation, reply: Reply, media_type: str) -> Response:
     return respond(reply, media_type)
 
 
-def _check_preconditions(operation: Operation, media_type: str, keys: dict[str, str]) -> None:
-    """Is the resource still what the client thinks it is (RFC 9110 §13.2)?
+def _check_preconditions(
+    operation: Operation, media_type: str, keys: dict[str, str], headers: Headers
+) -> None:
+    """Is what is to be changed still what the client thinks it is?
 
-    :raises PreconditionFailed: when it is not, with what it is.
-    :raises PreconditionRequired: when the client does not say, and the operator wants it to.
+    :raises PreconditionFailed: (or a kind of problem like it) when it is not.
     """
-    match = request.environ.get("HTTP_IF_MATCH")
-    none_match = request.environ.get("HTTP_IF_NONE_MATCH")
     required = operation.place.guarded and settings().require_if_match
-    if match is None and none_match is None and not required:
+    if headers == (None, None) and not required:
         return
-    for given in (match, none_match):
-        if given is not None:
-            names_version(given, ())  # that it is no list of tags is told before anything else
+    preconditions.demand_readable(headers)
     current = _current(operation, keys)
     if current is None:
-        makes = operation.method == "PUT" and 201 in (operation.answers or ())
-        if makes and match is not None:
-            raise PreconditionFailed("There is nothing here yet.", current=None)
+        preconditions.demand_new(headers, operation)
         return
-    states = _states(current)
-    if none_match is not None and names_version(none_match, states):
-        raise _failed("It is there already.", current, media_type)
-    if match is None:
-        if required:
-            raise PreconditionRequired
-    elif not names_version(match, states):
-        raise _failed("It was changed since you last saw it.", current, media_type)
-    elif match.strip() != "*":
-        g.seen_version = current.version
+    get = operation.place.operations["GET"]
+    preconditions.demand_seen(headers, get, current, media_type, required=required)
 
 
 def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
@@ -265,21 +240,23 @@ def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
         found = read(view) if operation.alone else view()
     except NotFound:
         return None
-    return cast(Resource, found)
+    return _versioned(get, cast(Resource, found))
 
 
-def _states(current: Resource) -> list[str]:
-    """Tags that name a resource's state: by its version, or by its bytes in every shape."""
-    if current.version is not None:
-        return [etag(current.version)]
-    return [etag(None, shown(current, media_type)) for media_type in OFFERED]
+def _versioned(get: Operation, found: Resource) -> Resource:
+    """What a GET found, with the version of its state where that is its user's revision."""
+    return replace(found, version=g.asker.revision) if get.revised else found
 
 
-def _failed(detail: str, current: Resource, media_type: str) -> PreconditionFailed:
-    """A 412 with what the resource is now, in the shape that was asked for."""
-    as_json = media_type if media_type != html.MEDIA_TYPE else plain.MEDIA_TYPE
-    tag = etag(current.version, shown(current, as_json))
-    return PreconditionFailed(detail, headers=[("ETag", tag)], current=SHAPES[as_json](current))
+def _with_what_is_there(
+    outrun: PreconditionFailed, operation: Operation, media_type: str, keys: dict[str, str]
+) -> Problem:
+    """The failure of one whom somebody else was quicker than, with what that one made of it."""
+    current = _current(operation, keys)
+    if current is None:
+        return NotFound()
+    get = operation.place.operations["GET"]
+    return preconditions.failed(str(outrun), get, current, media_type)
 
 
 def _shown(operation: Operation, keys: dict[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flask import g
 from hyperapi.web.problems import BadRequest, PreconditionFailed
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_TAGS = re.compile(rf"\s*(?:{_TAG.pattern}\s*(?:,\s*|$))+")
+_TAGS = re.compile(rf"[ \t,]*(?:{_TAG.pattern}[ \t]*(?:,[ \t,]*|$))+")
 _CODE = version_of("hyperapi")
 
 
@@ -34,6 +34,8 @@ def etag(version: int | str | None, *content: bytes) -> str:
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:
     """The tags of an If-Match or If-None-Match: whether each is weak, and its opaque text.
 
+    A list may have empty places (RFC 9110 §5.6.1.2).
+
     :returns: None for what is no list of tags.
     """
     if not _TAGS.fullmatch(header):
@@ -41,19 +43,21 @@ def tags(header: str) -> Sequence[tuple[bool, str]] | None:
     return [(bool(weak), opaque) for weak, opaque in _TAG.findall(header)]
 
 
-def seen_already(header: str | None, tag: str) -> bool:
-    """Does an If-None-Match name the representation (weak comparison)? One malformed does not."""
-    if header is None:
-        return False
+def seen_already(header: str, tag: str, *, least: bool = False) -> bool:
+    """Does an If-None-Match name the representation (weak comparison)? One malformed does not.
+
+    :param least: by its tag, and not because any would do.
+    """
     if header.strip() == "*":
-        return True
+        return not least
     return any(f'"{opaque}"' == tag for _, opaque in tags(header) or ())
 
 
-def names_version(header: str, current: Sequence[str]) -> bool:
-    """Does a guard of a write name the resource's state (strong comparison of versions)?
+def names_version(header: str, current: Sequence[str], *, weakly: bool = False) -> bool:
+    """Does a guard of a write name the resource's state? Versions are compared.
 
     :param current: tags of the state; several where only the bytes tell states apart.
+    :param weakly: do weak tags count (RFC 9110 §8.8.3.2)?
     :raises BadRequest: for a malformed guard, which must not be passed over.
     """
     if header.strip() == "*":
@@ -62,7 +66,7 @@ def names_version(header: str, current: Sequence[str]) -> bool:
     if given is None:
         raise BadRequest('If-Match and If-None-Match take tags as "1.ab", or *.')
     states = {_state(tag.strip('"')) for tag in current}
-    return any(not weak and _state(opaque) in states for weak, opaque in given)
+    return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
 
 def still_seen(version: int) -> None:

@@ -68,10 +68,8 @@ _Header = tuple[str, str, dict[str, Any]]
 """Name, meaning, and JSON Schema."""
 
 _TAGS = {
-    "anyOf": [
-        {"type": "string", "const": "*"},
-        {"type": "string", "pattern": r'^(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*$'},
-    ],
+    "type": "string",
+    "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$',
     "examples": ['"1.0b4f3c2a"'],
 }
 _IF_NONE_MATCH: _Header = (
@@ -93,6 +91,11 @@ _IDEMPOTENCY_KEY: _Header = (
     "Idempotency-Key",
     "Any name for this request: when it is sent again with the same, it is done once.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]*$"},
+)
+_REQUEST_ID: _Header = (
+    "X-Request-Id",
+    "A UUID of your own for the request, which the reply and the log then name.",
+    {"type": "string"},  # anything else is passed over
 )
 _LAST_EVENT_ID: _Header = (
     "Last-Event-ID",
@@ -120,10 +123,10 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
         found.add(NotFound)
     if not operation.place.document:
         found.add(NotAcceptable)
-    if operation.method in ("PUT", "PATCH", "DELETE"):
+    if _guardable(operation):
         found.add(PreconditionFailed)
-        if operation.place.guarded:
-            found.add(PreconditionRequired)
+    if operation.method in ("PUT", "PATCH", "DELETE") and operation.place.guarded:
+        found.add(PreconditionRequired)
     if _repeatable(operation):
         found.add(KeyReused)
     return sorted(found, key=lambda problem: (problem.status, problem.name))
@@ -178,14 +181,15 @@ def headers_of(operation: Operation, status: int) -> list[str]:
 def request_headers(operation: Operation) -> list[_Header]:
     """The headers that an operation heeds beside those of negotiation, authorization and
     preferences: name, meaning, and JSON Schema."""
-    found = {
-        "GET": [_IF_NONE_MATCH],
-        "PUT": [_IF_MATCH, _IF_NEW],
-        "PATCH": [_IF_MATCH],
-        "DELETE": [_IF_MATCH],
-    }.get(operation.method, [])
+    found = [_IF_MATCH] if _guardable(operation) else []
+    if operation.method == "GET":
+        found.append(_IF_NONE_MATCH)
+    if operation.method == "PUT":
+        found.append(_IF_NEW)
     if _repeatable(operation):
         found.append(_IDEMPOTENCY_KEY)
+    if operation.method == "POST":
+        found.append(_REQUEST_ID)
     if operation.streams:
         found.append(_LAST_EVENT_ID)
     return found
@@ -195,6 +199,13 @@ def prefers(operation: Operation) -> bool:
     """Does it show what it changed, which a client may say that it would rather not see?"""
     shown = {*(operation.answers or USUAL_STATUSES[operation.method])} - {204}
     return operation.method != "GET" and bool(shown) and not operation.grants
+
+
+def _guardable(operation: Operation) -> bool:
+    """May it be told to happen only while its resource is as its client has seen it?"""
+    if operation.method == "GET":
+        return not operation.place.offers
+    return operation.scope != OPEN
 
 
 def _repeatable(operation: Operation) -> bool:

@@ -17,11 +17,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from flask import Flask, Response, current_app, g, request
 from limits import RateLimitItem
 from limits.errors import StorageError
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import places
 from hyperapi.settings import Settings
+from hyperapi.web.counts import counts_of
 from hyperapi.web.problems import CredentialsInvalid, Problem, TooManyRequests
 
 _MOST_COUNTED = 10_000
@@ -59,7 +59,7 @@ class Attempts:
                 current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
                 return None
             seconds = max(1, math.ceil(left.reset_time - time.time()))
-            g.rate_limit = self._told(left.remaining, seconds)
+            g.rate_limit = self._told(left.remaining if counted else 0, seconds)
             told = left.remaining, left.reset_time
             if not counted:
                 self._take_back(self._limits[: number + 1], *who, times=times)
@@ -182,7 +182,7 @@ class Limits:
     """All that is limited."""
 
     def __init__(self, settings: Settings) -> None:
-        limiter = FixedWindowRateLimiter(MemoryStorage(wrap_exceptions=True))
+        limiter = FixedWindowRateLimiter(counts_of(settings))
         self.requests = Spending(limiter, "requests", settings.request_limit)
         self.hashing = Together(places(settings) * 2 // 3)
         self.sign_in = Attempts(limiter, "sign-in", settings.sign_in_limit)

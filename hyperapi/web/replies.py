@@ -7,7 +7,7 @@ from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
-from flask import Response, request
+from flask import Response
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 
 from hyperapi.hypermedia import hal, hal_forms, html, plain
@@ -60,7 +60,8 @@ class Reply:
 
     :param headers: beside those that every reply has.
     :param secret: does it hold what no cache may keep?
-    :param etag: its tag, where that was known before its bytes.
+    :param etag: its tag, where that was known before its bytes; empty for what has none, being
+        no representation of a resource.
     """
 
     resource: Resource | Document | None
@@ -116,7 +117,7 @@ def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
     if isinstance(reply.resource, Document):
         return _finished(reply.resource, headers)
     body = shown(reply.resource, media_type)
-    if not reply.secret:
+    if not reply.secret and reply.etag != "":
         headers.append(("ETag", reply.etag or etag(reply.resource.version, body)))
     if media_type == html.MEDIA_TYPE:
         headers += _HTML_HEADERS
@@ -171,11 +172,8 @@ def minimal(response: Response) -> Response:
 
 
 def _finished(document: Document, headers: Headers) -> Response:
-    response = Response(
-        document.content, headers=[*headers, *document.headers], content_type=document.media_type
-    )
-    response.add_etag()
-    return response.make_conditional(request.environ)  # type: ignore[return-value]
+    own = [("ETag", etag(None, document.content)), ("Content-Type", document.media_type)]
+    return Ready(document.content, 200, [*headers, *document.headers, *own])
 
 
 def empty_response(status: int, headers: Headers) -> Response:

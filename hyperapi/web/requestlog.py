@@ -1,7 +1,8 @@
 """One log line for every request, and the id that ties it to its reply.
 
 A line is one JSON object. It holds the id, method, route, status, milliseconds and the user's
-key; never a token, a password, a body, or a URI as it was sent.
+key; never a token, a password, a body, or a URI as it was sent. Where the request is part of a
+trace (W3C Trace Context, ``traceparent``), each line about it has the trace's id.
 """
 
 import logging
@@ -14,11 +15,15 @@ from time import perf_counter, time
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 
 from hyperapi.auth.guard import asker_or_none
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(-.*)?"
+)
 _log = logging.getLogger("hyperapi.requests")
 
 
@@ -31,11 +36,24 @@ class JsonLines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **getattr(record, "fields", {}),
+            **(getattr(record, "fields", None) or _request_under_way()),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
+
+
+def _request_under_way() -> dict[str, str]:
+    """What ties a line to the request that it is about; nothing where there is none."""
+    if not has_request_context() or "request_id" not in g:
+        return {}
+    return {"request_id": g.request_id, **_trace()}
+
+
+def _trace() -> dict[str, str]:
+    """The trace that the request under way is part of, as its sender says."""
+    match = _TRACEPARENT.fullmatch(request.environ.get("HTTP_TRACEPARENT", ""))
+    return {} if match is None else match.groupdict()
 
 
 class _RequestRecord(logging.LogRecord):
@@ -90,5 +108,7 @@ def _end(response: Response) -> Response:
             "ms": round((perf_counter() - g.started) * 1000, 2),
             "user": who.user if who else None,
         }
+        if "HTTP_TRACEPARENT" in request.environ:
+            fields |= _trace()
         _log.callHandlers(_RequestRecord(fields))
     return response

@@ -244,6 +244,9 @@ def test_a_script_gets_a_token_that_can_do_less(
         reader.follow("lists").submit("create", title="More")
     with pytest.raises(FormError, match="scope"):
         ann.derive(scope="everything")
+    with pytest.raises(FormError, match="expires_in must be 3600 or less"):
+        ann.derive(expires_in=86_400)
+    assert ann.derive(label="nightly", expires_in=86_400).expires_in > 86_000
 
 
 def test_a_token_for_one_list_sees_no_other(

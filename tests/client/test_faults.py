@@ -211,7 +211,7 @@ def test_what_is_no_hyperapi_is_said_to_be_none(
 
 
 @pytest.mark.parametrize(
-    "url", ["todo.example.org", "ftp://todo.example.org", "http://", "http://a b", ""]
+    "url", ["todo.example.org", "ftp://todo.example.org", "http://", "http://x:port/", ""]
 )
 def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
     with pytest.raises(NotHyperapi, match="is no URL"):

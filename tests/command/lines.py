@@ -3,7 +3,22 @@
 import random
 from collections.abc import Iterator
 
-WORDS = ["buy", "call", "plan", "read", "write", "fix", "milk", "bread", "report", "garden", "taxes", "bike", "mail", "photos"]
+WORDS = [
+    "buy",
+    "call",
+    "plan",
+    "read",
+    "write",
+    "fix",
+    "milk",
+    "bread",
+    "report",
+    "garden",
+    "taxes",
+    "bike",
+    "mail",
+    "photos",
+]
 ODD = [
     "Grüße an Zoë",
     "买牛奶 🥛 和面包",

@@ -67,7 +67,7 @@ export class App extends EventTarget {
       if (error instanceof Problem && !(error instanceof Broken)) draft.action = undefined;
       draft.error = explain(error);
       this.say(draft.error, { bad: true });
-      this.focus = `[data-draft="${CSS.escape(name)}"] [aria-invalid=true], [data-draft="${CSS.escape(name)}"] input`;
+      this.focus = [`[data-draft="${CSS.escape(name)}"] [aria-invalid=true]`, `[data-draft="${CSS.escape(name)}"] input`];
       return false;
     } finally {
       draft.busy = false;
@@ -181,14 +181,14 @@ export class App extends EventTarget {
   }
 
   async signIn(values) {
-    await this.client.signIn(values);
+    await this.client.signIn({ label: device(), ...values });
     await this.#enter();
   }
 
   async register(values) {
     await this.client.register(values);
     const { username, password } = values;
-    await this.client.signIn({ username, password });
+    await this.client.signIn({ username, password, label: device() });
     await this.#enter();
   }
 
@@ -301,12 +301,12 @@ export class App extends EventTarget {
         this.#note(error);
       }
     };
-    live.addEventListener("news", ({ detail: { kind, change } }) => {
+    live.addEventListener("news", ({ detail: { kind, change, reachable } }) => {
       if (live !== this.live) return;
       if (kind === "left") return this.#leave(null);
       if (kind === "session") return this.sessionChanged();
       if (kind === "writes") return this.#readWrites();
-      if (kind === "waiting") return this.#connection("offline");
+      if (kind === "waiting") return this.#connection(reachable ? "broken" : "offline");
       if (kind === "live" && this.connection !== "online") return void this.retry();
       if (kind === "resync") return void this.view?.load(this.view.tasks.length).catch((error) => this.#note(error));
       if (kind !== "change") return;
@@ -616,6 +616,14 @@ export class App extends EventTarget {
       this.say(said);
     });
   }
+}
+
+/** What people call this device when they look at their sessions. */
+function device() {
+  const { userAgent = "" } = navigator;
+  const browser = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(userAgent)?.[1] ?? "A browser";
+  const system = /(Android|iPhone|iPad|Windows|Mac OS|Linux)/.exec(userAgent)?.[1];
+  return system ? `${browser} on ${system}` : browser;
 }
 
 /** Is it worth keeping a write for later after this? */

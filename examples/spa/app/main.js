@@ -78,7 +78,7 @@ function draw() {
   const dialog = document.querySelector("dialog");
   if (dialog && !dialog.open) dialog.showModal();
   if (app.focus) {
-    const found = document.querySelector(app.focus);
+    const found = [app.focus].flat().map((selector) => document.querySelector(selector)).find(Boolean);
     if (found) {
       app.focus = null;
       found.focus();
@@ -89,10 +89,10 @@ function draw() {
   watchedFoot = document.querySelector(".to-come");
   if (watchedFoot) sight.observe(watchedFoot);
   document.title = app.list ? `${app.list.get("title")} – To do` : "To do";
-  clearTimeout(app.hiding);
-  if (app.notice && !app.notice.bad) {
-    app.hiding = setTimeout(() => {
-      app.notice = null;
+  if (app.notice && !app.notice.bad && !app.notice.hiding) {
+    const shown = app.notice;
+    shown.hiding = setTimeout(() => {
+      if (app.notice === shown) app.notice = null;
       app.changed();
     }, SHOWN_MS);
   }

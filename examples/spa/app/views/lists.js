@@ -8,6 +8,7 @@ export function lists(app) {
   const { items, page } = app.lists;
   const open = items.reduce((sum, item) => sum + item.get("open_count"), 0);
   return html`<nav class="lists" aria-label="Lists">
+    ${app.chosen ? nothing : html`<h1 class="unseen" tabindex="-1">Your lists</h1>`}
     <ul>
       ${entry(app, "all", "All tasks", open)}
       ${repeat(items, (item) => item.uri, (item) => entry(app, item.uri, item.get("title"), item.get("open_count"), item.get("done_count")))}

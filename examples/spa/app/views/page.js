@@ -18,8 +18,7 @@ export function page(app) {
         ${status(app)}
         <button id="account-button" class="quiet" aria-haspopup="dialog" @click=${() => app.openAccount()}>${icon("person")}<span class="wide"><bdi>${app.user.username}</bdi></span><span class="unseen">Account</span></button>
       </header>
-      ${lists(app)}
-      ${tasks(app)}
+      <main>${lists(app)}${tasks(app)}</main>
     </div>
     ${app.ended ? html`<div class="veil">${signIn(app)}</div>` : nothing}
     ${app.account && !app.ended ? account(app) : nothing}
@@ -51,5 +50,5 @@ function notice(app) {
     app.notice = null;
     app.changed();
   };
-  return html`<div class="notice ${app.notice.bad ? "bad" : ""}"><p>${app.notice.text}</p><button class="quiet" aria-label="Close the message" @click=${close}>${icon("close")}</button></div>`;
+  return html`<aside aria-label="Message" class="notice ${app.notice.bad ? "bad" : ""}"><p>${app.notice.text}</p><button class="quiet" aria-label="Close the message" @click=${close}>${icon("close")}</button></aside>`;
 }

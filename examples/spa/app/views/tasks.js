@@ -11,11 +11,11 @@ import { describedBy, failed, icon, invalid, submitting, typing, wrong } from ".
 export function tasks(app) {
   const { view, list } = app;
   if (!view) {
-    return html`<main class="tasks empty"><p>${app.lists.page && !app.lists.items.length ? "Make your first list to begin." : "Choose a list."}</p></main>`;
+    return html`<div class="tasks empty"><p>${app.lists.page && !app.lists.items.length ? "Make your first list to begin." : "Choose a list."}</p></div>`;
   }
   const shown = app.tasks;
   const page = view.page;
-  return html`<main class="tasks" aria-busy=${view.loading ? "true" : "false"}>
+  return html`<div class="tasks" aria-busy=${view.loading ? "true" : "false"}>
     ${heading(app, list)}
     ${disagreements(app)}
     ${page?.form("create") && view.list ? add(app) : nothing}
@@ -24,7 +24,7 @@ export function tasks(app) {
       ${repeat(shown, (task) => task.uri, (task) => (app.open.has(task.uri) && app.can(task, "edit") ? editing(app, task) : row(app, task)))}
     </ul>
     ${foot(app, shown)}
-  </main>`;
+  </div>`;
 }
 
 function heading(app, list) {
@@ -151,7 +151,7 @@ function row(app, task) {
   };
   return html`<li class="task ${is.done ? "done" : ""} ${state ? "pending" : ""}" data-uri=${uri}>
     ${app.can(task, toggling)
-      ? html`<button class="tick" role="checkbox" aria-checked=${is.done ? "true" : "false"} aria-label="Done: ${is.title}" ?disabled=${busy}
+      ? html`<button class="tick" role="checkbox" aria-checked=${is.done ? "true" : "false"} aria-label="Done: ${is.title}" aria-disabled=${busy ? "true" : "false"}
           @click=${() => app.attempt(uri, () => app.act(task, toggling))}>${icon("check")}</button>`
       : html`<span class="tick" role="img" aria-label=${is.done ? "Done" : "Open"}>${is.done ? icon("check") : nothing}</span>`}
     <div class="what">
@@ -161,7 +161,7 @@ function row(app, task) {
     </div>
     <div class="doing">
       ${app.can(task, "edit") ? html`<button class="quiet edit" aria-label="Edit: ${is.title}" @click=${edit}>${icon("edit")}</button>` : nothing}
-      ${app.can(task, "delete") ? html`<button class="quiet delete" aria-label="Delete: ${is.title}" ?disabled=${busy}
+      ${app.can(task, "delete") ? html`<button class="quiet delete" aria-label="Delete: ${is.title}" aria-disabled=${busy ? "true" : "false"}
         @click=${(event) => remove(app, task, event)}>${icon("bin")}</button>` : nothing}
     </div>
   </li>`;

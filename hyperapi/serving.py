@@ -1,0 +1,137 @@
+"""``hyperapi serve``: worker processes behind one port, that begin and end together.
+
+Told to stop (SIGTERM) it is first no longer ready, so that what is in front sends requests
+elsewhere; then it takes no new connections, finishes what is under way, and ends.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from hyperapi.app import create_app
+from hyperapi.housekeeping import keep_house
+from hyperapi.processes import common_folder, drain
+from hyperapi.settings import Settings, SettingsError
+from hyperapi.web.news import close_on_signals
+from hyperapi.web.requestlog import write_json_lines
+
+_SECONDS_TO_FINISH = 30
+_SLOW_CLIENTS = 64
+"""Threads of a worker for those that are slow to send a body, or wait for a turn."""
+_OTHER_CONNECTIONS = 512
+"""Connections that a worker keeps open beside its readers'; also where nothing is under way."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop.
+
+    :raises SettingsError: when an address cannot be had.
+    """
+    check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
+    # A worker that is started again later must not have keys that the others do not know.
+    os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
+    # It warns of many threads. Most of ours wait, and those that work take turns.
+    logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
+    with common_folder() as place:
+        if settings.metrics_port:
+            _export_metrics(place, settings)
+        _Server(
+            "hyperapi.serving:application",
+            drain_delay=settings.drain_delay,
+            factory=True,
+            interface=Interfaces.WSGI,
+            address=settings.host,
+            port=settings.port,
+            workers=workers(settings),
+            blocking_threads=settings.threads + settings.readers + _SLOW_CLIENTS,
+            backpressure=settings.readers + _OTHER_CONNECTIONS,
+            respawn_failed_workers=True,
+            workers_kill_timeout=_SECONDS_TO_FINISH,
+            log_level=LogLevels.warning,
+        ).serve()
+
+
+def workers(settings: Settings) -> int:
+    """How many worker processes there are to be."""
+    return settings.workers or _cores()
+
+
+def application() -> Flask:
+    """The application of one worker, which logs for itself."""
+    # A terminal interrupts all processes at once. Workers stop when they are told to by theirs,
+    # and granian's hang when they are told twice.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    write_json_lines()
+    app = create_app()
+    close_on_signals(app)
+    keep_house(app)
+    if "hyperapi.metrics" in app.extensions:
+        app.extensions["hyperapi.metrics"].count_sessions(app)
+    return app
+
+
+def check_address(host: str, port: int, names: str) -> None:
+    """Refuse an address that is taken: granian would share it, each taking some requests.
+
+    :param names: the settings that gave it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = f"{host} and {port}: {error.strerror}"
+        raise SettingsError(f"{names} cannot be {reason}") from None
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """granian, which lets some time pass between being told to stop and stopping."""
+
+    def __init__(self, *arguments: Any, drain_delay: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._drain_delay = drain_delay
+        self._told = False
+
+    def signal_handler_interrupt(self, number: int = signal.SIGINT, *_: Any) -> None:
+        """Stop: after a while when a service manager says so, else (or the second time) now."""
+        if self._told or number != signal.SIGTERM or not self._drain_delay:
+            super().signal_handler_interrupt()
+            return
+        self._told = True
+        drain()
+        later = threading.Timer(self._drain_delay, super().signal_handler_interrupt)
+        later.daemon = True
+        later.start()
+
+
+def _export_metrics(place: Path, settings: Settings) -> None:
+    if find_spec("prometheus_client") is None:
+        raise SettingsError(
+            "HYPERAPI_METRICS_PORT is set, and what it needs is not installed: "
+            "pip install 'hyperapi[metrics]'"
+        )
+    names = "HYPERAPI_METRICS_HOST and HYPERAPI_METRICS_PORT"
+    check_address(settings.metrics_host, settings.metrics_port, names)
+    counts = place / "metrics"
+    counts.mkdir()
+    # Before prometheus_client is imported: it decides then where to count.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
+    metrics = import_module("hyperapi.web.metrics")
+    metrics.export(counts, settings.metrics_host, settings.metrics_port)
+
+
+def _cores() -> int:
+    """How many processors this process may use, where the system tells; else how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

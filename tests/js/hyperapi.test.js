@@ -1,0 +1,358 @@
+// The client of the single-page app against servers made up here: what is hard to provoke for real.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  Client, Conflict, Later, MemoryWrites, NotAllowed, Outbox, Problem, Refused, Resource, SignedOut, Unreachable,
+  events, exclusively, expand, holds, newKey, same,
+} from "../../examples/spa/hyperapi.js";
+
+const ROOT = "http://api.test/";
+
+class Memory {
+  constructor(session = null) {
+    this.session = session;
+  }
+  read() {
+    return this.session;
+  }
+  write(session) {
+    this.session = session;
+  }
+}
+
+const session = () => ({ access_token: "a1", refresh_token: "r1", ends: Date.now() + 3_600_000, uri: `${ROOT}session` });
+
+const reply = (body, { status = 200, ...headers } = {}) =>
+  new Response(body === null ? null : JSON.stringify(body), { status, headers });
+
+const problem = (status, name, more = {}, headers = {}) =>
+  reply({ type: `${ROOT}problems/${name}`, title: name, status, ...more }, { status, ...headers });
+
+/** A client of a server that answers by `answer(request)`; what was asked is remembered. */
+function made(answer, kept = new Memory(session())) {
+  const asked = [];
+  const fetch = async (uri, options = {}) => {
+    const request = new Request(uri, { ...options, signal: undefined });
+    const at = { method: request.method, uri, headers: request.headers, body: options.body ?? null, signal: options.signal };
+    asked.push(at);
+    return answer(at);
+  };
+  return { client: new Client(ROOT, { sessions: kept, fetch, timeout: 200 }), asked, kept };
+}
+
+const links = (more) => Object.fromEntries(Object.entries({ self: ROOT, ...more }).map(([rel, href]) => [rel, { href }]));
+
+test("templates are expanded, and nothing else is known of URIs", () => {
+  assert.equal(expand("/t/{uuid}", { uuid: "a/b" }), "/t/a%2Fb");
+  assert.equal(expand("/t{?q,tag*}", { q: "é&", tag: ["a", "b"] }), "/t?q=%C3%A9%26&tag=a&tag=b");
+  assert.equal(expand("/t{?q}", {}), "/t");
+});
+
+test("keys are UUIDs of version 7, each another", () => {
+  const keys = new Set(Array.from({ length: 1000 }, newKey));
+  assert.equal(keys.size, 1000);
+  for (const key of keys) assert.match(key, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+test("what was read before is asked for conditionally", async () => {
+  const { client, asked } = made(({ headers }) =>
+    headers.get("If-None-Match") === '"1"' ? reply(null, { status: 304 }) : reply({ _links: links(), n: 1 }, { ETag: '"1"' }));
+  const first = await client.get(ROOT);
+  assert.equal(await client.get(ROOT), first);
+  assert.equal(asked[1].headers.get("If-None-Match"), '"1"');
+  assert.equal(asked[0].headers.get("Authorization"), "Bearer a1");
+});
+
+test("a token goes nowhere but to the service, and never into a URI", async () => {
+  const { client, asked } = made(() => reply({ _links: links() }));
+  await client.get("http://elsewhere.test/");
+  assert.equal(asked[0].headers.get("Authorization"), null);
+});
+
+test("pages come one by one, as they are wanted", async () => {
+  const { client, asked } = made(({ uri }) =>
+    reply({ _links: links({ self: uri, ...(uri.endsWith("3") ? {} : { next: `${ROOT}${Number(uri.at(-1)) + 1}` }) }), _embedded: { item: [{ n: uri.at(-1) }] } }));
+  const seen = [];
+  for await (const page of client.pages(`${ROOT}1`)) {
+    assert.equal(asked.length, seen.length + 1);
+    seen.push(page.items[0].get("n"));
+  }
+  assert.deepEqual(seen, ["1", "2", "3"]);
+});
+
+const form = (more = {}) => ({
+  name: "create", title: "", method: "POST", target: `${ROOT}things`, contentType: "application/x-www-form-urlencoded",
+  properties: [{ name: "title" }, { name: "tags" }, { name: "kind", required: true, value: "plain" }, { name: "other", value: "kept" }], ...more,
+});
+
+test("a form is sent as it asks for, with what it held and was not asked", async () => {
+  const { client, asked } = made(() => reply({ _links: links() }, { status: 201 }));
+  await client.submit(form(), { title: "a&b", tags: ["x", "y"] });
+  assert.equal(asked[0].body, "title=a%26b&tags=x&tags=y&kind=plain");
+  await client.submit(form(), { tags: [] });
+  assert.equal(asked[1].body, '{"tags":[],"kind":"plain"}');
+  await client.submit(form({ method: "GET", target: `${ROOT}things?old=1` }), { title: "b" });
+  assert.equal(asked[2].uri, `${ROOT}things?title=b&kind=plain`);
+});
+
+test("a lost reply is asked for again, under the same Idempotency-Key", async () => {
+  let lost = 1;
+  const { client, asked } = made(() => {
+    if (lost--) throw new TypeError("gone");
+    return reply({ _links: links() }, { status: 201 });
+  });
+  await client.submit(form(), {}, { action: "one" });
+  assert.deepEqual(asked.map(({ headers }) => headers.get("Idempotency-Key")), ["one", "one"]);
+});
+
+test("each kind of problem is a kind of error, and knows its fields", async () => {
+  const cases = [[401, SignedOut], [403, NotAllowed], [409, Refused], [422, Refused], [429, Later], [503, Later], [500, Problem]];
+  for (const [status, kind] of cases) {
+    const { client } = made(() => problem(status, "some-name", { detail: "So.", errors: [{ pointer: "/title", detail: "is odd" }, { parameter: "limit", detail: "too" }] }, { "Retry-After": "7" }), new Memory());
+    const error = await client.get(ROOT).catch((caught) => caught);
+    assert.ok(error instanceof kind, `${status}`);
+    assert.equal(error.name, "some-name");
+    assert.equal(error.retryAfter, 7);
+    assert.deepEqual([...error.fields], [["title", "is odd"], ["limit", "too"]]);
+  }
+});
+
+test("an answer in another language is an error, too", async () => {
+  const { client } = made(() => new Response("<h1>Bad gateway</h1>", { status: 502 }));
+  await assert.rejects(client.get(ROOT), Problem);
+  const { client: other } = made(() => new Response("<h1>Hello</h1>"));
+  await assert.rejects(other.get(ROOT), Unreachable);
+});
+
+test("a conflict hands over the current state, with its ETag", async () => {
+  const { client } = made(() => problem(412, "stale", { current: { title: "theirs", _links: links() } }, { ETag: '"9"' }));
+  const error = await client.put(ROOT, {}, { ifMatch: '"8"' }).catch((caught) => caught);
+  assert.ok(error instanceof Conflict);
+  assert.equal(error.current.get("title"), "theirs");
+  assert.equal(error.current.etag, '"9"');
+});
+
+test("patience has an end", async () => {
+  const { client } = made(({ signal }) => new Promise((_, refuse) => signal.addEventListener("abort", () => refuse(signal.reason))));
+  const error = await client.get(ROOT).catch((caught) => caught);
+  assert.ok(error instanceof Unreachable && error.slow);
+});
+
+/** A service that knows one access token at a time. */
+function service() {
+  const state = { token: "a2", renewed: 0, refuse: false };
+  const answer = async ({ uri, method, headers, body }) => {
+    if (uri === ROOT && !headers.get("Authorization")) return reply({ _links: links({ tokens: `${ROOT}tokens` }) });
+    if (uri === `${ROOT}tokens` && method === "GET") {
+      const refresh = { method: "POST", target: `${ROOT}tokens`, contentType: "application/json", properties: [{ name: "refresh_token" }] };
+      return reply({ _links: links({ self: uri }), _templates: { refresh } });
+    }
+    if (uri === `${ROOT}tokens`) {
+      state.renewed++;
+      if (state.refuse) return problem(state.refuse, "token-revoked");
+      assert.equal(JSON.parse(body).refresh_token, "r1");
+      return reply({ access_token: "a2", refresh_token: "r2", expires_in: 3600, _links: links({ self: `${ROOT}session` }) });
+    }
+    return headers.get("Authorization") === `Bearer ${state.token}` ? reply({ _links: links() }) : problem(401, "token-expired");
+  };
+  return { state, answer };
+}
+
+test("however many requests find the token expired, it is renewed once", async () => {
+  const { state, answer } = service();
+  const kept = new Memory(session());
+  const clients = [made(answer, kept).client, made(answer, kept).client];
+  await Promise.all([1, 2, 3, 4].map((number) => clients[number % 2].get(`${ROOT}thing`)));
+  assert.equal(state.renewed, 1);
+  assert.equal(kept.read().refresh_token, "r2");
+});
+
+test("a refusal signs out; a server that is down does not", async () => {
+  const { state, answer } = service();
+  for (const [status, out] of [[401, true], [503, false], [500, false], [429, false]]) {
+    state.refuse = status;
+    const { client, kept } = made(answer);
+    let told = 0;
+    client.addEventListener("signed-out", () => told++);
+    await assert.rejects(client.get(`${ROOT}thing`));
+    assert.equal(kept.read() === null, out, `${status}`);
+    assert.equal(told, out ? 1 : 0);
+  }
+});
+
+test("work is done by one at a time, also where there are no locks", async () => {
+  let inside = 0;
+  const one = () => exclusively("x", async () => {
+    assert.equal(++inside, 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    inside--;
+  });
+  await Promise.all([one(), one(), one()]);
+  await assert.rejects(exclusively("x", () => Promise.reject(new Error("no"))));
+  await one();
+});
+
+const stream = (...chunks) =>
+  new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
+      controller.close();
+    },
+  });
+
+test("a stream is read however it is cut", async () => {
+  const text = ': hello\r\n\r\nid: 1\r\nevent: change\r\ndata: {"a":\r\ndata: "é"}\r\n\r\nid: 2\nevent: change\ndata: {}\n\n';
+  for (const size of [1, 2, 3, 7, 1000]) {
+    const chunks = text.match(new RegExp(`[^]{1,${size}}`, "g"));
+    const seen = [];
+    for await (const event of events(stream(...chunks), new AbortController().signal)) seen.push([event.id, event.event, event.data]);
+    assert.deepEqual(seen, [["1", "change", '{"a":\n"é"}'], ["2", "change", "{}"]]);
+  }
+});
+
+test("a stream that fell silent is given up", async () => {
+  const silent = events(new ReadableStream({}), new AbortController().signal, 20);
+  await assert.rejects(silent.next(), Unreachable);
+});
+
+const change = (name) => `{"uri":"${ROOT}${name}","type":"task","deleted":false,"resource":{}}`;
+
+test("the feed goes on where it was, and is polled where nothing streams", async () => {
+  let turn = 0;
+  const ending = new AbortController();
+  const { client, asked } = made(({ headers, uri }) => {
+    if (uri === ROOT) return reply({ _links: links({ changes: `${ROOT}changes` }) });
+    if (headers.get("Accept") === "text/event-stream") {
+      turn++;
+      if (turn === 1) return new Response(stream(`id: c1\nevent: change\ndata: ${change("a")}\n\n`), { headers: { "Content-Type": "text/event-stream" } });
+      return reply({});
+    }
+    return reply({ changes: [JSON.parse(change("b"))], more: false, next_uri: `${ROOT}changes?since=c2` });
+  });
+  const seen = [];
+  for await (const news of client.changes({ signal: ending.signal })) {
+    if (news.kind === "change") seen.push(news.change.uri);
+    if (seen.length === 3) ending.abort();
+  }
+  assert.deepEqual(seen, [`${ROOT}a`, `${ROOT}b`, `${ROOT}b`]);
+  const feed = asked.filter(({ uri }) => uri !== ROOT);
+  assert.equal(feed[1].headers.get("Last-Event-ID"), "c1");
+  assert.equal(feed[2].headers.get("Last-Event-ID"), "c1");
+  assert.equal(feed[3].uri, `${ROOT}changes?since=c2`);
+  assert.match(feed[3].headers.get("Prefer"), /^wait=/);
+});
+
+test("who was away for too long is told to begin anew", async () => {
+  const ending = new AbortController();
+  const { client } = made(({ uri }) => uri === ROOT
+    ? reply({ _links: links({ changes: `${ROOT}changes` }) })
+    : problem(410, "gone"));
+  for await (const news of client.changes({ since: { uri: `${ROOT}changes?since=old` }, signal: ending.signal })) {
+    assert.equal(news.kind, "resync");
+    ending.abort();
+  }
+});
+
+// -- the queue
+
+const owner = `${ROOT}me`;
+const write = (name, more = {}) => ({ owner, method: "PUT", uri: `${ROOT}${name}`, body: { title: name }, base: { kind: "new" }, label: name, ...more });
+
+/** A store of things with versions, as the service keeps them. */
+function things() {
+  const kept = new Map();
+  let version = 0;
+  const show = (uri) => ({ ...kept.get(uri), _links: links({ self: uri }) });
+  const answer = ({ method, uri, headers, body }) => {
+    const now = kept.get(uri);
+    const etag = now && `"${now.version}"`;
+    const stale = (headers.get("If-None-Match") === "*" && now) || (headers.get("If-Match") && headers.get("If-Match") !== etag);
+    if (method !== "GET" && stale) return now ? problem(412, "stale", { current: show(uri) }, { ETag: etag }) : problem(412, "stale");
+    if (method === "PUT") kept.set(uri, { ...JSON.parse(body), version: ++version, updated_at: `2030-01-01T00:00:0${version}Z` });
+    if (method === "DELETE") return now && kept.delete(uri) ? reply(null, { status: 204 }) : problem(404, "not-found");
+    return kept.has(uri) ? reply(show(uri), { ETag: `"${kept.get(uri).version}"` }) : problem(404, "not-found");
+  };
+  return { kept, answer };
+}
+
+test("writes arrive in order, each on the one before", async () => {
+  const { kept, answer } = things();
+  const { client, asked } = made(answer);
+  const outbox = new Outbox(client, new MemoryWrites());
+  await outbox.add(write("a"));
+  await outbox.add(write("a", { body: { title: "a2" }, base: { kind: "seen", updated_at: "?" } }));
+  await outbox.add(write("b"));
+  await outbox.add(write("a", { method: "DELETE", body: undefined }));
+  await outbox.replay(owner);
+  assert.deepEqual(asked.map(({ method, uri }) => `${method} ${uri.at(-1)}`), ["PUT a", "PUT a", "PUT b", "DELETE a"]);
+  assert.equal(asked[1].headers.get("If-Match"), '"1"');
+  assert.deepEqual([...kept.keys()], [`${ROOT}b`]);
+  assert.deepEqual(await outbox.waiting(owner), []);
+});
+
+test("what arrived although its reply was lost does nothing the second time", async () => {
+  const { kept, answer } = things();
+  let lose = true;
+  const { client } = made((asked) => {
+    const answered = answer(asked);
+    if (lose && asked.method === "PUT") throw ((lose = false), new TypeError("gone"));
+    return answered;
+  });
+  const outbox = new Outbox(client, new MemoryWrites());
+  await outbox.add(write("a"));
+  await assert.rejects(outbox.replay(owner), Unreachable);
+  assert.equal((await outbox.waiting(owner)).length, 1);
+  await outbox.replay(owner);
+  assert.deepEqual(await outbox.waiting(owner), []);
+  assert.equal(kept.get(`${ROOT}a`).version, 1);
+});
+
+test("a conflict waits for a decision, and the others go on", async () => {
+  const { kept, answer } = things();
+  kept.set(`${ROOT}a`, { title: "theirs", due: "soon", version: 5, updated_at: "now" });
+  const { client } = made(answer);
+  const outbox = new Outbox(client, new MemoryWrites());
+  await outbox.add(write("a", { body: { title: "mine", due: "never" }, touched: ["title"], base: { kind: "seen", updated_at: "before" } }));
+  await outbox.add(write("b"));
+  await outbox.replay(owner);
+  const [left] = await outbox.waiting(owner);
+  assert.equal(left.state, "conflict");
+  assert.equal(left.current.title, "theirs");
+  assert.ok(kept.has(`${ROOT}b`));
+  await outbox.insist(left);
+  await outbox.replay(owner);
+  assert.equal(kept.get(`${ROOT}a`).title, "mine");
+  assert.equal(kept.get(`${ROOT}a`).due, "soon"); // nobody disagreed about that
+});
+
+test("a refusal stays with its reason; an outage stops everything", async () => {
+  let status = 422;
+  const { client } = made(() => problem(status, "x", { errors: [{ pointer: "/title", detail: "is odd" }] }));
+  const outbox = new Outbox(client, new MemoryWrites());
+  await outbox.add(write("a"));
+  await outbox.replay(owner);
+  assert.deepEqual((await outbox.waiting(owner)).map((each) => [each.state, each.reason]), [["failed", "title is odd"]]);
+  for (status of [500, 503, 429]) {
+    await outbox.discard(owner, `${ROOT}a`);
+    await outbox.add(write("a"));
+    await assert.rejects(outbox.replay(owner), Problem);
+    assert.equal((await outbox.waiting(owner))[0].state, "waiting");
+  }
+});
+
+test("one person's writes are not sent as another's", async () => {
+  const { client, asked } = made(things().answer);
+  const outbox = new Outbox(client, new MemoryWrites());
+  await outbox.add(write("a"));
+  await outbox.replay(`${ROOT}somebody-else`);
+  assert.deepEqual(asked, []);
+});
+
+test("values are compared as the service means them", () => {
+  assert.ok(same(["b", "a"], ["a", "b"]));
+  assert.ok(!same(["a"], ["a", "b"]));
+  assert.ok(same("2030-01-01T00:00:00Z", "2030-01-01T01:00:00+01:00"));
+  assert.ok(!same(null, ""));
+  assert.ok(holds(new Resource({ title: "x", more: 1 }), { title: "x" }));
+});
