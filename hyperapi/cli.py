@@ -5,6 +5,8 @@ import logging
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,11 +14,12 @@ from flask import Flask
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from hyperapi import migrating
+from hyperapi import backup, doctor, migrating
 from hyperapi.app import create_app
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
 from hyperapi.db import Busy, Statement, database, read, write
+from hyperapi.doctor import Level
 from hyperapi.housekeeping import CHORES, purge
 from hyperapi.models import Session, User
 from hyperapi.openapi import document
@@ -40,7 +43,7 @@ def main() -> None:
     """Run a command; what cannot be done is said in one line, with exit status 1."""
     try:
         commands()
-    except (SettingsError, Busy, migrating.MigrationError) as error:
+    except (SettingsError, Busy, migrating.MigrationError, backup.BackupError) as error:
         sys.exit(f"hyperapi: {error}")
 
 
@@ -74,6 +77,78 @@ def upgrade() -> None:
     """Bring the database to the state that this version expects."""
     _upgrade(_settings())
     click.echo("The database is up to date.")
+
+
+@commands.command("doctor")
+@click.argument("url", required=False)
+@click.option("--strict", is_flag=True, help="Warnings count as failures.")
+@click.pass_context
+def examine(context: click.Context, url: str | None, strict: bool) -> None:
+    """Examine the settings, the database, and the service at its public URL (or at URL).
+
+    The exit status is 1 when something is wrong.
+    """
+    settings = _settings()
+    served = url or settings.public_url or f"http://{settings.host}:{settings.port}"
+    worst = {Level.GOOD}
+    for finding in doctor.examine(settings, served):
+        click.echo(f"{finding.level.value:4}  {finding.line}")
+        worst.add(finding.level)
+    context.exit(1 if Level.BAD in worst or (strict and Level.DOUBTFUL in worst) else 0)
+
+
+@commands.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def back_up(file: Path) -> None:
+    """Write the embedded database to FILE, as it is now; the service may run meanwhile.
+
+    PostgreSQL has pg_dump for that. The keys that sign tokens are not in it.
+    """
+    with _progress("Copying") as progress:
+        backup.back_up(_settings(), file, progress)
+    click.echo(f"{file} holds everything but the keys.")
+
+
+@commands.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def restore(file: Path, yes: bool) -> None:
+    """Put the embedded database back to what FILE holds; what came after it is lost.
+
+    The service may run meanwhile.
+    """
+    settings = _settings()
+    if not yes:
+        click.confirm("Everything that is newer than the backup is lost. Go on?", abort=True)
+    with _progress("Restoring") as progress:
+        backup.restore(settings, file, progress)
+    _upgrade(settings)
+    with _app().app_context():
+        backup.forget_what_was_handed_out()
+    click.echo(f"The database is as {file} has it.")
+
+
+@commands.command("restored")
+def restored() -> None:
+    """After PostgreSQL was put back to an older state: let nothing count that came after it.
+
+    To be run once, when `hyperapi upgrade` was and before clients are let in again.
+    """
+    with _app().app_context():
+        backup.forget_what_was_handed_out()
+    click.echo("Clients begin their feeds and caches anew.")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[backup.Progress]:
+    """A bar on the terminal, and what moves it on."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, of: int) -> None:
+            bar.length = of
+            bar.update(done - bar.pos)
+
+        yield show
 
 
 @commands.group()

@@ -37,6 +37,9 @@ from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation, Place, operati
 EXAMPLES_BASE = "https://todo.example.org"
 """The base URI that the examples were made under."""
 
+GUIDE = "guide.md"
+"""What the guide is called, below the page of the documentation."""
+
 DESCRIPTION = """\
 A hypermedia to-do list. Programs need to know one URI, the root: every other one is a link or a
 form that a reply holds. This document describes what links and forms lead to.
@@ -123,12 +126,16 @@ class _Writer:
                 "description": DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
+            "externalDocs": {"description": "A guide, step by step", "url": self._guide()},
             "servers": [{"url": self._base}],
             "tags": self._tags(),
             "paths": paths,
             "components": components,
         }
         return written
+
+    def _guide(self) -> str:
+        return f"{self._base}{_path(self._places['docs'])}/{GUIDE}"
 
     def _tags(self) -> list[Schema]:
         """One for each file of resources, described by its docstring."""

@@ -72,10 +72,12 @@ class Sandbox:
 
     :ivar root: the URL of its API's root.
     :ivar http: what its clients share, so that each user costs no new connection.
+    :ivar process: the server itself.
     """
 
     root: str
     http: "httpx.Client"
+    process: subprocess.Popen[str]
 
     def client(self, token: str | None = None) -> "Client":
         """A client of nobody, or of whoever has this token."""
@@ -131,7 +133,7 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
                     said.seek(0)
                     raise RuntimeError(f"hyperapi sandbox does not start. {said.read().strip()}")
                 with import_module("httpx").Client(trust_env=False, timeout=_PATIENCE) as http:
-                    yield Sandbox(json.loads(line)["root"], http)
+                    yield Sandbox(json.loads(line)["root"], http, process)
             finally:
                 _end(process)
 

@@ -193,8 +193,8 @@ def test_only_the_settings_read_the_environment() -> None:
         }
     }
     of_the_service = {name for name in reading if layer_of(name) is not None}
-    # The command points out what is no setting; a sandbox tells its worker by the environment.
-    assert of_the_service == {"settings", "cli", "sandbox.server"}
+    # The command points out what is no setting; a parent tells its workers by the environment.
+    assert of_the_service == {"settings", "cli", "sandbox.server", "processes", "serving"}
 
 
 @pytest.mark.parametrize(

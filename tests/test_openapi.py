@@ -17,7 +17,7 @@ from hyperapi.web.problems import all_problems
 from hyperapi.web.promises import HEADERS
 from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation, operations
 from tests import contract, example_replies
-from tests.conftest import MakeApp, Person
+from tests.conftest import MakeApp, Person, problem
 
 OPERATIONS = list(operations(PLACES))
 BASE = "https://example.org/todo"
@@ -193,6 +193,18 @@ def test_the_page_loads_nothing_from_elsewhere(stranger: Person) -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in page.text.replace("http://localhost", "")
+
+
+def test_the_guide_is_there_too_and_names_this_service(stranger: Person) -> None:
+    described = stranger.get(stranger.root["service_desc_uri"])
+    guide = stranger.ask("GET", described["externalDocs"]["url"])
+    assert guide.content_type == "text/plain; charset=utf-8"
+    assert "root=http://localhost/api/v1/" in guide.text
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "../guide.md", "page.html"])
+def test_the_page_has_no_other_parts(stranger: Person, name: str) -> None:
+    problem(stranger.ask("GET", f"{stranger.root['service_doc_uri']}/{name}"), 404, "not-found")
 
 
 def test_the_command_prints_it() -> None:

@@ -72,7 +72,7 @@ def test_the_wheel_holds_the_package_its_types_and_its_migrations_and_nothing_el
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in names if ".dist-info/" not in name} == (
-        tracked | migrations | {"hyperapi/migrations/alembic.ini"}
+        tracked | migrations | {"hyperapi/migrations/alembic.ini", "hyperapi/docs/guide.md"}
     )
     assert {"hyperapi/py.typed", "hyperapi/migrations/env.py"} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)

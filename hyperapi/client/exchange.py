@@ -7,8 +7,9 @@ them out, one with threads and one with coroutines, so both behave alike.
 """
 
 import logging
+import socket
 import ssl
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
@@ -376,16 +377,27 @@ def _wanted_pause(ask: Ask, response: httpx.Response, uncertain: bool) -> float 
 
 def _is_final(failure: httpx.TransportError) -> bool:
     """Will it be the same each time?"""
-    return isinstance(failure, httpx.UnsupportedProtocol) or _certificate(failure) is not None
+    lasting = (httpx.UnsupportedProtocol, ssl.SSLCertVerificationError, socket.gaierror)
+    return any(isinstance(cause, lasting) for cause in _causes(failure))
 
 
-def _certificate(failure: BaseException | None) -> str | None:
+def _certificate(failure: BaseException) -> str | None:
     """What is wrong with the server's certificate, if it is that."""
+    return next(
+        (
+            cause.verify_message
+            for cause in _causes(failure)
+            if isinstance(cause, ssl.SSLCertVerificationError)
+        ),
+        None,
+    )
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """A failure, and what it came from."""
     while failure is not None:
-        if isinstance(failure, ssl.SSLCertVerificationError):
-            return failure.verify_message
+        yield failure
         failure = failure.__cause__ or failure.__context__
-    return None
 
 
 def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool) -> Unreachable:

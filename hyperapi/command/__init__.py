@@ -11,7 +11,8 @@ def main() -> None:
     try:
         program = import_module("hyperapi.command.program")
     except ModuleNotFoundError as missing:
-        if missing.name not in _NEEDED:
+        package = (missing.name or "").partition(".")[0]
+        if package not in _NEEDED:
             raise
-        sys.exit(f"hyper needs {missing.name}. Install it with: pip install 'hyperapi[cli]'")
+        sys.exit(f"hyper needs {package}. Install it with: pip install 'hyperapi[cli]'")
     sys.exit(program.run())

@@ -1,6 +1,5 @@
 """The command as a whole: its parts, and how it ends."""
 
-import os
 import sys
 
 import click
@@ -25,13 +24,14 @@ def run(arguments: list[str] | None = None) -> int:
 
     :returns: its exit status (:data:`hyperapi.command.failures.MEANINGS`).
     """
-    desk = Desk()
+    desk, output = Desk(), sys.stdout
     try:
         status = hyper.main(arguments, "hyper", standalone_mode=False, obj=desk)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit:
+        if sys.stdout is output:
+            raise
+        return 0  # click lays it aside when whoever read it has seen enough, which is no failure
     except (KeyboardInterrupt, click.Abort):
         desk.screen.complain(["Interrupted."])
         return INTERRUPTED

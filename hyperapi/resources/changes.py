@@ -317,7 +317,8 @@ def _spot(since: str, who: Asker) -> Spot:
         spot = Spot(*_cursors().read(since, _bound_to(who)).values)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
-    if max(spot.seen, spot.began) < who.forgotten:
+    # What is ahead of us comes from before the database was put back to an older state.
+    if max(spot.seen, spot.began) < who.forgotten or spot.seen > who.revision:
         uri = CHANGES.uri()
         raise Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
     return spot

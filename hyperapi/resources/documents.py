@@ -13,12 +13,12 @@ from hyperapi.hypermedia import html
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.hypermedia.negotiate import choose
-from hyperapi.openapi import EXAMPLES_BASE, document, rebased
+from hyperapi.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.web.forms import JSON
 from hyperapi.web.problems import NotFound
 from hyperapi.web.replies import Document, Reply, readable, respond_with_document
 from hyperapi.web.routing import OPEN, Place
-from hyperapi.web.uris import base
+from hyperapi.web.uris import base, uri
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
@@ -34,6 +34,8 @@ _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
     "swagger-ui.css": (_RENDERER, "text/css; charset=utf-8"),
     "favicon-32x32.png": (_RENDERER, "image/png"),
 }
+_GUIDE_ROOT = "http://127.0.0.1:5000/api/v1/"
+_CHECKOUT = Path(__file__).parents[2] / "docs"
 _PAGE_HEADERS = [
     (
         "Content-Security-Policy",
@@ -81,15 +83,27 @@ def init_app(app: Flask) -> None:
 
 
 def _asset(name: str) -> Response:
-    if name not in _ASSETS:
+    if name == GUIDE:
+        text = _guide().replace(_GUIDE_ROOT, uri("root"))
+        found = Document(text.encode(), "text/plain; charset=utf-8")
+    elif name in _ASSETS:
+        found = _read(name)
+    else:
         raise NotFound
-    return respond_with_document(Reply(_read(name)), "")
+    return respond_with_document(Reply(found), "")
 
 
 @cache
 def _read(name: str) -> Document:
     folder, media_type = _ASSETS[name]
     return Document((folder / name).read_bytes(), media_type)
+
+
+@cache
+def _guide() -> str:
+    """The guide, wherever it is: in a checkout or a package."""
+    folder = _OURS if (_OURS / GUIDE).exists() else _CHECKOUT
+    return (folder / GUIDE).read_text()
 
 
 @cache

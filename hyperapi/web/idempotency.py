@@ -6,6 +6,7 @@ it missed. Of the request's body only an HMAC is kept.
 
 import hashlib
 import re
+import zlib
 from datetime import datetime, timedelta
 
 import orjson
@@ -18,9 +19,13 @@ from hyperapi.clock import now
 from hyperapi.db import Statement
 from hyperapi.models import KeptReply
 from hyperapi.settings import Settings
+from hyperapi.web.forms import media_type
 from hyperapi.web.problems import BadRequest, KeyReused
 
-_KEY = re.compile(r'"(?P<quoted>[\x21\x23-\x7e]{1,255})"|(?P<bare>[\x21-\x7e]{1,255})')
+_KEY = re.compile(
+    r'"(?P<quoted>[\x21\x23-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254})'
+)
+_LEVEL = 1  # of compression: a page of forms takes a thirtieth of its room already
 
 
 def sent_key() -> str | None:
@@ -31,7 +36,7 @@ def sent_key() -> str | None:
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
-    match = _KEY.fullmatch(header.strip())
+    match = _KEY.fullmatch(header.strip(" \t"))
     if match is None:
         raise BadRequest("Idempotency-Key takes 1 to 255 visible ASCII characters.")
     return match["quoted"] or match["bare"]
@@ -49,7 +54,7 @@ def kept_reply(reach: Reach, key: str, body: bytes) -> Response | None:
     if not _signer().verify_signature(_asked(body), row.asked.encode()):
         raise KeyReused("This Idempotency-Key was used for another request. Make a new one.")
     headers = [(name, value) for name, value in orjson.loads(row.headers)]
-    response = Response([row.body], row.status, direct_passthrough=True)
+    response = Response([zlib.decompress(row.body)], row.status, direct_passthrough=True)
     response.headers.clear()
     response.headers.extend([*headers, ("Idempotent-Replayed", "true")])
     return response
@@ -65,7 +70,7 @@ def keep_reply(reach: Reach, key: str, body: bytes, response: Response) -> None:
             "asked_": _signer().get_signature(_asked(body)).decode(),
             "status_": response.status_code,
             "headers_": orjson.dumps(list(response.headers)).decode(),
-            "body_": b"".join(response.response),  # type: ignore[arg-type]
+            "body_": zlib.compress(b"".join(response.response), _LEVEL),  # type: ignore[arg-type]
             "created_at_": now(),
         }
     )
@@ -77,8 +82,8 @@ def _identity(reach: Reach, key: str) -> dict[str, str]:
 
 
 def _asked(body: bytes) -> bytes:
-    content_type: str = request.environ.get("CONTENT_TYPE", "")
-    return content_type.encode("latin-1") + b"\n" + body
+    kind = media_type(request.environ.get("CONTENT_TYPE", ""))
+    return kind.encode() + b"\n" + body
 
 
 def _settings() -> Settings:

@@ -166,7 +166,9 @@ def headers_of(operation: Operation, status: int) -> list[str]:
     if status == 201:
         found += ["Location", "Content-Location"]
     if status not in (204, 304):
-        found += ["ETag", "Link", "Link-Template", *_OF_PAGES]
+        found += _OF_PAGES
+    if status not in (204, 304) or (status == 204 and prefers(operation)):
+        found += ["ETag", "Link", "Link-Template"]
     if _repeatable(operation):
         found.append("Idempotent-Replayed")
     if prefers(operation) or operation.streams:

@@ -237,7 +237,7 @@ class Account:
 @pytest.fixture
 def account(sites: Sites) -> Iterator[Account]:
     """Somebody who has an account already."""
-    name = f"u{uuid4().hex[:20]}"
+    name = f"sam-{uuid4().hex[:10]}"
     with httpx.Client(trust_env=False, timeout=PATIENCE) as http:
         credentials = {"username": name, "password": PASSWORD}
         root = http.get(sites.root).json()

@@ -91,6 +91,7 @@ def test_a_conflict_shows_both_versions_and_a_choice(
         tab.picture("conflict")
     card.get_by_role("button", name="Keep mine" if mine else "Keep theirs").click()
     expect(card).to_have_count(0)
+    expect(tab.page.locator("#status")).to_have_text("")  # it has arrived
     title = "Soy milk" if mine else "Oat milk"
     tab.titles(title, "Bread")
     expect(tab.task(title)).to_contain_text("high")  # what nobody disagreed about stays
@@ -157,6 +158,7 @@ def test_a_session_ended_elsewhere_keeps_what_was_typed(tab: Tab, account: Accou
     tab.page.get_by_label("A new task").fill("Half a thought")
     tab.open_edit("Bread", title="Dark br")
     account.revoke_others()
+    tab.page.get_by_role("checkbox", name="Done: Milk").click()
     expect(tab.page.get_by_role("heading", name="Sign in again")).to_be_visible(timeout=20_000)
     expect(tab.page.get_by_text("ended from somewhere else").first).to_be_visible()
     tab.picture("ended")

@@ -65,8 +65,8 @@ export class App extends EventTarget {
       this.#note(error);
       draft.errors = error instanceof Problem && !(error instanceof Conflict) ? error.fields : new Map();
       if (error instanceof Problem && !(error instanceof Broken)) draft.action = undefined;
-      draft.error = explain(error);
-      this.say(draft.error, { bad: true });
+      draft.error = explain(error); // shown in the form itself
+      this.dispatchEvent(new CustomEvent("said", { detail: draft.error }));
       this.focus = [`[data-draft="${CSS.escape(name)}"] [aria-invalid=true]`, `[data-draft="${CSS.escape(name)}"] input`];
       return false;
     } finally {
@@ -79,6 +79,7 @@ export class App extends EventTarget {
   async attempt(name, work) {
     if (this.busy.has(name)) return;
     this.busy.add(name);
+    if (this.notice?.bad) this.notice = null; // it was about something before
     this.changed();
     try {
       await work();
@@ -248,7 +249,9 @@ export class App extends EventTarget {
     this.ended = reason?.name === "token-expired" ? "Your session has expired." : "This session was ended from somewhere else.";
     this.#quiet();
     this.focus = "#sign-in input";
-    this.say(this.ended, { bad: true });
+    this.notice = null;
+    this.dispatchEvent(new CustomEvent("said", { detail: this.ended }));
+    this.changed();
   }
 
   #leave(reason) {
@@ -327,8 +330,8 @@ export class App extends EventTarget {
   async loadLists() {
     const items = [];
     let first = null;
-    const collection = await this.client.get(this.links.lists);
-    const start = await this.client.submit(collection.form("search"), { limit: 100, sort: "created_at" });
+    const search = (this.lists.page ?? (await this.client.get(this.links.lists))).form("search");
+    const start = await this.client.submit(search, { limit: 100, sort: "created_at" });
     for await (const page of this.client.pages(start)) {
       first ??= page;
       items.push(...page.items);

@@ -98,9 +98,14 @@ export class TaskView {
 
   /** Put a task where it belongs, or away when it does not belong here. */
   place(task) {
+    const compare = comparing(this.query.sort);
+    const before = this.tasks.findIndex((other) => other.uri === task.uri);
+    if (before >= 0 && fits(task.document, this.fits) && !compare(task.document, this.tasks[before].document)) {
+      this.tasks[before] = task; // in its place, also among equals
+      return this.#keep();
+    }
     this.remove(task.uri);
     if (!fits(task.document, this.fits)) return;
-    const compare = comparing(this.query.sort);
     let at = this.tasks.findIndex((other) => compare(task.document, other.document) < 0);
     if (at < 0) at = this.tasks.length;
     if (at === this.tasks.length && this.next) return; // it is on a page to come

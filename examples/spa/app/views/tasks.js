@@ -72,7 +72,7 @@ function add(app) {
       <input name="title" aria-label="A new task" placeholder="What is to be done?" autocomplete="off" .value=${live(draft.values.title ?? "")}
         aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "add-title")}>
       <button type="button" class="quiet" aria-expanded=${more ? "true" : "false"} aria-controls="add-details" aria-label="Date, priority and tags" @click=${toggle}>${icon("more")}</button>
-      <button class="main" ?disabled=${draft.busy}>${icon("add")}<span class="wide">Add</span></button>
+      <button class="main" aria-label="Add" ?disabled=${draft.busy}>${icon("add")}<span class="wide">Add</span></button>
     </div>
     ${wrong(draft, "title", "add-title")}
     <div id="add-details" ?hidden=${!more}>${details(draft, "add", {})}</div>

@@ -1,0 +1,71 @@
+"""The pytest plugin, as other projects use it: in a folder and a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ASKING = """
+import pytest
+from hyperapi.client import NotFound
+
+@pytest.mark.parametrize("number", range(4))
+def test_two_people(make_user, hyperapi, clock, number):
+    ann, bob = make_user("ann"), make_user("bob")  # the same names in every test
+    mine = ann.follow("lists").submit("create", title="Groceries")
+    with pytest.raises(NotFound):
+        bob.at(mine.uri)
+    clock.forward(hours=1)
+    assert ann.follow("lists").first.title == "Groceries"
+    assert hyperapi.client().root().title
+
+def test_the_clock_is_right_again(clock):
+    assert clock.control.follow("clock").ahead_by == 0
+
+def test_the_server_stays(hyperapi_server, hyperapi):
+    assert hyperapi is hyperapi_server
+"""
+IDLE = """
+import sys
+
+def test_nothing_is_imported():
+    assert "hyperapi.testing" in sys.modules
+    assert not {"flask", "httpx", "sqlalchemy", "hyperapi.app", "hyperapi.client"} & set(sys.modules)
+"""
+
+
+def run(folder: Path, source: str, *options: str, **environment: str) -> str:
+    """What pytest says about some tests."""
+    (folder / "test_it.py").write_text(source)
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HYPERAPI_", "PYTEST_", "COV"))
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
+         "-p", "hyperapi.testing", *options],
+        cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_every_test_has_a_clean_server(tmp_path: Path) -> None:
+    assert "6 passed" in run(tmp_path, ASKING)
+
+
+def test_tests_side_by_side_do_not_meet(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    assert "6 passed" in run(tmp_path, ASKING, "-n", "2")
+
+
+def test_nothing_happens_until_a_fixture_is_asked_for(tmp_path: Path) -> None:
+    assert "1 passed" in run(tmp_path, IDLE, "-p", "no:schemathesis", "-p", "no:anyio")
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    said = run(tmp_path, ASKING, HYPERAPI_DATABASE_URL="sqlite:///production.db")
+    assert "hyperapi sandbox does not start. hyperapi: HYPERAPI_DATABASE_URL is set" in said

@@ -1,0 +1,261 @@
+"""The throw-away server: on its own, out of the way, and gone with whoever started it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hyperapi.client import (
+    Client,
+    Invalid,
+    NotFound,
+    Taken,
+    TokenExpired,
+    TokenRevoked,
+    Unreachable,
+)
+from hyperapi.testing import MakeUser, Sandbox
+from tests.conftest import PASSWORD
+from tests.serving import COMMAND
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sandbox"
+
+
+def start(*options: str, folder: Path, **environment: str) -> "subprocess.Popen[str]":
+    """A sandbox that is being started, as from a shell."""
+    inherited = {name: value for name, value in os.environ.items() if "HYPERAPI_" not in name}
+    return subprocess.Popen(
+        [*COMMAND, "sandbox", *options],
+        cwd=folder,
+        env={**inherited, "TMPDIR": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def failed(*options: str, folder: Path, **environment: str) -> str:
+    """What a sandbox said that did not start."""
+    with start(*options, folder=folder, **environment) as process:
+        out, said = process.communicate(timeout=60)
+        assert (process.returncode, out) == (1, "")
+        return said
+
+
+def test_a_sandbox_says_in_one_line_where_it_is_and_who_is_there(tmp_path: Path) -> None:
+    (tmp_path / "seed.json").write_text(
+        json.dumps(
+            {
+                "users": [
+                    {
+                        "username": "ann",
+                        "password": PASSWORD,
+                        "lists": [
+                            {
+                                "title": "Groceries",
+                                "tasks": [{"title": f"T{n}"} for n in range(1500)],
+                            }
+                        ],
+                    }
+                ]
+            }
+        )
+    )
+    with start("--users", "ann, bob", "--seed", "seed.json", folder=tmp_path) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert line.keys() == {"root", "users"}
+        assert [user["username"] for user in line["users"]] == ["bob", "ann"]
+        assert all(
+            user.keys() == {"username", "password", "access_token"} for user in line["users"]
+        )
+        for user in line["users"]:
+            with Client(line["root"], user["access_token"]) as client:
+                expected = 1500 if user["username"] == "ann" else 0
+                assert client.follow("tasks").search(limit=1, total=True).total == expected
+                client.login(user["username"], user["password"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert process.stdout.read() == ""
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["seed.json"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sandbox_ends_with_whoever_started_it(tmp_path: Path, number: signal.Signals) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen({[*COMMAND, 'sandbox']!r})\n"
+        "time.sleep(600)\n"
+    )
+    inherited = {name: value for name, value in os.environ.items() if "HYPERAPI_" not in name}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**inherited, "TMPDIR": str(tmp_path)},
+    ) as parent:
+        assert parent.stdout is not None
+        root = json.loads(parent.stdout.readline())["root"]
+        with Client(root) as client:
+            assert client.root().title
+        parent.send_signal(number)
+        parent.wait(10)
+        _wait_until(lambda: not _answers(root))
+        _wait_until(lambda: list(tmp_path.iterdir()) == [])
+
+
+def test_a_sandbox_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    with start(folder=tmp_path) as process:
+        assert process.stdout is not None
+        root = json.loads(process.stdout.readline())["root"]
+        process.kill()
+        process.wait(10)
+        _wait_until(lambda: not _answers(root))
+        _wait_until(lambda: list(tmp_path.iterdir()) == [])
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _answers(root: str) -> bool:
+    with Client(root, retries=0) as client:
+        try:
+            client.root()
+        except Unreachable:
+            return False
+    return True
+
+
+def test_a_sandbox_does_not_start_where_a_database_is_configured(tmp_path: Path) -> None:
+    database = "postgresql://todo.example.org/production"
+    said = failed(folder=tmp_path, HYPERAPI_DATABASE_URL=database)
+    assert said.startswith("hyperapi: HYPERAPI_DATABASE_URL is set, and a sandbox throws its data")
+    (tmp_path / ".env").write_text(f"HYPERAPI_DATABASE_URL={database}\n")
+    assert "HYPERAPI_DATABASE_URL is set" in failed(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seed", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", 'must hold an object as {"users": [{"username": "ann"}]}'),
+        ('{"users": [1]}', "must hold an object"),
+        ('{"users": [{"username": "!"}]}', "the seed is refused: username must not be shorter"),
+        ('{"users": [{"username": "ann", "lists": [{}]}]}', "title is required"),
+    ],
+)
+def test_a_seed_that_is_no_good_is_explained(tmp_path: Path, seed: str, said: str) -> None:
+    (tmp_path / "seed.json").write_text(seed)
+    assert said in failed("--seed", "seed.json", folder=tmp_path)
+
+
+def test_a_port_that_is_taken_is_refused(tmp_path: Path, hyperapi: Sandbox) -> None:
+    port = str(httpx.URL(hyperapi.root).port)
+    assert f"port {port} cannot be used" in failed("--port", port, folder=tmp_path)
+
+
+# -- what can be done about it
+
+
+def test_users_are_made_signed_in(hyperapi: Sandbox) -> None:
+    made = hyperapi.control.submit("make-user", username="Ann", password=PASSWORD)
+    assert (made.username, made.password) == ("ann", PASSWORD)
+    ann = hyperapi.client(made.access_token)
+    assert ann.follow("user").username == "ann"
+    assert made.uri == ann.follow("user").uri
+    ann.login("ann", PASSWORD)
+    with pytest.raises(Taken):
+        hyperapi.control.submit("make-user", username="ann")
+    names = {hyperapi.control.submit("make-user").username for _ in range(5)}
+    assert len(names) == 5
+    assert "make-user" in hyperapi.control.follow("users").forms()
+
+
+def test_a_snapshot_brings_everything_back(hyperapi: Sandbox, make_user: MakeUser) -> None:
+    ann = make_user("ann")
+    groceries = ann.follow("lists").submit("create", title="Groceries")
+    seen = hyperapi.snapshot()
+    groceries.follow("tasks").create_many([{"title": str(n)} for n in range(1000)])
+    groceries.reload().submit("edit", title="Food")
+    bob = make_user("bob")
+    hyperapi.clock.forward(days=1)
+    hyperapi.restore(seen)
+    assert groceries.reload().title == "Groceries"
+    assert list(groceries.follow("tasks").items()) == []
+    assert hyperapi.control.follow("clock").ahead_by == 0
+    with pytest.raises(TokenRevoked):
+        bob.follow("lists")
+    assert seen.reload().made_at
+    assert seen.follow("collection").follow("up").uri == hyperapi.control.uri
+    seen.submit("delete")
+    with pytest.raises(NotFound):
+        seen.reload()
+
+
+def test_snapshots_can_be_taken_and_restored_while_others_work(
+    hyperapi: Sandbox, make_user: MakeUser
+) -> None:
+    ann = make_user("ann")
+    tasks = ann.follow("lists").submit("create", title="Groceries").follow("tasks")
+    for number in range(5):
+        seen = hyperapi.snapshot()
+        tasks.submit("create", title=f"Thing {number}")
+        hyperapi.restore(seen)
+        tasks.submit("create", title=f"Thing {number}")
+    assert len(list(tasks.search().items())) == 5
+
+
+def test_the_clock_moves_as_it_is_told(hyperapi: Sandbox, make_user: MakeUser) -> None:
+    ann = make_user()
+    token = ann.tokens
+    assert token is not None
+    clock = hyperapi.clock
+    noon = clock.now().replace(year=2040, month=1, day=1, hour=12, minute=0)
+    assert (clock.set(noon) - noon).total_seconds() < 5
+    assert ann.tokens is not None
+    with pytest.raises(TokenExpired):
+        hyperapi.client(token.access).follow("lists")
+    clock.reset()
+    made = ann.follow("lists").submit("create", title="Groceries")
+    clock.forward(hours=1)
+    changed = made.submit("edit", title="Food")
+    assert changed.updated_at[:13] != made.updated_at[:13]
+    with pytest.raises(Invalid, match="takes one of ahead_by, forward, now"):
+        hyperapi.control.submit("move-clock")
+
+
+def test_an_ordinary_server_has_no_control(stranger: Any, app: Any) -> None:
+    assert "control_uri" not in stranger.root
+    assert stranger.ask("GET", "/api/v1/control").status_code == 404
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_the_example_in_javascript_runs(tmp_path: Path) -> None:
+    inherited = {name: value for name, value in os.environ.items() if "HYPERAPI_" not in name}
+    done = subprocess.run(
+        ["node", "--test"],
+        cwd=EXAMPLE,
+        env={**inherited, "HYPERAPI_COMMAND": json.dumps(COMMAND)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pass 2" in done.stdout
