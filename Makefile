@@ -16,7 +16,7 @@ unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help serve test fuzz check format examples bench lock clean
+.PHONY: help serve test fuzz check format examples spa bench lock clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PYTHON=python3.13] [ARGS='options of the command behind it']"
@@ -25,6 +25,9 @@ help: ## List the targets
 
 serve: $(RUNTIME) ## Serve the API on http://127.0.0.1:5000, creating what is missing
 	$(BIN)/hyperapi serve $(ARGS)
+
+spa: $(RUNTIME) ## Serve the API and, on http://127.0.0.1:5001, an app that uses it
+	$(BIN)/python examples/spa/serve.py $(ARGS) -- $(BIN)/hyperapi serve
 
 test: $(DEV) $(JS) ## Run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)

@@ -39,6 +39,7 @@ def back_up(settings: Settings, target: Path, progress: Progress) -> None:
     draft = target.with_name(target.name + ".part")
     draft.unlink(missing_ok=True)
     try:
+        draft.touch(0o600)
         with _failures(), _opened(source) as here, closing(sqlite3.connect(draft)) as there:
             here.execute("BEGIN")  # what is copied is what is seen now, whoever writes meanwhile
             here.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -90,7 +91,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise BackupError(f"there is no database {path}")
     with closing(
-        sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)
     ) as connection:
         connection.isolation_level = None
         yield connection

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
@@ -193,7 +194,7 @@ class Reply:
     """What came back."""
 
     status: int
-    headers: http.client.HTTPMessage
+    headers: Message
     body: bytes
 
     @property
@@ -260,7 +261,9 @@ def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
         reply = root if len(seen) == 1 else ask(uri)
         if reply.status not in (200, 401):
             broken.append(f"{uri} is answered with {reply.status}{_whither(reply)}")
-        found = set(_uris(reply.document)) | set(_uris_of_headers(reply, uri))
+        found = set(_uris_of_headers(reply, uri))
+        if isinstance(reply.document, dict) and "uri" in reply.document:  # and not OpenAPI's
+            found |= set(_uris(reply.document))
         wrong |= {each for each in found if not _is_below(each, base)}
         waiting += sorted(found - wrong - seen - set(waiting))
     for kind, sample in sorted(_kinds(wrong, base).items()):
@@ -293,7 +296,7 @@ def _uris_of_headers(reply: Reply, asked: str) -> Iterator[str]:
 
 
 def _is_below(uri: str, base: str) -> bool:
-    return uri.startswith(base + "/")
+    return uri.startswith(base + ROOT.path)
 
 
 def _kinds(wrong: set[str], base: str) -> dict[str, str]:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    or_,
     select,
     true,
     update,
@@ -48,9 +47,11 @@ def bury(reach: Reach, revision: int, kind: str, key: str, list_: str, *, moved:
     )
 
 
-def unbury(reach: Reach, key: str, list_: str) -> None:
-    """Forget that something was gone: it is there again, on this list."""
-    _UNBURY.run({"of_owner": reach.owner, "key_": key, "list_": list_})
+def unbury(reach: Reach, kind: str, key: str, list_: str) -> None:
+    """Forget that something was gone from this list: it is there again. From others it stays so."""
+    this = {"of_owner": reach.owner, "kind_": kind, "key_": key, "list_": list_}
+    _UNBURY.run(this)
+    _ONLY_MOVED.run(this)
 
 
 def bury_list(reach: Reach, key: str) -> None:
@@ -69,12 +70,16 @@ _ADVANCE = Statement(
 )
 _COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
 _BURY = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
-_UNBURY = Statement(
-    delete(Tombstone).where(
-        *owned(Tombstone, bound=False),
-        Tombstone.key == bindparam("key_"),
-        or_(Tombstone.moved.is_(False), Tombstone.list == bindparam("list_")),
-    )
+_THIS = [
+    *owned(Tombstone, bound=False),
+    Tombstone.kind == bindparam("kind_"),
+    Tombstone.key == bindparam("key_"),
+]
+_UNBURY = Statement(delete(Tombstone).where(*_THIS, Tombstone.list == bindparam("list_")))
+_ONLY_MOVED = Statement(
+    update(Tombstone)
+    .where(*_THIS, Tombstone.moved.is_(False), Tombstone.list != bindparam("list_"))
+    .values(moved=true())
 )
 _ON_LIST = Statement(
     select(func.count())

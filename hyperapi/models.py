@@ -55,7 +55,7 @@ class _PlainUuid(UserDefinedType[str]):
     cache_ok = True
     render_bind_cast = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **_: Any) -> str:
         return "UUID"
 
 

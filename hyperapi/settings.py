@@ -95,12 +95,28 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _with_one_host(url: str) -> str:
+    """A URL of several hosts (``//a:5432,b:5432/name``, as libpq takes it), the way SQLAlchemy
+    wants it: as parameters."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return url
+    found = [re.fullmatch(r"(\[[^]]+\]|[^:]*)(?::([0-9]+))?", host) for host in hosts.split(",")]
+    if not all(found):
+        raise ValueError("no hosts")
+    names = ",".join(each[1].strip("[]") for each in found if each)
+    ports = ",".join(each[2] or "5432" for each in found if each)
+    query = "&".join(filter(None, [f"host={names}&port={ports}", parts.query]))
+    return f"{parts.scheme}://{user}{at}{parts.path}?{query}"
+
+
 def _database_url(value: str) -> str:
     if not value:
         return value
     try:
-        url = make_url(value)
-    except ArgumentError:
+        url = make_url(_with_one_host(value))
+    except (ArgumentError, ValueError):
         raise ValueError("must be a URL as sqlite:///todo.db or postgresql://host/name") from None
     backend = {"postgres": "postgresql"}.get(url.drivername, url.drivername)
     if backend == "postgresql":

@@ -19,7 +19,7 @@ from hyperapi.db import database
 from tests import contract, databases
 
 PASSWORD = "correct horse battery"
-SECRET_KEY = "a key that only tests sign with, and that is the same for all of them"
+SECRET_KEY = "the key that all tests sign with and nobody else"
 CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
 NO_LIMITS = {
     "HYPERAPI_SIGN_IN_LIMIT": "",

@@ -4,10 +4,12 @@ They are children of the process that starts them, so that nothing outlives a ru
 socket in their own folder. They do not care for the disk: what they hold is thrown away.
 """
 
+import atexit
 import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -105,6 +107,11 @@ class Server:
                 assert time.monotonic() < deadline, said
                 time.sleep(0.05)
 
+    def promote(self) -> None:
+        """Let a standby take over."""
+        with self.connect() as administrator:
+            administrator.execute("SELECT pg_promote(wait => true)")
+
     def stop(self) -> None:
         """Stop it in good order, but at once: its clients are cut off."""
         self._signal(signal.SIGINT)
@@ -144,6 +151,13 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
 def run(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs to its end, which must be a good one."""
     ran = subprocess.run(
@@ -178,8 +192,6 @@ def programs() -> Path:
 
 @cache
 def _copied() -> Path:
-    import atexit  # noqa: PLC0415
-
     copy = Path(tempfile.mkdtemp(prefix="hyperapi-programs-"))
     copy.chmod(0o755)
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
@@ -200,3 +212,39 @@ def _locale() -> str:
     known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
     human = [name for name in known.stdout.split() if name.lower() in ("en_us.utf8", "de_de.utf8")]
     return human[0] if human else "C"
+
+
+@contextmanager
+def pair() -> Iterator[tuple[Server, Server]]:
+    """A server, and a standby that has every change before it is acknowledged."""
+    replicated = {
+        **_CARELESS,
+        "hot_standby": "on",
+        "listen_addresses": "127.0.0.1",
+        "max_wal_senders": "5",
+        "synchronous_commit": "on",
+        "wal_level": "replica",
+        "wal_receiver_status_interval": "1s",
+    }
+    with folder() as place, folder() as other:
+        primary = Server(
+            place, {**replicated, "synchronous_standby_names": "standby"}, port=free_port()
+        )
+        standby = Server(other, replicated, port=free_port())
+        primary.initialize()
+        try:
+            primary.start()
+            run(
+                "pg_basebackup",
+                f"--pgdata={standby.cluster}",
+                f"--dbname=host=127.0.0.1 port={primary.port} user=postgres"
+                " application_name=standby",
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+            )
+            standby.start()
+            yield primary, standby
+        finally:
+            standby.stop()
+            primary.stop()

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import SECRET_KEY
 from tests.databases import POSTGRESQL, Stores
-from tests.serving import PATIENCE, Served, free_port, serve
+from tests.serving import PATIENCE, Served, free_port, serve, surroundings
 from tests.test_served import Person, client
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -33,8 +33,14 @@ def served(stores: Stores, tmp_path_factory: pytest.TempPathFactory, port: int) 
     """A server of two workers on PostgreSQL, that has metrics."""
     folder = tmp_path_factory.mktemp("operating")
     with stores.of(POSTGRESQL).fresh(folder) as url:
-        chosen = {"database_url": url, "secret_keys": SECRET_KEY, "metrics_port": str(port)}
-        with serve(folder, workers="2", sign_in_limit="3/hour", **chosen) as server:
+        chosen = surroundings(
+            database_url=url,
+            secret_keys=SECRET_KEY,
+            metrics_port=str(port),
+            workers="2",
+            sign_in_limit="3/hour",
+        )
+        with serve(folder, environment=chosen) as server:
             yield server
 
 
@@ -122,11 +128,12 @@ def test_connections_and_retries_are_counted(served: Served, stores: Stores, por
 def test_sessions_are_counted_where_they_are_kept(stores: Stores, tmp_path: Path) -> None:
     port = free_port()
     with stores.of(POSTGRESQL).fresh(tmp_path) as url:
-        chosen = {"database_url": url, "secret_keys": SECRET_KEY}
-        with serve(tmp_path, workers="1", **chosen) as server, client(server) as http:
+        chosen = surroundings(database_url=url, secret_keys=SECRET_KEY, workers="1")
+        with serve(tmp_path, environment=chosen) as server, client(server) as http:
             Person(http, "alice").join()
             Person(http, "bob").join()
-        with serve(tmp_path, workers="1", metrics_port=str(port), **chosen) as server:
+        measured = {**chosen, "HYPERAPI_METRICS_PORT": str(port)}
+        with serve(tmp_path, environment=measured) as server:
             assert _soon(lambda: value(samples(port), "hyperapi_sessions") == 2)
 
 

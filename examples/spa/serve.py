@@ -1,6 +1,6 @@
 """Serve the app, for an API at any root; and the API with it, if its command is named.
 
-    python serve.py --port 5001 --root http://127.0.0.1:5000/api/v1/ -- hyperapi serve
+python serve.py --port 5001 --root http://127.0.0.1:5000/api/v1/ -- hyperapi serve
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Handler(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def end_headers(self) -> None:
-        """What a page cannot say of itself; and no file is used without asking whether it is new."""
+        """What a page cannot say of itself; and no file is used before asking for a newer."""
         self.send_header("Cache-Control", "no-cache")
         self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -65,7 +65,7 @@ def serving(port: int, root: str = ROOT) -> ThreadingHTTPServer:
 @contextmanager
 def beside(command: list[str]) -> Iterator[None]:
     """Run a command as long as the app is served, and no longer."""
-    process = subprocess.Popen(command) if command else None
+    process = subprocess.Popen(command) if command else None  # noqa: S603 - it is the caller's
     try:
         yield
     finally:

@@ -188,6 +188,7 @@ def put_list(whole: WholeList, key: str) -> Reply:
     current = find(TaskList, asker().reach, key, SEEN)
     if current is None:
         demand(WRITE, asker(), unbound=True)
+        unbury(asker().reach, "list", key, key)
         return created(represent(_insert(key, whole)))
     return Reply(represent(_update(current, whole.members())))
 
@@ -240,7 +241,6 @@ _COUNT = Statement(
 def _insert(key: str, new: NewList) -> AnyRow:
     reach, moment = asker().reach, now()
     revision = next_revision(reach)
-    unbury(reach, key, key)
     return add(
         TaskList,
         reach,

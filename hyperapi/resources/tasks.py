@@ -385,7 +385,9 @@ def put_task(whole: WholeTask, key: str) -> Reply:
         return Reply(represent(_update(current, members)))
     if "list_uri" not in members:
         raise invalid("/list_uri", "is required to make a task")
-    return created(represent(_insert(key, members)))
+    row = _insert(key, members)
+    unbury(asker().reach, "task", key, row.list)
+    return created(represent(row))
 
 
 @TASK.on("PATCH", scope=WRITE, takes=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
@@ -431,7 +433,6 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     reach = asker().reach
     values = {**_new_columns(members, now()), **fixed}
     revision = next_revision(reach)
-    unbury(reach, key, values["list"])
     try:
         row = add(Task, reach, SEEN, key=key, revision=revision, **values)
     except Clash:
@@ -494,7 +495,7 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
         raise PreconditionFailed("Somebody changed this at the same moment.")
     if row.list != current.list:
         bury(reach, revision, "task", row.key, current.list, moved=True)
-        unbury(reach, row.key, row.list)
+        unbury(reach, "task", row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
         _count(current.list, current.done, -1)
         _count(row.list, row.done, 1)

@@ -202,9 +202,10 @@ def register(new: Registration) -> Reply:
     """Register."""
     if settings().registration != "open":
         raise RegistrationClosed
-    limits().register.count(client_address())
-    with limits().hashing.one(client_address()):
-        return created(represent(create_user(new)))
+    address = client_address()
+    limits().register.count(address)
+    with limits().hashing.one(address):
+        return created(represent(create_user(new, address)))
 
 
 @USER.on("GET", scope=ACCOUNT)
@@ -245,12 +246,13 @@ def delete_user(key: str) -> Reply:
 # -- finders, and how users come about
 
 
-def create_user(new: Registration) -> AnyRow:
+def create_user(new: Registration, who: str = "") -> AnyRow:
     """Keep a new user.
 
+    :param who: who wants it; those who do take turns.
     :raises Taken: when somebody has the name.
     """
-    hashed = passwords().hash(new.password)
+    hashed = passwords().hash(new.password, who)
     return write(lambda: _insert(new, hashed))
 
 
@@ -314,11 +316,12 @@ def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
     if password is None:
         raise invalid("/current_password", "is required to change the password")
     kept = read(lambda: _password_hash(who))
+    address = client_address()
     try:
         with sign_in_attempt(who.username):
-            if kept is None or not passwords().verify(password, kept)[0]:
+            if kept is None or not passwords().verify(password, kept, address)[0]:
                 raise CredentialsInvalid
-            return kept, passwords().hash(new)
+            return kept, passwords().hash(new, address)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
 

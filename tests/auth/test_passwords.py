@@ -120,7 +120,7 @@ def fill(threads: ThreadPoolExecutor, passwords: Passwords, number: int) -> list
     """Begin to hash so many passwords, and wait until all are in the queue."""
     begun = [threads.submit(passwords.hash, PASSWORD) for _ in range(number)]
     for _ in range(5000):
-        if passwords._waiting._value == 0:
+        if passwords.in_hand == QUEUE:
             return begun
         time.sleep(0.001)
     raise AssertionError("they did not all get into the queue")
@@ -155,3 +155,44 @@ def test_in_a_flood_i_am_told_to_come_back(
             assert int(refused.headers["Retry-After"]) >= 1
         slow.go.set()
     alice.sign_in()
+
+
+@pytest.mark.parametrize(
+    ("come", "served"),
+    [
+        ("a1 a2 a3 a4", "a1 a2 a3 a4"),
+        ("a1 a2 a3 a4 b1", "a1 a2 b1 a3 a4"),
+        ("a1 a2 a3 b1 b2 c1 a4", "a1 a2 b1 c1 a3 b2 a4"),
+    ],
+)
+def test_those_who_wait_take_turns(monkeypatch: pytest.MonkeyPatch, come: str, served: str) -> None:
+    passwords, slow = keeper(hashers="1", threads="64"), Slow()
+    monkeypatch.setattr(passwords, "_context", slow)
+    done: list[str] = []
+    with ThreadPoolExecutor(7) as threads:
+        for number, name in enumerate(come.split(), 1):
+            threads.submit(lambda name: done.append(passwords.hash(name, name[0])), name)
+            while passwords.in_hand < number:
+                time.sleep(0.001)
+        slow.go.set()
+    assert done == served.split()
+
+
+def test_whoever_has_waited_too_long_leaves_the_queue_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passwords, slow = keeper(hashers="1"), Slow()
+    monkeypatch.setattr(passwords, "_context", slow)
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(passwords.hash, PASSWORD)
+        while passwords.in_hand < 1:
+            time.sleep(0.001)
+        with monkeypatch.context() as hurried:
+            hurried.setattr("hyperapi.auth.passwords._PATIENCE", 0.01)
+            with pytest.raises(HashersBusy):
+                passwords.hash(PASSWORD)
+        assert passwords.in_hand == 1
+        later = threads.submit(passwords.hash, PASSWORD)
+        slow.go.set()
+        assert later.result() == PASSWORD
+    assert passwords.in_hand == 0

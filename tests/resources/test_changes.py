@@ -130,12 +130,15 @@ def test_next_is_always_there_and_leads_on(alice: Person, limit: int) -> None:
     made = alice.make_list("List")
     for number in range(4):
         alice.make_task(made, f"Task {number}")
-    pages = []
+    pages: list[list[Any]] = []
     while not pages or reader.more:
         pages.append(reader.read())
         assert f"limit={limit}" in reader.next or limit == 100
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
-    assert titles(sum(pages, [])) == ["List", *(f"Task {number}" for number in range(4))]
+    assert titles([change for page in pages for change in page]) == [
+        "List",
+        *(f"Task {number}" for number in range(4)),
+    ]
     before = reader.next
     assert (reader.read(), reader.more, reader.next) == ([], False, before)
 
@@ -508,7 +511,6 @@ def test_the_feed_needs_a_token_that_reads_tasks(alice: Person, stranger: Person
     problem(stranger.ask("GET", uri), 401, "token-missing")
     account = alice.elsewhere(scope="account")
     problem(account.ask("GET", uri), 403, "insufficient_scope")
-    assert "changes_uri" not in stranger.root
 
 
 def test_a_page_costs_the_same_however_much_there_is(app: Flask, alice: Person) -> None:

@@ -1,7 +1,6 @@
 """The app in a real browser, on one origin, and the API with two workers on another."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,19 +11,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.browsing import chromium
 from tests.conftest import PASSWORD
 from tests.serving import PATIENCE, end, free_port, serve
 
 REPOSITORY = Path(__file__).parent.parent.parent
-CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = REPOSITORY / "artifacts" / "spa"
-ARGUMENTS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
-HAL_FORMS = "application/prs.hal-forms+json"
 
 expect.set_options(timeout=10_000)
 
@@ -37,13 +31,16 @@ class Sites:
     root: str
 
 
-@pytest.fixture(scope="session")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """The browser of everybody here; other folders' tests begin with one of their own."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def sites(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     """App and API, each served on an origin of its own."""
-    if not CHROMIUM.exists():
-        missing = f"{CHROMIUM} is missing"
-        assert not os.environ.get("CI"), f"{missing}, and the app must be tried here"
-        pytest.skip(f"{missing}: THE APP WAS NOT TRIED")
     with serve(tmp_path_factory.mktemp("api"), request_limit="") as api:
         port = free_port()
         root = f"{api.url}/api/v1/"
@@ -59,15 +56,6 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
             end(process)
             if process.stdout:
                 process.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def browser(sites: Sites) -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @dataclass

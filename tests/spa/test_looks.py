@@ -7,16 +7,15 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import expect
 
+from tests.javascript import FOLDER, node
 from tests.spa.conftest import REPOSITORY, Account, Device, Tab
 
-AXE = REPOSITORY / "tests" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 MakeDevice = Callable[..., Device]
 
 
 def accessible(tab: Tab) -> None:
     """Nothing that axe-core knows of is in anybody's way."""
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed (npm ci in tests/js): ACCESSIBILITY WAS NOT TRIED")
     tab.page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = tab.page.evaluate(
         "async () => (await axe.run(document)).violations"
@@ -44,6 +43,7 @@ def fill(account: Account) -> None:
 def test_it_is_accessible_in_both_themes_and_widths(
     device: MakeDevice, account: Account, theme: Literal["light", "dark"], width: int
 ) -> None:
+    node("axe-core", "accessibility was not tried")
     fill(account)
     name = f"{theme}-{width}"
     tab = device(color_scheme=theme, viewport={"width": width, "height": 800}).tab()

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.spa.conftest import Account, Device, Sites
+from tests.spa.conftest import Account, Device, Sites, Tab
 
 MakeDevice = Callable[..., Device]
 
@@ -43,33 +43,8 @@ def test_the_whole_story_of_two_people(device: MakeDevice) -> None:
     phone.page.get_by_role("button", name="Delete: Apples").click()
     hers.titles("Milk", "Dark bread", "Butter")
 
-    # Asking for some of them.
-    show = hers.page.get_by_role("radio")
-    show.nth(1).check(force=True)
-    hers.titles("Dark bread", "Butter")
-    show.nth(2).check(force=True)
-    hers.titles("Milk")
-    show.nth(0).check(force=True)
-    hers.page.get_by_label("Search these tasks").fill("BAKERY")
-    hers.titles("Dark bread")
-    hers.page.get_by_label("Search these tasks").fill("")
-    hers.page.get_by_label("Order").select_option("Title")
-    hers.titles("Butter", "Dark bread", "Milk")
-
-    # Staying, after a reload; and all at once.
-    hers.page.reload()
-    expect(hers.page.get_by_role("heading", name="Groceries")).to_be_visible()
-    hers.page.get_by_role("button", name="Complete all").click()
-    expect(second.page.get_by_text("3 of 3 done")).to_be_visible()
-    hers.page.get_by_role("button", name="Clear completed").click()
-    second.titles()
-    hers.page.get_by_role("button", name="Rename this list").click()
-    hers.page.get_by_label("Name of the list").fill("Shopping")
-    hers.page.get_by_role("button", name="Save").click()
-    expect(phone.page.get_by_role("heading", name="Shopping")).to_be_visible()
-    hers.page.get_by_role("button", name="Delete this list").click()
-    hers.page.get_by_role("button", name="Delete it").click()
-    expect(second.page.get_by_role("link", name="Shopping")).to_have_count(0)
+    ask_for_some(hers)
+    do_it_all_at_once(hers, second, phone)
 
     # Out here, which is out in both tabs; and out everywhere.
     hers.page.locator("#account-button").click()
@@ -84,6 +59,38 @@ def test_the_whole_story_of_two_people(device: MakeDevice) -> None:
     phone.page.reload()
     expect(phone.page.get_by_label("User name")).to_be_visible()
     his.titles("Report")
+
+
+def ask_for_some(hers: Tab) -> None:
+    """Filter, search and sort."""
+    show = hers.page.get_by_role("radio")
+    show.nth(1).check(force=True)
+    hers.titles("Dark bread", "Butter")
+    show.nth(2).check(force=True)
+    hers.titles("Milk")
+    show.nth(0).check(force=True)
+    hers.page.get_by_label("Search these tasks").fill("BAKERY")
+    hers.titles("Dark bread")
+    hers.page.get_by_label("Search these tasks").fill("")
+    hers.page.get_by_label("Order").select_option("Title")
+    hers.titles("Butter", "Dark bread", "Milk")
+
+
+def do_it_all_at_once(hers: Tab, second: Tab, phone: Tab) -> None:
+    """Stay signed in after a reload; then what is done to a whole list."""
+    hers.page.reload()
+    expect(hers.page.get_by_role("heading", name="Groceries")).to_be_visible()
+    hers.page.get_by_role("button", name="Complete all").click()
+    expect(second.page.get_by_text("3 of 3 done")).to_be_visible()
+    hers.page.get_by_role("button", name="Clear completed").click()
+    second.titles()
+    hers.page.get_by_role("button", name="Rename this list").click()
+    hers.page.get_by_label("Name of the list").fill("Shopping")
+    hers.page.get_by_role("button", name="Save").click()
+    expect(phone.page.get_by_role("heading", name="Shopping")).to_be_visible()
+    hers.page.get_by_role("button", name="Delete this list").click()
+    hers.page.get_by_role("button", name="Delete it").click()
+    expect(second.page.get_by_role("link", name="Shopping")).to_have_count(0)
 
 
 def test_a_token_that_may_only_read_is_shown_no_button(

@@ -206,7 +206,11 @@ def test_a_server_that_fails_gets_it_later(
 
 def test_a_slow_server_is_waited_for_and_called_slow(tab: Tab, account: Account) -> None:
     held: list[Route] = []
-    tab.page.route(f"{account.root}tasks/**", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.page.route(f"{account.root}tasks/**", hold)
     tab.page.get_by_label("A new task").fill("Apples")
     tab.page.get_by_label("A new task").press("Enter")
     status(tab, "slow")
@@ -219,8 +223,9 @@ def test_a_slow_server_is_waited_for_and_called_slow(tab: Tab, account: Account)
 def test_without_storage_it_works_and_says_so(device: MakeDevice, account: Account) -> None:
     mine = device()
     mine.context.add_init_script("""
+        const get = () => { throw new DOMException('no', 'SecurityError') };
         for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
-            Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError') }});
+            Object.defineProperty(window, name, {get});
         }""")
     tab = mine.tab()
     expect(tab.page.get_by_text("store nothing")).to_be_visible()

@@ -14,8 +14,7 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
-from hyperapi import Settings
-from hyperapi.auth.passwords import places
+from hyperapi.auth.passwords import Passwords, places
 from hyperapi.web.ratelimit import Limits
 from tests.conftest import PASSWORD, MakeApp, Person, pointers, problem
 
@@ -308,8 +307,8 @@ def held(app: Flask) -> Iterator[Held]:
 
 def in_hand(app: Flask) -> int:
     """How many passwords are being worked on or wait."""
-    settings: Settings = app.extensions["hyperapi.settings"]
-    return places(settings) - int(app.extensions["hyperapi.passwords"]._waiting._value)
+    passwords: Passwords = app.extensions["hyperapi.passwords"]
+    return passwords.in_hand
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -570,7 +570,7 @@ export class App extends EventTarget {
   }
 
   async deliver() {
-    if (this.user && this.writes.some((write) => write.state === "waiting")) await this.outbox.replay(this.user.uri);
+    if (this.user) await this.outbox.replay(this.user.uri);
   }
 
   async #readWrites(tell = false) {
