@@ -57,6 +57,8 @@ lock: .venv/.created ## Pin pyproject.toml's requirements (ARGS=--upgrade: to th
 	$(PIP) install '$(UV)'
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --extra metrics --extra postgres --extra redis --constraint requirements.txt \
+		--output-file requirements-deploy.txt
 
 clean: ## Remove .venv, caches and build results; data stays
 	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov

@@ -392,6 +392,7 @@ export class Client extends EventTarget {
   async get(uri, options = {}) {
     const key = `${options.anonymous ? "" : this.sessions.read()?.uri ?? ""} ${uri}`;
     const known = this.seen.get(key);
+    /** @type {Record<string, string>} */
     const headers = known?.etag ? { "If-None-Match": known.etag } : {};
     const response = await this.ask(uri, { ...options, headers });
     if (response.status === 304 && known) return known;

@@ -82,7 +82,8 @@ def main() -> None:
     parser.add_argument("--root", default=ROOT, help="the root of the API (default: %(default)s)")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell had it ignored
+        signal.signal(ending, signal.default_int_handler)
     with serving(asked.port, asked.root) as server, beside(asked.command):
         print(f"The app: http://127.0.0.1:{asked.port}/ for the API at {asked.root}")
         sys.stdout.flush()

@@ -6,9 +6,9 @@ one, from JSON or from a form, and raises a problem that names all that is wrong
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 from urllib.parse import parse_qsl
 
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -297,4 +297,15 @@ _DETAILS = {
 
 def _detail(kind: type[Body], error: Any) -> str:
     words = _DETAILS.get(error["type"], "is not valid")
-    return words.format(known=", ".join(kind.model_fields), **error.get("ctx", {}))
+    known = _inside(kind, error["loc"][:-1]).model_fields
+    return words.format(known=", ".join(known), **error.get("ctx", {}))
+
+
+def _inside(kind: type[Body], path: Sequence[str | int]) -> type[Body]:
+    """What a body holds there, where that is of a kind of its own."""
+    for name in path:
+        field = kind.model_fields.get(str(name))
+        for inner in get_args(field.annotation) if field else ():
+            if isinstance(inner, type) and issubclass(inner, Body):
+                kind = inner
+    return kind

@@ -84,7 +84,7 @@ def test_people_see_a_table_that_changes(hyper: Hyper, hyperapi: Sandbox) -> Non
         deadline = time.monotonic() + 30
         while not ("Buy bread" in seen and "deleted" in seen) and time.monotonic() < deadline:
             seen += os.read(terminal, 65536).decode(errors="replace")
-        os.write(terminal, b"\x03")
+        watch.send_signal(signal.SIGINT)
         while _read(terminal):
             pass
         watch.wait(30)
