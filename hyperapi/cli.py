@@ -12,13 +12,12 @@ from pathlib import Path
 import click
 from flask import Flask
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.exc import DBAPIError
 
 from hyperapi import backup, doctor, migrating
 from hyperapi.app import create_app
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
-from hyperapi.db import Busy, Statement, database, read, write
+from hyperapi.db import Busy, Statement, Unfit, read, schema, write
 from hyperapi.doctor import Level
 from hyperapi.housekeeping import CHORES, purge
 from hyperapi.models import Session, User
@@ -279,22 +278,31 @@ def _settings() -> Settings:
 def _app() -> Flask:
     """An application on a database that is as this version expects."""
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    app = create_app(_settings())
+    settings = _settings()
+    if settings.embedded and not _file_of(settings).exists() and _file_of(settings).parent.exists():
+        raise click.ClickException("There is no database yet: first run hyperapi upgrade")
+    app = create_app(settings)
     try:
-        with app.app_context(), database.engine.connect() as connection:
-            revision = migrating.present(connection)
-    except DBAPIError as error:
-        raise click.ClickException(f"The database cannot be reached: {error.orig}") from None
-    if revision != migrating.expected():
-        raise click.ClickException("The database is not up to date: first run hyperapi upgrade")
+        with app.app_context():
+            schema()
+    except Unfit as error:
+        if "hyperapi upgrade" in str(error):
+            raise click.ClickException(
+                "The database is not up to date: first run hyperapi upgrade"
+            ) from None
+        raise
+    except Busy as error:
+        raise click.ClickException(f"The database cannot be reached: {error}") from None
     return app
+
+
+def _file_of(settings: Settings) -> Path:
+    return Path(settings.database_url.removeprefix("sqlite:///"))
 
 
 def _upgrade(settings: Settings) -> None:
     if settings.embedded:
-        Path(settings.database_url.removeprefix("sqlite:///")).parent.mkdir(
-            parents=True, exist_ok=True
-        )
+        _file_of(settings).parent.mkdir(parents=True, exist_ok=True)
     migrating.upgrade(settings.database_url)
 
 

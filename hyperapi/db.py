@@ -321,11 +321,14 @@ class _Database:
 
     def _connected(self, connection: Any, record: Any) -> None:
         record.info["made"] = time.monotonic()
+        record.info["place"] = self._kind.place()
         self._kind.prepare(connection, record)
 
     def _checked_out(self, _connection: Any, record: Any, _proxy: Any) -> None:
         if record.info["made"] < self._sound_since:
             raise DisconnectionError("made before others broke")
+        if record.info["place"] != self._kind.place():
+            raise DisconnectionError("to what is no longer there")
 
 
 def init_app(app: Flask, settings: Settings) -> None:

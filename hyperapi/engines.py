@@ -6,6 +6,7 @@
 import sqlite3
 from enum import Enum, auto
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.engine import make_url
@@ -44,6 +45,10 @@ class Kind(Protocol):
     def prepare(self, connection: Any, _: object) -> None:
         """Set up a new connection of the driver's."""
 
+    def place(self) -> object:
+        """What a connection that is made now is connected to, as far as that can be told. When it
+        is something else for a connection that is kept, that one is of no more use."""
+
     def trouble(self, error: Exception, writes: bool) -> Trouble | None:
         """What kind of failure an error of the driver's is; None for a mistake of ours.
 
@@ -60,7 +65,7 @@ def kind_of(settings: Settings) -> Kind:
     :raises SettingsError: when its driver is not installed.
     """
     if settings.embedded:
-        return SQLite()
+        return SQLite(Path(settings.database_url.removeprefix("sqlite:///")))
     if find_spec("psycopg") is None:
         raise SettingsError(
             "HYPERAPI_DATABASE_URL names PostgreSQL, whose driver is not installed: "
@@ -92,15 +97,33 @@ class SQLite:
         }
     )
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
     def options(self, settings: Settings) -> dict[str, Any]:
-        """How long the driver waits for SQLite's lock."""
-        return {"connect_args": {"timeout": settings.busy_timeout}}
+        """How to open the file: only one that is there, since where none is an operator may be
+        about to put one; and how long the driver waits for SQLite's lock."""
+        uri = f"{self._path.as_uri()}?mode=rw"
+        patience = settings.busy_timeout
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(uri, uri=True, timeout=patience, check_same_thread=False)
+
+        return {"creator": connect}
 
     def prepare(self, connection: sqlite3.Connection, _: object) -> None:
         """Make SQLite keep what it acknowledged, and leave BEGIN to us."""
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+
+    def place(self) -> object:
+        """The file of that name: SQLite would go on writing to one that was replaced."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def trouble(self, error: Exception, writes: bool) -> Trouble | None:  # noqa: ARG002
         """By SQLite's primary result code."""
@@ -161,6 +184,10 @@ class PostgreSQL:
         connection.autocommit = True
         text = connection.adapters.get_loader(_OID_OF_TEXT, 0)
         connection.adapters.register_loader("uuid", text)
+
+    def place(self) -> object:
+        """It cannot be told: a server that is replaced ends its connections."""
+        return None
 
     def trouble(self, error: Exception, writes: bool) -> Trouble | None:
         """By its SQLSTATE; an operational error without one is a connection's end."""

@@ -6,6 +6,7 @@ one signs in again, or somebody new comes.
 """
 
 import os
+import re
 import threading
 from dataclasses import dataclass, field
 from itertools import count
@@ -75,13 +76,13 @@ class SignedIn:
 @schemathesis.hook
 def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> None:
     """Make sense of a request where a schema alone cannot."""
+    if re.fullmatch("[!-~]{1,255}", case.headers.get("Idempotency-Key", "")):
+        case.headers["Idempotency-Key"] = str(uuid4())
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     _name_what_is_there(case)
     _ask_sensibly(case)
     _send_sensibly(case)
-    if "Idempotency-Key" in case.headers:
-        case.headers["Idempotency-Key"] = str(uuid4())
     for name in ("If-Match", "If-None-Match"):
         if case.headers.get(name, "*").isalnum():  # its "coverage" phase has no other header text
             del case.headers[name]

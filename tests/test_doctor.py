@@ -93,6 +93,7 @@ def test_a_sound_database_is_found_sound(stores: Stores, tmp_path: Path) -> None
 def test_what_is_wrong_with_a_database_is_found(
     stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "empty.db").touch()
     empty = settings(tmp_path, database_url=f"sqlite:///{tmp_path}/empty.db")
     assert any("run `hyperapi upgrade`" in line for line in lines(of_database(empty), Level.BAD))
     (tmp_path / "noise.db").write_bytes(b"not a database, whatever its name says" * 100)

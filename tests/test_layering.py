@@ -22,7 +22,7 @@ LAYERS = (
     ("auth.passwords", "auth.tokens"),
     ("web.uris", "web.preferences"),
     ("web.problems",),
-    ("web.counts",),
+    ("web.counts", "web.turns"),
     ("web.conditional", "web.forms", "web.idempotency", "web.proxy", "web.ratelimit"),
     ("web.replies", "web.routing"),
     ("auth",),  # who asks: guard, sessions, grants

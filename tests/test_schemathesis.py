@@ -9,7 +9,7 @@ import pytest
 
 from tests.fuzzing import fuzz
 
-ALWAYS_THE_SAME = ("--seed", "1", "--generation-deterministic", "--workers", "2")
+ALWAYS_THE_SAME = ("--seed", "1", "--generation-deterministic")
 
 
 def test_nothing_is_found_by_somebody_signed_in(

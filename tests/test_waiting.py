@@ -2,12 +2,12 @@
 
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +16,12 @@ import httpx
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.serving import PATIENCE, Served, serve
+from tests.serving import COMMAND, PATIENCE, Served, serve, surroundings
 
 STREAM = "text/event-stream"
 WAITING = 200
+OPTIONS: dict[str, Any] = {"timeout": PATIENCE, "trust_env": False, "verify": False}
+"""Of clients that believe no proxy settings, and load no certificates."""
 LATEST_END = 15.0
 """Seconds after which a stream has ended whose token is good no more."""
 
@@ -38,9 +40,7 @@ class Person:
         headers = {"Authorization": f"Bearer {self.token}", **request.pop("headers", {})}
         if not self.token:
             del headers["Authorization"]
-        return httpx.request(
-            method, uri, headers=headers, timeout=PATIENCE, trust_env=False, **request
-        )
+        return httpx.request(method, uri, headers=headers, **OPTIONS, **request)
 
     def get(self, uri: str, **request: Any) -> Any:
         """The document at a URI, which must be there."""
@@ -88,7 +88,7 @@ class Person:
         """The feed as a stream."""
         sent = {"Authorization": f"Bearer {self.token}", "Accept": STREAM, **headers}
         with (
-            httpx.Client(timeout=PATIENCE, trust_env=False) as http,
+            httpx.Client(**OPTIONS) as http,
             http.stream("GET", uri or self.root["changes_uri"], headers=sent) as response,
         ):
             assert response.status_code == 200, response.read()
@@ -350,10 +350,6 @@ def test_who_was_away_for_too_long_is_told_to_start_over(tmp_path: Path) -> None
 
 def _purge(server: Served) -> None:
     """Throw away what is old, as operators may."""
-    import subprocess  # noqa: PLC0415
-
-    from tests.serving import COMMAND, surroundings  # noqa: PLC0415
-
     subprocess.run(
         [*COMMAND, "purge"],
         cwd=server.folder,
@@ -438,11 +434,12 @@ def test_of_writers_at_different_workers_who_saw_the_same_one_wins(
     made = alice.make_list("List")
     uri = made["uri"] if place == "list" else alice.create(made["tasks_uri"], title="x")["uri"]
 
-    def change(number: int) -> int:
-        wanted = {"title": f"By {number}"}
+    def change(title: str) -> int:
+        wanted = {"title": title}
         return alice.ask("PATCH", uri, headers={"If-Match": seen}, json=wanted).status_code
 
     with ThreadPoolExecutor(8) as threads:
-        for _ in range(3):
+        for turn in range(3):
             seen = alice.ask("GET", uri).headers["ETag"]
-            assert sorted(threads.map(change, range(8))) == [200, *[412] * 7]
+            titles = [f"{turn}.{number}" for number in range(8)]
+            assert sorted(threads.map(change, titles)) == [200, *[412] * 7]

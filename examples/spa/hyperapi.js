@@ -265,6 +265,8 @@ export class SessionStore {
 }
 
 const LEASE_MS = 10_000;
+/** What one tab wrote to local storage, another sees a moment later; whoever waited takes that moment. */
+const SETTLED_MS = 100;
 /** @type {Map<string, Promise<unknown>>} */
 const inThisTab = new Map();
 
@@ -278,7 +280,15 @@ const inThisTab = new Map();
  */
 export async function exclusively(name, work) {
   const locks = globalThis.navigator?.locks;
-  if (locks) return /** @type {Promise<T>} */ (locks.request(name, work));
+  if (locks) {
+    /** @type {{done: T} | null} */
+    const first = await locks.request(name, { ifAvailable: true }, async (lock) => lock && { done: await work() });
+    if (first) return first.done;
+    return /** @type {Promise<T>} */ (locks.request(name, async () => {
+      await pause(SETTLED_MS);
+      return work();
+    }));
+  }
   const before = inThisTab.get(name) ?? Promise.resolve();
   const mine = before.catch(() => {}).then(() => underLease(`lease ${name}`, work));
   inThisTab.set(name, mine);

@@ -4,6 +4,7 @@ python serve.py --port 5001 --root http://127.0.0.1:5000/api/v1/ -- hyperapi ser
 """
 
 import argparse
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
+PATIENCE = 10.0
 ROOT = "http://127.0.0.1:5000/api/v1/"
 
 
@@ -65,14 +67,19 @@ def serving(port: int, root: str = ROOT) -> ThreadingHTTPServer:
 @contextmanager
 def beside(command: list[str]) -> Iterator[None]:
     """Run a command as long as the app is served, and no longer."""
-    process = subprocess.Popen(command) if command else None  # noqa: S603 - it is the caller's
+    if not command:
+        yield
+        return
+    # In a session of its own it hears of the end once, from here, and not from the terminal too.
+    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the caller's own
     try:
         yield
     finally:
-        if process and process.poll() is None:
-            process.terminate()
-        if process:
-            process.wait()
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from passlib.context import CryptContext
 from hyperapi.settings import Settings
 
 SHORTEST, LONGEST = 8, 1024
-_PLACES_PER_HASHER = 24
+_PLACES_PER_HASHER, _MOST_PLACES = 24, 48
 _PATIENCE = 10.0
 
 
@@ -124,10 +124,9 @@ class Passwords:
 
 
 def places(settings: Settings) -> int:
-    """How many passwords a worker has in hand at most, worked on and waiting: so many that a
-    quarter of its threads is left to readers, where there are enough of them."""
-    wanted = settings.hashers * _PLACES_PER_HASHER
-    return min(wanted, max(settings.threads * 3 // 4, 2 * settings.hashers))
+    """How many passwords a worker has in hand at most, worked on and waiting; for each there is a
+    thread among those that a worker has for whoever waits."""
+    return max(settings.hashers, min(settings.hashers * _PLACES_PER_HASHER, _MOST_PLACES))
 
 
 def normal(password: str) -> str:

@@ -1,6 +1,7 @@
 """``hyper watch``: tasks as they change, live."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -37,7 +38,8 @@ def watch(desk: Desk, list_name: str | None, tags: tuple[str, ...]) -> None:
     query = question(desk, done=False, due=None, q=None, tags=tags, priority=None, sort=None)
     query["limit"] = _PAGE
     said: list[Text] = []
-    with Live(console=desk.screen.out, auto_refresh=False, screen=True) as live:
+    live = Live(console=desk.screen.out, auto_refresh=False, screen=True)
+    with live, suppress(KeyboardInterrupt):  # that is how people leave
         live.update(_view(desk, on, query, said), refresh=True)
         for change in news(desk):
             said = [*said, Text(_in_words(change), style="dim")][-_SAID:]

@@ -14,9 +14,10 @@ from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.hypermedia.negotiate import choose
 from hyperapi.openapi import EXAMPLES_BASE, GUIDE, document, rebased
+from hyperapi.web.conditional import seen_already
 from hyperapi.web.forms import JSON
 from hyperapi.web.problems import NotFound
-from hyperapi.web.replies import Document, Reply, readable, respond_with_document
+from hyperapi.web.replies import Document, Reply, not_modified, readable, respond_with_document
 from hyperapi.web.routing import OPEN, Place
 from hyperapi.web.uris import base, uri
 
@@ -90,7 +91,11 @@ def _asset(name: str) -> Response:
         found = _read(name)
     else:
         raise NotFound
-    return respond_with_document(Reply(found), "")
+    response = respond_with_document(Reply(found), "")
+    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    if known and seen_already(known, response.headers["ETag"]):
+        return not_modified(list(response.headers))
+    return response
 
 
 @cache

@@ -47,7 +47,7 @@ from hyperapi.web.problems import (
     TooManySessions,
     invalid,
 )
-from hyperapi.web.ratelimit import client_address, limits, sign_in_attempt
+from hyperapi.web.ratelimit import hashing, limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
 from hyperapi.web.uris import named_by, uri_of
@@ -264,7 +264,8 @@ def _sign_in(sent: SignIn) -> Reply:
     with sign_in_attempt(name):
         user = read(lambda: _BY_NAME.row({"name": name}))
         kept = None if user is None else user.password_hash
-        right, renewed = passwords().verify(sent.password, kept, client_address())
+        with hashing() as address:
+            right, renewed = passwords().verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
             raise CredentialsInvalid
         wanted = Wanted(sent.label, scope, life)

@@ -34,7 +34,7 @@ from hyperapi.web.problems import (
     TooManyRequests,
     invalid,
 )
-from hyperapi.web.ratelimit import client_address, limits, sign_in_attempt
+from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, WHOLE, Place
 from hyperapi.web.uris import uri
@@ -202,10 +202,10 @@ def register(new: Registration) -> Reply:
     """Register."""
     if settings().registration != "open":
         raise RegistrationClosed
-    address = client_address()
-    limits().register.count(address)
-    with limits().hashing.one(address):
-        return created(represent(create_user(new, address)))
+    limits().register.count(client_address())
+    with hashing() as address:
+        hashed = passwords().hash(new.password, address)
+    return created(represent(keep_user(new, hashed)))
 
 
 @USER.on("GET", scope=ACCOUNT)
@@ -246,13 +246,20 @@ def delete_user(key: str) -> Reply:
 # -- finders, and how users come about
 
 
-def create_user(new: Registration, who: str = "") -> AnyRow:
-    """Keep a new user.
+def create_user(new: Registration) -> AnyRow:
+    """Make a new user without being asked by a request.
 
-    :param who: who wants it; those who do take turns.
     :raises Taken: when somebody has the name.
     """
-    hashed = passwords().hash(new.password, who)
+    return keep_user(new, passwords().hash(new.password))
+
+
+def keep_user(new: Registration, hashed: str) -> AnyRow:
+    """Keep a new user.
+
+    :param hashed: the password as it is kept.
+    :raises Taken: when somebody has the name.
+    """
     return write(lambda: _insert(new, hashed))
 
 
@@ -316,9 +323,8 @@ def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
     if password is None:
         raise invalid("/current_password", "is required to change the password")
     kept = read(lambda: _password_hash(who))
-    address = client_address()
     try:
-        with sign_in_attempt(who.username):
+        with sign_in_attempt(who.username), hashing() as address:
             if kept is None or not passwords().verify(password, kept, address)[0]:
                 raise CredentialsInvalid
             return kept, passwords().hash(new, address)

@@ -205,9 +205,7 @@ def prefers(operation: Operation) -> bool:
 
 def _guardable(operation: Operation) -> bool:
     """May it be told to happen only while its resource is as its client has seen it?"""
-    if operation.method == "GET":
-        return not operation.place.offers
-    return operation.scope != OPEN
+    return operation.method in ("PUT", "PATCH", "DELETE") and operation.scope != OPEN
 
 
 def _repeatable(operation: Operation) -> bool:

@@ -23,6 +23,7 @@ from hyperapi.auth.passwords import places
 from hyperapi.settings import Settings
 from hyperapi.web.counts import counts_of
 from hyperapi.web.problems import CredentialsInvalid, Problem, TooManyRequests
+from hyperapi.web.turns import turns
 
 _MOST_COUNTED = 10_000
 
@@ -225,9 +226,21 @@ def sign_in_attempt(name: str) -> Iterator[None]:
     with (
         limits().sign_in_address.trying(CredentialsInvalid, address),
         limits().sign_in.trying(CredentialsInvalid, name, address),
-        limits().hashing.one(address),
     ):
         yield
+
+
+@contextmanager
+def hashing() -> Iterator[str]:
+    """Work on passwords, not too many of one address's at once, and leave the request's turn to
+    others meanwhile.
+
+    :returns: the address, by which those who hash take turns.
+    :raises TooManyRequests: when there are too many.
+    """
+    address = client_address()
+    with limits().hashing.one(address), turns().aside():
+        yield address
 
 
 def client_address() -> str:

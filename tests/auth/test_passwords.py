@@ -166,7 +166,7 @@ def test_in_a_flood_i_am_told_to_come_back(
     ],
 )
 def test_those_who_wait_take_turns(monkeypatch: pytest.MonkeyPatch, come: str, served: str) -> None:
-    passwords, slow = keeper(hashers="1", threads="64"), Slow()
+    passwords, slow = keeper(hashers="1"), Slow()
     monkeypatch.setattr(passwords, "_context", slow)
     done: list[str] = []
     with ThreadPoolExecutor(7) as threads:

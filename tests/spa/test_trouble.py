@@ -137,6 +137,7 @@ def test_two_tabs_that_refresh_at_once_sign_nobody_out(
         localStorage.setItem('{SESSION}', JSON.stringify({{...session, ends: 0}}));
     }}"""
     for number in range(3):
+        tabs[0].page.wait_for_timeout(300)  # what one tab stores, another sees a moment later
         tabs[0].page.evaluate(expire)
         for tab in tabs:  # both ask at once
             tab.page.evaluate(
@@ -148,8 +149,8 @@ def test_two_tabs_that_refresh_at_once_sign_nobody_out(
     for tab in tabs:
         tab.page.reload()
         expect(tab.page.get_by_role("heading", name="Home")).to_be_visible()
-    # What one tab stores, another may see a moment later: then it renews once more, in vain.
-    assert 3 <= len(renewed) < 6
+    print("RENEWED", len(renewed))
+    assert 3 <= len(renewed) < 6  # once for both tabs, or nearly always
     sessions = account.http.get(account.uri("tokens")).json()["tokens"]
     assert len(sessions) == 2  # this test's own session, and the one of both tabs
 

@@ -327,7 +327,7 @@ def flood(threads: ThreadPoolExecutor, app: Flask, address: str, number: int) ->
 
 
 def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> None:
-    app = make_app(hashers="1", threads="16")
+    app = make_app(hashers="1")
     Person(app.test_client()).register("alice")
     most = places(app.extensions["hyperapi.settings"])
     with ThreadPoolExecutor(most * 3) as threads:
@@ -345,7 +345,7 @@ def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> 
 
 
 def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: MakeApp) -> None:
-    app = make_app(hashers="1", threads="16", sign_in_limit="1/hour")
+    app = make_app(hashers="1", sign_in_limit="1/hour")
     Person(app.test_client()).register("alice")
     most = places(app.extensions["hyperapi.settings"])
     with ThreadPoolExecutor(most * 3) as threads:
@@ -366,7 +366,7 @@ def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: Make
 
 @pytest.mark.parametrize("what", ["registering", "a new password"])
 def test_all_that_hashes_takes_its_share_of_the_queue(make_app: MakeApp, what: str) -> None:
-    app = make_app(hashers="1", threads="16")
+    app = make_app(hashers="1")
     person = Person(app.test_client()).register("alice").sign_in()
     most = places(app.extensions["hyperapi.settings"]) * 2 // 3
     me = person.root["user_uri"]
