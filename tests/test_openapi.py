@@ -210,17 +210,6 @@ def test_what_i_have_already_is_not_sent_again(stranger: Person, part: str) -> N
     assert stranger.ask("GET", uri, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["service_desc_uri", "service_doc_uri"])
-def test_another_document_than_the_one_i_have_seen_is_told_apart(
-    stranger: Person, name: str
-) -> None:
-    uri = stranger.root[name]
-    tag = stranger.ask("GET", uri).headers["ETag"]
-    assert stranger.ask("GET", uri, headers={"If-Match": tag}).status_code == 200
-    problem(stranger.ask("GET", uri, headers={"If-Match": '"1.0"'}), 412, "precondition-failed")
-    problem(stranger.ask("GET", uri, headers={"If-Match": "1.0"}), 400, "bad-request")
-
-
 @pytest.mark.parametrize("name", ["nothing.js", "../guide.md", "page.html"])
 def test_the_page_has_no_other_parts(stranger: Person, name: str) -> None:
     problem(stranger.ask("GET", f"{stranger.root['service_doc_uri']}/{name}"), 404, "not-found")
