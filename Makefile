@@ -61,7 +61,7 @@ lock: .venv/.created ## Pin pyproject.toml's requirements (ARGS=--upgrade: to th
 		--output-file requirements-deploy.txt
 
 clean: ## Remove .venv, caches and build results; data stays
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
+	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov artifacts
 	rm -rf tests/js/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
