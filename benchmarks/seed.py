@@ -155,9 +155,7 @@ def seed_ordinary(path: Path, sizes: Sizes) -> None:
         _close_up(database)
 
 
-USER = (
-    "key username email password_hash disabled created_at updated_at version revision forgotten"
-)
+USER = "key username email password_hash disabled created_at updated_at version revision forgotten"
 LIST = (
     "owner key title title_folded description description_folded archived "
     "open_count done_count created_at updated_at revision"

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
 
 from hyperapi.settings import Settings, SettingsError
@@ -207,4 +209,21 @@ class PostgreSQL:
         return getattr(error, "sqlstate", None) == "42P01"
 
 
+class _AnyPostgreSQL(PGDialect_psycopg):
+    """SQLAlchemy's dialect, which does not insist on the name of what speaks the protocol."""
+
+    supports_statement_cache = True
+
+    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
+        try:
+            found = super()._get_server_version_info(connection)  # type: ignore[no-untyped-call]
+        except AssertionError:  # CockroachDB counts its versions by itself
+            return _LEAST
+        return tuple(found)
+
+
+_LEAST = (14,)
+"""The version of PostgreSQL that we count on."""
 _OID_OF_TEXT = 25
+
+registry.register("postgresql.psycopg", __name__, _AnyPostgreSQL.__name__)

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 _INSTALLED = Path(__file__).with_name("migrations")
 _CHECKOUT = Path(__file__).parent.with_name("alembic")
@@ -51,7 +51,7 @@ def upgrade(database_url: str, scripts: Path | None = None) -> None:
         except DBAPIError as error:
             reason = " ".join(str(error.orig).split())
             if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
-                if not isinstance(error, OperationalError):
+                if type(error) not in (OperationalError, DatabaseError):  # but a mistake of ours
                     raise
                 raise MigrationError(f"the database cannot be migrated: {reason}") from error
             if time.monotonic() > deadline:

@@ -138,8 +138,11 @@ def spread(metafunc: pytest.Metafunc) -> None:
     """Have a test that takes a database run on every kind that was chosen, and that it is for."""
     if "empty_database" not in metafunc.fixturenames:
         return
-    kinds = metafunc.config.getoption("database") or [SQLITE, POSTGRESQL]
+    chosen = metafunc.config.getoption("database")
+    kinds = chosen or [SQLITE, POSTGRESQL]
     only = metafunc.definition.get_closest_marker("only_on")
     if only is not None:
         kinds = [kind for kind in kinds if kind in only.args]
+        if not kinds and not chosen:
+            kinds = [only.args[0]]
     metafunc.parametrize("empty_database", kinds, indirect=True, scope="session")

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from psycopg.errors import SerializationFailure
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from hyperapi.access import Reach, change, find, seen
 from hyperapi.db import Busy, Statement, Uncertain, _Database, write
@@ -127,6 +128,29 @@ def _always(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_only_speaks_the_protocol_may_have_another_name(make_app: MakeApp) -> None:
+    app = make_app()
+    url = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
+    with psycopg.connect(
+        host=str(url.query["host"]), user="postgres", dbname=url.database
+    ) as connection:
+        connection.execute("SET allow_system_table_mods = on")
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql"
+            " AS $$ SELECT 'CockroachDB CCL v25.4.1 (x86_64-pc-linux-gnu)' $$"
+        )
+        connection.commit()
+        try:
+            assert Person(app.test_client()).get("/health/ready")["database"] == "answers"
+        finally:
+            connection.execute("SET allow_system_table_mods = on")
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE internal"
+                " STABLE STRICT AS 'pgsql_version'"
+            )
 
 
 # -- a server that goes away

@@ -14,7 +14,9 @@ from tests.conftest import PASSWORD
 from tests.serving import PATIENCE, Served, serve
 
 TOKENS, LISTS = "/api/v1/tokens", "/api/v1/lists"
-SECONDS = 2.0
+SLOWED_DOWN = 200
+"""How many times slower a reader may be in a flood, on a machine that has other things to do too;
+one who waits for all that signs in is slower by more than that."""
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +77,10 @@ def flood(served: Served, addresses: list[str], connections: int) -> Iterator[Co
             thread.join()
 
 
-def for_a_while(ask: Callable[[], int]) -> Counter[int]:
+def for_a_while(ask: Callable[[], int], seconds: float = 2.0) -> Counter[int]:
     """Ask one time after the other; how often what came of it."""
     told: Counter[int] = Counter()
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         told[ask()] += 1
     return told
@@ -92,15 +94,20 @@ def test_readers_go_on(served: Served, addresses: list[str]) -> None:
     with client(served, "203.0.113.1") as http:
         made = http.post(TOKENS, json=credentials("alice")).json()
         bearer = {"Authorization": f"Bearer {made['access_token']}"}
-        with flood(served, addresses, 60) as flooded:
-            read = for_a_while(lambda: http.get(LISTS, headers=bearer).status_code)
-    assert set(read) == {200}
-    assert read[200] >= 5, (read, flooded)
+
+        def read() -> int:
+            return http.get(LISTS, headers=bearer).status_code
+
+        alone = for_a_while(read, seconds=0.5)
+        with flood(served, addresses, 50) as flooded:
+            together = for_a_while(read, seconds=2.0)
+    assert set(alone + together) == {200}
+    assert together[200] * SLOWED_DOWN >= alone[200] * 4, (alone, together, flooded)
     assert set(flooded) <= {201, 429, 503}
 
 
 def test_somebody_at_another_address_signs_in(served: Served) -> None:
-    with client(served, "203.0.113.1") as http, flood(served, ONE, 60) as flooded:
+    with client(served, "203.0.113.1") as http, flood(served, ONE, 50) as flooded:
         signed_in = for_a_while(lambda: http.post(TOKENS, json=credentials("alice")).status_code)
     assert set(signed_in) == {201}, (signed_in, flooded)
 

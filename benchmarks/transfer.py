@@ -1,0 +1,59 @@
+"""A hundred thousand tasks in and out again, by the command and over one worker.
+
+    python -m benchmarks.transfer [NUMBER]
+
+Ends with 1 when a request failed, or when what came out is not what went in.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.serve import served
+from tests.command import lines
+
+NUMBER = 100_000
+PASSWORD = "correct horse battery"
+HYPER = [sys.executable, "-m", "hyperapi.command"]
+SERVE = ("-c", "from hyperapi.cli import main; main()", "serve")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Import, export, compare, and print what it took."""
+    number = int(arguments[0]) if arguments else NUMBER
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = {"HYPERAPI_WORKERS": "1", "HYPERAPI_INSTANCE": str(folder)}
+        log = folder / "log"
+        with served("hyperapi", SERVE, settings, log) as server:
+            os.environ["XDG_CONFIG_HOME"] = str(folder / "config")
+            url = f"http://127.0.0.1:{server.port}"
+            hyper("register", url, "--username", "ann", "--password-stdin", typed=PASSWORD)
+            before, after = folder / "todo.txt", folder / "out.txt"
+            before.write_text("".join(f"{line}\n" for line in lines.some(number)), newline="")
+            for command, file in (("import", before), ("export", after)):
+                cpu, start = server.cpu_seconds(), time.perf_counter()
+                hyper(command, str(file), "--list", "Todo")
+                took, cpu = time.perf_counter() - start, server.cpu_seconds() - cpu
+                print(f"{command}: {number:,} tasks in {took:.1f} s, server's CPU {cpu:.1f} s")
+        same = sorted(before.read_bytes().split(b"\n")) == sorted(after.read_bytes().split(b"\n"))
+        statuses = [json.loads(line).get("status") for line in log.read_text().splitlines()[1:]]
+        failed = [status for status in statuses if status and status >= 400]
+    print(
+        f"{len(statuses)} requests, {len(failed)} failed; {'the same' if same else 'NOT the same'}"
+    )
+    return int(bool(failed) or not same)
+
+
+def hyper(*arguments: str, typed: str = "") -> None:
+    """Run a command; its progress shows where somebody looks."""
+    subprocess.run([*HYPER, *arguments], input=typed, text=True, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
