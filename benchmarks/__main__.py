@@ -92,7 +92,7 @@ def hyperapi_environment(folder: Path) -> dict[str, str]:
         "HYPERAPI_DATABASE_URL": f"sqlite:///{folder}/hyperapi.db",
         "HYPERAPI_SECRET_KEYS": SECRET_KEY,
         "HYPERAPI_WORKERS": "1",
-        "HYPERAPI_MAX_SESSIONS": "10000",
+        "HYPERAPI_MAX_SESSIONS": "500",
         **{f"HYPERAPI_{name}": "" for name in limits},
     }
 
