@@ -25,7 +25,7 @@ from hyperapi.openapi import document
 from hyperapi.resources import PLACES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
-from hyperapi.serving import check_address, workers
+from hyperapi.serving import check_address
 from hyperapi.serving import serve as start_serving
 from hyperapi.settings import Settings, SettingsError, unknown_settings
 from hyperapi.web.problems import Problem
@@ -53,8 +53,6 @@ def serve() -> None:
     check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
     if settings.embedded:
         _upgrade(settings)
-    address = f"http://{settings.host}:{settings.port}/"
-    click.echo(f"hyperapi: {workers(settings)} workers on {address}", err=True)
     start_serving(settings)
 
 

@@ -2,15 +2,27 @@
 
 In it they count together (:mod:`hyperapi.web.counts`, :mod:`hyperapi.web.metrics`), and learn that
 the service is about to stop. A process that was started in another way has none.
+
+They end together too. A terminal or a service manager may signal all of them at once, and do it
+while some are only starting. So no process handles signals: they are held back from all threads,
+and one thread waits for them. The main process obeys whoever signals, and the workers only it.
 """
 
+import multiprocessing
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _VARIABLE = "_HYPERAPI_FOLDER"
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_END_WORKER = signal.SIGUSR1
+"""What nobody sends to all of them."""
+_LOOK_EVERY = 1.0
+"""Seconds after which a worker notices that its main process was killed."""
 
 
 @contextmanager
@@ -41,3 +53,45 @@ def draining() -> bool:
     """Is the service about to stop? It serves still, but should be sent no more."""
     place = folder()
     return place is not None and (place / "draining").exists()
+
+
+def obey_signals(stop: Callable[[int], object]) -> None:
+    """Have a thread call ``stop`` with each SIGTERM and SIGINT that this main process gets.
+
+    Processes that it starts from here on hold signals back as well, from their first moment. To be
+    called before there are other threads.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
+
+    def listen() -> None:
+        while True:
+            stop(signal.sigwait(_STOP))
+
+    threading.Thread(target=listen, daemon=True, name="signals").start()
+
+
+def obey_main_process(stop: Callable[[], object]) -> None:
+    """Have a thread call ``stop``, once, when the main process ends this worker, or is gone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
+    parent = multiprocessing.parent_process()
+    main = os.getppid() if parent is None else parent.pid
+
+    def listen() -> None:
+        while os.getppid() == main and not _told():
+            pass
+        stop()
+
+    threading.Thread(target=listen, daemon=True, name="signals").start()
+
+
+def _told() -> bool:
+    """Wait for a while for the main process to say that it is over."""
+    if hasattr(signal, "sigtimedwait"):
+        return signal.sigtimedwait([_END_WORKER], _LOOK_EVERY) is not None
+    return bool(signal.sigwait([_END_WORKER]))  # macOS cannot look for its main process meanwhile
+
+
+def end_worker(worker: int) -> None:
+    """Tell a worker that it is over; it finishes what is under way."""
+    with suppress(ProcessLookupError):
+        os.kill(worker, _END_WORKER)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,9 +22,8 @@ from granian.log import LogLevels
 
 from hyperapi.app import create_app
 from hyperapi.housekeeping import keep_house
-from hyperapi.processes import common_folder, drain
+from hyperapi.processes import common_folder, drain, end_worker, obey_main_process, obey_signals
 from hyperapi.settings import Settings, SettingsError
-from hyperapi.web.news import close_on_signals
 from hyperapi.web.requestlog import write_json_lines
 
 _SECONDS_TO_FINISH = 30
@@ -44,9 +44,7 @@ def serve(settings: Settings) -> None:
     # It warns of many threads. Most of ours wait, and those that work take turns.
     logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
     with common_folder() as place:
-        if settings.metrics_port:
-            _export_metrics(place, settings)
-        _Server(
+        server = _Server(
             "hyperapi.serving:application",
             drain_delay=settings.drain_delay,
             factory=True,
@@ -59,7 +57,13 @@ def serve(settings: Settings) -> None:
             respawn_failed_workers=True,
             workers_kill_timeout=_SECONDS_TO_FINISH,
             log_level=LogLevels.warning,
-        ).serve()
+        )
+        obey_signals(server.signal_handler_interrupt)
+        address = f"http://{settings.host}:{settings.port}/"
+        print(f"hyperapi: {workers(settings)} workers on {address}", file=sys.stderr, flush=True)
+        if settings.metrics_port:
+            _export_metrics(place, settings)
+        server.serve()
 
 
 def workers(settings: Settings) -> int:
@@ -69,12 +73,18 @@ def workers(settings: Settings) -> int:
 
 def application() -> Flask:
     """The application of one worker, which logs for itself."""
-    # A terminal interrupts all processes at once. Workers stop when they are told to by theirs,
-    # and granian's hang when they are told twice.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    inherited = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        granian = signal.getsignal(signal.SIGTERM)
+        if granian is inherited or not callable(granian):
+            os._exit(0)  # it does not serve yet, so nothing is under way
+        app.extensions["hyperapi.news"].close()
+        granian(signal.SIGTERM, None)  # once: told twice, it hangs
+
+    obey_main_process(stop)
     write_json_lines()
     app = create_app()
-    close_on_signals(app)
     keep_house(app)
     if "hyperapi.metrics" in app.extensions:
         app.extensions["hyperapi.metrics"].count_sessions(app)
@@ -101,6 +111,18 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         super().__init__(*arguments, **options)
         self._drain_delay = drain_delay
         self._told = False
+
+    def _spawn_worker(self, *arguments: Any, **options: Any) -> Any:
+        """A worker that is told to end in our way; what others send to it does not count."""
+        worker = super()._spawn_worker(*arguments, **options)
+
+        def terminate() -> None:
+            worker.interrupt_by_parent = True
+            if worker.is_alive():
+                end_worker(worker.inner.pid)
+
+        worker.terminate = terminate
+        return worker
 
     def signal_handler_interrupt(self, number: int = signal.SIGINT, *_: Any) -> None:
         """Stop: after a while when a service manager says so, else (or the second time) now."""
