@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import httpx
 
-from hyperapi.client import templates
 from hyperapi.client.document import HAL, HAL_FORMS, State, read
 from hyperapi.client.errors import (
     Conflict,
@@ -33,7 +32,8 @@ from hyperapi.client.exchange import (
     shown,
     succeeded,
 )
-from hyperapi.client.forms import JSON, Field, Filled, Form, json_value
+from hyperapi.client.forms import JSON, Field, Filled, Form, json_value, objections
+from hyperapi.client.templates import expand, variables
 from hyperapi.client.tokens import Tokens
 
 Seen = TypeVar("Seen")
@@ -201,7 +201,7 @@ class Actions:
     ) -> Talk[State]:
         """Create or replace the resource that a templated link names by ``values``."""
         uri = yield from self.located(state, relation, values)
-        wanted = {name: json_value(each) for name, each in members.items()}
+        wanted = _sendable(relation, members)
         content = json.dumps(wanted, ensure_ascii=False).encode()
         filled = Filled("PUT", uri, JSON, content, wanted)
         headers = {"If-None-Match": "*"} if create_only else {}
@@ -343,7 +343,7 @@ def uri_of(state: State, relation: str, values: Mapping[str, Any]) -> str:
     if link is None:
         known = ", ".join(sorted(state.links)) or "none"
         raise NoSuchLink(f"{state.uri} has no link {relation!r}; it has {known}.")
-    names = templates.variables(link.href) if link.templated else []
+    names = variables(link.href) if link.templated else []
     strange = [name for name in values if name not in names]
     if strange:
         takes = f"takes {', '.join(names)}" if names else "takes nothing"
@@ -352,7 +352,27 @@ def uri_of(state: State, relation: str, values: Mapping[str, Any]) -> str:
         )
     if not link.templated:
         return link.href
-    return templates.expand(link.href, {name: json_value(each) for name, each in values.items()})
+    return expand(link.href, _sendable(relation, values))
+
+
+def _sendable(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them.
+
+    :param what: they are for.
+    :raises FormError: for those that cannot be sent to anybody.
+    """
+    values: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for name, value in given.items():
+        try:
+            values[name] = json_value(value)
+        except ValueError as error:
+            errors.append(FieldError(name, str(error)))
+        else:
+            errors += [FieldError(name, said) for said in objections(values[name])]
+    if errors:
+        raise FormError(what, errors)
+    return values
 
 
 def form_of(state: State, forms: Mapping[str, Form], name: str) -> Form:

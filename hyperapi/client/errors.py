@@ -54,6 +54,10 @@ class NotHyperapi(ClientError):
     """Something answered, but not as the contract says."""
 
 
+class NotAToken(ClientError, ValueError):
+    """What was given as a token cannot be one; nothing was sent."""
+
+
 class NoSuchLink(ClientError, LookupError):
     """The resource has no link of this relation, now and for this user."""
 

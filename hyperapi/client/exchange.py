@@ -7,6 +7,7 @@ them out, one with threads and one with coroutines, so both behave alike.
 """
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -17,19 +18,20 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from hyperapi.client import errors
 from hyperapi.client.document import HAL_FORMS, State, read
 from hyperapi.client.errors import (
     CertificateRefused,
     Conflict,
     Moved,
     NoSuchForm,
+    NotAToken,
     NotHyperapi,
     ReplyLost,
     TokenExpired,
     Unreachable,
     media_type,
     problem_in,
+    retry_after,
 )
 from hyperapi.client.tokens import Keeper, Tokens
 
@@ -41,6 +43,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _FIRST_PAUSE, _LONGER = 0.2, 3.0
 _STILL_RUNNING = 1.0
+_PORTS = 65536
 _NEEDED = ("users", "tokens", "lists")
 
 log = logging.getLogger("hyperapi.client")
@@ -171,7 +174,7 @@ class Exchange:
     ) -> None:
         self.url = _checked_url(url)
         self.keeper = keeper
-        self.tokens = keeper.load()
+        self.tokens = _checked_tokens(keeper.load())
         self._patience = patience
         self._retries = retries
         self._user_agent = user_agent
@@ -253,7 +256,8 @@ class Exchange:
                 if lost or tries >= self._retries or _is_final(failure):
                     raise _unreachable(ask, failure, lost) from failure
                 uncertain = uncertain or not never_sent
-                pause, reason = _FIRST_PAUSE * _LONGER**tries, "the connection broke down"
+                pause = _FIRST_PAUSE * _LONGER**tries
+                reason = "nobody answers" if never_sent else "the connection broke down"
                 tries += 1
             else:
                 wanted = _wanted_pause(ask, response, uncertain)
@@ -356,7 +360,20 @@ def _checked_url(url: str) -> str:
         raise NotHyperapi(f"{url!r} is no URL: {error}.") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise NotHyperapi(f"{url!r} is no URL: it must begin with https:// or http://.")
+    if parsed.userinfo:  # not repeated: it may be a password
+        raise NotHyperapi("The URL must not name a user. Sign in by name and password instead.")
+    if parsed.port is not None and not 0 < parsed.port < _PORTS:
+        raise NotHyperapi(f"{url!r} is no URL: ports are numbers below {_PORTS}.")
     return str(parsed)
+
+
+def _checked_tokens(tokens: Tokens | None) -> Tokens | None:
+    if tokens is not None and not re.fullmatch(r"[\x21-\x7e]+", tokens.access):
+        raise NotAToken(
+            "What is given as a token is none: it is empty, or holds spaces or other characters "
+            "that no token has. Was it copied whole, and alone?"
+        )
+    return tokens
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -369,9 +386,9 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _wanted_pause(ask: Ask, response: httpx.Response, uncertain: bool) -> float | None:
     """How long to wait before sending the same again; None when that would not help."""
     if response.status_code in (429, 503):
-        return errors.retry_after(response)
+        return retry_after(response)
     if response.status_code == 409 and uncertain and "Idempotency-Key" in ask.headers:
-        return errors.retry_after(response) or _STILL_RUNNING  # the first one, that is
+        return retry_after(response) or _STILL_RUNNING  # the first one, that is
     return None
 
 

@@ -15,6 +15,7 @@ from hyperapi.client.errors import FieldError, FormError
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # one half of a character, which no encoding has
 _SHOWN = 100  # a regular expression that is longer helps nobody
 
 
@@ -24,6 +25,7 @@ class Field:
 
     :param options: what is taken, where it is one of a few values.
     :param value: what it holds beforehand.
+    :param placeholder: an example of what it takes.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Field:
     shortest: int | None = None
     longest: int | None = None
     options: tuple[str, ...] | None = None
+    placeholder: str | None = None
 
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Self:
@@ -57,10 +60,15 @@ class Field:
             shortest=described.get("minLength"),
             longest=described.get("maxLength"),
             options=None if inline is None else tuple(map(_option, inline)),
+            placeholder=described.get("placeholder"),
         )
 
     def objections(self, value: Any) -> Iterator[str]:
         """What is wrong with a value, each as the rest of a sentence."""
+        unsendable = list(objections(value))
+        if unsendable:
+            yield from unsendable
+            return
         for each in value if isinstance(value, list) else [value]:
             if each is not None:
                 yield from self._objections(each)
@@ -80,7 +88,13 @@ class Field:
         if self.longest is not None and length > self.longest:
             yield f"must have at most {_characters(self.longest)}, and has {length}"
         if self.regex is not None and text and not _matches(self.regex, text):
-            yield f"must match {self.regex}" if len(self.regex) < _SHOWN else "is not written so"
+            yield self._wanted(self.regex)
+
+    def _wanted(self, regex: str) -> str:
+        """What a text must be like, as far as that can be told in a few words."""
+        if self.placeholder is not None:
+            return f"must be written as {self.placeholder}"
+        return f"must match {regex}" if len(regex) < _SHOWN else "is not written as the form asks"
 
     def _against_bounds(self, text: str) -> Iterator[str]:
         if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", text):
@@ -209,6 +223,16 @@ def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, value in values.items()
         for each in (value if isinstance(value, list) else [value])
     ]
+
+
+def objections(value: Any) -> Iterator[str]:
+    """What keeps a JSON value, or the values in a list, from being sent to anybody."""
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            if "\x00" in each:
+                yield "must not contain NUL"
+            if not each.isascii() and _SURROGATE.search(each):
+                yield "must be Unicode, and is not"
 
 
 def json_value(value: Any) -> Any:

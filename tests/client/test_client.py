@@ -146,6 +146,27 @@ def test_forms_are_checked_before_anything_is_sent(groceries: Any, road: Road) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("half \ud83e", "must be Unicode, and is not"), ("a\x00b", "not contain NUL")],
+)
+def test_text_that_nobody_can_send_is_named_and_not_sent(
+    ann: Any, groceries: Any, road: Road, text: str, said: str
+) -> None:
+    tasks = groceries.follow("tasks")
+    before = len(road.requests)
+    for attempt in (
+        lambda: tasks.submit("create", title=text),
+        lambda: tasks.submit("create", title="Milk", tags=["shop", text]),
+        lambda: tasks.create_many([{"title": text}]),
+        lambda: tasks.search(q=text),
+        lambda: ann.put("list", {"title": text}, uuid="6f3f6c1a-4f0e-4d57-9d0a-3f3f8f4b7a52"),
+    ):
+        with pytest.raises(FormError, match=said):
+            attempt()
+    assert len(road.requests) == before
+
+
 def test_what_only_the_server_can_tell_comes_as_its_problem(groceries: Any) -> None:
     task = groceries.follow("tasks").submit("create", title="Milk")
     with pytest.raises(Invalid) as caught:

@@ -17,6 +17,7 @@ from hyperapi.client import (
     Conflict,
     InMemory,
     Moved,
+    NotAToken,
     NotHyperapi,
     ReplyLost,
     ServerFailure,
@@ -211,11 +212,31 @@ def test_what_is_no_hyperapi_is_said_to_be_none(
 
 
 @pytest.mark.parametrize(
-    "url", ["todo.example.org", "ftp://todo.example.org", "http://", "http://x:port/", ""]
+    "url",
+    [
+        "todo.example.org",
+        "ftp://todo.example.org",
+        "http://",
+        "http://x:port/",
+        "http://x:99999",
+        "",
+    ],
 )
 def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
     with pytest.raises(NotHyperapi, match="is no URL"):
         Client(url)
+
+
+def test_a_url_holds_no_password() -> None:
+    with pytest.raises(NotHyperapi, match="must not name a user") as caught:
+        Client("https://ann:secret@todo.example.org")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", "hya_x\n", "two words", "caf\xe9"])
+def test_what_cannot_be_a_token_is_not_sent(make_client: MakeClient, token: str) -> None:
+    with pytest.raises(NotAToken, match="Was it copied whole, and alone"):
+        make_client(token=token)
 
 
 def test_a_redirect_within_the_origin_is_followed(make_client: MakeClient, road: Road) -> None:

@@ -13,6 +13,49 @@ import hyperapi.client
 from hyperapi.client import AsyncClient, AsyncResource, Client, Resource
 
 FOLDER = Path(hyperapi.client.__file__).parent
+TYPED = """
+from hyperapi.client import AsyncClient, Change, Client, Conflict, FormError, How, Resource, Tokens
+from hyperapi.testing import Clock, MakeUser, Sandbox
+
+def script() -> None:
+    with Client("http://127.0.0.1:5000", "hya_x", patience=3.0) as client:
+        groceries: Resource = client.follow("lists").submit("create", title="Groceries")
+        tasks = groceries.follow("tasks")
+        first: Resource | None = tasks.first
+        tokens: Tokens | None = client.tokens
+        for task in tasks.search(done=False, tag=["shop"]).items():
+            title: str = task.title
+            task.submit("edit", {"title": title.upper()}, how=How(force=True))
+        for page in tasks.pages():
+            names: list[str] = [form.title for form in page.forms().values()]
+        change: Change[Resource]
+        for change in client.changes():
+            when: str = change.changed_at
+        try:
+            tasks.create_many([{"title": "Milk"}])
+        except FormError as error:
+            print(error.errors[0].name.upper(), first, tokens)
+        except Conflict as conflict:
+            print(conflict.current, conflict.status + 1)
+        client.follow("lists").submit(5)  # wrong: arg-type
+        number: int = client.follow("lists")  # wrong: assignment
+
+async def coroutine() -> None:
+    async with AsyncClient("http://127.0.0.1:5000") as client:
+        lists = await client.follow("lists")
+        titles: list[str] = [each.title async for each in lists.items()]
+        async for change in client.changes(follow=True):
+            print(change.resource.uri if change.resource else titles)
+        lists.first.title  # wrong: union-attr
+
+def test_it(make_user: MakeUser, clock: Clock, hyperapi: Sandbox) -> None:
+    ann: Client = make_user("ann")
+    clock.forward(hours=1)
+    hyperapi.restore(hyperapi.snapshot())
+    print(ann.tokens)
+"""
+"""A script of somebody who has their types checked strictly."""
+
 OURS = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 
 
@@ -42,8 +85,28 @@ def test_it_knows_no_path() -> None:
         assert not re.search(r"[\"']/(users|tokens|lists|tasks|changes)", text), source
 
 
-def test_it_is_typed() -> None:
+def test_it_is_typed(tmp_path: Path) -> None:
     assert files("hyperapi").joinpath("py.typed").is_file()
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\nwarn_unreachable = true\n")
+    (tmp_path / "script.py").write_text(TYPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.findall(r"script.py:(\d+): error: .*\[([a-z-]+)\]", done.stdout) == [
+        (str(number), line.partition("# wrong: ")[2])
+        for number, line in enumerate(TYPED.splitlines(), 1)
+        if "# wrong: " in line
+    ], done.stdout + done.stderr
+
+
+def test_none_of_its_modules_imports_the_whole() -> None:
+    for source in FOLDER.glob("*.py"):
+        for line in source.read_text().splitlines():
+            assert not line.startswith("from hyperapi.client import"), source
 
 
 def test_it_does_without_the_server() -> None:
