@@ -30,7 +30,7 @@ def timed(rounds: int, work: Callable[[], object]) -> list[float]:
 def after_much_work(server: Sandbox, restore: Callable[[], object]) -> list[float]:
     """What a reset takes when a lot was done."""
     found = []
-    for _ in range(5):
+    for _ in range(20):
         tasks = server.user().follow("lists").submit("create", title="Many").follow("tasks")
         for start in range(0, TASKS, 1000):
             tasks.create_many([{"title": f"Thing {start + number}"} for number in range(1000)])

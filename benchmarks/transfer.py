@@ -42,12 +42,19 @@ def main(arguments: Sequence[str]) -> int:
                 took, cpu = time.perf_counter() - start, server.cpu_seconds() - cpu
                 print(f"{command}: {number:,} tasks in {took:.1f} s, server's CPU {cpu:.1f} s")
         same = sorted(before.read_bytes().split(b"\n")) == sorted(after.read_bytes().split(b"\n"))
-        statuses = [json.loads(line).get("status") for line in log.read_text().splitlines()[1:]]
-        failed = [status for status in statuses if status and status >= 400]
+        statuses = answered(log)
+    failed = [status for status in statuses if status >= 400]
     print(
         f"{len(statuses)} requests, {len(failed)} failed; {'the same' if same else 'NOT the same'}"
     )
     return int(bool(failed) or not same)
+
+
+def answered(log: Path) -> list[int]:
+    """The statuses of all requests that a server's log tells of, but for the first: it asks
+    whether the server is up, and where nothing is."""
+    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [record["status"] for record in records if record.get("event") == "request"][1:]
 
 
 def hyper(*arguments: str, typed: str = "") -> None:
