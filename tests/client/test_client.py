@@ -1,5 +1,6 @@
 """What people do with the client, told as they would; each with threads and with coroutines."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -155,13 +156,14 @@ def test_text_that_nobody_can_send_is_named_and_not_sent(
 ) -> None:
     tasks = groceries.follow("tasks")
     before = len(road.requests)
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: tasks.submit("create", title=text),
         lambda: tasks.submit("create", title="Milk", tags=["shop", text]),
         lambda: tasks.create_many([{"title": text}]),
         lambda: tasks.search(q=text),
         lambda: ann.put("list", {"title": text}, uuid="6f3f6c1a-4f0e-4d57-9d0a-3f3f8f4b7a52"),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(FormError, match=said):
             attempt()
     assert len(road.requests) == before
