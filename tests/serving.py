@@ -86,11 +86,12 @@ def serve(
     folder: Path,
     command: list[str] = COMMAND,
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
     **settings: str,
 ) -> Iterator[Served]:
     """A server started in ``folder``, which answers; ended with all its workers afterwards."""
     environment = environment or surroundings(**{"workers": "2", **settings})
-    port = free_port()
+    port = port or free_port()
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [*command, "serve"],
