@@ -21,7 +21,7 @@ from hyperapi import migrating
 from tests import composed, nginx, redis
 from tests.conftest import SECRET_KEY
 from tests.databases import POSTGRESQL, Stores, as_setting
-from tests.serving import COMMAND, PATIENCE, Served, serve
+from tests.serving import COMMAND, PATIENCE, Served, free_port, serve
 from tests.test_served import PASSWORD, Person, client
 
 MOST_GUESSES = 10  # a minute, by default
@@ -53,7 +53,7 @@ def deployed(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with ExitStack() as stack:
         counts = stack.enter_context(redis.server(folder))
         url = stack.enter_context(stores.of(POSTGRESQL).fresh(folder))
-        ports = [nginx.free_port() for _ in composed.NODES]
+        ports = [free_port() for _ in composed.NODES]
         front = stack.enter_context(nginx.server(folder, ports))
         environment = _settings(url, counts.url, front.url)
         migrating.upgrade(as_setting(url))
