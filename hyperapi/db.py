@@ -322,7 +322,11 @@ class _Database:
     def _connected(self, connection: Any, record: Any) -> None:
         record.info["made"] = time.monotonic()
         record.info["place"] = self._kind.place()
-        self._kind.prepare(connection, record)
+        try:
+            self._kind.prepare(connection, record)
+        except BaseException:
+            connection.close()  # the pool forgets one that it could not make ready, but leaves it open
+            raise
 
     def _checked_out(self, _connection: Any, record: Any, _proxy: Any) -> None:
         if record.info["made"] < self._sound_since:

@@ -214,6 +214,14 @@ class _AnyPostgreSQL(PGDialect_psycopg):
 
     supports_statement_cache = True
 
+    def initialize(self, connection: Any) -> None:
+        """Find out what the server can; a connection that is lost meanwhile is closed."""
+        try:
+            super().initialize(connection)  # type: ignore[no-untyped-call]
+        except BaseException:
+            connection.connection.dbapi_connection.close()
+            raise
+
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
         try:
             found = super()._get_server_version_info(connection)  # type: ignore[no-untyped-call]
