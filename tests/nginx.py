@@ -30,7 +30,7 @@ class Server:
         self.plain_port, self.port = free_port(), free_port()
         self.certificate = folder / "fullchain.pem"
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         _certify(folder)
         (folder / "site.conf").write_text(self._adapted(SITE.read_text(), nodes))
         (folder / "nginx.conf").write_text(_around(folder))
@@ -56,7 +56,7 @@ class Server:
     def start(self) -> None:
         """Start it, and return when it takes connections."""
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + PATIENCE
@@ -66,16 +66,16 @@ class Server:
                 return
             except OSError:
                 said = (self.folder / "log").read_text()
-                assert self._process.poll() is None, said
+                assert self.process.poll() is None, said
                 assert time.monotonic() < deadline, said
                 time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop it."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(PATIENCE)
-            self._process = None
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(PATIENCE)
+            self.process = None
 
     @property
     def _command(self) -> list[str]:

@@ -129,8 +129,9 @@ class Server:
 @contextmanager
 def server(**settings: str) -> Iterator[Server]:
     """A server with an empty cluster, which runs while this lasts."""
+    port = free_port() if settings.get("listen_addresses") else 5432
     with folder() as place:
-        made = Server(place, {"listen_addresses": "", **_CARELESS, **settings})
+        made = Server(place, {"listen_addresses": "", **_CARELESS, **settings}, port)
         made.initialize()
         made.start()
         try:
