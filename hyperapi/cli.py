@@ -19,6 +19,7 @@ from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
 from hyperapi.db import Busy, Statement, Unfit, read, schema, write
 from hyperapi.doctor import Level
+from hyperapi.engines import kind_of
 from hyperapi.housekeeping import CHORES, purge
 from hyperapi.models import Session, User
 from hyperapi.openapi import document
@@ -270,7 +271,9 @@ def openapi(base: str | None) -> None:
 def _settings() -> Settings:
     for name in unknown_settings(os.environ):
         click.echo(f"hyperapi: {name} is no setting of this version", err=True)
-    return Settings.read()
+    settings = Settings.read()
+    kind_of(settings)  # whose driver may be missing
+    return settings
 
 
 def _app() -> Flask:

@@ -30,6 +30,7 @@ from hyperapi.schema import EXPECTED, unfit
 from hyperapi.serving import workers
 from hyperapi.settings import Settings
 from hyperapi.web.cors import EXPOSED
+from hyperapi.web.counts import counts_of
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
@@ -77,6 +78,7 @@ def examine(settings: Settings, url: str) -> Iterator[Finding]:
     """
     yield from of_settings(settings)
     yield from of_database(settings)
+    yield from of_counts(settings)
     yield from of_service(url)
 
 
@@ -184,6 +186,19 @@ def _of_postgresql(connection: Connection, settings: Settings) -> Iterator[Findi
         yield bad(f"this node alone may open {wanted} connections, and the server takes {most}")
     isolation = connection.execute(text("SHOW default_transaction_isolation")).scalar_one()
     yield good(f"transactions are {isolation}")
+
+
+# -- where limits are counted
+
+
+def of_counts(settings: Settings) -> Iterator[Finding]:
+    """Whether nodes can count together, where they are to."""
+    if not settings.rate_limit_storage:
+        return
+    if counts_of(settings).check():
+        yield good("Redis answers")
+    else:
+        yield bad("Redis does not answer: each process counts for itself")
 
 
 # -- the service, from outside

@@ -21,9 +21,11 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from hyperapi.app import create_app
+from hyperapi.engines import kind_of
 from hyperapi.housekeeping import keep_house
 from hyperapi.processes import common_folder, drain, end_worker, obey_main_process, obey_signals
 from hyperapi.settings import Settings, SettingsError
+from hyperapi.web.counts import counts_of
 from hyperapi.web.requestlog import write_json_lines
 
 _SECONDS_TO_FINISH = 30
@@ -38,7 +40,7 @@ def serve(settings: Settings) -> None:
 
     :raises SettingsError: when an address cannot be had.
     """
-    check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
+    _check(settings)
     # A worker that is started again later must not have keys that the others do not know.
     os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
     # It warns of many threads. Most of ours wait, and those that work take turns.
@@ -136,7 +138,13 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
         later.start()
 
 
-def _export_metrics(place: Path, settings: Settings) -> None:
+def _check(settings: Settings) -> None:
+    """Refuse here, in one line, what every worker would have to refuse."""
+    check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
+    kind_of(settings)
+    counts_of(settings)
+    if not settings.metrics_port:
+        return
     if find_spec("prometheus_client") is None:
         raise SettingsError(
             "HYPERAPI_METRICS_PORT is set, and what it needs is not installed: "
@@ -144,6 +152,9 @@ def _export_metrics(place: Path, settings: Settings) -> None:
         )
     names = "HYPERAPI_METRICS_HOST and HYPERAPI_METRICS_PORT"
     check_address(settings.metrics_host, settings.metrics_port, names)
+
+
+def _export_metrics(place: Path, settings: Settings) -> None:
     counts = place / "metrics"
     counts.mkdir()
     # Before prometheus_client is imported: it decides then where to count.

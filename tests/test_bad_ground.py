@@ -9,7 +9,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +22,7 @@ from sqlalchemy import Engine, event
 from hyperapi import Settings, create_app, migrating
 from hyperapi.backup import back_up
 from hyperapi.db import database
+from hyperapi.resources import health
 from tests import postgres
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, SECRET_KEY, Person, problem
 from tests.databases import POSTGRESQL, Stores
@@ -182,6 +185,29 @@ def _alive(base: str) -> bool:
             return http.get("/health/live").status_code == 200
         except httpx.TransportError:
             return False
+
+
+# -- clocks that disagree
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-31, 503), (-29, 200), (29, 200), (31, 503)])
+def test_a_node_whose_clock_is_wrong_is_not_ready(
+    app: Flask,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+    status: int,
+) -> None:
+    class Wrong(datetime):
+        """Another machine's time."""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(health, "datetime", Wrong)
+    assert app.test_client().get("/health/ready").status_code == status
+    assert ("our clock is" in caplog.text) == (status == 503)
 
 
 # -- a full disk

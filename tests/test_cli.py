@@ -15,6 +15,7 @@ from flask import Flask
 from hyperapi import Settings, cli, create_app, migrating
 from hyperapi.db import database
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, Person
+from tests.serving import free_port
 
 
 @dataclass
@@ -269,6 +270,37 @@ def test_a_wrong_setting_is_said_in_one_line_by_every_command(upgraded: Run) -> 
     for words in (("upgrade",), ("users", "list"), ("keys",), ("purge",), ("serve",)):
         complaint = upgraded(*words, busy_timeout="soon").complaint
         assert complaint == ("hyperapi: HYPERAPI_BUSY_TIMEOUT must be a whole number from 1 to 60")
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "setting", "value", "words"),
+    [
+        ("psycopg", "postgres", "database_url", "postgresql://localhost/todo", ("serve",)),
+        ("psycopg", "postgres", "database_url", "postgresql://localhost/todo", ("upgrade",)),
+        ("psycopg", "postgres", "database_url", "postgresql://localhost/todo", ("doctor",)),
+        ("redis", "redis", "rate_limit_storage", "redis://localhost/0", ("serve",)),
+        ("prometheus_client", "metrics", "metrics_port", str(free_port()), ("serve",)),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_in_one_line(
+    hyperapi: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    extra: str,
+    setting: str,
+    value: str,
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    ran = hyperapi(*words, **{setting: value, "port": str(free_port()), "secret_keys": "x" * 32})
+    assert ran.complaint.startswith(f"hyperapi: HYPERAPI_{setting.upper()} ")
+    assert ran.complaint.endswith(f": pip install 'hyperapi[{extra}]'")
+
+
+@pytest.mark.parametrize("url", ["redis://localhost:http/0", "redis+sentinel://a:1,b:2", "redis"])
+def test_a_url_that_is_none_of_redis_is_said_in_one_line(hyperapi: Run, url: str) -> None:
+    complaint = hyperapi("serve", rate_limit_storage=url, port=str(free_port())).complaint
+    assert complaint.startswith("hyperapi: HYPERAPI_RATE_LIMIT_STORAGE ")
 
 
 def test_a_setting_that_is_none_is_pointed_out_and_no_obstacle(upgraded: Run) -> None:

@@ -204,6 +204,7 @@ def test_the_doctor_finds_nothing_wrong(deployed: Deployment) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"every link leads to {deployed.front.url}" in ran.stdout
     assert "every migration has run" in ran.stdout
+    assert "Redis answers" in ran.stdout
 
 
 def test_when_nodes_end_requests_go_on_and_without_any_are_told_to_come_again(

@@ -12,8 +12,9 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from hyperapi import doctor
-from hyperapi.doctor import Finding, Level, of_database, of_service, of_settings
+from hyperapi.doctor import Finding, Level, of_counts, of_database, of_service, of_settings
 from hyperapi.settings import Settings
+from tests import redis
 from tests.conftest import SECRET_KEY, MakeApp
 from tests.databases import POSTGRESQL, Stores
 from tests.serving import free_port
@@ -113,6 +114,18 @@ def test_what_is_wrong_with_a_database_is_found(
         monkeypatch.setattr(doctor, "datetime", Late)
         late = of_database(settings(tmp_path, database_url=url))
         assert any("-300 s from ours" in line for line in lines(late, Level.BAD))
+
+
+# -- where limits are counted
+
+
+def test_a_redis_that_is_away_is_found(tmp_path: Path) -> None:
+    assert list(of_counts(settings(tmp_path))) == []
+    with redis.server(tmp_path) as server:
+        shared = settings(tmp_path, rate_limit_storage=server.url)
+        assert list(of_counts(shared)) == [doctor.good("Redis answers")]
+        server.stop()
+        assert [finding.level for finding in of_counts(shared)] == [Level.BAD]
 
 
 # -- the service

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 
 from hyperapi.processes import folder
@@ -39,7 +39,7 @@ _log = logging.getLogger("hyperapi.counts")
 def counts_of(settings: Settings) -> Storage:
     """The place that the settings name.
 
-    :raises SettingsError: when the driver for Redis is not installed.
+    :raises SettingsError: when the driver for Redis is not installed, or the URL is none for it.
     """
     if settings.rate_limit_storage:
         return _in_redis(settings.rate_limit_storage)
@@ -54,12 +54,15 @@ def _in_redis(url: str) -> Storage:
             "pip install 'hyperapi[redis]'"
         )
     patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
-    redis = storage_from_string(
-        url,
-        wrap_exceptions=True,
-        key_prefix="hyperapi",
-        **patience,
-    )
+    try:
+        redis = storage_from_string(
+            url,
+            wrap_exceptions=True,
+            key_prefix="hyperapi",
+            **patience,
+        )
+    except (ValueError, ConfigurationError) as error:
+        raise SettingsError(f"HYPERAPI_RATE_LIMIT_STORAGE cannot be used: {error}") from None
     assert isinstance(redis, Storage)
     return OrElse(redis, MemoryStorage(wrap_exceptions=True))
 
