@@ -15,9 +15,7 @@ from typing import Any
 import click
 
 from hyperapi.client import InMemory, Keeper, Tokens
-from hyperapi.command.failures import NOT_ALLOWED, Failure
-
-URL, TOKEN = "HYPERAPI_URL", "HYPERAPI_TOKEN"
+from hyperapi.command.failures import NOT_ALLOWED, TOKEN, URL, Failure
 
 
 def folder() -> Path:
@@ -99,8 +97,9 @@ def current(environment: Mapping[str, str] = os.environ) -> Account:
         raise Failure(
             "You are not signed in.", NOT_ALLOWED, f"Sign in: hyper login URL (or set {URL})"
         )
-    if environment.get(TOKEN):
-        return Account(root, "", InMemory(Tokens(environment[TOKEN])))
+    token = environment.get(TOKEN, "").strip()  # a file's line end is none of it
+    if token:
+        return Account(root, "", InMemory(Tokens(token)))
     if root.rstrip("/") in (kept.get("root", "").rstrip("/"), kept.get("url", "").rstrip("/")):
         return Account(kept["root"], kept.get("username", ""), Credentials(kept["root"]))
     return Account(root, "", InMemory())
@@ -116,16 +115,22 @@ def read_private(path: Path) -> dict[str, Any]:
 
 
 def write_private(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file that its owner alone may read: whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:  # made with mode 0600
-        try:
-            json.dump(content, draft, indent=1)
-            draft.close()
-            os.replace(draft.name, path)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+    """Write a file that its owner alone may read: whole, or not at all.
+
+    :raises OSError: naming it, when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:  # made with mode 0600
+            try:
+                json.dump(content, draft, indent=1)
+                draft.close()
+                os.replace(draft.name, path)
+            except BaseException:
+                Path(draft.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from hyperapi.command.words import quoted
+
 END = time(23, 59, 59)
 """What is due on a day, without a time, is due when the day ends."""
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -22,7 +24,7 @@ class NotADate(ValueError):
     """Text that is no day or time; says what is taken."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{TAKEN}; {text!r} is none of these")
+        super().__init__(f"{TAKEN}; {quoted(text)} is none of these")
 
 
 def parse_due(text: str, now: datetime) -> datetime | None:
@@ -116,8 +118,12 @@ def ago(instant: str, now: datetime) -> str:
 
 
 def local(instant: str) -> datetime:
-    """An RFC 3339 instant, in the zone of this machine."""
-    return datetime.fromisoformat(instant).astimezone()
+    """An RFC 3339 instant, in the zone of this machine; in its own, where years end."""
+    moment = datetime.fromisoformat(instant)
+    try:
+        return moment.astimezone()
+    except OverflowError:
+        return moment
 
 
 def editable(instant: str | None) -> str:
@@ -142,9 +148,11 @@ def _instant(text: str) -> datetime | None:
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].*([Zz]|[+-][0-9]{2}:[0-9]{2})$", text):
         return None
     try:
-        return datetime.fromisoformat(text.upper())
-    except ValueError:
+        moment = datetime.fromisoformat(text.upper())
+        moment.astimezone(UTC)  # where the server keeps it, and years have to end too
+    except (ValueError, OverflowError):
         return None
+    return moment
 
 
 def now() -> datetime:

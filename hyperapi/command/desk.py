@@ -1,5 +1,6 @@
 """What every command has at hand: a screen, an account, a client, and how things are named."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -14,8 +15,9 @@ from hyperapi.command.accounts import (
     read_private,
     write_private,
 )
-from hyperapi.command.failures import NOT_FOUND, USAGE, Failure
-from hyperapi.command.showing import Screen, task_table, visible
+from hyperapi.command.failures import NOT_FOUND, USAGE, Failure, about_file
+from hyperapi.command.showing import Screen, task_table
+from hyperapi.command.words import quoted
 
 USER_AGENT = f"hyper/{version('hyperapi')}"
 DEFAULT_LIST = "Inbox"
@@ -85,15 +87,15 @@ class Desk:
             return found[0]
         if found:
             raise Failure(
-                f"There are {len(found)} lists called {name!r}. Name one by its URI:",
+                f"There are {len(found)} lists called {quoted(name)}. Name one by its URI:",
                 NOT_FOUND,
-                "  ".join(each.uri for each in found),
+                "\n".join(each.uri for each in found),
             )
-        known = ", ".join(repr(each.title) for each in self.lists[:_MOST_SHOWN]) or "none yet"
+        known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN]) or "none yet"
         raise Failure(
-            f"There is no list {name!r}. Lists: {known}.",
+            f"There is no list {quoted(name)}. Lists: {known}.",
             NOT_FOUND,
-            f"Make one: hyper lists add {name!r}",
+            f"Make one: hyper lists add {shlex.quote(name)}",
         )
 
     def list_or_default(self, name: str | None) -> Resource:
@@ -109,7 +111,7 @@ class Desk:
             return self.make_list(DEFAULT_LIST)
         if any(each.title.casefold() == DEFAULT_LIST.casefold() for each in self.lists):
             return self.list_named(DEFAULT_LIST)
-        known = ", ".join(repr(each.title) for each in self.lists[:_MOST_SHOWN])
+        known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN])
         raise Failure(f"On which list? Say --list and one of {known}.", USAGE)
 
     def make_list(self, title: str, key: str | None = None) -> Resource:
@@ -120,7 +122,7 @@ class Desk:
         how = How(idempotency_key=key)
         made = self.client.follow("lists").submit("create", title=title, how=how)
         self.lists.append(made)
-        self.screen.note(f"Made the list {title!r}.")
+        self.screen.note(f"Made the list {quoted(title)}.")
         return made
 
     # -- tasks
@@ -128,7 +130,11 @@ class Desk:
     def remember(self, tasks: Iterable[State]) -> None:
         """Let the numbers that were shown stand for these tasks from now on."""
         rows = [task.uri for task in tasks]
-        write_private(folder() / "rows.json", {"account": self.account.identity, "rows": rows})
+        kept = {"account": self.account.identity, "rows": rows}
+        try:
+            write_private(folder() / "rows.json", kept)
+        except OSError as error:  # no reason not to show them
+            self.screen.note(f"The numbers will stand for nothing: {about_file(error)}.")
 
     def remembered(self, number: int) -> str:
         """The URI of a task that was shown under a number.
@@ -160,7 +166,7 @@ class Desk:
                 return found[0]
             if found:
                 raise self._ambiguous(name, found)
-        raise Failure(f"There is no task {name!r}.", NOT_FOUND, "See: hyper ls")
+        raise Failure(f"There is no task {quoted(name)}.", NOT_FOUND, "See: hyper ls")
 
     def _ambiguous(self, name: str, found: tuple[Resource, ...]) -> Failure:
         shown = [each.state for each in found[:_MOST_SHOWN]]
@@ -171,4 +177,4 @@ class Desk:
         else:
             hint = "Say more of the title, or its URI."
         count = f"{len(found)} tasks" if len(found) < _PAGE else "Many tasks"
-        return Failure(f"{count} could be meant by {visible(name)!r}.", NOT_FOUND, hint)
+        return Failure(f"{count} could be meant by {quoted(name)}.", NOT_FOUND, hint)

@@ -11,6 +11,7 @@ from hyperapi.client import Resource
 from hyperapi.command import dates, todotxt
 from hyperapi.command.desk import Desk
 from hyperapi.command.failures import INVALID, Failure
+from hyperapi.command.words import quoted
 
 _NAMES = ("Title", "List", "Done", "Due", "Priority", "Tags")
 _YES = {"yes": True, "y": True, "true": True, "x": True, "no": False, "n": False, "false": False}
@@ -66,7 +67,7 @@ def read(desk: Desk, text: str) -> dict[str, Any]:
         if line.startswith("#") or not line.strip():
             continue
         if not colon or name.strip().capitalize() not in _NAMES:
-            raise Failure(f"{line!r} is none of the lines {', '.join(_NAMES)}.", INVALID)
+            raise Failure(f"{quoted(line)} is none of the lines {', '.join(_NAMES)}.", INVALID)
         said[name.strip().capitalize()] = value.strip()
     return {**_members(desk, said), "description": note.strip("\n")}
 
@@ -79,7 +80,7 @@ def _members(desk: Desk, said: Mapping[str, str]) -> dict[str, Any]:
         found["list_uri"] = desk.list_named(said["List"]).uri
     if "Done" in said:
         if said["Done"].lower() not in _YES:
-            raise Failure(f"Done takes yes or no; {said['Done']!r} is neither.", INVALID)
+            raise Failure(f"Done takes yes or no; {quoted(said['Done'])} is neither.", INVALID)
         found["done"] = _YES[said["Done"].lower()]
     if "Due" in said:
         try:

@@ -1,5 +1,6 @@
 """What goes wrong, in words for people, and as exit statuses for scripts."""
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -18,6 +19,7 @@ from hyperapi.client import (
     Moved,
     NoSuchForm,
     NoSuchLink,
+    NotAToken,
     NotFound,
     NotHyperapi,
     ProblemError,
@@ -31,6 +33,10 @@ from hyperapi.client import (
     Unavailable,
     Unreachable,
 )
+from hyperapi.command.words import quoted
+
+URL, TOKEN = "HYPERAPI_URL", "HYPERAPI_TOKEN"
+"""What in the environment wins over who is signed in."""
 
 FAILED = 1
 USAGE = 2
@@ -45,7 +51,7 @@ INTERRUPTED = 130
 
 MEANINGS = {
     0: "It is done.",
-    FAILED: "It went wrong in a way that is none of those below.",
+    FAILED: "It went wrong in a way that is none of those below, or you said no.",
     USAGE: "The command was not understood: an unknown option, or an argument missing.",
     NOT_ALLOWED: "Not signed in, signed out meanwhile, or the token's scope does not include this.",
     NOT_FOUND: "No such task or list, or several that could be meant.",
@@ -61,6 +67,7 @@ MEANINGS = {
 _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
     (Unauthorized, NOT_ALLOWED),
     (Forbidden, NOT_ALLOWED),
+    (NotAToken, NOT_ALLOWED),
     (NotFound, NOT_FOUND),
     (NoSuchLink, NOT_ALLOWED),
     (NoSuchForm, NOT_ALLOWED),
@@ -130,27 +137,39 @@ def in_words(error: Exception) -> Iterator[str]:
     """A failure as lines: what happened, which fields are wrong, what to do."""
     if isinstance(error, Failure):
         yield error.message
-        yield from filter(None, [error.hint])
+        yield from error.hint.splitlines()
+    elif isinstance(error, click.ClickException):
+        yield from error.format_message().splitlines()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            yield f"See: {error.ctx.command_path} --help"
     elif isinstance(error, Conflict):
         yield from _conflict(error)
     elif isinstance(error, FieldErrors):
         yield from _fields(error)
     elif isinstance(error, OSError):
-        yield _about_file(error)
+        yield f"{about_file(error)}."
     else:
         yield str(error) or type(error).__name__
         if isinstance(error, TooManyRequests) and error.retry_after:
             yield f"Try again in {error.retry_after:.0f} seconds."
         else:
-            yield from [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
+            yield from _hint(error)
         if isinstance(error, ProblemError) and error.status >= 500 and error.instance:
             yield f"Whoever runs the server finds this under {error.instance}."
+
+
+def _hint(error: Exception) -> list[str]:
+    """What to do, if that is known."""
+    by_token = isinstance(error, Unauthorized | NotAToken) and os.environ.get(TOKEN)
+    if by_token and not isinstance(error, CredentialsInvalid):
+        return [f"It is the one in {TOKEN}: set another, or unset it and sign in: hyper login"]
+    return [hint for kind, hint in _HINTS if isinstance(error, kind)][:1]
 
 
 def _conflict(error: Conflict) -> Iterator[str]:
     yield "Somebody changed it since you saw it. Nothing was done."
     if error.current is not None and "title" in error.current:
-        yield f"It is now: {error.current['title']!r}. Look at it, then try again."
+        yield f"It is now: {quoted(error.current['title'])}. Look at it, then try again."
 
 
 def _fields(error: FieldErrors) -> Iterator[str]:
@@ -164,6 +183,7 @@ def _named(error: FieldError) -> str:
     return f"{OPTIONS.get(error.name, error.name)} {error.detail}"
 
 
-def _about_file(error: OSError) -> str:
+def about_file(error: OSError) -> str:
+    """Which file it is, and what is wrong with it; without a name it is the standard output."""
     reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
+    return f"{error.filename or 'The output'}: {reason}"

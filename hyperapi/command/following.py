@@ -13,6 +13,7 @@ from hyperapi.command.desk import Desk
 from hyperapi.command.failures import NOT_FOUND, USAGE, Failure
 from hyperapi.command.group import command, hyper
 from hyperapi.command.showing import visible
+from hyperapi.command.words import quoted
 
 
 @command(hyper, "api")
@@ -24,7 +25,7 @@ from hyperapi.command.showing import visible
 def api(
     desk: Desk, path: tuple[str, ...], form: str | None, fields: tuple[str, ...], everything: bool
 ) -> None:
-    """Follow relations from the root by hand, and show what is there as JSON.
+    """Follow relations by hand, and show what is there. They begin at the root; it is JSON.
 
     Each REL is a relation, a number (that item of the page), or NAME=VALUE, which fills in the
     template of the relation before it:
@@ -72,7 +73,7 @@ def _pairs(words: Iterable[str]) -> dict[str, Any]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise Failure(f"{word!r} is not NAME=VALUE.", USAGE)
+            raise Failure(f"{quoted(word)} is not NAME=VALUE.", USAGE)
         if name in found:
             before = found[name] if isinstance(found[name], list) else [found[name]]
             found[name] = [*before, value]
@@ -110,7 +111,7 @@ def _print(desk: Desk, document: dict[str, Any]) -> None:
 @hyper.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options and list titles.
+    """Print what makes a shell complete. It completes commands, options, and titles of lists.
 
     \b
         bash: eval "$(hyper completion bash)"         in ~/.bashrc

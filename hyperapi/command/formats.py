@@ -12,6 +12,7 @@ from typing import Any
 
 from hyperapi.command import dates, todotxt
 from hyperapi.command.failures import INVALID, USAGE, Failure
+from hyperapi.command.words import quoted
 
 Members = dict[str, Any]
 
@@ -167,9 +168,11 @@ def _entry(number: int, document: Any) -> Entry:
         raise ValueError("is not a JSON object")
     strange = [name for name in document if name not in (*_MEMBERS, *_SHOWN)]
     if strange:
-        raise ValueError(f"{strange[0]!r} is not known; known are {', '.join(_MEMBERS)}")
+        raise ValueError(f"{quoted(strange[0])} is not known; known are {', '.join(_MEMBERS)}")
     members = {name: document[name] for name in _MEMBERS if document.get(name) is not None}
     _check(members)
+    if members.get("due_at"):
+        members["due_at"] = _due(members["due_at"])
     list_title = members.pop("list", None)
     return Entry(number, members, list_title)
 
@@ -204,7 +207,9 @@ def _read_csv(content: bytes) -> Iterator[Entry | Complaint]:
         header = [name.strip().lower() for name in next(reader, [])]
         strange = [name for name in header if name not in (*_MEMBERS, *_SHOWN)]
         if strange or "title" not in header:
-            wrong = f"the column {strange[0]!r} is not known" if strange else "no column is title"
+            wrong = (
+                f"the column {quoted(strange[0])} is not known" if strange else "no column is title"
+            )
             yield Complaint(1, f"{wrong}; columns are {', '.join(_MEMBERS)}")
             return
         for cells in reader:
@@ -241,16 +246,20 @@ def _from_cells(number: int, header: list[str], cells: list[str]) -> Entry:
 def _boolean(text: str) -> bool:
     word = text.strip().lower()
     if word not in _YES and word not in _NO:
-        raise ValueError(f"done must be yes or no, and is {text!r}")
+        raise ValueError(f"done must be yes or no, and is {quoted(text)}")
     return word in _YES
 
 
-def _due(text: str) -> str:
+def _due(text: str) -> str | None:
+    """When a task is due, as the server writes it.
+
+    :raises ValueError: for what is no such time.
+    """
     try:
         moment = dates.parse_due(text, dates.now())
     except dates.NotADate as error:
         raise ValueError(f"due_at {error}") from None
-    return "" if moment is None else dates.written(moment)
+    return None if moment is None else dates.written(moment)
 
 
 def _write_csv(tasks: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,8 @@ from hyperapi.command.desk import Desk
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST_COMPLETED = 100
+_LONGEST_NAME = len("completion")
+_SHORT_HELP = 60
 
 
 class InOrder(click.Group):
@@ -37,7 +39,35 @@ json_option = click.option(
 )
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+SECTIONS = {
+    "Tasks": ("add", "ls", "show", "edit", "done", "mv", "rm", "watch"),
+    "Lists": ("lists",),
+    "Files": ("import", "export"),
+    "You": ("login", "register", "logout", "whoami", "tokens"),
+    "More": ("api", "completion"),
+}
+"""The commands, in the order in which they are told of."""
+
+
+class InSections(InOrder):
+    """The root, which tells of its commands by what they are about."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Their names."""
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write them, each with what it does in a few words."""
+        for section, names in SECTIONS.items():
+            told = [
+                (name.ljust(_LONGEST_NAME), self.commands[name].get_short_help_str(_SHORT_HELP))
+                for name in names
+            ]
+            with formatter.section(section):
+                formatter.write_dl(told)
+
+
+@click.group(cls=InSections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hyperapi", prog_name="hyper")
 @json_option
 @click.pass_context

@@ -1,11 +1,12 @@
 """How far an import came, written down as it goes, so that the same command goes on where it was
 interrupted, and nothing is there twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 from hyperapi.command.accounts import folder, read_private, write_private
@@ -19,39 +20,65 @@ _TOLD_TWICE = timedelta(hours=23)
 class Journal:
     """One import of one file by one user.
 
+    :param place: tells apart from where to where it goes: server, user, format, list.
     :param round: counts how often the same file was imported before, on purpose.
-    :param done: how many batches are known to have arrived.
+    :param arrived: the digests of the batches that are known to have arrived.
     :param sending: when the next one was first sent, RFC 3339; empty when it was not.
     """
 
     path: Path
     identity: str
+    place: str
     round: int = 0
-    done: int = 0
+    arrived: list[str] = field(default_factory=list)
     sending: str = ""
     finished: str = ""
-    known: bool = field(default=False, repr=False)
 
     @classmethod
-    def open(cls, *parts: str) -> "Journal":
-        """The journal of what ``parts`` tell apart: server, user, content, and where it goes."""
-        identity = sha256("\n".join(parts).encode()).hexdigest()
+    def open(cls, content: bytes, *place: str) -> "Journal":
+        """The journal of a file's content on its way to a place."""
+        digest = sha256(content).hexdigest()
+        identity = sha256("\n".join([*place, digest]).encode()).hexdigest()
         path = folder() / "imports" / f"{identity[:32]}.json"
-        kept = read_private(path)
-        return cls(
-            path,
-            identity,
-            int(kept.get("round", 0)),
-            int(kept.get("done", 0)),
-            str(kept.get("sending", "")),
-            str(kept.get("finished", "")),
-            bool(kept),
-        )
+        journal = cls(path, identity, sha256("\n".join(place).encode()).hexdigest())
+        journal._recall(read_private(path))
+        return journal
+
+    def _recall(self, kept: Mapping[str, Any]) -> None:
+        self.round = int(kept.get("round", 0))
+        self.arrived = list(map(str, kept.get("arrived", ())))
+        self.sending = str(kept.get("sending", ""))
+        self.finished = str(kept.get("finished", ""))
+
+    @property
+    def done(self) -> int:
+        """How many batches are known to have arrived."""
+        return len(self.arrived)
+
+    def take_over(self, batches: Sequence[str]) -> None:
+        """Go on where another import stopped, if it began with the same batches: that of the same
+        file, before somebody repaired what was wrong further down.
+
+        :param batches: the digests of all that are to be sent.
+        """
+        if self.arrived or self.sending or self.finished:
+            return
+        for path in self.path.parent.glob("*.json"):
+            kept = read_private(path)
+            begun = list(map(str, kept.get("arrived", ())))
+            stopped = kept.get("place") == self.place and not (
+                kept.get("finished") or kept.get("sending")
+            )
+            if stopped and begun and begun == list(batches[: len(begun)]):
+                self.arrived = begun
+                self._write()
+                path.unlink()
+                return
 
     def begin_again(self) -> None:
         """Import the same once more."""
         self.round += 1
-        self.done, self.sending, self.finished = 0, "", ""
+        self.arrived, self.sending, self.finished = [], "", ""
         self._write()
 
     def send(self, now: datetime) -> None:
@@ -59,9 +86,14 @@ class Journal:
         self.sending = self.sending or now.isoformat()
         self._write()
 
-    def arrived(self) -> None:
+    def arrive(self, batch: str) -> None:
         """The batch that was sent is there."""
-        self.done += 1
+        self.arrived.append(batch)
+        self.sending = ""
+        self._write()
+
+    def refused(self) -> None:
+        """The batch that was sent was not taken."""
         self.sending = ""
         self._write()
 
@@ -89,5 +121,5 @@ class Journal:
         return now - sent > _TOLD_TWICE and is_there(sent)
 
     def _write(self) -> None:
-        names = ("round", "done", "sending", "finished")
+        names = ("place", "round", "arrived", "sending", "finished")
         write_private(self.path, {name: getattr(self, name) for name in names})

@@ -6,16 +6,17 @@ import click
 
 from hyperapi.client.document import plain
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import USAGE, Failure
+from hyperapi.command.failures import FAILED, USAGE, Failure
 from hyperapi.command.group import command, complete_list, hyper, subgroup
-from hyperapi.command.showing import plain_table
+from hyperapi.command.showing import plain_table, visible
+from hyperapi.command.words import counted, quoted
 
 list_argument = click.argument("name", metavar="LIST", shell_complete=complete_list)
 
 
 @subgroup(hyper, "lists")
 def lists(context: click.Context) -> None:
-    """Show your lists; or make, rename, archive or delete one."""
+    """Show your lists; make or change one."""
     if context.invoked_subcommand is not None:
         return
     desk = context.ensure_object(Desk)
@@ -43,7 +44,7 @@ def lists(context: click.Context) -> None:
 def add(desk: Desk, title: str, note: str) -> None:
     """Make a list."""
     made = desk.client.follow("lists").submit("create", title=title, description=note)
-    desk.screen.say(f"Made the list {title!r}.", made.state)
+    desk.screen.say(f"Made the list {quoted(title)}.", made.state)
 
 
 @command(lists, "rename")
@@ -52,7 +53,7 @@ def add(desk: Desk, title: str, note: str) -> None:
 def rename(desk: Desk, name: str, title: str) -> None:
     """Give a list another title."""
     changed = desk.list_named(name).submit("edit", title=title)
-    desk.screen.say(f"{name!r} is called {title!r} now.", changed.state)
+    desk.screen.say(f"{quoted(name)} is called {quoted(title)} now.", changed.state)
 
 
 @command(lists, "archive")
@@ -61,7 +62,7 @@ def rename(desk: Desk, name: str, title: str) -> None:
 def archive(desk: Desk, name: str, undo: bool) -> None:
     """Put a list away; its tasks stay."""
     changed = desk.list_named(name).submit("edit", archived=not undo)
-    desk.screen.say(f"{name!r} is {'in use again' if undo else 'archived'}.", changed.state)
+    desk.screen.say(f"{quoted(name)} is {'in use again' if undo else 'archived'}.", changed.state)
 
 
 @command(lists, "rm")
@@ -71,18 +72,19 @@ def remove(desk: Desk, name: str, yes: bool) -> None:
     """Delete a list, and the tasks on it."""
     found = desk.list_named(name)
     count = found.open_count + found.done_count
-    confirm(f"Delete the list {found.title!r} and its {count} tasks?", yes)
+    confirm(f"Delete the list {quoted(found.title)} with {counted(count, 'task')}?", yes)
     found.submit("delete")
-    desk.screen.say(f"Deleted the list {found.title!r} and {count} tasks.")
+    desk.screen.say(f"Deleted the list {quoted(found.title)} with {counted(count, 'task')}.")
 
 
 def confirm(question: str, yes: bool) -> None:
     """Go on only if that is wanted.
 
-    :raises Failure: when nobody can be asked.
+    :raises Failure: when nobody can be asked, or they say no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
         raise Failure(f"{question} Nobody can be asked here.", USAGE, "Say --yes if so.")
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(visible(question), err=True):
+        raise Failure("Nothing was done.", FAILED)

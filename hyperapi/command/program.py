@@ -15,7 +15,7 @@ from hyperapi.command import (  # noqa: F401 - each declares commands
     watching,
 )
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import INTERRUPTED, Failure, in_words, status_of
+from hyperapi.command.failures import INTERRUPTED, USAGE, in_words, status_of
 from hyperapi.command.group import hyper
 
 
@@ -35,13 +35,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         desk.screen.complain(["Interrupted."])
         return INTERRUPTED
-    except Failure as failure:
-        desk.screen.complain(in_words(failure))
-        return failure.status
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return error.exit_code
-    except (ClientError, OSError) as error:
+        return USAGE
+    except (ClientError, click.ClickException, OSError) as error:
         desk.screen.complain(in_words(error))
         return status_of(error)
     return status if isinstance(status, int) else 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,10 @@ from hyperapi.client.document import State, plain
 from hyperapi.command import dates, todotxt
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_FOR_TAGS, _FOR_LISTS = 60, 80
+_GAP = 2
+_SHORTEST_TITLE, _SHORT_TITLE = 16, 28
+_LONGEST_TAGS, _LONGEST_LIST = 24, 20
+_FOR_WHOLE_DATES = 50
 _PRIORITIES = {"high": ("!!!", "bold red"), "medium": ("!!", "yellow"), "low": ("!", "blue")}
 
 
@@ -83,22 +87,70 @@ def task_table(
     :param titles: of lists, by URI; the column is left out when there is only one.
     :param width: of the terminal; a narrow one has no room for everything.
     """
-    with_tags, with_lists = width >= _FOR_TAGS, width >= _FOR_LISTS and len(titles) > 1
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    columns = {
+        "#": [Text(str(number)) for number in range(1, len(tasks) + 1)],
+        "": [_mark(task) for task in tasks],
+        "Task": [_title(task) for task in tasks],
+        "Due": [_due(task, now) for task in tasks],
+        "Tags": [_tags(task) for task in tasks],
+        "List": [Text(visible(titles.get(task.members["list_uri"], ""))) for task in tasks],
+    }
+    if len(titles) < 2:
+        del columns["List"]
+    if not any(columns["Tags"]):
+        del columns["Tags"]
+    tags = _fit(columns, width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("Task", ratio=1, overflow="fold", min_width=16)
-    table.add_column("Due", no_wrap=True)
-    if with_tags:
-        table.add_column("Tags", style="cyan", overflow="fold", max_width=24)
-    if with_lists:
-        table.add_column("List", style="magenta", overflow="ellipsis", no_wrap=True, max_width=20)
-    for number, task in enumerate(tasks, 1):
-        row = [Text(str(number)), _mark(task), _title(task), _due(task, now)]
-        row += [_tags(task)] * with_tags
-        row += [Text(visible(titles.get(task.members["list_uri"], "")))] * with_lists
+    table.add_column("Task", overflow="fold", min_width=min(_SHORTEST_TITLE, width // 3))
+    table.add_column("Due", no_wrap=width >= _FOR_WHOLE_DATES)
+    if "Tags" in columns:
+        table.add_column("Tags", style="cyan", overflow="fold", width=tags)
+    if "List" in columns:
+        table.add_column(
+            "List", style="magenta", overflow="ellipsis", no_wrap=True, max_width=_LONGEST_LIST
+        )
+    for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     return table
+
+
+def _fit(columns: dict[str, list[Text]], width: int) -> int:
+    """Leave out columns, what matters less first, until there is room for the titles.
+
+    :param width: of the terminal.
+    :returns: the width of the tags: broken into lines where that is enough.
+    """
+    tags = columns.get("Tags", [])
+    whole = _widest("Tags", tags, _LONGEST_TAGS)
+    words = [Text(word) for each in tags for word in each.plain.split(" ")]
+    broken = _widest("Tags", words, whole)
+    wanted = _widest("Task", columns["Task"], _SHORT_TITLE)
+    room = whole
+    for left_out, room in (
+        (None, whole),
+        (None, broken),
+        ("List", whole),
+        ("List", broken),
+        ("Tags", 0),
+    ):
+        if left_out is not None:
+            columns.pop(left_out, None)
+        most = {"Tags": room, "List": _LONGEST_LIST}
+        others = [
+            _widest(name, cells, most.get(name, width)) + _GAP
+            for name, cells in columns.items()
+            if name != "Task"
+        ]
+        if width - sum(others) >= wanted:
+            break
+    return room
+
+
+def _widest(heading: str, cells: Iterable[Text], most: int) -> int:
+    """How wide a column is by itself, up to a bound."""
+    return min(most, max([cell_len(heading), *(cell.cell_len for cell in cells)]))
 
 
 def task_row(task: State, titles: Mapping[str, str]) -> list[str]:
@@ -138,7 +190,6 @@ def details(task: State, titles: Mapping[str, str], now: datetime) -> Table:
         "Made": Text(dates.ago(members["created_at"], now)),
         "Changed": Text(dates.ago(members["updated_at"], now)),
         "Done": Text(dates.ago(members["completed_at"], now) if members["completed_at"] else ""),
-        "URI": Text(task.uri, style="dim"),
     }
     for name, shown in rows.items():
         if shown.plain:

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from hyperapi.client import Client, NoSuchForm, Unauthorized, Unreachable
-from hyperapi.command.accounts import TOKEN, URL, Credentials, credentials_file, read_private
+from hyperapi.client import Client, ClientError, NoSuchForm, Unauthorized, Unreachable
+from hyperapi.command.accounts import Credentials, credentials_file, read_private
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import NOT_ALLOWED, USAGE, Failure
+from hyperapi.command.failures import FILE, NOT_ALLOWED, TOKEN, URL, USAGE, Failure, about_file
 from hyperapi.command.group import command, hyper
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -33,8 +33,8 @@ def login(desk: Desk, url: str | None, username: str | None, password_stdin: boo
     time, or HYPERAPI_URL.
     """
     client = _client(desk, url)
-    name = _asked_name(username)
-    _sign_in(desk, client, url, name, _asked_password(password_stdin, confirm=False))
+    name = asked_name(username)
+    _sign_in(desk, client, url, name, asked_password(password_stdin))
 
 
 @command(hyper, "register")
@@ -47,10 +47,14 @@ def register(
 ) -> None:
     """Become a user at URL, and sign in."""
     client = _client(desk, url)
-    name = _asked_name(username)
-    password = _asked_password(password_stdin, confirm=True)
+    name = asked_name(username)
+    password = asked_password(password_stdin, confirm=True)
     client.register(name, password, **({"email": email} if email else {}))
-    _sign_in(desk, client, url, name, password)
+    try:
+        _sign_in(desk, client, url, name, password)
+    except (ClientError, Failure):
+        desk.screen.note(f"You are registered as {name.lower()}, but not signed in.")
+        raise
 
 
 @command(hyper, "logout")
@@ -110,17 +114,26 @@ def _sign_in(desk: Desk, client: Client, url: str | None, name: str, password: s
     root, tokens = client.root(), client.tokens
     assert tokens is not None, "signing in gives tokens"
     who = {"root": root.uri, "url": url or root.uri, "username": name.lower()}
-    Credentials(root.uri).write(who, tokens)
+    try:
+        Credentials(root.uri).write(who, tokens)
+    except OSError as error:
+        client.logout()  # nobody has the tokens of this session
+        raise Failure("Nobody is signed in.", FILE, f"{about_file(error)}.") from error
     desk.screen.say(f"Signed in as {who['username']} at {root.uri}.", root.state)
     if os.environ.get(TOKEN):
         desk.screen.note(f"{TOKEN} is set, and wins over this until you unset it.")
 
 
-def _asked_name(given: str | None) -> str:
+def asked_name(given: str | None) -> str:
+    """A user name: that which was given, or what whoever sits there says."""
     return given or str(click.prompt("User name", err=True))
 
 
-def _asked_password(from_stdin: bool, *, confirm: bool) -> str:
+def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
+    """A password, from standard input or from whoever sits there.
+
+    :param confirm: ask twice, since nobody knows it yet.
+    """
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))

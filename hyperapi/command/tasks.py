@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from rich.text import Text
 
 from hyperapi.client import NoSuchForm
 from hyperapi.client.document import plain
@@ -16,6 +17,7 @@ from hyperapi.command.failures import INVALID, Failure
 from hyperapi.command.group import command, complete_list, hyper
 from hyperapi.command.listing import confirm
 from hyperapi.command.showing import details, task_row, task_table
+from hyperapi.command.words import quoted
 
 _SHOWN = 100
 _PAGE = 100
@@ -54,7 +56,7 @@ def add(desk: Desk, words: tuple[str, ...], list_name: str | None, **options: An
     made = on.follow("tasks").submit("create", given)
     due = dates.readable(made.due_at, desk.now)
     desk.screen.say(
-        f"Added {made.title!r} to {on.title}{f', due {due}' if due else ''}.", made.state
+        f"Added {quoted(made.title)} to {on.title}{f', due {due}' if due else ''}.", made.state
     )
 
 
@@ -143,7 +145,7 @@ def due_between(desk: Desk, when: str | None) -> dict[str, Any]:
     except (ValueError, OverflowError):
         raise Failure(
             "--due takes today, tomorrow, a weekday, a date as 2030-01-31, overdue, week, any or "
-            f"none; {when!r} is none of these.",
+            f"none; {quoted(when)} is none of these.",
             INVALID,
         ) from None
     return {"due_after": begins, "due_before": ends}
@@ -160,6 +162,8 @@ def show(desk: Desk, tasks: tuple[str, ...]) -> None:
             if number:
                 desk.screen.out.print()
             desk.screen.out.print(details(each.state, desk.titles, desk.now))
+            # On a line of its own, which can be copied whole.
+            desk.screen.out.print(Text(each.uri, style="dim"), soft_wrap=True)
 
 
 @command(hyper, "edit")
@@ -168,7 +172,8 @@ def show(desk: Desk, tasks: tuple[str, ...]) -> None:
 @member_options
 @click.option("--untag", "untags", multiple=True, help="Take this tag away.")
 def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **options: Any) -> None:
-    """Change a task: by options, or, without any, in your editor ($EDITOR)."""
+    """Change a task, by options or in your editor. That is $VISUAL or $EDITOR, and what is tried
+    without options; only what you changed is sent."""
     found = desk.task_named(task)
     changed = _members(desk, **options)
     if title is not None:
@@ -184,7 +189,7 @@ def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **op
         desk.screen.say("Nothing changed.", found.state)
         return
     done = found.submit("edit", changed)
-    desk.screen.say(f"Changed {done.title!r}.", done.state)
+    desk.screen.say(f"Changed {quoted(done.title)}.", done.state)
 
 
 @command(hyper, "done")
@@ -199,9 +204,11 @@ def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
         except NoSuchForm:
             if each.done == undo:
                 raise
-            desk.screen.say(f"{each.title!r} was {'open' if undo else 'done'} already.", each.state)
+            desk.screen.say(
+                f"{quoted(each.title)} was {'open' if undo else 'done'} already.", each.state
+            )
         else:
-            desk.screen.say(f"{each.title!r} is {said}.", changed.state)
+            desk.screen.say(f"{quoted(each.title)} is {said}.", changed.state)
 
 
 @command(hyper, "rm")
@@ -210,10 +217,10 @@ def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
 def remove(desk: Desk, tasks: tuple[str, ...], yes: bool) -> None:
     """Delete tasks."""
     found = [desk.task_named(name) for name in tasks]
-    confirm(f"Delete {', '.join(repr(each.title) for each in found)}?", yes)
+    confirm(f"Delete {', '.join(quoted(each.title) for each in found)}?", yes)
     for each in found:
         each.submit("delete")
-        desk.screen.say(f"Deleted {each.title!r}.")
+        desk.screen.say(f"Deleted {quoted(each.title)}.")
 
 
 @command(hyper, "mv")
@@ -224,7 +231,7 @@ def move(desk: Desk, tasks: tuple[str, ...], to: str) -> None:
     target = desk.list_named(to)
     for each in [desk.task_named(name) for name in tasks]:
         moved = each.submit("edit", list_uri=target)
-        desk.screen.say(f"Moved {moved.title!r} to {target.title}.", moved.state)
+        desk.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
 
 
 def _members(

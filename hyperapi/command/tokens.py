@@ -1,25 +1,31 @@
 """Tokens: ``hyper tokens``, and below it ``create`` and ``revoke``."""
 
 import re
+from typing import Any
 
 import click
 
-from hyperapi.client import Resource
+from hyperapi.client import FieldErrors, Resource
 from hyperapi.client.document import plain
 from hyperapi.command import dates
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import INVALID, NOT_FOUND, Failure
+from hyperapi.command.failures import INVALID, NOT_FOUND, USAGE, Failure
 from hyperapi.command.group import command, complete_list, hyper, subgroup
 from hyperapi.command.listing import confirm
 from hyperapi.command.showing import plain_table
+from hyperapi.command.signing import asked_name, asked_password, password_option
+from hyperapi.command.words import quoted
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SCOPES = ("tasks:read", "tasks:write", "account")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31_536_000}
+_LONGEST = _UNITS["y"]
 _PAGE = 100
+_FOR_TIMES = 80
 
 
 @subgroup(hyper, "tokens")
 def tokens(context: click.Context) -> None:
-    """Show where you are signed in; or make a token for a script, or end one."""
+    """Show where you are signed in; make or end tokens."""
     if context.invoked_subcommand is not None:
         return
     desk = context.ensure_object(Desk)
@@ -30,33 +36,46 @@ def tokens(context: click.Context) -> None:
     elif not desk.screen.for_people:
         desk.screen.lines([each.label, each.scope, each.expires_at, each.uri] for each in found)
     else:
+        with_times = desk.screen.out.width >= _FOR_TIMES
         desk.screen.out.print(
             plain_table(
-                [">", "Label", "May", "Made", "Used", "Ends", ""],
-                [[str(number), *_row(desk, each)] for number, each in enumerate(found, 1)],
+                [">", "Label", "May", *["Made", "Used"] * with_times, "Ends", ""],
+                [_row(desk, number, each, with_times) for number, each in enumerate(found, 1)],
             )
         )
 
 
 @command(tokens, "create")
 @click.argument("label")
-@click.option("--scope", "-s", multiple=True, help="tasks:read, tasks:write, account; again: more.")
+@click.option("--scope", "-s", multiple=True, help=f"{', '.join(_SCOPES)}; again: more.")
 @click.option("--list", "-l", "list_name", metavar="LIST", shell_complete=complete_list,
               help="For this list alone.")  # fmt: skip
 @click.option("--expires", "-e", metavar="SPAN", default="1h", help="12h, 30d …; 1h unless told.")
+@click.option("--lasting", is_flag=True, help="Let it outlive your session: takes your password.")
+@password_option
 def create(
-    desk: Desk, label: str, scope: tuple[str, ...], list_name: str | None, expires: str
+    desk: Desk,
+    label: str,
+    scope: tuple[str, ...],
+    list_name: str | None,
+    expires: str,
+    lasting: bool,
+    password_stdin: bool,
 ) -> None:
     """Make a token for a script, and print it: it is shown this once.
 
-    It can do no more than you can, and ends with your session at the latest. Give it to the
-    script as HYPERAPI_TOKEN.
+    It can do no more than you can, and ends with your session at the latest, unless it is to be
+    lasting: then it has a session of its own. Give it to the script as HYPERAPI_TOKEN.
     """
-    wanted = {"label": label, "expires_in": _seconds(expires)}
+    wanted: dict[str, Any] = {"label": label, "expires_in": _seconds(expires)}
     if scope:
-        wanted["scope"] = " ".join(" ".join(scope).replace(",", " ").split())
-    on = None if list_name is None else desk.list_named(list_name)
-    made = desk.client.derive(on, **wanted)
+        wanted["scope"] = _scope(" ".join(scope))
+    if not lasting:
+        made = _derived(desk, list_name, wanted)
+    elif list_name is None:
+        made = _signed_in_anew(desk, wanted, password_stdin)
+    else:
+        raise Failure("A lasting token is for all lists: leave out --list, or --lasting.", USAGE)
     if desk.screen.as_json:
         desk.screen.json(plain(made.state))
         return
@@ -64,6 +83,31 @@ def create(
     if desk.screen.for_people:
         ends = dates.readable(dates.written(dates.local(made.expires_at)), desk.now)
         desk.screen.note(f"It may {made.scope}, until {ends}.")
+
+
+def _derived(desk: Desk, list_name: str | None, wanted: dict[str, Any]) -> Resource:
+    """A token made from ours.
+
+    :raises Failure: when it would outlive our session.
+    """
+    on = None if list_name is None else desk.list_named(list_name)
+    try:
+        return desk.client.derive(on, **wanted)
+    except FieldErrors as error:
+        if not any("session ends" in each.detail for each in error.errors):
+            raise
+        raise Failure(
+            "--expires is longer than your own session lasts, and the token ends with that.",
+            INVALID,
+            "Take less, or say --lasting: then it has a session of its own.",
+        ) from error
+
+
+def _signed_in_anew(desk: Desk, wanted: dict[str, Any], password_stdin: bool) -> Resource:
+    """A token with a session of its own."""
+    client = desk.client_at(desk.account.root)
+    name = desk.account.username or asked_name(None)
+    return client.login(name, asked_password(password_stdin), **wanted)
 
 
 @command(tokens, "revoke")
@@ -80,11 +124,11 @@ def revoke(desk: Desk, which: str | None, others: bool, yes: bool) -> None:
     else:
         ended = [_named(found, which)]
     confirm(
-        f"End {', '.join(repr(each.label or each.client) for each in ended) or 'nothing'}?", yes
+        f"End {', '.join(quoted(each.label or each.client) for each in ended) or 'nothing'}?", yes
     )
     for each in ended:
         each.submit("revoke")
-        desk.screen.say(f"Ended {each.label or each.client!r}.")
+        desk.screen.say(f"Ended {quoted(each.label or each.client)}.")
 
 
 def _sessions(desk: Desk) -> list[Resource]:
@@ -100,23 +144,44 @@ def _named(found: list[Resource], which: str) -> Resource:
     fitting = [each for each in found if which in (each.label, each.uri)]
     if len(fitting) != 1:
         count = f"{len(fitting)} tokens are" if fitting else "No token is"
-        raise Failure(f"{count} called {which!r}.", NOT_FOUND, "See: hyper tokens")
+        raise Failure(f"{count} called {quoted(which)}.", NOT_FOUND, "See: hyper tokens")
     return fitting[0]
 
 
-def _row(desk: Desk, session: Resource) -> list[str]:
+def _row(desk: Desk, number: int, session: Resource, with_times: bool) -> list[str]:
+    times = [dates.ago(session.created_at, desk.now), dates.ago(session.last_used_at, desk.now)]
     return [
+        str(number),
         session.label or session.client,
-        session.scope,
-        dates.ago(session.created_at, desk.now),
-        dates.ago(session.last_used_at, desk.now),
+        "everything" if set(session.scope.split()) == set(_SCOPES) else session.scope,
+        *(times if with_times else []),
         dates.readable(session.expires_at, desk.now),
         "this one" if session.current else "",
     ]
 
 
+def _scope(words: str) -> str:
+    """A scope, in the words of the server.
+
+    :raises Failure: for what is no part of one.
+    """
+    wanted = words.replace(",", " ").split()
+    strange = [word for word in wanted if word not in _SCOPES]
+    if strange:
+        known = ", ".join(_SCOPES)
+        raise Failure(f"--scope takes {known}; {quoted(strange[0])} is none of these.", INVALID)
+    return " ".join(wanted)
+
+
 def _seconds(span: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,9}) ?([smhdw]?)", span.lower().strip())
-    if match is None:
-        raise Failure(f"--expires takes a span as 12h, 30d or 2w; {span!r} is none.", INVALID)
-    return int(match[1]) * _UNITS[match[2] or "s"]
+    """How long a token is to live.
+
+    :raises Failure: for what is no span, or one that no token lasts.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}) ?([smhdwy]?)", span.lower().strip())
+    seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        raise Failure(
+            f"--expires takes a span as 12h, 30d or 2w, up to 1y; {quoted(span)} is none.", INVALID
+        )
+    return seconds

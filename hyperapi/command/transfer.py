@@ -1,5 +1,6 @@
 """``hyper import`` and ``hyper export``: many tasks at once, from and to files."""
 
+import io
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ from rich.progress import (
 from hyperapi.client import ClientError, FieldErrors, Form, How, Resource
 from hyperapi.command import dates
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import FILE, INVALID, Failure
+from hyperapi.command.failures import FILE, INVALID, NOT_ALLOWED, Failure
 from hyperapi.command.formats import (
     FORMATS,
     Complaint,
@@ -37,6 +38,7 @@ from hyperapi.command.formats import (
 from hyperapi.command.group import command, hyper
 from hyperapi.command.journal import Journal
 from hyperapi.command.tasks import list_option
+from hyperapi.command.words import counted
 
 _MOST_TASKS = 1000
 _MOST_BYTES = 1_000_000  # the server takes a little more: 1 MiB
@@ -61,10 +63,12 @@ class Batch:
     """Tasks that are sent together; all of them arrive, or none.
 
     :param list_title: of the list they go to; None for the default one.
+    :param digest: tells it from others.
     """
 
     list_title: str | None
     entries: list[Entry]
+    digest: str
 
 
 @command(hyper, "import")
@@ -75,7 +79,7 @@ class Batch:
 def import_file(
     desk: Desk, file: Path, list_name: str | None, format_name: str | None, again: bool
 ) -> None:
-    """Import tasks from FILE: todo.txt, CSV, or JSON Lines; - is standard input.
+    """Import tasks from a file. FILE is todo.txt, CSV, or JSON Lines; - is standard input.
 
     First all of it is read and checked. When it is interrupted, the same command goes on where
     it was: nothing is there twice, and nothing is missing.
@@ -91,9 +95,9 @@ def import_file(
         return
     if journal.finished:
         journal.begin_again()
-    importing = _Import(desk, journal, list_name)
-    importing.check(file, found)
-    importing.run(file, found)
+    importing = _Import(desk, journal, file, list_name)
+    importing.check(found)
+    importing.run(found)
     _conclude(desk, file, len(found), len(found))
 
 
@@ -105,60 +109,75 @@ def _journal(desk: Desk, kind: Format, list_name: str | None, content: bytes) ->
     """How far this import came, if it was begun before."""
     root = desk.client.root()
     who = root.links["user"].href if "user" in root.links else desk.account.identity
-    return Journal.open(root.uri, who, kind.name, list_name or "", sha256(content).hexdigest())
+    return Journal.open(content, root.uri, who, kind.name, list_name or "")
 
 
 def _conclude(desk: Desk, file: Path, imported: int, total: int) -> None:
     if desk.screen.as_json:
         desk.screen.json({"imported": imported, "total": total})
     elif imported:
-        desk.screen.say(f"Imported {_tasks(imported)} from {file}.")
+        desk.screen.say(f"Imported {counted(imported, 'task')} from {file}.")
 
 
 class _Import:
     """An import on its way."""
 
-    def __init__(self, desk: Desk, journal: Journal, list_name: str | None) -> None:
+    def __init__(self, desk: Desk, journal: Journal, file: Path, list_name: str | None) -> None:
         self._desk = desk
         self._journal = journal
+        self._file = file
         self._list_name = list_name
         self._places: dict[str | None, Resource] = {}
 
-    def check(self, file: Path, found: list[Entry]) -> None:
+    def check(self, found: list[Entry]) -> None:
         """See whether the server will take them, before anything is sent.
 
         :raises Failure: naming the lines that it would not take.
         """
         if not found:
             return
+        refuse(self._file, list(self._about_lists(found)))
         form = self._form(found)
         complaints = [
             Complaint(each.line, f"{error.name} {error.detail}")
             for each in found
             for error in form.errors(each.members)
         ]
-        refuse(file, complaints)
+        refuse(self._file, complaints)
+
+    def _about_lists(self, found: list[Entry]) -> Iterator[Complaint]:
+        """What is wrong with the titles of lists that would have to be made."""
+        there = {name for each in self._desk.lists for name in (each.title, each.uri)}
+        if self._list_name:
+            return
+        wanted = [each for each in found if each.list_title and each.list_title not in there]
+        if wanted:
+            title = _creating(self._desk.client.follow("lists")).fields["title"]
+            for each in wanted:
+                for said in title.objections(each.list_title):
+                    yield Complaint(each.line, f"list {said}")
 
     def _form(self, found: list[Entry]) -> Form:
         """What the server takes: the same on all lists, so none has to be made for asking."""
         if self._desk.lists:
-            return self._desk.lists[0].follow("tasks").forms()["create"]
-        return self._place(self._title(found[0])).forms()["create"]
+            return _creating(self._desk.lists[0].follow("tasks"))
+        return _creating(self._place(self._title(found[0])))
 
-    def run(self, file: Path, found: list[Entry]) -> None:
+    def run(self, found: list[Entry]) -> None:
         """Send what has not arrived yet.
 
         :raises Failure: naming the lines of a batch that the server does not take.
         """
         batches = list(_batches(found, self._title))
+        self._journal.take_over([batch.digest for batch in batches])
         arrived = sum(len(batch.entries) for batch in batches[: self._journal.done])
         if arrived:
-            self._desk.screen.note(f"Going on after {arrived:,} of {_tasks(len(found))}.")
+            self._desk.screen.note(f"Going on after {arrived:,} of {counted(len(found), 'task')}.")
         with _progress(self._desk, "Importing", len(found)) as progress:
             progress(arrived)
             try:
                 for batch in batches[self._journal.done :]:
-                    self._send(file, batch)
+                    self._send(batch)
                     arrived += len(batch.entries)
                     progress(arrived)
             except (ClientError, Failure, KeyboardInterrupt, OSError):
@@ -169,7 +188,7 @@ class _Import:
     def _title(self, entry: Entry) -> str | None:
         return self._list_name or entry.list_title
 
-    def _send(self, file: Path, batch: Batch) -> None:
+    def _send(self, batch: Batch) -> None:
         place = self._place(batch.list_title)
         journal = self._journal
         first = batch.entries[0].members["title"]
@@ -179,8 +198,9 @@ class _Import:
             try:
                 place.create_many([each.members for each in batch.entries], how=how)
             except FieldErrors as error:
-                raise _by_line(file, batch, error) from error
-        journal.arrived()
+                journal.refused()
+                raise _by_line(self._file, batch, error) from error
+        journal.arrive(batch.digest)
 
     def _place(self, title: str | None) -> Resource:
         """The tasks of the list with this title, which is made when it is not there."""
@@ -197,13 +217,29 @@ class _Import:
         return self._desk.make_list(title, self._journal.list_key(title))
 
     def _tell_how_far(self, arrived: int, total: int) -> None:
-        if arrived or self._journal.sending:
-            self._desk.screen.note(
-                f"{arrived:,} of {_tasks(total)} are imported. Run the same command again to go "
-                "on from there: nothing will be there twice."
-            )
-        else:
+        if not (arrived or self._journal.sending):
             self._desk.screen.note("Nothing was imported.")
+            return
+        sure = "for sure, and perhaps some more" if self._journal.sending else "and no more"
+        self._desk.screen.note(
+            f"{arrived:,} of {counted(total, 'task')} are imported {sure}. Run the same command "
+            "again to go on from there: nothing will be there twice."
+        )
+
+
+def _creating(place: Resource) -> Form:
+    """The form that creates something in a place.
+
+    :raises Failure: when it is not for whoever asks.
+    """
+    forms = place.forms()
+    if "create" not in forms:
+        raise Failure(
+            f"You may not add anything to {place.uri}.",
+            NOT_ALLOWED,
+            "Use a token that may, or sign in: hyper login",
+        )
+    return forms["create"]
 
 
 def _is_there(place: Resource, title: str, since: datetime) -> bool:
@@ -220,14 +256,18 @@ def _batches(found: list[Entry], title_of: Any) -> Iterator[Batch]:
     for title, tasks in by_list.items():
         batch: list[Entry] = []
         size = 0
+        start = sha256((title or "").encode())
+        digest = start.copy()
         for each in tasks:
-            weight = len(json.dumps(each.members, ensure_ascii=False).encode()) + 2
+            content = json.dumps(each.members, ensure_ascii=False).encode()
+            weight = len(content) + 2
             if batch and (len(batch) == _MOST_TASKS or size + weight > _MOST_BYTES):
-                yield Batch(title, batch)
-                batch, size = [], 0
+                yield Batch(title, batch, digest.hexdigest())
+                batch, size, digest = [], 0, start.copy()
             batch.append(each)
             size += weight
-        yield Batch(title, batch)
+            digest.update(content)
+        yield Batch(title, batch, digest.hexdigest())
 
 
 def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
@@ -240,7 +280,7 @@ def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
         lines.append(f"{file}:{batch.entries[int(number)].line}: {name} {each.detail}")
     if not lines:
         raise error
-    return Failure(lines[0], INVALID, "\n".join(lines[1:]))
+    return Failure(lines[0], INVALID, "\n".join([*lines[1:], "Repair it first."]))
 
 
 # -- export
@@ -254,14 +294,14 @@ def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
 def export_file(
     desk: Desk, file: Path, list_name: str | None, format_name: str | None, open_only: bool
 ) -> None:
-    """Export tasks to FILE: todo.txt, CSV, or JSON Lines; - is standard output.
+    """Export tasks to a file. FILE is todo.txt, CSV, or JSON Lines; - is standard output.
 
     FILE is replaced when all is written, and stays as it was when something goes wrong.
     """
     kind = format_of(file, format_name)
     on = None if list_name is None else desk.list_named(list_name)
-    counted = desk.lists if on is None else [on]
-    total = sum(each.open_count + (0 if open_only else each.done_count) for each in counted)
+    concerned = desk.lists if on is None else [on]
+    total = sum(each.open_count + (0 if open_only else each.done_count) for each in concerned)
     asked = {"limit": _PAGE, **({"done": False} if open_only else {})}
     number = 0
     with _progress(desk, "Exporting", total) as progress, _written(file) as output:
@@ -274,7 +314,7 @@ def export_file(
     if desk.screen.as_json and file != _STANDARD:
         desk.screen.json({"exported": number})
     else:
-        desk.screen.note(f"Exported {_tasks(number)} to {file}.")
+        desk.screen.note(f"Exported {counted(number, 'task')} to {file}.")
 
 
 def _members(tasks: Resource, titles: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
@@ -289,6 +329,8 @@ def _written(file: Path) -> Iterator[IO[str]]:
     :raises Failure: when it cannot be written.
     """
     if file == _STANDARD:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="")  # as in a file
         yield sys.stdout
         return
     file = file.resolve()
@@ -349,7 +391,3 @@ def _progress(desk: Desk, what: str, total: int) -> Iterator[Any]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
-
-
-def _tasks(number: int) -> str:
-    return "1 task" if number == 1 else f"{number:,} tasks"

@@ -26,7 +26,7 @@ _SAID = 5
 @list_option("Tasks on this list alone.")
 @click.option("--tag", "-t", "tags", multiple=True, help="With this tag; again: with all of them.")
 def watch(desk: Desk, list_name: str | None, tags: tuple[str, ...]) -> None:
-    """Show open tasks, and keep them up to date until you press Ctrl-C.
+    """Show open tasks, live. Ctrl-C ends it.
 
     Where nobody looks at a terminal, a line for each change from now on, of all tasks and lists.
     """

@@ -4,13 +4,18 @@ import json
 import re
 import stat
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import pytest
 
 from hyperapi.command.failures import (
     CONFLICT,
+    FAILED,
+    FILE,
     INVALID,
     MEANINGS,
     NOT_ALLOWED,
@@ -18,7 +23,8 @@ from hyperapi.command.failures import (
     UNREACHABLE,
     USAGE,
 )
-from hyperapi.command.group import complete_list
+from hyperapi.command.group import SECTIONS, complete_list
+from hyperapi.command.group import hyper as root
 from hyperapi.testing import MakeUser, Sandbox
 from tests.command.conftest import Hyper
 from tests.conftest import PASSWORD
@@ -301,14 +307,24 @@ def test_narrow_terminals_leave_out_what_matters_less(
 ) -> None:
     hyper("lists", "add", "Home")
     hyper("lists", "add", "Work")
-    hyper("add", "Buy milk", "-l", "Work", "-t", "shop")
+    hyper("add", "Buy milk", "-l", "Work")
+    assert told(hyper("ls").out).splitlines()[0] == "# Task Due List"  # nothing has a tag
+    long = "Write a report to everybody who asked for one in the last twelve months"
+    hyper(
+        "add", long, "-l", "Work", "-t", "office", "-t", "a very long one", "-d", "2030-01-31 9am"
+    )
     for columns, headings in (
-        (100, "# Task Due Tags List"),
+        (120, "# Task Due Tags List"),
+        (80, "# Task Due Tags List"),
         (70, "# Task Due Tags"),
+        (60, "# Task Due"),
         (40, "# Task Due"),
     ):
         monkeypatch.setenv("COLUMNS", str(columns))
-        assert told(hyper("ls").out).splitlines()[0] == headings
+        shown = told(hyper("ls").out)
+        assert shown.splitlines()[0] == headings
+        assert "9:00" in shown
+        assert len(shown.splitlines()) <= (8 if columns > 40 else 9)
 
 
 def test_only_some_are_shown_and_that_is_said(hyper: Hyper, terminal: None, home: Path) -> None:
@@ -320,6 +336,15 @@ def test_only_some_are_shown_and_that_is_said(hyper: Hyper, terminal: None, home
     assert len(hyper("ls", "-n", "500").out.splitlines()) == 151
     said = hyper("done", "thing 1")
     assert "60 tasks" in told(said.err) or "Thing 1" in told(said.out)
+
+
+def test_the_uri_of_a_task_can_be_copied(
+    hyper: Hyper, terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hyper("add", "Milk")
+    monkeypatch.setenv("COLUMNS", "40")
+    (line,) = [line for line in told(hyper("show", "milk").out).splitlines() if "http" in line]
+    assert hyper("show", line.strip()).status == 0
 
 
 def test_no_color_means_none(hyper: Hyper, terminal: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,10 +386,26 @@ def test_a_token_for_a_script(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> 
     assert hyper("ls").err.startswith("hyper: The token was revoked.\n")
     monkeypatch.delenv("HYPERAPI_TOKEN")
     assert hyper("tokens", "create", "x", "-e", "soon").status == INVALID
+    assert "--scope takes tasks:read" in hyper("tokens", "create", "x", "-s", "tasks").err
+    refused = hyper("tokens", "create", "x", "-e", "60d")
+    assert (refused.status, "or say --lasting" in refused.err) == (INVALID, True)
     listed = json.loads(hyper("tokens", "create", "one", "-l", "Inbox", "--json").out)
     assert listed["list_uri"].startswith("http")
     hyper("tokens", "revoke", "--others", "-y")
     assert len(hyper("tokens").lines) == 1
+
+
+def test_a_token_that_outlives_the_session(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> None:
+    hyper("add", "Milk")
+    lasting = ("tokens", "create", "nightly", "-s", "tasks:read", "-e", "1y", "--lasting")
+    token = hyper(*lasting, "--password-stdin", said=PASSWORD).out.strip()
+    assert hyper(*lasting, "-l", "Inbox").status == USAGE
+    assert [line[:2] for line in hyper("tokens").lines][-1] == ["nightly", "tasks:read"]
+    root = json.loads(hyper("whoami", "--json").out)["root"]
+    hyper("logout")
+    monkeypatch.setenv("HYPERAPI_URL", root)
+    monkeypatch.setenv("HYPERAPI_TOKEN", token)
+    assert [line[1] for line in hyper("ls").lines] == ["Milk"]
 
 
 def test_following_relations_by_hand(hyper: Hyper) -> None:
@@ -435,6 +476,110 @@ def test_somebody_else_was_quicker(
     assert said.status == CONFLICT
     assert "Somebody changed it since you saw it." in said.err
     assert "It is now: 'Oat milk'." in said.err
+
+
+def test_titles_are_said_as_they_are(hyper: Hyper) -> None:
+    assert (
+        hyper("add", "Zoë 👩\u200d👧 and \u202emore").out
+        == "Added 'Zoë 👩\u200d👧 and �more' to Inbox.\n"
+    )
+    assert hyper("add", "it's").out == 'Added "it\'s" to Inbox.\n'
+
+
+def test_bytes_that_are_no_text_are_named(hyper: Hyper) -> None:
+    said = hyper("add", "caf\udce9", "-l", "Inbox")
+    assert said.status == NOT_FOUND
+    hyper("add", "Milk")
+    for command in (
+        ("add", "caf\udce9"),
+        ("ls", "-q", "\udcff"),
+        ("edit", "milk", "--title", "\udcff"),
+    ):
+        said = hyper(*command)
+        assert (said.status, "must be Unicode, and is not" in said.err) == (INVALID, True), command
+
+
+def test_the_last_day_of_all_is_shown_everywhere(
+    hyper: Hyper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hyper("add", "Milk", "-d", "9999-12-31T23:59:59Z")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert hyper("show", "milk").status == 0
+        assert "9999-12-31T23:59:59Z" in hyper("ls").out
+        assert hyper("add", "x", "-d", "9999-12-31T23:59:59-23:59").status == INVALID
+        assert hyper("export", "-", "-f", "todotxt").out == "Milk due:9999-12-31\n"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_whoever_says_no_is_obeyed(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> None:
+    hyper("add", "Milk")
+    monkeypatch.setattr("hyperapi.command.listing.click.confirm", lambda *_, **__: False)
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("hyperapi.command.listing.sys", terminal)
+    said = hyper("rm", "milk")
+    assert (said.status, said.err) == (FAILED, "hyper: Nothing was done.\n")
+    assert [line[1] for line in hyper("ls").lines] == ["Milk"]
+
+
+def test_what_is_not_understood_is_said_like_everything_else(hyper: Hyper) -> None:
+    assert hyper("add", "x", "-p", "urgent").err == (
+        "hyper: Invalid value for '--priority' / '-p': 'urgent' is not one of 'none', 'low', "
+        "'medium', 'high'.\n       See: hyper add --help\n"
+    )
+    assert hyper("frobnicate").err.startswith("hyper: No such command 'frobnicate'.")
+    assert hyper().status == USAGE
+
+
+def test_the_help_names_every_command_whole() -> None:
+    told = [line for line in hyper_help().splitlines() if line.startswith("  ")]
+    assert not [line for line in told if line.endswith("...")]
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(root.commands)
+
+
+def hyper_help() -> str:
+    """What ``hyper --help`` says."""
+    return root.get_help(click.Context(root, info_name="hyper", terminal_width=80))
+
+
+def test_numbers_that_cannot_be_kept_are_no_reason_to_show_nothing(
+    hyper: Hyper, home: Path, terminal: None
+) -> None:
+    hyper("add", "Milk")
+    (home / "config" / "hyperapi" / "rows.json").mkdir()
+    said = hyper("ls")
+    assert (said.status, "Milk" in said.out) == (0, True)
+    assert "The numbers will stand for nothing: " in told(said.err)
+    assert "rows.json: Is a directory" in told(said.err).replace("\n", " ")
+
+
+def test_whoever_cannot_keep_tokens_is_not_signed_in(
+    stranger: Hyper, hyperapi: Sandbox, home: Path
+) -> None:
+    ann = hyperapi.user("ann", PASSWORD)
+    (home / "config" / "hyperapi" / "credentials.json").mkdir(parents=True)
+    said = stranger("login", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
+    assert said.status == FILE
+    assert said.err.startswith("hyper: Nobody is signed in.\n")
+    assert "credentials.json: Is a directory" in said.err
+    assert len(list(ann.follow("tokens").items())) == 1  # no session is left that nobody can use
+
+
+def test_a_token_in_the_environment_is_what_has_to_be_changed(
+    hyper: Hyper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for token in ("nonsense", "caf\xe9", "two words"):
+        monkeypatch.setenv("HYPERAPI_TOKEN", token)
+        said = hyper("ls")
+        assert said.status == NOT_ALLOWED
+        assert "It is the one in HYPERAPI_TOKEN: set another, or unset it" in said.err
+    monkeypatch.delenv("HYPERAPI_TOKEN")
+    made = hyper("tokens", "create", "cron").out
+    monkeypatch.setenv("HYPERAPI_TOKEN", made)  # with its line end, as from a file
+    assert hyper("ls").status == 0
 
 
 def test_every_exit_status_has_a_meaning(hyper: Hyper) -> None:

@@ -140,7 +140,8 @@ def test_an_interrupted_import_goes_on_where_it_was(
     at_batch(3, happening)
     said = hyper("import", many, "-l", "Todo")
     assert said.status == INTERRUPTED
-    assert "2,000 of 3,500 tasks are imported. Run the same command again" in said.err
+    assert "2,000 of 3,500 tasks are imported" in said.err
+    assert "Run the same command again to go on from there: nothing will be there" in told(said)
     said = hyper("import", many, "-l", "Todo")
     assert said.status == 0
     assert "Going on after 2,000 of 3,500 tasks." in said.err
@@ -185,8 +186,8 @@ def test_a_token_revoked_midway(hyper: Hyper, hyperapi: Sandbox, many: Path, at_
     assert said.status == NOT_ALLOWED
     assert said.err.splitlines() == [
         "Made the list 'Todo'.",
-        "2,000 of 3,500 tasks are imported. Run the same command again to go on from there: "
-        "nothing will be there twice.",
+        "2,000 of 3,500 tasks are imported for sure, and perhaps some more. Run the same command "
+        "again to go on from there: nothing will be there twice.",
         "hyper: The token was revoked.",
         "       Sign in again: hyper login",
     ]
@@ -208,7 +209,7 @@ def test_a_server_that_goes_away_midway(stranger: Hyper, many: Path, at_batch: A
         at_batch(3, gone)
         said = stranger("import", many, "-l", "Todo")
     assert said.status == UNREACHABLE
-    assert "2,000 of 3,500 tasks are imported." in said.err
+    assert "2,000 of 3,500 tasks are imported for sure" in said.err
     assert "does not answer" in said.err
     assert "is the server running?" in said.err
 
@@ -252,12 +253,66 @@ def test_what_only_the_server_finds_is_named_by_its_line_too(hyper: Hyper, home:
     said = hyper("import", "tasks.jsonl")
     assert said.status == INVALID
     assert "tasks.jsonl:1201: tags" in said.err
-    assert "1,000 of 1,500 tasks are imported" in said.err
+    assert "1,000 of 1,500 tasks are imported and no more. Run the same" in said.err
+    assert said.err.endswith("\n       Repair it first.\n")
+    rows[1200]["tags"] = []
+    (home / "tasks.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = hyper("import", "tasks.jsonl")
+    assert (said.status, "Going on after 1,000 of 1,500 tasks." in said.err) == (0, True)
+    assert hyper("lists").lines == [["Todo", "1500", "0"]]
+    assert "was imported before" in hyper("import", "tasks.jsonl").err
+    assert hyper("import", "tasks.jsonl", "--again").status == 0
+    assert hyper("lists").lines == [["Todo", "3000", "0"]]
+
+
+def test_another_file_that_begins_alike_begins_anew(
+    hyper: Hyper, many: Path, at_batch: Any, home: Path
+) -> None:
+    hyper("import", many, "-l", "Todo")
+    other = home / "other.txt"
+    other.write_text(many.read_text() + "one more\n")
+    hyper("import", other, "-l", "Todo")  # the first one was whole: this is wanted
+    assert hyper("lists").lines == [["Todo", "7001", "0"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"title": "half \\ud83e"}', "title must be Unicode, and is not"),
+        ('{"title": "nul \\u0000"}', "title must not contain NUL"),
+        ('{"title": "x", "due_at": "9999-12-31T23:59:59-23:59"}', "due_at takes today"),
+        ('{"title": "x", "list": "\\u0000"}', "list must not contain NUL"),
+        (f'{{"title": "x", "list": "{"x" * 201}"}}', "list must have at most 200 characters"),
+    ],
+)
+def test_what_nobody_can_take_is_found_first(
+    hyper: Hyper, home: Path, line: str, said: str
+) -> None:
+    (home / "tasks.jsonl").write_text(
+        '{"title": "x", "due_at": "2030-01-31", "list": "A"}\n' + line
+    )
+    refused = hyper("import", "tasks.jsonl")
+    assert refused.status == INVALID
+    assert f"hyper: tasks.jsonl:2: {said}" in refused.err
+    assert refused.err.endswith("\n       Nothing was imported. Repair it first.\n")
+    assert hyper("ls").out == ""
+
+
+def test_a_token_that_may_not_add_imports_nothing(
+    hyper: Hyper, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hyper("lists", "add", "Todo")
+    monkeypatch.setenv("HYPERAPI_TOKEN", hyper("tokens", "create", "x", "-s", "tasks:read").out)
+    (many.parent / "tasks.jsonl").write_text('{"title": "x", "list": "New"}')
+    for arguments in ((many,), (many, "-l", "New"), ("tasks.jsonl",)):
+        said = hyper("import", *arguments)
+        assert said.status == NOT_ALLOWED, arguments
+        assert len(said.err.splitlines()) <= 2
 
 
 def test_a_file_that_is_not_there(hyper: Hyper, home: Path) -> None:
     said = hyper("import", "nowhere.txt")
-    assert (said.status, said.err) == (FILE, "hyper: nowhere.txt: No such file or directory\n")
+    assert (said.status, said.err) == (FILE, "hyper: nowhere.txt: No such file or directory.\n")
     assert hyper("import", home, "-f", "csv").status == FILE
     said = hyper("export", "nowhere/tasks.csv")
     assert said.status == FILE
@@ -336,6 +391,24 @@ def test_a_pipe_that_is_closed_early_is_no_failure(hyper: Hyper, many: Path) -> 
     done = process("bash", "-c", script)
     assert done.stdout.splitlines()[-1] == "0"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("suffix", ["txt", "csv", "jsonl"])
+def test_an_export_for_which_there_is_no_room(
+    hyper: Hyper, many: Path, home: Path, suffix: str
+) -> None:
+    hyper("import", many, "-l", "Todo")
+    file = home / f"out.{suffix}"
+    script = f"ulimit -f 16; exec {sys.executable} -m hyperapi.command export {file}"
+    for old in (None, "precious"):
+        if old:
+            file.write_text(old)
+        done = process("sh", "-c", script)
+        assert done.returncode == FILE
+        assert f"{file} cannot be written: File too large." in " ".join(done.stderr.split())
+        assert ("is as it was before" if old else "is no such file now") in done.stderr
+        assert [each.name for each in home.glob("*out*")] == [file.name] * bool(old)
+    assert file.read_text() == "precious"
 
 
 def test_what_is_not_installed_is_named() -> None:
