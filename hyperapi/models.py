@@ -5,6 +5,7 @@ owned tables. A row of somebody else's cannot be reached by its key alone, and a
 spreads rows over machines can keep one user's rows together.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -103,17 +104,33 @@ class Instant(TypeDecorator[Any]):
         return datetime.fromisoformat(value)
 
 
-class as_shown(GenericFunction[str]):  # noqa: N801 - a function of SQL
-    """An instant as representations show it, written by the database: RFC 3339 in UTC, without
-    a fraction when it is zero."""
+class _Shown(TypeDecorator[str]):
+    """What is left to do with what :class:`as_shown` reads."""
 
-    type = String()
+    impl = String
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:  # noqa: ARG002
+        return _without_zero_fraction if dialect.name == "sqlite" else None
+
+
+def _without_zero_fraction(text: str | None) -> str | None:
+    return text and text.replace(".000000Z", "Z")
+
+
+class as_shown(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """An instant as representations show it: RFC 3339 in UTC, without a fraction when it is zero.
+
+    It never becomes a datetime: PostgreSQL writes the text, and SQLite has it already.
+    """
+
+    type = _Shown()
     inherit_cache = True
 
 
 @compiles(as_shown, "sqlite")
 def _as_shown_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"replace({compiler.process(element.clauses, **kw)}, '.000000Z', 'Z')"
+    return compiler.process(element.clauses, **kw)
 
 
 @compiles(as_shown, "postgresql")

@@ -11,7 +11,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -107,6 +107,7 @@ class Tokens:
         )
 
 
+@cache
 def fingerprint(key: str) -> str:
     """What a key is called where it must not be shown: the beginning of its SHA-256."""
     return hashlib.sha256(b"hyperapi.fingerprint." + key.encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """``application/json``: members, with every link as a member ``NAME_uri`` beside them."""
 
+from functools import cache
 from typing import Any
 
 from hyperapi.hypermedia.kind import Kind, Refer, Schema
@@ -25,6 +26,7 @@ def shape(resource: Resource) -> dict[str, Any]:
     return document
 
 
+@cache
 def member(relation: str) -> str:
     """The name of the member that holds a link: ``service-desc`` is ``service_desc_uri``."""
     return relation.replace("-", "_") + "_uri"

@@ -6,9 +6,9 @@ last page costs what the first does, and rows that come or go meanwhile move not
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -51,8 +51,7 @@ class Page:
     total: int | None
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """All that decides the text of a page's statement; the rest are parameters."""
 
     bound: bool
@@ -118,6 +117,7 @@ class Listing:
         self.always = where
         self.parameters = tuple(parameter.name for parameter in self.documented())
         self._statement = lru_cache(maxsize=512)(self._build)
+        self._standing = lru_cache(maxsize=512)(self._find_standing)
         self._count = lru_cache(maxsize=256)(self._build_count)
 
     def documented(self) -> list[Parameter]:
@@ -187,13 +187,8 @@ class Listing:
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
-        selected = self.asked(query, reach, fixed)
-        asked = replace(
-            selected,
-            sort=sort,
-            backward=backward,
-            nulls=tuple(value is None for value in values) if values else None,
-        )
+        nulls = tuple(value is None for value in values) if values else None
+        asked = self.asked(query, reach, fixed, sort, backward, nulls)
         conditions = values_of(query, reach, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
@@ -204,12 +199,15 @@ class Listing:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(selected).rows(conditions)[0][0]
-        return self._linked(query, rows, start, more, total, cursors, bound_to)
+            total = self._count(self.asked(query, reach, fixed)).rows(conditions)[0][0]
+        standing = self._standing(sort)
+        return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
 
-    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any]) -> Asked:
-        """All of a query that decides which rows it selects, by the text of its conditions."""
-        return Asked(reach.bound, tuple(sorted(fixed)), tuple(name for name, _ in query.filters))
+    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any], *order: Any) -> Asked:
+        """All of a query that decides which rows it selects, by the text of its conditions; with
+        what decides their order."""
+        filters = tuple(name for name, _ in query.filters)
+        return Asked(reach.bound, tuple(sorted(fixed)), filters, *order)
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
         if not query.cursor:
@@ -226,6 +224,7 @@ class Listing:
         start: Place | None,
         more: bool,
         total: int | None,
+        standing: Sequence[int],
         cursors: Cursors,
         bound_to: str,
     ) -> Page:
@@ -233,7 +232,7 @@ class Listing:
             return query.at(cursors.write(place, bound_to))
 
         def beside(towards: Towards, row: AnyRow) -> str:
-            return link(Place(towards, tuple(row[len(self.columns) :])))
+            return link(Place(towards, tuple(row[place] for place in standing)))
 
         first = query.at("")
         last = link(Place(Towards.LAST))
@@ -249,7 +248,7 @@ class Listing:
 
     # -- building statements
 
-    def _terms(self, sort: Sequence[str]) -> list[_Term]:
+    def _terms(self, sort: Sequence[str]) -> tuple[_Term, ...]:
         terms = [
             _Term(
                 self.sorts[name.lstrip("-")].column,
@@ -258,7 +257,19 @@ class Listing:
             )
             for name in sort
         ]
-        return [*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False)]
+        return (*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False))
+
+    def _beside(self, terms: Sequence[_Term]) -> list[_Term]:
+        """The terms of an order that no column of a page shows, and that are read beside them."""
+        shown = {column.key for column in self.columns}
+        return [term for term in terms if term.column.key not in shown]
+
+    def _find_standing(self, sort: Sequence[str]) -> list[int]:
+        """Where the values of an order's terms are in a row."""
+        terms = self._terms(sort)
+        beside = (term.column for term in self._beside(terms))
+        places = {column.key: place for place, column in enumerate([*self.columns, *beside])}
+        return [places[term.column.key] for term in terms]
 
     def where(self, asked: Asked) -> list[ColumnElement[bool]]:
         """The conditions that select rows; :func:`values_of` has their values."""
@@ -273,7 +284,7 @@ class Listing:
     def _build(self, asked: Asked) -> Statement:
         terms = self._terms(asked.sort)
         statement = (
-            select(*self.columns, *(as_text(term.column).label(None) for term in terms))  # type: ignore[arg-type]
+            select(*self.columns, *(as_text(term.column) for term in self._beside(terms)))  # type: ignore[arg-type]
             .where(*self.where(asked))
             .order_by(*(part for term in terms for part in term.order(asked.backward)))
             .limit(bindparam("limit"))

@@ -1,6 +1,7 @@
 """What every collection's page looks like, whatever its items are."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -98,6 +99,7 @@ def counted(uri: str, number: int) -> Reply:
     return Reply(Resource(uri, {"count": number}), etag="")
 
 
+@cache
 def search_template(listing: Listing) -> str:
     """All that a collection may be asked, as the tail of a URI template (RFC 6570)."""
     names = [

@@ -168,7 +168,7 @@ def _show(operation: Operation, view: View, media_type: str) -> Response:
     found = view()
     if isinstance(found, Response):
         return found
-    reply = replace(_reply(found), etag=tag)
+    reply = Reply(found, etag=tag) if isinstance(found, Resource) else _reply(found)
     response = _respond(operation, reply, media_type)
     tag = response.headers.get("ETag", "")
     if known and seen_already(known, tag):

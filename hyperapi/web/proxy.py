@@ -1,6 +1,7 @@
 """Under which scheme, host and prefix the service is known: before Flask sees the request."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from werkzeug.sansio.utils import get_host, host_is_trusted
 
 from hyperapi.settings import Settings
 from hyperapi.web.problems import UntrustedHost
+from hyperapi.web.uris import based_on
 
 _UNTRUSTED = "hyperapi.untrusted_host"
 
@@ -27,16 +29,20 @@ class Front:
         public = urlsplit(settings.public_url)
         self._scheme, self._host, self._prefix = public.scheme, public.netloc, public.path
         self._app = app
+        self._may_be = lru_cache(maxsize=1024)(self._is_good)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         host = (environ.get("HTTP_HOST") or _server(environ)).lower()
-        if not _routable(host) or not host_is_trusted(host, self._trusted):
+        if not self._may_be(host):
             environ[_UNTRUSTED] = True
             host = self._trusted[0].lstrip(".") if self._trusted else "localhost"
         environ["HTTP_HOST"] = host
         if self._host:
             self._publish(environ)
-        return self._app(environ, start_response)  # type: ignore[no-any-return]
+        return based_on(_base(environ), lambda: self._app(environ, start_response))
+
+    def _is_good(self, host: str) -> bool:
+        return _routable(host) and host_is_trusted(host, self._trusted)
 
     def _publish(self, environ: dict[str, Any]) -> None:
         environ["wsgi.url_scheme"] = self._scheme
@@ -45,6 +51,19 @@ class Front:
         path = environ["PATH_INFO"]
         if self._prefix and path.startswith(self._prefix + "/"):  # a proxy that passes it on
             environ["PATH_INFO"] = path.removeprefix(self._prefix)
+
+
+def _base(environ: dict[str, Any]) -> tuple[str, str, str]:
+    """Scheme, host and prefix, as Werkzeug reads them."""
+    scheme: str = environ["wsgi.url_scheme"]
+    prefix: str = environ.get("SCRIPT_NAME") or ""
+    return scheme, _without_port(scheme, environ["HTTP_HOST"]), prefix.rstrip("/")
+
+
+@lru_cache(maxsize=1024)
+def _without_port(scheme: str, host: str) -> str:
+    """A host without the port that its scheme has anyway."""
+    return get_host(scheme, host)
 
 
 def _server(environ: dict[str, Any]) -> str:

@@ -6,12 +6,16 @@ The number of templates kept is bounded, since without trusted hosts a client ch
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from contextvars import ContextVar
+from functools import lru_cache, partial
+from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from flask import g, request, url_for
+from flask import request, url_for
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
+
+Result = TypeVar("Result")
 
 _HOLE = "00000000-0000-0000-0000-000000000000"
 
@@ -19,7 +23,7 @@ _HOLE = "00000000-0000-0000-0000-000000000000"
 def uri(endpoint: str, key: str | None = None) -> str:
     """The absolute URI of a resource: of the one named by ``key``, where the rule holds a key."""
     before, after = _template(base(), endpoint, key is not None)
-    return before if key is None else f"{before}{quote(key, safe='')}{after}"
+    return before if key is None else before + _quoted(key) + after
 
 
 def uri_of(endpoint: str) -> Callable[[str], str]:
@@ -36,10 +40,16 @@ def uri_template(endpoint: str, variable: str = "uuid") -> str:
 
 def base() -> tuple[str, str, str]:
     """Scheme, host and prefix that this request's URIs have."""
-    found: tuple[str, str, str] | None = g.get("base")
-    if found is None:
-        found = g.base = (request.scheme, request.host, request.root_path)
-    return found
+    return _base.get() or (request.scheme, request.host, request.root_path)
+
+
+def based_on(base: tuple[str, str, str], work: Callable[[], Result]) -> Result:
+    """Do ``work``, whose URIs begin so: what the request would tell is not looked up each time."""
+    token = _base.set(base)
+    try:
+        return work()
+    finally:
+        _base.reset(token)
 
 
 def named_by(text: str, endpoint: str) -> str | None:
@@ -62,6 +72,10 @@ def named_by(text: str, endpoint: str) -> str | None:
     except HTTPException:
         return None
     return str(keys["key"]) if found == endpoint else None
+
+
+_base: ContextVar[tuple[str, str, str] | None] = ContextVar("base", default=None)
+_quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
 
 
 @lru_cache(maxsize=1024)
