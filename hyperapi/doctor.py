@@ -30,7 +30,7 @@ from hyperapi.schema import EXPECTED, unfit
 from hyperapi.serving import workers
 from hyperapi.settings import Settings
 from hyperapi.web.cors import EXPOSED
-from hyperapi.web.counts import counts_of
+from hyperapi.web.counts import in_redis
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
@@ -195,7 +195,7 @@ def of_counts(settings: Settings) -> Iterator[Finding]:
     """Whether nodes can count together, where they are to."""
     if not settings.rate_limit_storage:
         return
-    if counts_of(settings).check():
+    if in_redis(settings.rate_limit_storage).check():
         yield good("Redis answers")
     else:
         yield bad("Redis does not answer: each process counts for itself")

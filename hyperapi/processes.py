@@ -58,8 +58,8 @@ def draining() -> bool:
 def obey_signals(stop: Callable[[int], object]) -> None:
     """Have a thread call ``stop`` with each SIGTERM and SIGINT that this main process gets.
 
-    Processes that it starts from here on hold signals back as well, from their first moment. To be
-    called before there are other threads.
+    What it starts from here on, threads and processes, holds signals back as well, from its first
+    moment. To be called before there are other threads: one of them would be told instead.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
 
@@ -95,3 +95,12 @@ def end_worker(worker: int) -> None:
     """Tell a worker that it is over; it finishes what is under way."""
     with suppress(ProcessLookupError):
         os.kill(worker, _END_WORKER)
+
+
+def runs(process: int) -> bool:
+    """Is there such a process, of this user?"""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -23,9 +23,16 @@ from granian.log import LogLevels
 from hyperapi.app import create_app
 from hyperapi.engines import kind_of
 from hyperapi.housekeeping import keep_house
-from hyperapi.processes import common_folder, drain, end_worker, obey_main_process, obey_signals
+from hyperapi.processes import (
+    common_folder,
+    drain,
+    end_worker,
+    obey_main_process,
+    obey_signals,
+    runs,
+)
 from hyperapi.settings import Settings, SettingsError
-from hyperapi.web.counts import counts_of
+from hyperapi.web.counts import in_redis
 from hyperapi.web.requestlog import write_json_lines
 
 _SECONDS_TO_FINISH = 30
@@ -120,10 +127,14 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
 
         def terminate() -> None:
             worker.interrupt_by_parent = True
-            if worker.is_alive():
+            if is_alive():
                 end_worker(worker.inner.pid)
 
-        worker.terminate = terminate
+        def is_alive() -> bool:
+            # Two threads wait for it, and the one that was not told of its end takes it for alive.
+            return worker.inner.is_alive() and runs(worker.inner.pid)
+
+        worker.terminate, worker.is_alive = terminate, is_alive
         return worker
 
     def signal_handler_interrupt(self, number: int = signal.SIGINT, *_: Any) -> None:
@@ -142,7 +153,8 @@ def _check(settings: Settings) -> None:
     """Refuse here, in one line, what every worker would have to refuse."""
     check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
     kind_of(settings)
-    counts_of(settings)
+    if settings.rate_limit_storage:
+        in_redis(settings.rate_limit_storage)
     if not settings.metrics_port:
         return
     if find_spec("prometheus_client") is None:

@@ -42,12 +42,17 @@ def counts_of(settings: Settings) -> Storage:
     :raises SettingsError: when the driver for Redis is not installed, or the URL is none for it.
     """
     if settings.rate_limit_storage:
-        return _in_redis(settings.rate_limit_storage)
+        wanted = in_redis(settings.rate_limit_storage)
+        return OrElse(wanted, MemoryStorage(wrap_exceptions=True))
     place = folder()
     return MemoryStorage(wrap_exceptions=True) if place is None else SharedTable(place / "counts")
 
 
-def _in_redis(url: str) -> Storage:
+def in_redis(url: str) -> Storage:
+    """Counts in Redis, whether it is there or not.
+
+    :raises SettingsError: as above.
+    """
     if find_spec("redis") is None:
         raise SettingsError(
             "HYPERAPI_RATE_LIMIT_STORAGE names Redis, whose driver is not installed: "
@@ -64,7 +69,7 @@ def _in_redis(url: str) -> Storage:
     except (ValueError, ConfigurationError) as error:
         raise SettingsError(f"HYPERAPI_RATE_LIMIT_STORAGE cannot be used: {error}") from None
     assert isinstance(redis, Storage)
-    return OrElse(redis, MemoryStorage(wrap_exceptions=True))
+    return redis
 
 
 class OrElse(Storage):

@@ -6,7 +6,6 @@ they are declared, never as they were asked for: nobody can make up new ones.
 """
 
 import logging
-import os
 import threading
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.clock import now
 from hyperapi.db import Busy, Statement, database, read
 from hyperapi.models import Session
+from hyperapi.processes import runs
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _REFUSED = (400, 401, 429)
@@ -166,17 +166,9 @@ class _Everyones(MultiProcessCollector):
     def collect(self) -> Any:
         for file in self._place.glob("gauge_live*.db"):
             process = int(file.stem.rpartition("_")[2])
-            if not _runs(process):
+            if not runs(process):
                 mark_process_dead(process, str(self._place))  # type: ignore[no-untyped-call]
         return super().collect()  # type: ignore[no-untyped-call]
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 _LIVE = Statement(
