@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from flask import Flask, current_app
@@ -41,6 +41,8 @@ SNAPSHOT = Place("control-snapshot", "/control/snapshots/<uuid:key>")
 PLACES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these, everything works: keys count from the one, and lives end behind the other."""
 
 # -- what may be sent
 
@@ -188,9 +190,12 @@ def make_person(wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
-    row = create_user(Registration(username=username, password=password))
-    reach = Reach(row.key)
-    session = write(lambda: sessions.begin(reach, Wanted("sandbox", " ".join(SCOPES), None)))
+    with (
+        _snapshots().turn
+    ):  # or a restored snapshot takes the user away before the session is there
+        row = create_user(Registration(username=username, password=password))
+        reach = Reach(row.key)
+        session = write(lambda: sessions.begin(reach, Wanted("sandbox", " ".join(SCOPES), None)))
     members = {"username": row.username, "password": password, **sessions.secrets(reach, session)}
     links = {name: uri(name) for name in ("lists", "tasks", "tokens")}
     return created(Resource(uri("user", row.key), members, links), secret=True)
@@ -210,12 +215,17 @@ def move_clock(changes: ClockChanges) -> Resource:
     sent = changes.sent()
     if len(sent) != 1:
         raise invalid("", f"takes one of {', '.join(ClockChanges.model_fields)}")
-    if "ahead_by" in sent:
-        clock.move(timedelta(seconds=sent["ahead_by"]))
-    elif "forward" in sent:
-        clock.move(clock.ahead_by() + timedelta(seconds=sent["forward"]))
+    (name,) = sent
+    if name == "ahead_by":
+        ahead_by = timedelta(seconds=sent[name])
+    elif name == "forward":
+        ahead_by = clock.ahead_by() + timedelta(seconds=sent[name])
     else:
-        clock.move(clock.ahead_by() + clock.parse_instant(sent["now"]) - clock.now())
+        ahead_by = clock.ahead_by() + clock.parse_instant(sent[name]) - clock.now()
+    machine = clock.now() - clock.ahead_by()
+    if not _EARLIEST - machine <= ahead_by <= _LATEST - machine:
+        raise invalid(f"/{name}", f"must lead to a year from {_EARLIEST.year} to {_LATEST.year}")
+    clock.move(ahead_by)
     return get_clock()
 
 

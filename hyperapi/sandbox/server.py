@@ -55,6 +55,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
     :raises SettingsError: where a database is configured: this is no place for throw-away data.
     :raises SeedError: for a seed that cannot be used.
     """
+    parent = os.getppid()
     refuse_real_database()
     users = seed.read(seed_file, usernames)
     with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(port) as taken:
@@ -66,9 +67,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
             database.engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
         _in_background(lambda: _announce(taken, line))
-        _in_background(
-            lambda: _end_with(os.getppid(), lambda: os.kill(os.getpid(), signal.SIGTERM))
-        )
+        _in_background(lambda: _end_with(parent, _stop))
         Granian(
             "hyperapi.sandbox.server:application",
             factory=True,
@@ -113,10 +112,16 @@ def prepare(folder: Path, port: int) -> Settings:
 
 def application() -> Flask:
     """The application of the worker, which ends with the process that started it."""
+    parent = os.getppid()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    _in_background(lambda: _end_with(os.getppid(), _give_up))
+    _in_background(lambda: _end_with(parent, _give_up))
     return sandbox_app(Settings.read())
+
+
+def _stop() -> None:
+    """End in order."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _give_up() -> None:
@@ -146,21 +151,29 @@ def _port(wanted: int) -> Iterator[int]:
 
 
 def _announce(port: int, line: object) -> None:
-    """Print the line as soon as the server answers."""
+    """Print the line as soon as the server answers; end when nobody is there to read it."""
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        connection = HTTPConnection(HOST, port, timeout=_PATIENCE)
-        try:
-            connection.request("GET", "/health/live")
-            if connection.getresponse().status == 200:
-                print(json.dumps(line), flush=True)
-                return
-        except (OSError, HTTPException):
-            time.sleep(0.02)
-        finally:
-            connection.close()
-    sys.stderr.write("hyperapi: the sandbox does not answer\n")
-    os.kill(os.getpid(), signal.SIGTERM)
+    while not _answers(port):
+        if time.monotonic() > deadline:
+            sys.stderr.write("hyperapi: the sandbox does not answer\n")
+            _stop()
+            return
+        time.sleep(0.02)
+    try:
+        print(json.dumps(line), flush=True)
+    except OSError:  # whoever started this was gone before we could know who that was
+        _stop()
+
+
+def _answers(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _end_with(parent: int, end: Callable[[], None]) -> None:
