@@ -221,7 +221,7 @@ def move_clock(changes: ClockChanges) -> Resource:
     elif name == "forward":
         ahead_by = clock.ahead_by() + timedelta(seconds=sent[name])
     else:
-        ahead_by = clock.ahead_by() + clock.parse_instant(sent[name]) - clock.now()
+        ahead_by = clock.ahead_by() + (clock.parse_instant(sent[name]) - clock.now())
     machine = clock.now() - clock.ahead_by()
     if not _EARLIEST - machine <= ahead_by <= _LATEST - machine:
         raise invalid(f"/{name}", f"must lead to a year from {_EARLIEST.year} to {_LATEST.year}")
