@@ -1,9 +1,11 @@
 """The databases that tests run on: each test that takes one runs on every kind of them.
 
 ``pytest --database sqlite`` (or ``postgresql``, or ``serializable``; repeatable) chooses. A test
-of what only one kind has is marked ``only_on``.
+of what only one kind has is marked ``only_on``. In CI the tests of resources run on a serializable
+PostgreSQL as well, without being asked.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -130,7 +132,7 @@ def add_option(parser: pytest.Parser) -> None:
         "--database",
         action="append",
         choices=KINDS,
-        help="the databases that tests run on (default: sqlite and postgresql)",
+        help="the databases that tests run on (default: sqlite and postgresql, as they come)",
     )
 
 
@@ -140,6 +142,8 @@ def spread(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("database")
     kinds = chosen or [SQLITE, POSTGRESQL]
+    if not chosen and os.environ.get("CI") and "tests.resources." in metafunc.module.__name__:
+        kinds = [*kinds, SERIALIZABLE]
     only = metafunc.definition.get_closest_marker("only_on")
     if only is not None:
         kinds = [kind for kind in kinds if kind in only.args]
