@@ -193,7 +193,8 @@ class Session(Base):
     """A sign-in that can be listed and ended: the row behind every token that names it.
 
     A derived session has a ``parent`` and ends with it. ``generation`` counts refreshes, the last
-    of them at ``refreshed_at``; ``signed_by`` is the fingerprint of the key of its newest tokens.
+    of them at ``refreshed_at``, and those of the last moments at the instants in ``refreshes``, one
+    a line; ``signed_by`` is the fingerprint of the key of its newest tokens.
     """
 
     __tablename__ = "sessions"
@@ -209,6 +210,7 @@ class Session(Base):
     client: Mapped[str] = mapped_column(String(200))
     generation: Mapped[int] = mapped_column(Integer)
     refreshed_at: Mapped[datetime] = mapped_column(Instant)
+    refreshes: Mapped[str] = mapped_column(Text, default="", server_default="")
     signed_by: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(Instant)
     last_used_at: Mapped[datetime] = mapped_column(Instant)

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, request
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
-from hyperapi.access import Reach, add, find, owned, remove, seen
+from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.guard import Asker, access_tokens
 from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
-from hyperapi.clock import now
+from hyperapi.clock import now, write_instant
 from hyperapi.db import AnyRow, Statement, write
 from hyperapi.keys import new_key
 from hyperapi.models import Session, User
@@ -37,8 +37,11 @@ SEEN = seen(
     "created_at",
     "last_used_at",
     "expires_at",
+    "refreshes",
 )
 _LONGEST_CLIENT = 200
+_MOST_REPLAYED = 20
+"""Of so many refreshes in the replay window each can be asked for again."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
         client=(request.user_agent.string if request else "")[:_LONGEST_CLIENT],
         generation=1 if wanted.life is None else 0,
         refreshed_at=moment,
+        refreshes="",
         signed_by=_present_key(),
         created_at=moment,
         last_used_at=moment,
@@ -98,8 +102,8 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
 def refreshed(text: str) -> tuple[Reach, AnyRow]:
     """The session whose refresh token this is, on to its next generation.
 
-    The token that was used last gives the same successor for a short while: two tabs, or one
-    whose reply was lost, are no thieves. Any older one is theft, and ends the session.
+    A token that was used gives the same successor for a short while: two tabs, or one whose
+    reply was lost, are no thieves. After that it is theft, and ends the session.
 
     :raises TokenInvalid: (or a kind of it) when it does not count.
     """
@@ -121,31 +125,47 @@ def _advanced(reach: Reach, claims: Claims) -> AnyRow | None:
     user = find(User, reach, claims.owner, seen(User, "disabled"))
     if user is None or user.disabled:
         raise TokenRevoked
-    moment = now()
-    if row := _step(reach, claims, moment):
-        return row
     row = find(Session, reach, claims.session, SEEN)
     if row is None:
         raise TokenRevoked
-    window = timedelta(seconds=settings().refresh_replay_window)
-    if row.generation == claims.generation + 1 and moment - _instant(row.refreshed_at) < window:
-        return row
+    moment = now()
+    recent = _recent(row, moment)
+    if row.generation == claims.generation:
+        return _step(reach, row, moment, recent)
+    ago = row.generation - claims.generation  # this token's use was the last one, or so many before
+    if 1 <= ago <= len(recent):
+        return _as_it_was(row, claims.generation + 1, recent[-ago])
     remove(Session, reach, row.key, SEEN)
     return None
 
 
-def _step(reach: Reach, claims: Claims, moment: datetime) -> AnyRow | None:
-    """Go on to the next generation; None when the token's is not the present one."""
-    return _STEP.row(
-        {
-            **reach.parameters(),
-            "of_key": claims.session,
-            "of_generation": claims.generation,
-            "moment": moment,
-            "new_signed_by": _present_key(),
-            "new_expires_at": moment + timedelta(seconds=settings().refresh_token_lifetime),
-        }
+def _recent(row: AnyRow, moment: datetime) -> list[str]:
+    """When the session was refreshed, as far as that is replayed still, the last time last."""
+    window = timedelta(seconds=settings().refresh_replay_window)
+    return [text for text in row.refreshes.split() if moment - _instant(text) < window]
+
+
+def _step(reach: Reach, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
+    """Go on to the next generation."""
+    return change(
+        Session,
+        reach,
+        row.key,
+        SEEN,
+        generation=row.generation + 1,
+        refreshed_at=moment,
+        refreshes="\n".join([*recent, write_instant(moment)][-_MOST_REPLAYED:]),
+        last_used_at=moment,
+        signed_by=_present_key(),
+        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
     )
+
+
+def _as_it_was(row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
+    """The row as it was at an earlier generation, as far as tokens are made of it."""
+    life = timedelta(seconds=settings().refresh_token_lifetime)
+    expires_at = write_instant(_instant(refreshed_at) + life)
+    return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 
 def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
@@ -208,22 +228,6 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-_STEP = Statement(
-    update(Session)
-    .where(
-        *owned(Session, bound=False),
-        Session.key == bindparam("of_key"),
-        Session.generation == bindparam("of_generation"),
-    )
-    .values(
-        generation=Session.generation + 1,
-        refreshed_at=bindparam("moment"),
-        last_used_at=bindparam("moment"),
-        signed_by=bindparam("new_signed_by"),
-        expires_at=bindparam("new_expires_at"),
-    )
-    .returning(*SEEN)
-)
 _OF_USER = delete(Session).where(*owned(Session, bound=False))
 _END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
 _FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))

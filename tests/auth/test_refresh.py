@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -154,6 +155,19 @@ def test_two_tabs_that_refresh_at_once_get_the_same_tokens(alice: Person, clock:
     assert pair(refreshed(alice, again)) != pair(second)
 
 
+def test_a_tab_that_is_two_refreshes_behind_gets_its_own_successor(
+    alice: Person, clock: Clock
+) -> None:
+    tokens = [signed_in(alice)]
+    for seconds in range(0, 25, 5):
+        clock(timedelta(seconds=seconds))
+        tokens.append(refreshed(alice, tokens[-1]))
+    for spent, successor in pairwise(tokens):
+        assert pair(refreshed(alice, spent)) == pair(successor)
+    assert works(alice, tokens[-1])
+    assert works(alice, refreshed(alice, tokens[-1]))
+
+
 def test_json_and_forms_give_the_same_successor(alice: Person) -> None:
     first = signed_in(alice)
     by_form: Any = grant(
@@ -213,11 +227,16 @@ def test_a_refresh_token_that_comes_back_later_is_theft_and_ends_the_session(
         assert connection.execute(select(Session.label)).scalars().all() == ["Laptop"]
 
 
-def test_a_token_from_before_the_last_two_is_theft_at_once(alice: Person) -> None:
+def test_a_tab_that_is_two_refreshes_behind_ends_it_once_its_own_moment_is_over(
+    alice: Person, clock: Clock
+) -> None:
     first = signed_in(alice)
-    third = refreshed(alice, refreshed(alice, first))
+    refreshed(alice, first)
+    clock(timedelta(seconds=20))
+    latest = refreshed(alice, refreshed(alice, first))
+    clock(timedelta(seconds=31))  # since the first one was used, and not since the second was
     problem(refresh(alice, first), 401, "token-revoked")
-    problem(refresh(alice, third), 401, "token-revoked")
+    problem(refresh(alice, latest), 401, "token-revoked")
 
 
 def test_after_theft_i_sign_in_again(alice: Person, clock: Clock) -> None:
