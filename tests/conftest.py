@@ -83,9 +83,16 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
         yield make
     finally:
         for app in made:
-            with app.app_context():
-                database.engine.dispose()
+            end(app)
     assert not broken, "the OpenAPI document does not promise this:\n" + "\n".join(broken)
+
+
+def end(app: Flask) -> None:
+    """Close every connection of an application's, those of its own threads too."""
+    app.extensions["hyperapi.news"].close()
+    app.extensions["hyperapi.news"].join()
+    with app.app_context():
+        database.engine.dispose()
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ look costs one small read, however many wait. All of them are woken when the pro
 
 import logging
 import math
-import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -53,6 +51,7 @@ class News:
         self._lock = threading.Lock()
         self._readers: dict[str, _Readers] = {}
         self._watched = False
+        self._watcher: threading.Thread | None = None
         self._look = threading.Event()
         self._closing = threading.Event()
 
@@ -83,9 +82,15 @@ class News:
     def close(self) -> None:
         """The process is about to end: nobody waits any longer."""
         self._closing.set()
+        self._look.set()
         with self._lock:
             for readers in self._readers.values():
                 readers.awake.notify_all()
+
+    def join(self) -> None:
+        """Wait until nothing here uses the database any more; after :meth:`close`."""
+        if self._watcher is not None:
+            self._watcher.join()
 
     def wait(self, user: str, seen: int, seconds: float) -> bool:
         """Wait until the user's revision is past ``seen``, at most this long; is it?
@@ -113,7 +118,8 @@ class News:
         self._look.set()
         if not self._watched:
             self._watched = True
-            threading.Thread(target=self._watch, daemon=True, name="news").start()
+            self._watcher = threading.Thread(target=self._watch, daemon=True, name="news")
+            self._watcher.start()
 
     def _watch(self) -> None:
         """Look at what is waited for, until nobody waits."""
@@ -131,8 +137,8 @@ class News:
 
     def _waited_for(self) -> list[str]:
         with self._lock:
-            self._watched = bool(self._readers)
-            return list(self._readers)
+            self._watched = bool(self._readers) and not self.closing
+            return list(self._readers) if self._watched else []
 
     def _wake(self, users: Sequence[str], revisions: dict[str, int]) -> None:
         with self._lock:
@@ -172,21 +178,3 @@ _REVISIONS = Statement(
         User.key.in_([bindparam(f"user_{number}") for number in range(_BATCH)])
     )
 )
-
-
-def close_on_signals(app: Flask) -> None:
-    """End all waiting in this process when it is told to stop (SIGTERM, SIGINT).
-
-    The server installs handlers of its own after this; a wakeup descriptor hears the signals
-    whoever handles them. To be called in the main thread.
-    """
-    heard, said = os.pipe()
-    os.set_blocking(said, False)
-    signal.set_wakeup_fd(said, warn_on_full_buffer=False)
-
-    def listen() -> None:
-        while os.read(heard, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
-            pass
-        app.extensions["hyperapi.news"].close()
-
-    threading.Thread(target=listen, daemon=True, name="signals").start()
