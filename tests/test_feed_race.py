@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from hyperapi.client import Client, How, Resource
 from tests.conftest import PASSWORD
-from tests.serving import Served, serve
+from tests.serving import PATIENCE, Served, serve
 
 WRITERS, ROUNDS = 8, 25
 
@@ -23,83 +23,80 @@ def served(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-def signed_in(served: Served) -> tuple[httpx.Client, Any]:
-    """Somebody with a token, and the root's document."""
-    http = httpx.Client(trust_env=False, timeout=30)
-    root = http.get(f"{served.url}/api/v1/").json()
-    credentials = {"username": "alice", "password": PASSWORD}
-    assert http.post(root["users_uri"], json=credentials).status_code == 201
-    token = http.post(root["tokens_uri"], json=credentials).json()["access_token"]
-    http.headers["Authorization"] = f"Bearer {token}"
-    return http, root
+@pytest.fixture
+def alice(served: Served) -> Iterator[Client]:
+    """Alice, signed in."""
+    with (
+        httpx.Client(trust_env=False, timeout=PATIENCE) as http,
+        Client(served.url, http=http) as alice,
+    ):
+        alice.register("alice", PASSWORD)
+        alice.login("alice", PASSWORD)
+        yield alice
 
 
-def write(http: httpx.Client, tasks_uri: str, chance: random.Random) -> None:
+def elsewhere(alice: Client) -> httpx.Client:
+    """Alice at another device: a connection of her own, at whichever worker takes it."""
+    assert alice.tokens is not None
+    headers = {"Authorization": f"Bearer {alice.tokens.access}"}
+    return httpx.Client(trust_env=False, timeout=PATIENCE, headers=headers)
+
+
+def write(tasks: Resource, chance: random.Random) -> None:
     """Make, change and delete tasks of one's own, as chance has it."""
-    mine: list[str] = []
+    mine: list[Resource] = []
     for number in range(ROUNDS):
-        made = http.post(tasks_uri, json={"title": f"Task {number}"})
-        assert made.status_code == 201, made.text
-        mine.append(made.json()["uri"])
+        mine.append(tasks.submit("create", title=f"Task {number}"))
         picked = chance.choice(mine)
         if chance.random() < 0.4:
-            assert http.delete(picked).status_code == 204
+            picked.submit("delete", how=How(force=True))
             mine.remove(picked)
         elif chance.random() < 0.7:
-            assert http.patch(picked, json={"done": True}).status_code == 200
+            picked.submit("edit", done=True, how=How(force=True))
 
 
-def follow(http: httpx.Client, uri: str, known: dict[str, Any]) -> str:
+def follow(alice: Client, since: str | None, known: dict[str, Resource]) -> str | None:
     """Take in what changed since, and tell where to go on."""
-    while True:
-        page = http.get(uri, params=None).json()
-        for change in page["changes"]:
-            if change["deleted"]:
-                known.pop(change["uri"], None)
-            else:
-                known[change["uri"]] = change["resource"]
-        uri = page["next_uri"]
-        if not page["more"]:
-            return uri
+    for change in alice.changes(since):
+        if change.resource is None:
+            known.pop(change.uri, None)
+        else:
+            known[change.uri] = change.resource
+        since = change.since
+    return since
 
 
-def test_a_reader_misses_nothing_while_eight_write_and_delete(served: Served) -> None:
-    http, root = signed_in(served)
-    tasks_uri = http.post(root["lists_uri"], json={"title": "Busy"}).json()["tasks_uri"]
-    known: dict[str, Any] = {}
-    uri = follow(http, root["changes_uri"], known)
+def test_a_reader_misses_nothing_while_eight_write_and_delete(alice: Client) -> None:
+    busy = alice.follow("lists").submit("create", title="Busy")
+    tasks = busy.follow("tasks")
+    known: dict[str, Resource] = {}
+    since = follow(alice, None, known)
     with ThreadPoolExecutor(WRITERS) as pool:
-        writers = [
-            pool.submit(write, http, tasks_uri, random.Random(seed)) for seed in range(WRITERS)
-        ]
+        writers = [pool.submit(write, tasks, random.Random(seed)) for seed in range(WRITERS)]
         while not all(writer.done() for writer in writers):
-            uri = follow(http, uri, known)
+            since = follow(alice, since, known)
         for writer in writers:
             writer.result()
-    follow(http, uri, known)
-    there: dict[str, Any] = {}
-    page: str | None = f"{root['tasks_uri']}?limit=100"
-    while page is not None:
-        found = http.get(page).json()
-        there |= {task["uri"]: task for task in found["tasks"]}
-        page = found["next_uri"]
-    seen = {uri: what for uri, what in known.items() if "list_uri" in what}
+    follow(alice, since, known)
+    there = {task.uri: task.members for task in alice.follow("tasks").search(limit=100).items()}
+    seen = {uri: what.members for uri, what in known.items() if uri != busy.uri}
     assert seen == there
-    counted = http.get(root["lists_uri"]).json()["lists"][0]
-    assert counted["open_count"] + counted["done_count"] == len(there)
-    assert counted["done_count"] == sum(task["done"] for task in there.values())
-    http.close()
+    counted = busy.reload()
+    assert counted.open_count + counted.done_count == len(there)
+    assert counted.done_count == sum(members["done"] for members in there.values())
 
 
-def test_a_stream_brings_news_of_any_worker_and_ends_with_the_server(served: Served) -> None:
-    http, root = signed_in(served)
-    tasks_uri = http.post(root["lists_uri"], json={"title": "Watched"}).json()["tasks_uri"]
+def test_a_stream_brings_news_of_any_worker_and_ends_with_the_server(
+    served: Served, alice: Client
+) -> None:
+    tasks = alice.follow("lists").submit("create", title="Watched").follow("tasks")
+    changes = alice.uri_of("changes")
     lines: list[str] = []
     ready = threading.Event()
 
     def listen() -> None:
         headers = {"Accept": "text/event-stream"}
-        with http.stream("GET", root["changes_uri"], headers=headers) as stream:
+        with elsewhere(alice) as http, http.stream("GET", changes, headers=headers) as stream:
             for line in stream.iter_lines():
                 lines.append(line)
                 ready.set()
@@ -108,8 +105,8 @@ def test_a_stream_brings_news_of_any_worker_and_ends_with_the_server(served: Ser
     listener.start()
     assert ready.wait(10)
     for number in range(10):
-        with httpx.Client(trust_env=False, headers=http.headers) as other:  # any of the workers
-            assert other.post(tasks_uri, json={"title": f"News {number}"}).status_code == 201
+        with elsewhere(alice) as http:
+            assert http.post(tasks.uri, json={"title": f"News {number}"}).status_code == 201
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and sum("News" in line for line in lines) < 10:
         time.sleep(0.05)
@@ -117,22 +114,19 @@ def test_a_stream_brings_news_of_any_worker_and_ends_with_the_server(served: Ser
     assert served.stop() == 0
     listener.join(10)
     assert not listener.is_alive()
-    http.close()
 
 
-def test_thirty_two_requests_with_one_key_make_one_task(served: Served) -> None:
-    http, root = signed_in(served)
-    tasks_uri = http.post(root["lists_uri"], json={"title": "Once"}).json()["tasks_uri"]
+def test_thirty_two_requests_with_one_key_make_one_task(alice: Client) -> None:
+    tasks = alice.follow("lists").submit("create", title="Once").follow("tasks")
 
     def send(_: int) -> httpx.Response:
-        headers = {**http.headers, "Idempotency-Key": "the-same-for-all"}
-        with httpx.Client(trust_env=False, headers=headers, timeout=30) as one:
-            return one.post(tasks_uri, json={"title": "Only once"})
+        key = {"Idempotency-Key": "the-same-for-all"}
+        with elsewhere(alice) as http:
+            return http.post(tasks.uri, json={"title": "Only once"}, headers=key)
 
     with ThreadPoolExecutor(32) as pool:
         replies = list(pool.map(send, range(32)))
     assert {reply.status_code for reply in replies} == {201}
     assert len({(reply.text, reply.headers["Location"]) for reply in replies}) == 1
     assert sum("Idempotent-Replayed" in reply.headers for reply in replies) == 31
-    assert len(http.get(tasks_uri).json()["tasks"]) == 1
-    http.close()
+    assert len(list(tasks.reload().items())) == 1

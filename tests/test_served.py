@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hyperapi.client import Client, NotFound
 from tests.serving import COMMAND, PATIENCE, Served, free_port, serve, surroundings
 
 PASSWORD = "correct horse battery"
@@ -80,43 +81,47 @@ def http(served: Served) -> Iterator[httpx.Client]:
         yield http
 
 
+def join(served: Served, http: httpx.Client, name: str) -> Client:
+    """Somebody with a program of their own, registered and signed in."""
+    somebody = Client(served.url, http=http)
+    somebody.register(name, PASSWORD)
+    somebody.login(name, PASSWORD)
+    return somebody
+
+
 def test_two_people_keep_their_tasks_apart_whichever_worker_answers(served: Served) -> None:
     with client(served) as http, client(served) as other:
-        alice, bob = Person(http, "alice").join(), Person(other, "bob").join()
-        groceries = alice.create(alice.root["lists_uri"], title="Groceries")
-        work = bob.create(bob.root["lists_uri"], title="Work")
+        alice, bob = join(served, http, "alice"), join(served, other, "bob")
+        groceries = alice.follow("lists").submit("create", title="Groceries")
+        work = bob.follow("lists").submit("create", title="Work")
+        tasks = groceries.follow("tasks")
         for number in range(7):
-            alice.create(
-                groceries["tasks_uri"],
-                title=f"Thing {number}",
-                priority="high" if number != 3 else "low",
-            )
-        bob.create(work["tasks_uri"], title="Report")
-        page = alice.get(groceries["tasks_uri"] + "?priority=high&limit=4")
-        rest = alice.get(page["next_uri"])
-        titles = [task["title"] for task in page["tasks"] + rest["tasks"]]
-        assert titles == [f"Thing {number}" for number in (0, 1, 2, 4, 5, 6)]
-        assert rest["next_uri"] is None
-        first, second = page["tasks"][:2]
-        assert alice.ask("PATCH", first["uri"], json={"done": True}).json()["done"] is True
-        assert alice.ask("DELETE", second["uri"]).status_code == 204
-        counted = alice.get(groceries["uri"])
-        assert (counted["open_count"], counted["done_count"]) == (5, 1)
-        for uri in (first["uri"], groceries["uri"], groceries["tasks_uri"]):
-            assert bob.ask("GET", uri).status_code == 404
-        assert [task["title"] for task in bob.get(bob.root["tasks_uri"])["tasks"]] == ["Report"]
+            priority = "high" if number != 3 else "low"
+            tasks.submit("create", title=f"Thing {number}", priority=priority)
+        work.follow("tasks").submit("create", title="Report")
+        found = list(tasks.search(priority="high", limit=4).items())
+        assert [task.title for task in found] == [f"Thing {n}" for n in (0, 1, 2, 4, 5, 6)]
+        assert found[0].submit("complete").done
+        found[1].submit("delete")
+        counted = groceries.reload()
+        assert (counted.open_count, counted.done_count) == (5, 1)
+        for hers in (found[0], groceries, tasks):
+            with pytest.raises(NotFound):
+                bob.at(hers.uri)
+        assert [task.title for task in bob.follow("tasks").items()] == ["Report"]
 
 
 def test_a_token_is_good_at_every_worker_and_after_a_restart(tmp_path: Path) -> None:
     with serve(tmp_path) as server, client(server) as http:
-        token = Person(http, "alice").join().token
+        tokens = join(server, http, "alice").tokens
+        assert tokens is not None
         for _ in range(10):  # each on a connection of its own, so at either worker
             with client(server) as fresh:
-                assert Person(fresh, "alice", token).get("/api/v1/")["user_uri"]
+                assert "user" in Client(server.url, tokens.access, http=fresh).root().links
         assert server.stop() == 0
         assert server.gone
     with serve(tmp_path, workers="1") as server, client(server) as http:
-        assert Person(http, "alice", token).get("/api/v1/")["user_uri"]
+        assert "user" in Client(server.url, tokens.access, http=http).root().links
 
 
 def test_the_key_that_signs_tokens_is_readable_by_its_owner_alone(served: Served) -> None:
