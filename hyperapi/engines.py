@@ -6,6 +6,7 @@
 import os
 import sqlite3
 from enum import Enum, auto
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -215,6 +216,10 @@ class _AnyPostgreSQL(PGDialect_psycopg):
     """SQLAlchemy's dialect, which does not insist on the name of what speaks the protocol."""
 
     supports_statement_cache = True
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        """A connection of our own kind, where the driver is installed."""
+        return import_module("hyperapi.postgresql").Connection.connect(*arguments, **options)
 
     def initialize(self, connection: Any) -> None:
         """Find out what the server can; a connection that is lost meanwhile is closed."""

@@ -14,7 +14,7 @@ FOLDER = Path(hyperapi.__file__).parent
 LAYERS = (
     ("clock", "text", "keys", "settings", "migrating", "schema", "processes"),
     ("models",),
-    ("db", "engines"),
+    ("db", "engines", "postgresql"),
     ("access",),
     ("journal",),
     ("hypermedia",),

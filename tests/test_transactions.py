@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from hyperapi.access import Reach, change, find, seen
-from hyperapi.db import Busy, Statement, Uncertain, _Database, write
+from hyperapi.db import Busy, Statement, Uncertain, _Database, database, write
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from tests import postgres
@@ -73,6 +73,22 @@ class Meeting:
             self._seen.add(who)
             with suppress(threading.BrokenBarrierError):
                 self._barrier.wait(5)
+
+
+# -- what costs the server little
+
+
+def test_what_readers_ask_is_planned_once_for_each_connection(app: Flask, alice: Person) -> None:
+    tasks = alice.make_list()["tasks_uri"]
+    for _ in range(10):
+        alice.get(tasks)
+    with app.app_context():
+        connection = database.engine.raw_connection()
+    cursor = connection.cursor()
+    cursor.execute("SELECT statement FROM pg_prepared_statements")
+    prepared = [statement for (statement,) in cursor.fetchall()]
+    connection.close()
+    assert any("FROM tasks" in statement for statement in prepared), prepared
 
 
 # -- in each other's way
