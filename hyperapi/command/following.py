@@ -120,4 +120,5 @@ def completion(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     assert kind is not None, "the choices are those that click knows"
-    click.echo(kind(hyper, {}, "hyper", "_HYPER_COMPLETE").source())
+    source = kind(hyper, {}, "hyper", "_HYPER_COMPLETE").source()
+    click.echo(source.replace("read type value", "read -r type value"))  # with its backslashes

@@ -1,5 +1,7 @@
 """The command's root, and how commands are declared below it."""
 
+import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from hyperapi.command.desk import Desk
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST_COMPLETED = 100
+_MEANS_SOMETHING = re.compile(r"([^\w@%+=:,./-])")  # to a shell
 _LONGEST_NAME = len("completion")
 _SHORT_HELP = 60
 
@@ -103,15 +106,40 @@ def subgroup(group: click.Group, name: str) -> Callable[[Function], click.Group]
 def complete_list(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The titles of lists, for the shell to complete; silent when the server cannot be asked."""
+    """The titles of lists, for the shell to complete."""
+    return _titles("lists", incomplete)
+
+
+def complete_task(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of open tasks."""
+    return _titles("tasks", incomplete, done=False)
+
+
+def complete_task_or_list(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of open tasks, and of lists, where the one is followed by the other."""
+    found = complete_task(context, parameter, incomplete)
+    return [*found, *complete_list(context, parameter, incomplete)]
+
+
+def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem]:
+    """Titles that begin so; none when the server cannot be asked."""
     try:
         account = current()
         with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:
-            found = (
-                client.follow("lists")
-                .search(title_prefix=incomplete, limit=_MOST_COMPLETED)
-                .on_page
-            )
+            place = client.follow(relation)
+            found = place.search(title_prefix=incomplete, limit=_MOST_COMPLETED, **asked).on_page
     except Exception:
         return []
-    return [CompletionItem(each.title) for each in found]
+    return [CompletionItem(_typed(each.title)) for each in found if each.title.isprintable()]
+
+
+def _typed(title: str) -> str:
+    """A title as it would be typed: bash takes what it is given as it is, others quote it."""
+    word = os.environ.get("COMP_WORDS", "").rpartition(" ")[2]
+    if not os.environ.get("_HYPER_COMPLETE", "").startswith("bash") or word[:1] in ("'", '"'):
+        return title
+    return _MEANS_SOMETHING.sub(r"\\\1", title)

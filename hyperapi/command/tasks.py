@@ -14,7 +14,13 @@ from hyperapi.command import dates, todotxt
 from hyperapi.command.desk import Desk
 from hyperapi.command.editing import edit_by_hand
 from hyperapi.command.failures import INVALID, Failure
-from hyperapi.command.group import command, complete_list, hyper
+from hyperapi.command.group import (
+    command,
+    complete_list,
+    complete_task,
+    complete_task_or_list,
+    hyper,
+)
 from hyperapi.command.listing import confirm
 from hyperapi.command.showing import details, task_row, task_table
 from hyperapi.command.words import quoted
@@ -23,7 +29,12 @@ _SHOWN = 100
 _PAGE = 100
 PRIORITIES = click.Choice(["none", "low", "medium", "high"])
 
-tasks_argument = click.argument("tasks", metavar="TASK...", nargs=-1, required=True)
+
+def tasks_argument(complete: Any = complete_task) -> Callable[[Any], Any]:
+    """TASK…, whose titles the shell can complete."""
+    return click.argument(
+        "tasks", metavar="TASK...", nargs=-1, required=True, shell_complete=complete
+    )
 
 
 def list_option(help_text: str) -> Callable[[Any], Any]:
@@ -152,7 +163,7 @@ def due_between(desk: Desk, when: str | None) -> dict[str, Any]:
 
 
 @command(hyper, "show")
-@tasks_argument
+@tasks_argument()
 def show(desk: Desk, tasks: tuple[str, ...]) -> None:
     """Show all about a task."""
     for number, each in enumerate(map(desk.task_named, tasks)):
@@ -167,7 +178,7 @@ def show(desk: Desk, tasks: tuple[str, ...]) -> None:
 
 
 @command(hyper, "edit")
-@click.argument("task")
+@click.argument("task", shell_complete=complete_task)
 @click.option("--title", help="Another title.")
 @member_options
 @click.option("--untag", "untags", multiple=True, help="Take this tag away.")
@@ -193,7 +204,7 @@ def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **op
 
 
 @command(hyper, "done")
-@tasks_argument
+@tasks_argument()
 @click.option("--undo", is_flag=True, help="It is not done after all.")
 def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
     """Tick tasks off."""
@@ -212,7 +223,7 @@ def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
 
 
 @command(hyper, "rm")
-@tasks_argument
+@tasks_argument()
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def remove(desk: Desk, tasks: tuple[str, ...], yes: bool) -> None:
     """Delete tasks."""
@@ -224,7 +235,7 @@ def remove(desk: Desk, tasks: tuple[str, ...], yes: bool) -> None:
 
 
 @command(hyper, "mv")
-@tasks_argument
+@tasks_argument(complete_task_or_list)
 @click.argument("to", metavar="LIST", shell_complete=complete_list)
 def move(desk: Desk, tasks: tuple[str, ...], to: str) -> None:
     """Move tasks to another list."""

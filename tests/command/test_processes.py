@@ -1,7 +1,8 @@
-"""Commands that run at the same time, as processes of their own, and share one sign-in."""
+"""The command as a process: several at once, closed streams, other encodings, and a shell."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,8 +71,55 @@ def test_what_is_said_in_another_encoding_is_no_failure(hyper: Hyper) -> None:
         assert exported.stdout == "Buy 牛奶\n".encode()
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (("ls", "--list", "Ho"), ["plain,Home\\ work"]),
+        (("ls", "--list", "'Ho"), ["plain,Home work"]),
+        (("done", "Bob"), ["plain,Bob\\'s\\ \\$HOME"]),
+        (("show", "B"), ["plain,Bob\\'s\\ \\$HOME", "plain,Bread"]),
+        (("mv", "Bread", "H"), ["plain,Home\\ work"]),
+        (("edit", "Done"), []),
+        (("lists", "re"), ["plain,rename"]),
+        (("ls", "-p", "m"), ["plain,medium"]),
+    ],
+)
+def test_bash_completes_titles_as_they_have_to_be_typed(
+    hyper: Hyper, words: tuple[str, ...], completed: list[str]
+) -> None:
+    hyper("lists", "add", "Home work")
+    for title in ("Bread", "Bob's $HOME", "Done long ago"):
+        hyper("add", title)
+    hyper("done", "Done long ago")
+    done = subprocess.run(
+        COMMAND,
+        env={
+            **os.environ,
+            "_HYPER_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["hyper", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert sorted(filter(None, done.stdout.splitlines())) == completed, done.stderr
+
+
 def test_the_command_ends_with_its_status(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["hyper", "show", "nothing"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 4
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_itself_completes_a_title(stranger: Hyper) -> None:
+    script = stranger("completion", "bash").out + (
+        "hyper() { printf '%s\\n' 'plain,Home\\ work' 'plain,\\*'; }\n"
+        'env() { while [[ $1 == *=* ]]; do shift; done; "$@"; }\n'  # to be found by what follows
+        "COMP_WORDS=(hyper ls --list Ho) COMP_CWORD=3\n_hyper_completion hyper\n"
+        "printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["Home\\ work", "\\*"], done.stderr
