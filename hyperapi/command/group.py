@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from hyperapi.client import Client
 from hyperapi.command.accounts import current
 from hyperapi.command.desk import Desk
+from hyperapi.command.showing import visible
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -134,7 +135,8 @@ def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem
             found = place.search(title_prefix=incomplete, limit=_MOST_COMPLETED, **asked).on_page
     except Exception:
         return []
-    return [CompletionItem(_typed(each.title)) for each in found if each.title.isprintable()]
+    titles = [each.title for each in found if each.title == visible(each.title)]
+    return [CompletionItem(_typed(title)) for title in titles]
 
 
 def _typed(title: str) -> str:

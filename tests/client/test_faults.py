@@ -1,5 +1,6 @@
 """What happens on the way, and what the client makes of it."""
 
+import asyncio
 import ssl
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from flask import Flask
 
 from hyperapi.client import (
+    AsyncClient,
     Client,
     ClientError,
     Conflict,
@@ -28,7 +30,7 @@ from hyperapi.client import (
     Unreachable,
 )
 from hyperapi.client.exchange import _unreachable
-from tests.client.conftest import ROOT, MakeClient, Road, breaks, replies
+from tests.client.conftest import ROOT, AsyncRoad, MakeClient, Road, breaks, replies
 from tests.conftest import PASSWORD
 
 Clock = Callable[..., None]
@@ -337,6 +339,29 @@ def test_many_threads_refresh_once(app: Flask, road: Road, clock: Clock) -> None
 
         with ThreadPoolExecutor(8) as pool:
             assert len(set(pool.map(ask, range(8)))) == 1
+    refreshing = [each for each in road.requests if b"refresh_token" in each.content]
+    assert len(refreshing) == 1
+
+
+def test_many_coroutines_refresh_once(road: Road, clock: Clock) -> None:
+    class Slow(AsyncRoad):
+        """A way on which others get their turn."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            for _ in range(3):
+                await asyncio.get_running_loop().run_in_executor(None, int)
+            return await super().handle_async_request(request)
+
+    async def story() -> set[str]:
+        async with AsyncClient(ROOT, transport=Slow(road)) as ann:
+            await ann.register("ann", PASSWORD)
+            await ann.login("ann", PASSWORD)
+            await ann.root()
+            clock(timedelta(hours=2))
+            lists = await asyncio.gather(*(ann.follow("lists") for _ in range(8)))
+            return {each.uri for each in lists}
+
+    assert len(asyncio.run(story())) == 1
     refreshing = [each for each in road.requests if b"refresh_token" in each.content]
     assert len(refreshing) == 1
 
