@@ -441,19 +441,27 @@ def _same(shown: Any, wanted: Any) -> bool:
 
 
 def _change(item: Mapping[str, Any], more: bool, since: str) -> Change[State]:
-    resource = item["resource"]
-    return Change(
-        uri=str(item["uri"]),
-        type=str(item["type"]),
-        deleted=bool(item["deleted"]),
-        changed_at=str(item["changed_at"]),
-        resource=None if resource is None else read(resource, str(item["uri"])),
-        more=bool(more),
-        since=since,
-    )
+    """An item of the feed.
+
+    :raises NotHyperapi: for what is none.
+    """
+    try:
+        resource = item["resource"]
+        return Change(
+            uri=str(item["uri"]),
+            type=str(item["type"]),
+            deleted=bool(item["deleted"]),
+            changed_at=str(item["changed_at"]),
+            resource=None if resource is None else read(resource, str(item["uri"])),
+            more=bool(more),
+            since=since,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise NotHyperapi(f"A change cannot be understood: {error!r}.") from error
 
 
 def _next_changes(page: State) -> str:
-    if "changes" not in page.members or "more" not in page.members or "next" not in page.links:
+    changes, links = page.members.get("changes"), page.links
+    if not isinstance(changes, list) or "more" not in page.members or "next" not in links:
         raise NotHyperapi(f"{page.uri} is no feed of changes.")
     return page.links["next"].href

@@ -6,6 +6,7 @@ A :class:`State` is that, with nothing of HTTP but the tag of its version. It do
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 from hyperapi.client.forms import Form
 
@@ -60,7 +61,7 @@ def read(document: Mapping[str, Any], uri: str = "", etag: str | None = None) ->
 
 def _from_hal(document: Mapping[str, Any], uri: str, etag: str | None) -> State:
     links = {
-        relation: Link(str(link["href"]), bool(link.get("templated")))
+        relation: Link(_absolute(link["href"], uri), bool(link.get("templated")))
         for relation, target in document["_links"].items()
         if (link := _first(target))
     }
@@ -71,12 +72,23 @@ def _from_hal(document: Mapping[str, Any], uri: str, etag: str | None) -> State:
         own,
         {name: value for name, value in document.items() if name not in _ENVELOPE},
         links,
-        None if items is None else tuple(read(item) for item in items),
+        None if items is None else tuple(read(item, uri) for item in _several(items)),
         None if templates is None else {
             name: Form.read(name, template, own) for name, template in templates.items()
         },
         etag,
     )  # fmt: skip
+
+
+def _absolute(href: Any, base: str) -> str:
+    """A link's target, which may be written beginning from what it was found in."""
+    target = str(href)
+    return target if "://" in target else urljoin(base, target)
+
+
+def _several(items: Any) -> list[Any]:
+    """What is embedded: several things, or one alone (HAL leaves that open)."""
+    return items if isinstance(items, list) else [items]
 
 
 def _first(target: Any) -> Mapping[str, Any] | None:

@@ -44,6 +44,7 @@ _MOST_REDIRECTS = 5
 _FIRST_PAUSE, _LONGER = 0.2, 3.0
 _STILL_RUNNING = 1.0
 _PORTS = 65536
+_PORTS_OF = {"http": 80, "https": 443}
 _NEEDED = ("users", "tokens", "lists")
 
 log = logging.getLogger("hyperapi.client")
@@ -250,6 +251,8 @@ class Exchange:
         while True:
             try:
                 response = yield from self._redirected(ask)
+            except (httpx.InvalidURL, httpx.DecodingError) as failure:
+                raise NotHyperapi(f"{ask.url} is not a hyperapi's: {failure}.") from failure
             except httpx.TransportError as failure:
                 never_sent = isinstance(failure, _NEVER_SENT)
                 lost = not (never_sent or ask.repeatable)
@@ -273,7 +276,7 @@ class Exchange:
             response: httpx.Response = yield from self._signed(ask)
             if response.status_code not in _REDIRECTS:
                 return response
-            location = urljoin(ask.url, response.headers.get("Location", ""))
+            location = _joined(ask.url, response.headers.get("Location", ""))
             if _origin(location) != _origin(ask.url) or ask.method != "GET":
                 raise Moved(f"{ask.url} leads to {location}: use that URL instead.", location)
             ask = replace(ask, url=location)
@@ -282,7 +285,8 @@ class Exchange:
     def _signed(self, ask: Ask) -> Talk[httpx.Response]:
         """Send a request with our token; with a newer one, when it has expired."""
         tokens = self.tokens
-        if ask.anonymous or tokens is None or _origin(ask.url) != _origin(self.url):
+        abroad = _origin(ask.url) != _origin(self.url)
+        if ask.anonymous or tokens is None or abroad:
             response: httpx.Response = yield self._with(ask, None)
             return response
         response = yield self._with(ask, tokens)
@@ -334,7 +338,7 @@ def shown(response: httpx.Response, uri: str) -> State:
     :raises NotHyperapi: when it is no representation that we know.
     """
     named = response.headers.get("Content-Location") or response.headers.get("Location")
-    uri = urljoin(uri, named) if named else uri
+    uri = _joined(uri, named) if named else uri
     if not response.content:
         return State(uri, etag=response.headers.get("ETag"))
     if not media_type(response).endswith("json"):
@@ -344,8 +348,19 @@ def shown(response: httpx.Response, uri: str) -> State:
         if not isinstance(document, dict):
             raise TypeError("not an object")
         return read(document, uri, response.headers.get("ETag"))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NotHyperapi(f"{uri} sent what cannot be understood: {error}.") from error
+
+
+def _joined(base: str, reference: str) -> str:
+    """Where a reference leads (RFC 3986 §5).
+
+    :raises NotHyperapi: when that is nowhere.
+    """
+    try:
+        return urljoin(base, reference)
+    except ValueError as error:
+        raise NotHyperapi(f"{base} leads to {reference!r}, which is no URL: {error}.") from None
 
 
 def _check_root(state: State, url: str) -> None:
@@ -377,10 +392,18 @@ def _checked_tokens(tokens: Tokens | None) -> Tokens | None:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port: what tokens are for (RFC 6454)."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(scheme)
+    """Scheme, host and port: what tokens are for (RFC 6454).
+
+    :raises NotHyperapi: for what no request can be sent to.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise NotHyperapi(f"{url!r} is no URL: {error}.") from None
+    if scheme not in _PORTS_OF or not host:
+        raise NotHyperapi(f"{url!r} is no URL: it must begin with https:// or http://.")
+    return scheme, host, port or _PORTS_OF[scheme]
 
 
 def _wanted_pause(ask: Ask, response: httpx.Response, uncertain: bool) -> float | None:

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from hyperapi.client.errors import NotHyperapi
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -21,7 +23,12 @@ class Tokens:
 
     @classmethod
     def read(cls, members: Mapping[str, Any], uri: str = "") -> Self:
-        """The tokens in a token resource, as the reply that made them shows it."""
+        """The tokens in a token resource, as the reply that made them shows it.
+
+        :raises NotHyperapi: when it shows none.
+        """
+        if "access_token" not in members:
+            raise NotHyperapi(f"Signing in{f' at {uri}' if uri else ''} gave no token.")
         refresh = members.get("refresh_token")
         return cls(str(members["access_token"]), None if refresh is None else str(refresh), uri)
 

@@ -37,6 +37,7 @@ Clock = Callable[..., None]
 
 pytestmark = pytest.mark.only_on("sqlite")
 
+HAL = {"Content-Type": "application/hal+json"}
 BUSY = {"Content-Type": "application/problem+json", "Retry-After": "1"}
 
 
@@ -200,6 +201,15 @@ def test_whoever_waits_can_be_told(make_client: MakeClient, road: Road) -> None:
         (replies(404, text="Not here"), "answered 404 Not Found, and not as a hyperapi does"),
         (replies(502, {"Content-Type": "text/html"}, text="Bad"), "answered 502 Bad Gateway"),
         (replies(302, {"Location": "/"}), None),
+        (replies(302, {"Location": "http://[bad"}), "which is no URL"),
+        (replies(200, json={"_links": {}, "_embedded": None}), "cannot be understood"),
+        (replies(200, json={"_links": {}, "_embedded": {"item": [1]}}), "cannot be understood"),
+        (replies(200, json={"_links": {}, "_templates": []}), "cannot be understood"),
+        (replies(200, HAL, text="[" * 100_000), "cannot be understood"),
+        (
+            replies(400, {"Content-Type": "application/problem+json"}, text="[]"),
+            "not as a hyperapi",
+        ),
     ],
 )
 def test_what_is_no_hyperapi_is_said_to_be_none(
@@ -239,6 +249,49 @@ def test_a_url_holds_no_password() -> None:
 def test_what_cannot_be_a_token_is_not_sent(make_client: MakeClient, token: str) -> None:
     with pytest.raises(NotAToken, match="Was it copied whole, and alone"):
         make_client(token=token)
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "nonsense", "file:///etc/passwd", "http://[bad", "http://x:99999/", "http://\x00/"]
+)
+def test_what_is_no_uri_is_asked_for_nowhere(ann: Any, road: Road, uri: str) -> None:
+    before = len(road.requests)
+    with pytest.raises(NotHyperapi):
+        ann.at(uri)
+    assert len(road.requests) == before
+
+
+def test_links_may_begin_from_where_they_are(make_client: MakeClient, road: Road) -> None:
+    links = {name: {"href": f"/{name}{{?q}}", "templated": True} for name in ("users", "tokens")}
+    one = {"_links": {"self": {"href": "/1"}}, "title": "Milk"}
+    road.before += [
+        replies(200, HAL, json={"_links": {**links, "lists": {"href": "lists"}}}),
+        replies(
+            200, HAL, json={"_links": {"self": {"href": "/lists"}}, "_embedded": {"item": one}}
+        ),
+    ]
+    (milk,) = make_client().follow("lists").on_page
+    assert (milk.uri, milk.title, str(road.last.url)) == (f"{ROOT}/1", "Milk", f"{ROOT}/lists")
+
+
+@pytest.mark.parametrize("changes", [None, [{}], [1]])
+def test_a_feed_that_is_none_is_said_to_be_none(ann: Any, road: Road, changes: Any) -> None:
+    ann.root()
+    links = {"self": {"href": "/c"}, "next": {"href": "/c"}}
+    road.before.append(replies(200, HAL, json={"_links": links, "changes": changes, "more": False}))
+    with pytest.raises(NotHyperapi):
+        list(ann.changes())
+
+
+def test_signing_in_without_getting_a_token_is_no_signing_in(
+    make_client: MakeClient, road: Road
+) -> None:
+    client = make_client()
+    client.register("ann", PASSWORD)
+    road.after += [lambda _: None] * 3
+    road.after.append(replies(201, HAL, json={"_links": {}}))
+    with pytest.raises(NotHyperapi, match="gave no token"):
+        client.login("ann", PASSWORD)
 
 
 def test_a_redirect_within_the_origin_is_followed(make_client: MakeClient, road: Road) -> None:
