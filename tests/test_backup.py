@@ -1,7 +1,10 @@
 """``hyperapi backup`` and ``restore``: what people had at one moment, whole, while all goes on."""
 
+import os
+import re
 import sqlite3
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,9 +16,12 @@ from flask import Flask
 from hyperapi import backup
 from hyperapi.backup import BackupError, back_up, forget_what_was_handed_out, restore
 from hyperapi.settings import Settings
-from tests.conftest import Person, problem
+from tests import postgres
+from tests.conftest import SECRET_KEY, Person, problem
+from tests.serving import shim, surroundings
 
 pytestmark = pytest.mark.only_on("sqlite")
+OPERATING = Path(__file__).parent.parent / "docs" / "operating.md"
 
 
 def settings_of(app: Flask) -> Settings:
@@ -174,6 +180,41 @@ def test_a_backup_writes_over_nothing(app: Flask, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="is there already"):
         back_up(settings_of(app), target, quietly)
     assert target.read_text() == "precious"
+
+
+@pytest.mark.only_on("postgresql")
+def test_postgresql_is_put_back_by_the_commands_that_the_documents_name(
+    app: Flask, alice: Person, tmp_path: Path
+) -> None:
+    url = str(app.config["SQLALCHEMY_DATABASE_URI"])
+    environment = {
+        **surroundings(database_url=url, secret_keys=SECRET_KEY),
+        "PATH": f"{shim(tmp_path / 'bin')}:{postgres.programs()}:{os.environ['PATH']}",
+        "URL": url.replace("+psycopg", ""),
+    }
+
+    def run(words: str) -> None:
+        command = re.search(rf"^    ({words}.*?)(?:  #.*)?$", OPERATING.read_text(), re.MULTILINE)
+        assert command is not None, words
+        shell = ["sh", "-e", "-c", command[1]]
+        ran = subprocess.run(
+            shell, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    alice.make_list("Kept")
+    run("pg_dump")
+    alice.make_list("Lost")
+    lists = alice.ask("GET", alice.root["lists_uri"])
+    ahead = alice.get(alice.root["changes_uri"])["next_uri"]
+    run("pg_restore")
+    run("hyperapi upgrade")
+    run("hyperapi restored")
+    alice.make_list("Made instead")
+    assert titles(alice) == ["Kept", "Made instead"]
+    problem(alice.ask("GET", ahead), 410, "gone")
+    seen = {"If-None-Match": lists.headers["ETag"]}
+    assert alice.ask("GET", alice.root["lists_uri"], headers=seen).status_code == 200
 
 
 def test_postgresql_has_programs_of_its_own(tmp_path: Path) -> None:
