@@ -179,6 +179,41 @@ def test_a_body_of_more_than_a_mebibyte_is_too_large(http: httpx.Client, chunked
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+def test_part_of_a_body_is_none(served: Served) -> None:
+    whole = b"username=erin&password=correct+horse+battery&email=erin%40example.org"
+    host, port = "127.0.0.1", int(served.url.rpartition(":")[2])
+    with closing(socket.create_connection((host, port), PATIENCE)) as connection:
+        connection.sendall(
+            b"POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+            % len(whole)
+            + whole.removesuffix(b"%40example.org")
+        )
+        connection.shutdown(socket.SHUT_WR)
+        assert b"HTTP/1.1 400 " in (_read_to_end(connection) or b"HTTP/1.1 400 not waited for")
+    with client(served) as http:
+        credentials = {"username": "erin", "password": PASSWORD}
+        assert http.post("/api/v1/tokens", json=credentials).status_code == 401
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length told", "in chunks"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/api/v1/lists", 401), ("POST", "/api/v1/nothing", 404), ("PUT", "/api/v1/", 405)],
+)
+def test_whoever_is_refused_may_ask_again_on_the_same_connection(
+    served: Served, method: str, path: str, status: int, chunked: bool
+) -> None:
+    body = b"x" * 200_000
+    with client(served) as http:
+        for _ in range(5):
+            content = iter([body, body]) if chunked else body
+            refused = http.request(method, path, content=content)
+            assert refused.status_code == status
+            assert "Connection" not in refused.headers
+            assert http.get("/api/v1/").status_code == 200
+
+
 def test_a_chunked_body_of_a_sensible_size_is_read_whole(http: httpx.Client) -> None:
     pieces = [b'{"username": "carol", "email": "', b"c" * 200, b'@example.org", ']
     pieces.append(f'"password": "{PASSWORD}"}}'.encode())

@@ -78,7 +78,7 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
     """
     moment = now()
     _make_room(reach, moment, parent)
-    life = wanted.life or timedelta(seconds=settings().refresh_token_lifetime)
+    ends = moment + (wanted.life or timedelta(seconds=settings().refresh_token_lifetime))
     return add(
         Session,
         Reach(reach.owner),
@@ -95,7 +95,7 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
         signed_by=_present_key(),
         created_at=moment,
         last_used_at=moment,
-        expires_at=moment + life,
+        expires_at=ends if parent is None else min(ends, parent.expires_at),
     )
 
 

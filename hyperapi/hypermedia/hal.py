@@ -23,7 +23,7 @@ def shape(resource: Resource) -> dict[str, Any]:
 
 def links(resource: Resource) -> dict[str, dict[str, Any]]:
     """Every link and template as an object; a link that leads nowhere just now is left out."""
-    found: dict[str, dict[str, Any]] = {"self": {"href": resource.uri}}
+    found: dict[str, dict[str, Any]] = {"self": {"href": resource.uri}} if resource.uri else {}
     for relation, target in resource.links.items():
         if target is not None:
             found[relation] = {"href": target}
@@ -36,9 +36,10 @@ def schema(kind: Kind, refer: Refer) -> Schema:
     """What a resource of this kind looks like here, as JSON Schema."""
     described = kind.described()
     templates = (*kind.templates, *kind.sometimes_templates)
-    linked = dict.fromkeys(("self", *kind.all_links), shared("Link"))
+    itself = ("self",) if kind.named else ()
+    linked = dict.fromkeys((*itself, *kind.all_links), shared("Link"))
     linked |= dict.fromkeys(templates, shared("LinkTemplate"))
-    members = {"_links": _object(linked, ["self", *kind.links, *kind.templates])}
+    members = {"_links": _object(linked, [*itself, *kind.links, *kind.templates])}
     if kind.items is not None:
         members["_embedded"] = _object({"item": {"type": "array", "items": refer(kind.items)}})
     properties = {**described["properties"], **members}

@@ -29,6 +29,7 @@ class Kind:
     """What every representation of a kind of resource has.
 
     :param name: what documents call it.
+    :param named: has it a URI of its own? What says how a request went has none.
     :param links: relations that it always has.
     :param sometimes: relations that are there for some who ask, or of some resources.
     :param empty: relations that lead nowhere at times.
@@ -46,6 +47,7 @@ class Kind:
     sometimes_templates: tuple[str, ...] = ()
     items: Self | None = None
     items_name: str = ""
+    named: bool = True
 
     @property
     def all_links(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def no_forms() -> Sequence[Form]:
 class Resource:
     """What a representation says.
 
-    :param uri: the resource's own absolute URI.
+    :param uri: the resource's own absolute URI; empty for what only says how a request went.
     :param members: its data, by name, as JSON values.
     :param links: relation to absolute URI; None where the relation has no target just now.
     :param templates: relation to URI template (RFC 6570).

@@ -11,7 +11,9 @@ MEDIA_TYPE = "application/json"
 
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as one flat JSON object; a page holds its items under their own name."""
-    document: dict[str, Any] = {**resource.members, "uri": resource.uri}
+    document: dict[str, Any] = {**resource.members}
+    if resource.uri:
+        document["uri"] = resource.uri
     for relation, target in resource.links.items():
         document[member(relation)] = target
     for relation, template in resource.templates.items():
@@ -40,7 +42,7 @@ def schema(kind: Kind, refer: Refer) -> Schema:
     at_times = {member(name): _URI for name in kind.sometimes}
     templates = {f"{member(name)}_template": _TEMPLATE for name in kind.templates}
     at_times |= {f"{member(name)}_template": _TEMPLATE for name in kind.sometimes_templates}
-    required = {"uri": _URI, **links, **templates}
+    required = {**({"uri": _URI} if kind.named else {}), **links, **templates}
     if kind.items is not None:
         required[kind.items_name] = {"type": "array", "items": refer(kind.items)}
     properties = {**described["properties"], **required, **at_times}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -13,6 +14,8 @@ from sqlalchemy import (
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
 MOST_OFFSET = 2**31 - 1
+PAGING = ("sort", "limit", "offset", "cursor", "total")
+"""What every collection that is shown page by page takes, beside its filters."""
 EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # no name again behind a comma
 
 
@@ -118,6 +121,22 @@ class Askable(Protocol):
         """Read the pairs of a query string; a QueryError names all that is wrong."""
 
 
+class Nothing:
+    """What may be asked of a collection that is always shown whole."""
+
+    filters: Mapping[str, Filter] = MappingProxyType({})
+    sorts: Mapping[str, Sort] = MappingProxyType({})
+    parameters = ()
+
+    def documented(self) -> list[Parameter]:
+        """Nothing."""
+        return []
+
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+        """:raises QueryError: naming every parameter."""
+        return QueryReader(self, list(arguments)).query()
+
+
 class QueryReader:
     """Reads one query string, gathering everything that is wrong with it."""
 
@@ -126,8 +145,11 @@ class QueryReader:
         self.errors: list[dict[str, str]] = []
         self.given: dict[str, list[str]] = {}
         for name, value in arguments:
+            if not value and name in PAGING:
+                continue  # forms send their empty fields along
             if name not in listing.parameters:
-                self.wrong(name, f"is not known here; known are {', '.join(listing.parameters)}")
+                known = ", ".join(listing.parameters) or "none"
+                self.wrong(name, f"is not known here; known are {known}")
             elif value:
                 self.given.setdefault(name, []).append(value)
         for name, found in self.given.items():

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,8 @@ from sqlalchemy import bindparam, select
 
 from hyperapi.access import Columns, Model, Reach, owned, seen, table_of
 from hyperapi.auth.guard import Asker, asker, identify, presented
+from hyperapi.auth.sessions import settings
+from hyperapi.clock import now
 from hyperapi.db import Busy, Statement, read
 from hyperapi.hypermedia import plain
 from hyperapi.hypermedia.kind import Instant, Kind, Members
@@ -293,9 +296,15 @@ def _change(kind: str, resource: Resource) -> Change:
 
 
 def _gone(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
-    """Tombstones; what moved to another list is gone only for who sees no other."""
+    """Tombstones; what moved to another list is gone only for who sees no other.
+
+    :raises Gone: where one is too old, whether or not it was thrown away already.
+    """
     uris = {"list": LIST.uri_of(), "task": TASK.uri_of()}
+    oldest = now() - timedelta(seconds=settings().tombstone_lifetime)
     for revision, kind, key, deleted_at in _BURIED[reach.bound].rows(values):
+        if datetime.fromisoformat(deleted_at) <= oldest:
+            raise _too_old()
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
 
@@ -319,9 +328,13 @@ def _spot(since: str, who: Asker) -> Spot:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
     if max(spot.seen, spot.began) < who.forgotten or spot.seen > who.revision:
-        uri = CHANGES.uri()
-        raise Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
+        raise _too_old()
     return spot
+
+
+def _too_old() -> Gone:
+    uri = CHANGES.uri()
+    return Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
 
 
 def _bound_to(who: Asker) -> str:

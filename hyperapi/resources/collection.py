@@ -32,10 +32,10 @@ class CountMembers(Members):
     count: Count
 
 
-COUNT = Kind("Count", CountMembers)
+COUNT = Kind("Count", CountMembers, named=False)
 
 
-def page_of(items: Kind, name: str, items_name: str, **also: tuple[str, ...]) -> Kind:
+def page_of(items: Kind, name: str, items_name: str, **also: Any) -> Kind:
     """The kind of a collection that is shown page by page.
 
     :param also: what it has beside the links of a page, as :class:`Kind` takes it.
@@ -94,9 +94,9 @@ def whole(
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 
-def counted(uri: str, number: int) -> Reply:
+def counted(number: int) -> Reply:
     """How many resources something was done to."""
-    return Reply(Resource(uri, {"count": number}), etag="")
+    return Reply(Resource("", {"count": number}), etag="")
 
 
 @cache

@@ -205,7 +205,7 @@ class TaskMembers(Members):
 
 TASK.shows = Kind("Task", TaskMembers, links=("list",))
 TASKS.shows = page_of(TASK.shows, "Tasks", "tasks", templates=("search",))
-MADE = Kind("MadeTasks", items=TASK.shows, items_name="tasks")
+MADE = Kind("MadeTasks", items=TASK.shows, items_name="tasks", named=False)
 TASKS_OF_LIST.shows = page_of(
     TASK.shows, "TasksOfList", "tasks", links=("list",), templates=("search",)
 )
@@ -317,13 +317,13 @@ def get_tasks(query: Query) -> Resource:
 )
 def change_tasks(query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
-    return counted(TASKS.uri(), _change_some(query, changes))
+    return counted(_change_some(query, changes))
 
 
 @TASKS.on("DELETE", scope=WRITE, asks=SOME_OF_ALL, shows=COUNT, answers=(200,))
 def delete_tasks(query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
-    return counted(TASKS.uri(), _delete_some(query))
+    return counted(_delete_some(query))
 
 
 @TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST, revised=True)
@@ -360,14 +360,14 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
 def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
     find_list(key)
-    return counted(TASKS_OF_LIST.uri(key), _change_some(query, changes, list=key))
+    return counted(_change_some(query, changes, list=key))
 
 
 @TASKS_OF_LIST.on("DELETE", scope=WRITE, asks=SOME_OF_LIST, shows=COUNT, answers=(200,))
 def delete_tasks_of_list(query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(key)
-    return counted(TASKS_OF_LIST.uri(key), _delete_some(query, list=key))
+    return counted(_delete_some(query, list=key))
 
 
 @TASK.on("GET", scope=READ)
@@ -460,7 +460,7 @@ def _made(list_: str, new: NewTasks) -> Resource:
     count(reach, list_, opened=len(rows) - done, done=done)
     represent = representer()
     items = [represent(_as_seen(row)) for row in rows]
-    return Resource(TASKS_OF_LIST.uri(list_), {}, items=items, items_name="tasks")
+    return Resource("", {}, items=items, items_name="tasks")
 
 
 def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:

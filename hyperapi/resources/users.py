@@ -19,6 +19,7 @@ from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.models import Session, User
+from hyperapi.querying.query import Nothing, Query
 from hyperapi.resources.collection import page_of, whole
 from hyperapi.resources.tokens import passwords
 from hyperapi.web.conditional import still_seen
@@ -86,6 +87,16 @@ CurrentPassword = Annotated[
 
 class Registration(Body):
     """A user to be."""
+
+    @classmethod
+    def read(cls, *sent: Any) -> Body:
+        """The registration, where one may register.
+
+        :raises RegistrationClosed: else, whatever it says.
+        """
+        if settings().registration != "open":
+            raise RegistrationClosed
+        return super().read(*sent)
 
     username: Username
     password: NewPassword
@@ -181,8 +192,8 @@ def _forms_of_anyone() -> list[Form]:
 # -- what may be done
 
 
-@USERS.on("GET", scope=PUBLIC)
-def get_users() -> Resource:
+@USERS.on("GET", scope=PUBLIC, asks=Nothing())
+def get_users(_: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
     who = asker_or_none()
     if who is not None and who.may(ACCOUNT):
@@ -200,8 +211,6 @@ def get_users() -> Resource:
 )
 def register(new: Registration) -> Reply:
     """Register."""
-    if settings().registration != "open":
-        raise RegistrationClosed
     limits().register.count(client_address())
     with hashing() as address:
         hashed = passwords().hash(new.password, address)

@@ -5,11 +5,11 @@
 already? 8. Do it, and reply.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
@@ -31,11 +31,13 @@ from hyperapi.web.preconditions import Headers
 from hyperapi.web.preferences import preferences
 from hyperapi.web.problems import (
     BadQuery,
+    Malformed,
     NotFound,
     PreconditionFailed,
     Problem,
     TokenMissing,
     TooLarge,
+    UnsupportedMediaType,
 )
 from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
@@ -73,6 +75,7 @@ def register(app: Flask, places: list[Place]) -> None:
     app.url_map.converters["uuid"] = KeyConverter
     app.url_map.merge_slashes = False
     app.extensions["hyperapi.places"] = places
+    app.after_request(_take_what_is_left)
     for place in places:
         app.add_url_rule(
             place.path,
@@ -279,28 +282,70 @@ def query_of(listing: Askable) -> Any:
             max_num_fields=_MOST_PARAMETERS,
         )
     except ValueError:
-        raise BadQuery("The query is not percent-encoded UTF-8, or is far too long.") from None
+        raise BadQuery(
+            "The query is not percent-encoded UTF-8, or is far too long.",
+            errors=[
+                {"parameter": name, "detail": "must be percent-encoded UTF-8"}
+                for name in _undecodable(text)
+            ],
+        ) from None
     try:
         return listing.parse(pairs)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
 
 
+def _undecodable(text: str) -> Iterator[str]:
+    """The parameters of a query string that cannot be decoded, as far as they have names."""
+    for pair in text.split("&")[:_MOST_PARAMETERS]:
+        try:
+            unquote_plus(pair, errors="strict")
+        except ValueError:
+            yield unquote_plus(pair.partition("=")[0])[:100]
+
+
+def _take_what_is_left(response: Response) -> Response:
+    """Take the body of a request that was refused without it, as far as it is one that we take:
+    the server closes a connection on which something is left, and the client's next request on
+    it would be lost."""
+    announced = request.content_length or 0
+    comes = announced or "HTTP_TRANSFER_ENCODING" in request.environ
+    if comes and announced <= MOST_BYTES and not g.get("body_taken"):
+        _take_body()
+    return response
+
+
 def read_body() -> bytes:
     """The request's body, whole.
+
+    :raises TooLarge: when there is more than we take.
+    :raises Malformed: when there is less than was announced: part of a body is none.
+    :raises UnsupportedMediaType: when it is compressed.
+    """
+    length = request.content_length or 0
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType(
+            "Send the body as it is, not compressed.", headers=[("Accept-Encoding", "identity")]
+        )
+    if length > MOST_BYTES:
+        raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
+    body = _take_body()
+    if len(body) > MOST_BYTES:
+        raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
+    if len(body) < length:
+        raise Malformed("The body is shorter than its Content-Length says.")
+    return body
+
+
+def _take_body() -> bytes:
+    """What comes of the request's body.
 
     Where the server ends it, one byte more than we take is asked for: it tells no length of a
     chunked body, and one cut at the limit would pass for a shorter one. Other servers (wsgiref,
     Werkzeug's) wait for ever when more is asked for than was announced.
-
-    :raises TooLarge: when there is more than we take.
     """
-    length = request.content_length or 0
-    if length > MOST_BYTES:
-        raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
+    g.body_taken = True
     ends = request.environ.get("wsgi.input_terminated")
+    most = MOST_BYTES + 1 if ends else request.content_length or 0
     with turns().aside():
-        body = request.environ["wsgi.input"].read(MOST_BYTES + 1 if ends else length)
-    if len(body) > MOST_BYTES:
-        raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
-    return bytes(body)
+        return bytes(request.environ["wsgi.input"].read(most))

@@ -24,6 +24,7 @@ FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 1024 * 1024
 _MOST_ERRORS = 100
 _MOST_FIELDS = 1000
+_MOST_DIGITS = 40
 _ENVELOPE = ("_links", "_embedded", "_templates")
 
 
@@ -154,7 +155,10 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         decoded = json.loads(
-            body.decode(), object_pairs_hook=_unique, parse_constant=_no_such_number
+            body.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_such_number,
+            parse_int=_whole_number,
         )
     except RecursionError:
         raise Malformed("The JSON is nested too deeply.") from None
@@ -171,6 +175,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("an object has the same member twice")
     return members
+
+
+def _whole_number(text: str) -> int:
+    """A whole number, which Python refuses to read with thousands of digits; a shorter one is as
+    much too large."""
+    return int(text[:_MOST_DIGITS])
 
 
 def _no_such_number(name: str) -> Any:
@@ -234,8 +244,10 @@ def _schema(kind: type[Body]) -> dict[str, Any]:
 
 
 def _left_empty(schema: dict[str, Any]) -> bool:
-    """Is a field without content one that was not filled in? Not where text or null may be."""
-    return "enum" in schema or (not _takes(schema, "string") and not _takes(schema, "null"))
+    """Is a field without content one that was not filled in? Not where it says something: the
+    empty text, null, or that there are no items."""
+    says = ("string", "null", "array")
+    return "enum" in schema or not any(_takes(schema, kind) for kind in says)
 
 
 def _takes(schema: dict[str, Any], kind: str) -> bool:
@@ -247,7 +259,7 @@ def _takes(schema: dict[str, Any], kind: str) -> bool:
 def _typed(found: list[str], schema: dict[str, Any]) -> Any:
     """A field's text as the JSON type that its schema has; what does not fit stays text."""
     if _takes(schema, "array"):
-        return found
+        return [text for text in found if text]
     value = found[0]
     if value == "" and _takes(schema, "null"):
         return None

@@ -6,6 +6,7 @@ counters themselves fail, everyone is let in, and the log says so.
 """
 
 import math
+import re
 import threading
 import time
 from collections import Counter
@@ -249,6 +250,8 @@ def client_address() -> str:
     Of IPv6 it is the network of 64 bits, all of which is one subscriber's to choose from.
     """
     told = request.remote_addr or ""
+    if with_port := _WITH_PORT.fullmatch(told):
+        told = with_port["v4"] or with_port["v6"]
     try:
         address = ip_address(told)
     except ValueError:
@@ -256,3 +259,7 @@ def client_address() -> str:
     if isinstance(address, IPv4Address):
         return told
     return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
+
+
+_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):[0-9]+|\[(?P<v6>[0-9A-Fa-f:.]+)\](:[0-9]+)?")
+"""An address as some proxies write it, with the port that a client has by chance."""

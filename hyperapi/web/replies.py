@@ -186,12 +186,12 @@ def empty_response(status: int, headers: Headers) -> Response:
 def link_headers(resource: Resource) -> Headers:
     """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
     names = _relation_names(base())
-    links = {"self": resource.uri, **resource.links}
+    links = {"self": resource.uri or None, **resource.links}
     linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]
     templated = [
         f'"{pattern}"; rel="{names[name]}"' for name, pattern in resource.templates.items()
     ]
-    headers = [("Link", ", ".join(linked))]
+    headers = [("Link", ", ".join(linked))] if linked else []
     if templated:
         headers.append(("Link-Template", ", ".join(templated)))
     return headers

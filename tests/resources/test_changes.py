@@ -16,6 +16,8 @@ from hyperapi.housekeeping import CHORES, purge
 from tests.conftest import MakeApp, Person, problem
 from tests.statements import statements
 
+Clock = Callable[[timedelta], None]
+
 HAL, HAL_FORMS = "application/hal+json", "application/prs.hal-forms+json"
 
 
@@ -204,6 +206,24 @@ def test_what_was_deleted_leaves_a_tombstone(alice: Person, clock: Callable[...,
         "changed_at": None,
         "resource": None,
     }
+
+
+def test_a_tombstone_counts_no_longer_than_it_should_whether_thrown_away_or_not(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    alice = Person(make_app(tombstone_lifetime="60").test_client()).register("alice").sign_in()
+    made = alice.make_list("List")
+    task = alice.make_task(made, "Task")
+    begun, early, late = Reader(alice), Reader(alice), Reader(alice)
+    for reader in (begun, early, late):
+        reader.catch_up()
+    alice.ask("DELETE", task["uri"])
+    clock(timedelta(seconds=59))
+    assert titles(early.catch_up()) == ["(task)"]
+    clock(timedelta(seconds=61))
+    assert problem(alice.ask("GET", late.next), 410, "gone")["first_uri"]
+    assert titles(early.catch_up()) == []
+    assert titles(Reader(alice).catch_up()) == ["List"]
 
 
 def test_who_begins_now_is_told_nothing_of_what_was_before(alice: Person) -> None:

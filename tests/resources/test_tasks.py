@@ -92,6 +92,16 @@ def test_a_form_with_empty_fields_makes_a_task_with_defaults(alice: Person, groc
     assert (made["due_at"], made["tags"]) == (None, [])
 
 
+def test_a_form_can_take_all_tags_away_and_leaves_them_where_it_names_none(alice: Person) -> None:
+    task = alice.make_task(alice.make_list(), tags=["fresh", "white"])
+    for fields, tags in (
+        ({"title": "Oat milk"}, ["fresh", "white"]),
+        ({"tags": ["vegan", ""]}, ["vegan"]),
+        ({"tags": ""}, []),
+    ):
+        assert alice.ask("PATCH", task["uri"], data=fields).json["tags"] == tags  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     "members",
     [
@@ -473,7 +483,11 @@ def test_a_bad_query_is_named(carol: Person, query: str, parameter: str) -> None
 
 @pytest.mark.parametrize("query", ["q=%ff", "%ed%a0%80=1", "q=%ed%a0%80"])
 def test_a_query_that_is_no_text_is_refused(carol: Person, query: str) -> None:
-    problem(carol.ask("GET", f"{carol.root['tasks_uri']}?{query}"), 400, "bad-query")
+    refused = problem(
+        carol.ask("GET", f"{carol.root['tasks_uri']}?done=true&{query}"), 400, "bad-query"
+    )
+    wrong = [error["parameter"] for error in refused["errors"]]
+    assert wrong == ["q"] if query.startswith("q") else len(wrong) == 1
 
 
 # -- at the same time

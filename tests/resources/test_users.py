@@ -120,6 +120,14 @@ def test_a_stale_token_does_not_keep_me_from_registering(stranger: Person) -> No
 def test_nobody_registers_where_registration_is_closed(make_app: MakeApp) -> None:
     stranger = Person(make_app(registration="closed").test_client())
     problem(register(stranger), 403, "registration-closed")
+    problem(register(stranger, username="", colour="red"), 403, "registration-closed")
+
+
+def test_there_is_nothing_to_ask_of_the_users(alice: Person) -> None:
+    uri = alice.root["users_uri"]
+    refused = problem(alice.ask("GET", f"{uri}?limit=5&colour=red"), 400, "bad-query")
+    assert [error["parameter"] for error in refused["errors"]] == ["limit", "colour"]
+    assert alice.get(f"{uri}?limit=")["users"]
 
 
 def test_registering_is_limited_by_address_and_i_am_told_when_to_come_back(

@@ -240,7 +240,16 @@ def test_an_address_of_ipv4_in_ipv6_is_that_of_ipv4(alice: Person) -> None:
     assert sign_in(alice, address="::ffff:203.0.113.8").status_code == 201
 
 
-@pytest.mark.parametrize("address", ["", "unknown", "203.0.113.1:80", "é"])
+@pytest.mark.parametrize("written", ["203.0.113.7:{port}", "[2001:db8::7]:{port}"])
+def test_the_port_that_a_proxy_tells_makes_no_other_client(alice: Person, written: str) -> None:
+    tried = [
+        sign_in(alice, "wrong", address=written.format(port=port)).status_code
+        for port in range(1000, 1004)
+    ]
+    assert tried == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize("address", ["", "unknown", "203.0.113.1:port", "é"])
 def test_an_address_that_is_none_has_limits_too(alice: Person, address: str) -> None:
     assert statuses(alice, 4, address=address) == [401] * 3 + [429]
 
