@@ -342,7 +342,8 @@ def shown(response: httpx.Response, uri: str) -> State:
     if not response.content:
         return State(uri, etag=response.headers.get("ETag"))
     if not media_type(response).endswith("json"):
-        raise NotHyperapi(f"{uri} is no hyperapi: it sent {media_type(response) or 'no type'}.")
+        sent = media_type(response) or "no type"
+        raise NotHyperapi(f"{uri} is no hyperapi: it sent {sent}. Is the URL right?")
     try:
         document = response.json()
         if not isinstance(document, dict):
@@ -365,7 +366,10 @@ def _joined(base: str, reference: str) -> str:
 
 def _check_root(state: State, url: str) -> None:
     if not set(_NEEDED) <= state.links.keys():
-        raise NotHyperapi(f"{url} answers, but is no hyperapi's root: it has no links to follow.")
+        raise NotHyperapi(
+            f"{url} answers, but is no hyperapi's root: it has no links to follow. "
+            "Is the URL right?"
+        )
 
 
 def _checked_url(url: str) -> str:

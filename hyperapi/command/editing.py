@@ -10,7 +10,7 @@ import click
 from hyperapi.client import Resource
 from hyperapi.command import dates, todotxt
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import INVALID, Failure
+from hyperapi.command.failures import FAILED, INVALID, Failure
 from hyperapi.command.words import quoted
 
 _NAMES = ("Title", "List", "Done", "Due", "Priority", "Tags")
@@ -28,7 +28,14 @@ def edit_by_hand(desk: Desk, task: Resource) -> dict[str, Any]:
     :raises Failure: when what they wrote is not taken; where it can be found is said.
     """
     before = as_text(task.members, desk.titles[task.list_uri])
-    after = click.edit(before, extension=".md")
+    try:
+        after = click.edit(before, extension=".md")
+    except click.ClickException as error:
+        raise Failure(
+            error.message,
+            FAILED,
+            "Nothing was changed. Set EDITOR to one that works, or see: hyper edit --help",
+        ) from error
     if after is None or after == before:
         return {}
     try:

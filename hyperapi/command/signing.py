@@ -126,6 +126,8 @@ def _sign_in(desk: Desk, client: Client, url: str | None, name: str, password: s
 
 def asked_name(given: str | None) -> str:
     """A user name: that which was given, or what whoever sits there says."""
+    if not given:
+        _ask_only_people("--username")
     return given or str(click.prompt("User name", err=True))
 
 
@@ -136,4 +138,11 @@ def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
     """
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    _ask_only_people("--password-stdin")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def _ask_only_people(option: str) -> None:
+    """:raises Failure: where nobody sits who could be asked."""
+    if not sys.stdin.isatty():
+        raise Failure("Nobody can be asked here.", USAGE, f"Say {option}.")

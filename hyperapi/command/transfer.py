@@ -1,5 +1,6 @@
 """``hyper import`` and ``hyper export``: many tasks at once, from and to files."""
 
+import errno
 import io
 import json
 import os
@@ -45,6 +46,7 @@ _MOST_BYTES = 1_000_000  # the server takes a little more: 1 MiB
 _PAGE = 100
 _CLOCKS_DIFFER = timedelta(minutes=10)
 _STANDARD = Path("-")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 format_option = click.option(
@@ -350,9 +352,11 @@ def _written(file: Path) -> Iterator[IO[str]]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        left = "There is no such file now" if is_new else "The file is as it was before"
+        left = "There is no such file now." if is_new else "The file is as it was before."
+        if error.errno in _FULL:
+            left += " Make room there, or name another place."
         reason = error.strerror or str(error)
-        raise Failure(f"{file} cannot be written: {reason}.", FILE, f"{left}.") from error
+        raise Failure(f"{file} cannot be written: {reason}.", FILE, left) from error
 
 
 @contextmanager

@@ -246,6 +246,14 @@ def test_editing_in_an_editor(hyper: Hyper, home: Path, monkeypatch: pytest.Monk
     assert task["due_at"].startswith("2030-01-31") or task["due_at"].startswith("2030-02-01")
 
 
+def test_an_editor_that_is_not_there(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> None:
+    hyper("add", "Milk")
+    monkeypatch.setenv("EDITOR", "no-such-editor")
+    said = hyper("edit", "milk")
+    assert said.status == FAILED
+    assert "Nothing was changed. Set EDITOR to one that works" in said.err
+
+
 def test_what_was_typed_in_an_editor_is_never_lost(
     hyper: Hyper, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

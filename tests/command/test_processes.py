@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hyperapi.command import main
+from hyperapi.command.failures import USAGE
 from hyperapi.testing import Sandbox
 from tests.command.conftest import Hyper
 
@@ -50,6 +51,9 @@ def test_a_command_whose_streams_are_closed_does_its_work(hyper: Hyper) -> None:
     script = " ".join([*COMMAND, "rm", "milk", "<&-"])
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert "Nobody can be asked here." in done.stderr
+    for options, missing in (([], "--username"), (["-u", "ann"], "--password-stdin")):
+        said = hyper("login", *options)
+        assert (said.status, f"Say {missing}." in said.err) == (USAGE, True)
 
 
 def test_what_is_said_in_another_encoding_is_no_failure(hyper: Hyper) -> None:

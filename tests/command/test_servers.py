@@ -78,7 +78,7 @@ def test_something_that_is_no_hyperapi(stranger: Hyper) -> None:
     with answering(200, Content_Type="text/html", body="<h1>It works!") as url:
         status, said = login(stranger, url)
     assert status == UNREACHABLE
-    assert f"{url} is no hyperapi: it sent text/html." in said
+    assert f"{url} is no hyperapi: it sent text/html. Is the URL right?" in said
     with answering(404, Content_Type="text/plain", body="Not found") as url:
         assert (
             "404 Not Found, and not as a hyperapi does. Is the URL right?"

@@ -407,6 +407,7 @@ def test_an_export_for_which_there_is_no_room(
         assert done.returncode == FILE
         assert f"{file} cannot be written: File too large." in " ".join(done.stderr.split())
         assert ("is as it was before" if old else "is no such file now") in done.stderr
+        assert "Make room there, or name another place." in done.stderr
         assert [each.name for each in home.glob("*out*")] == [file.name] * bool(old)
     assert file.read_text() == "precious"
 
