@@ -40,6 +40,19 @@ CHOSEN = {
 }
 """What tests want, unless the environment says otherwise."""
 
+APART = {
+    "HYPERAPI_HOST": HOST,
+    "HYPERAPI_WORKERS": "1",
+    "HYPERAPI_PUBLIC_URL": "",
+    "HYPERAPI_TRUSTED_HOSTS": "",
+    "HYPERAPI_TRUSTED_PROXIES": "0",
+    "HYPERAPI_RATE_LIMIT_STORAGE": "",
+    "HYPERAPI_METRICS_PORT": "0",
+    "HYPERAPI_DRAIN_DELAY": "0",
+}
+"""What keeps a sandbox apart from whatever is configured where it is started: its links lead to
+itself, it counts in no store that others use, and it takes no port that another one would."""
+
 _LOOK_EVERY = 0.2
 _SECONDS_TO_DRAIN = 1
 _PATIENCE = 30.0
@@ -95,14 +108,12 @@ def refuse_real_database() -> None:
 
 def prepare(folder: Path, port: int) -> Settings:
     """Make an empty database in a folder, and say so to the worker by the environment."""
-    os.environ |= {**CHOSEN, **surroundings()}
+    os.environ |= {**CHOSEN, **surroundings(), **APART}
     os.environ |= {
         "HYPERAPI_INSTANCE": str(folder),
         "HYPERAPI_DATABASE_URL": f"sqlite:///{folder}/hyperapi.db",
         "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32),
-        "HYPERAPI_HOST": HOST,
         "HYPERAPI_PORT": str(port),
-        "HYPERAPI_WORKERS": "1",
         _FOLDER: str(folder),
     }
     settings = Settings.read()

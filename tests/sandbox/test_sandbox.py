@@ -192,6 +192,22 @@ def test_a_sandbox_does_not_start_where_a_database_is_configured(
         refuse_real_database()
 
 
+def test_a_sandbox_leads_to_itself_whatever_is_configured_around_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "HYPERAPI_PUBLIC_URL=https://todo.example.org\nHYPERAPI_TRUSTED_HOSTS=todo.example.org\n"
+        "HYPERAPI_RATE_LIMIT_STORAGE=redis://redis.example.org\nHYPERAPI_METRICS_PORT=9100\n"
+        "HYPERAPI_DRAIN_DELAY=60\nHYPERAPI_REQUEST_LIMIT=60/minute\n"
+    )
+    with start("--users", "ann", folder=tmp_path, HYPERAPI_WORKERS="4") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        with Client(line["root"], line["users"][0]["access_token"]) as ann:
+            assert all(link.href.startswith(line["root"]) for link in ann.root().links.values())
+            ann.follow("control").submit("make-user", username="bob")
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     ("text", "said"),
