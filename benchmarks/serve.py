@@ -43,6 +43,10 @@ class Server:
         """User and system time that the process and its children have taken so far."""
         return sum(_cpu_seconds(pid) for pid in _tree(self.process.pid))
 
+    def memory(self) -> int:
+        """Bytes of the process and its children, with their part of what they share."""
+        return sum(_memory(pid) for pid in _tree(self.process.pid))
+
 
 @contextmanager
 def served(
@@ -125,6 +129,14 @@ def _cpu_seconds(pid: int) -> float:
     fields = _stat(pid)
     ticks = sum(map(int, fields[11:15])) if fields else 0
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(pid: int) -> int:
+    """Its proportional set size, in bytes."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _stat(pid: int) -> list[str]:

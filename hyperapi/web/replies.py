@@ -127,6 +127,10 @@ def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
     return Ready(body, reply.status, [*headers, ("Content-Type", media_type)])
 
 
+_WITHOUT_LENGTH = (204, 304)
+"""Statuses whose replies never have a body (RFC 9110 §8.6)."""
+
+
 class Ready(Response):
     """A response whose bytes and headers are ours, and ready: they go to the server as they are.
 
@@ -136,9 +140,11 @@ class Ready(Response):
 
     def __init__(self, body: bytes, status: int, headers: Headers) -> None:
         self.headers = WerkzeugHeaders()
-        self.headers._list = [*headers, ("Content-Length", str(len(body)))]
+        self.headers._list = list(headers)
+        if status not in _WITHOUT_LENGTH:
+            self.headers._list.append(("Content-Length", str(len(body))))
         self.status_code = status
-        self.response = [body]
+        self.response = [body] if body else []
         self.direct_passthrough = True
         self._on_close = []
 
@@ -178,9 +184,7 @@ def _finished(document: Document, headers: Headers) -> Response:
 
 def empty_response(status: int, headers: Headers) -> Response:
     """A response without a body, which therefore has no type."""
-    response = Response(status=status, headers=headers)
-    del response.headers["Content-Type"]
-    return response
+    return Ready(b"", status, headers)
 
 
 def link_headers(resource: Resource) -> Headers:
