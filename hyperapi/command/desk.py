@@ -149,9 +149,11 @@ class Desk:
             )
         return str(rows[number - 1])
 
-    def task_named(self, name: str) -> Resource:
+    def task_named(self, name: str, *, rather_done: bool | None = None) -> Resource:
         """The task that somebody means: the number it was shown with, its URI, or its title.
 
+        :param rather_done: is it more likely a task that is done, or one that is open? That
+            counts before how much of the title was said.
         :raises Failure: when there is none, or several could be meant.
         """
         if name.isascii() and name.isdecimal():
@@ -159,13 +161,14 @@ class Desk:
         if name.startswith(("http://", "https://")):
             return self.client.at(name)
         tasks = self.client.follow("tasks")
-        for asked in ({"title": name}, {"title_prefix": name}, {"q": name}):
-            found = tasks.search(**asked, sort="due_at", limit=_PAGE).on_page
-            found = tuple(each for each in found if not each.done) or found
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise self._ambiguous(name, found)
+        for done in dict.fromkeys((rather_done, None)):
+            for asked in ({"title": name}, {"title_prefix": name}, {"q": name}):
+                found = tasks.search(**asked, done=done, sort="due_at", limit=_PAGE).on_page
+                found = tuple(each for each in found if not each.done) or found
+                if len(found) == 1:
+                    return found[0]
+                if found:
+                    raise self._ambiguous(name, found)
         raise Failure(f"There is no task {quoted(name)}.", NOT_FOUND, "See: hyper ls")
 
     def _ambiguous(self, name: str, found: tuple[Resource, ...]) -> Failure:

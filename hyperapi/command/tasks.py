@@ -209,7 +209,7 @@ def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **op
 def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
     """Tick tasks off."""
     form, said = ("reopen", "open again") if undo else ("complete", "done")
-    for each in [desk.task_named(name) for name in tasks]:
+    for each in [desk.task_named(name, rather_done=undo) for name in tasks]:
         try:
             changed = each.submit(form)
         except NoSuchForm:

@@ -199,6 +199,16 @@ def test_names_that_could_mean_several_things(hyper: Hyper) -> None:
     assert (said.status, "On which list?" in said.err) == (USAGE, True)
 
 
+def test_what_is_ticked_off_is_an_open_task(hyper: Hyper) -> None:
+    hyper("add", "Milk")
+    hyper("done", "milk")
+    hyper("add", "Buy milk")
+    assert hyper("done", "milk").out == "'Buy milk' is done.\n"
+    assert hyper("done", "milk").out == "'Milk' was done already.\n"
+    assert hyper("done", "buy milk", "--undo").out == "'Buy milk' is open again.\n"
+    assert hyper("done", "--undo", "milk").out == "'Milk' is open again.\n"
+
+
 def test_uris_name_things_too(hyper: Hyper) -> None:
     hyper("add", "Milk")
     task = json.loads(hyper("ls", "--json").out)
