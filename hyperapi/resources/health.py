@@ -8,13 +8,13 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from hyperapi import schema
 from hyperapi.db import Busy, Statement, read
 from hyperapi.db import schema as database_schema
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
 from hyperapi.models import database_clock
 from hyperapi.processes import draining
+from hyperapi.schema import newer
 from hyperapi.web.routing import OPEN, Place
 
 _CLOCK = Statement(select(database_clock()))
@@ -62,6 +62,6 @@ def get_ready() -> Resource:
     skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
-    migrations = "newer" if schema.newer(present) else "as expected"
+    migrations = "newer" if newer(present) else "as expected"
     members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
     return Resource(READY.uri(), members)
