@@ -104,7 +104,7 @@ def test_what_is_wrong_with_a_database_is_found(
     assert any("refused" in line for line in lines(of_database(away), Level.BAD))
     with stores.of(POSTGRESQL).fresh(tmp_path) as url:
         crowded = settings(tmp_path, database_url=url, workers="50", threads="10")
-        assert any("may open 550" in line for line in lines(of_database(crowded), Level.BAD))
+        assert any("may open 500" in line for line in lines(of_database(crowded), Level.BAD))
 
         class Late(datetime):
             @classmethod

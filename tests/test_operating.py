@@ -109,7 +109,7 @@ def test_connections_and_retries_are_counted(served: Served, stores: Stores, por
     with client(served) as http:
         bob = Person(http, "bob").join()
         found = samples(port)
-        assert 1 <= value(found, "hyperapi_database_connections") <= 2 * 5
+        assert 1 <= value(found, "hyperapi_database_connections") <= 2 * 4
         assert value(found, "hyperapi_database_connections_in_use") == 0
         with stores.server.connect() as administrator:
             administrator.execute(
@@ -161,23 +161,23 @@ def test_the_lines_about_a_request_name_the_trace_that_it_is_part_of(served: Ser
 
 
 def test_a_service_that_is_to_stop_says_so_first_and_serves_on_for_a_while(tmp_path: Path) -> None:
-    with serve(tmp_path, workers="2", drain_delay="2") as server:
+    with serve(tmp_path, workers="2", drain_delay="3") as server:
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert _soon(lambda: _status(server, "/health/ready") == 503)
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda _: _status(server, "/api/v1/"), range(40)))
-        assert found == [200] * 40
+            found = list(pool.map(lambda _: _status(server, "/api/v1/"), range(20)))
+        assert found == [200] * 20
         assert server.process.wait(PATIENCE) == 0
-        assert 1.9 < time.monotonic() - began < 10
+        assert 2.9 < time.monotonic() - began < PATIENCE
         assert server.gone
         reasons = [line["event"] for line in server.logged if line["level"] == "warning"]
     assert set(reasons) == {"busy: not ready: about to stop"}
 
 
 def _status(server: Served, path: str) -> int:
-    with client(server) as http:
-        return http.get(path).status_code
+    # Without certificates, which each client would have to read: there is little time here.
+    return httpx.get(server.url + path, trust_env=False, verify=False).status_code
 
 
 def test_who_says_it_twice_does_not_wait(tmp_path: Path) -> None:
