@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from hyperapi.access import Reach, change, find, seen
-from hyperapi.db import Busy, Statement, Uncertain, _Database, database, write
+from hyperapi.db import Busy, Statement, Uncertain, _Database, database, read, write
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from tests import postgres
@@ -137,6 +137,25 @@ def test_retrying_has_an_end_and_nothing_is_half_done(
     assert refused.headers["Retry-After"] == "1"
     assert 3 < retries(app) < 30
     assert alice.get(alice.root["lists_uri"])["lists"] == []
+
+
+def test_who_has_to_wait_for_too_long_is_told_so(make_app: MakeApp) -> None:
+    app = make_app(busy_timeout="1", statement_timeout="1")
+    alice = Person(app.test_client()).register("alice").sign_in()
+    with app.app_context():
+        held = database.engine.raw_connection()
+    cursor = held.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute("SELECT key FROM users FOR UPDATE")
+    refused = alice.ask("POST", alice.root["lists_uri"], json={"title": "Groceries"})
+    held.rollback()
+    held.close()
+    problem(refused, 503, "unavailable")
+    assert refused.headers["Retry-After"] == "1"
+    slow = Statement(select(func.pg_sleep(60)))
+    with app.app_context(), pytest.raises(Busy, match="statement timeout"):
+        read(lambda: slow.rows({}))
+    assert alice.make_list()["title"] == "Groceries"
 
 
 def _always(error: Exception) -> Callable[..., None]:
