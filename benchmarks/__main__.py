@@ -25,7 +25,7 @@ from hyperapi.settings import Settings
 
 HYPERAPI, FLOOR, ORDINARY = "hyperapi", "floor", "ordinary"
 SECRET_KEY = secrets.token_urlsafe(32)
-CLI = ("-c", "from hyperapi.cli import main; main()")
+CLI = ("-m", "hyperapi")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tests.command import lines
 NUMBER = 100_000
 PASSWORD = "correct horse battery"
 HYPER = [sys.executable, "-m", "hyperapi.command"]
-SERVE = ("-c", "from hyperapi.cli import main; main()", "serve")
+SERVE = ("-m", "hyperapi", "serve")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ _INSTALLED = Path(sys.executable).with_name("hyperapi")
 COMMAND = (
     [str(_INSTALLED)]
     if _INSTALLED.exists()
-    else [sys.executable, "-c", "from hyperapi.cli import main; main()"]
+    else [sys.executable, "-m", "hyperapi"]
 )
 """The console command, also where the package is on the path and not installed."""
 

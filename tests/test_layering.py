@@ -35,6 +35,7 @@ LAYERS = (
     ("sandbox",),
     ("serving", "doctor", "backup"),
     ("cli",),
+    ("__main__",),
 )
 """From the bottom to the top. A module belongs to the longest name that it begins with; it may
 import what is below, and its neighbours in the same layer as long as that leads in no circle."""
