@@ -10,7 +10,16 @@ import click
 from hyperapi.client import Client, ClientError, NoSuchForm, Unauthorized, Unreachable
 from hyperapi.command.accounts import Credentials, credentials_file, read_private
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import FILE, NOT_ALLOWED, TOKEN, URL, USAGE, Failure, about_file
+from hyperapi.command.failures import (
+    FILE,
+    NOT_ALLOWED,
+    TOKEN,
+    UNREACHABLE,
+    URL,
+    USAGE,
+    Failure,
+    about_file,
+)
 from hyperapi.command.group import command, hyper
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -75,7 +84,7 @@ def logout(desk: Desk) -> None:
         keeper.save(None)
         raise Failure(
             f"Your tokens are forgotten here, but their session goes on at the server: {error}",
-            NOT_ALLOWED,
+            UNREACHABLE,
             "Sign in again later and end it: hyper tokens revoke",
         ) from None
     desk.screen.say("Signed out.")

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hyperapi.command.failures import BUSY, FAILED, UNREACHABLE
+from hyperapi.command.failures import BUSY, FAILED, NOT_ALLOWED, UNREACHABLE
+from hyperapi.testing import sandbox
 from tests.command.conftest import Hyper
+from tests.conftest import PASSWORD
 from tests.serving import free_port
 
 CERTIFICATE = Path(__file__).with_name("expired.pem")
@@ -72,6 +74,18 @@ def test_a_server_that_is_not_there(stranger: Hyper) -> None:
     assert status == UNREACHABLE
     assert "refused" in said
     assert "is the server running?" in said
+
+
+def test_signing_out_where_the_server_is_gone_forgets_the_tokens_and_says_what_is_left(
+    stranger: Hyper, home: Path
+) -> None:
+    with sandbox() as server:
+        stranger("register", server.root, "-u", "ann", "--password-stdin", said=PASSWORD)
+    said = stranger("logout")
+    assert said.status == UNREACHABLE
+    assert "Your tokens are forgotten here, but their session goes on at the server" in said.err
+    assert not (home / "config" / "hyperapi" / "credentials.json").exists()
+    assert stranger("ls").status == NOT_ALLOWED
 
 
 def test_something_that_is_no_hyperapi(stranger: Hyper) -> None:
