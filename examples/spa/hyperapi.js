@@ -831,6 +831,27 @@ function fill(form, values) {
   return filled;
 }
 
+/**
+ * What a form can tell to be wrong with some values before they are sent. The server has the last
+ * word; this is for when it cannot be asked.
+ *
+ * @param {Form} form
+ * @param {Json} values
+ * @returns {[name: string, detail: string][]}
+ */
+export function flaws(form, values) {
+  /** @type {[string, string][]} */
+  const found = [];
+  for (const { name, required, minLength = 0, maxLength = Infinity } of form.properties) {
+    for (const value of [values[name] ?? []].flat()) {
+      const length = [...String(value).normalize("NFC")].length; // in code points, as the server counts
+      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength}` : "must not be empty"]);
+      if (length > maxLength) found.push([name, `must not be longer than ${maxLength}`]);
+    }
+  }
+  return found;
+}
+
 /** @param {Json} values */
 function query(values) {
   const pairs = new URLSearchParams();
@@ -853,6 +874,7 @@ function withQuery(target, values) {
  * @typedef {object} Write a write that waits to be sent
  * @property {number} [id] its place in the queue
  * @property {string} owner the URI of the user whose it is
+ * @property {string} [kind] of what, for those who show it
  * @property {"PUT" | "DELETE"} method
  * @property {string} uri
  * @property {Json} [body] all that is to be there, as PUT takes it

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   Client, Conflict, Later, MemoryWrites, NotAllowed, Outbox, Problem, Refused, Resource, SignedOut, Unreachable,
-  events, exclusively, expand, holds, newKey, same,
+  events, exclusively, expand, flaws, holds, newKey, same,
 } from "../../examples/spa/hyperapi.js";
 
 const ROOT = "http://api.test/";
@@ -94,6 +94,15 @@ test("a form is sent as it asks for, with what it held and was not asked", async
   assert.equal(asked[1].body, '{"tags":[],"kind":"plain"}');
   await client.submit(form({ method: "GET", target: `${ROOT}things?old=1` }), { title: "b" });
   assert.equal(asked[2].uri, `${ROOT}things?title=b&kind=plain`);
+});
+
+test("what a form can tell to be wrong is told without asking", () => {
+  const properties = [{ name: "title", required: true, maxLength: 2 }, { name: "tags", minLength: 1, maxLength: 3 }, { name: "due_at" }];
+  const of = (values) => flaws(form({ properties }), values);
+  assert.deepEqual(of({ title: "🏳️", tags: ["a", "abc"], due_at: null }), []); // two code points
+  assert.deepEqual(of({}), []); // what was not touched is not sent
+  assert.deepEqual(of({ title: "" }), [["title", "must not be empty"]]);
+  assert.deepEqual(of({ title: "abc", tags: ["", "abcd"] }).map(([name]) => name), ["title", "tags", "tags"]);
 });
 
 test("a lost reply is asked for again, under the same Idempotency-Key", async () => {

@@ -28,7 +28,7 @@ def test_the_whole_story_of_two_people(device: MakeDevice) -> None:
     phone = device(viewport={"width": 390, "height": 844}).tab()
     phone.sign_in(names[0])
     phone.show_list("Groceries")
-    hers.add("Butter")
+    hers.look().add("Butter")
     for other in (second, phone):
         other.titles("Milk", "Bread", "Apples", "Butter")
     his.titles("Report")
@@ -37,13 +37,13 @@ def test_the_whole_story_of_two_people(device: MakeDevice) -> None:
               tags="bakery, soon, bakery", due_at="2031-02-03T10:00")  # fmt: skip
     expect(hers.task("Dark bread")).to_contain_text("soon")
     expect(second.task("Dark bread")).to_contain_text("high")
-    second.page.get_by_role("checkbox", name="Done: Milk").click()
+    second.look().page.get_by_role("checkbox", name="Done: Milk").click()
     expect(phone.page.get_by_role("checkbox", name="Done: Milk")).to_be_checked()
     expect(hers.page.get_by_text("1 of 4 done")).to_be_visible()
     phone.page.get_by_role("button", name="Delete: Apples").click()
     hers.titles("Milk", "Dark bread", "Butter")
 
-    ask_for_some(hers)
+    ask_for_some(hers.look())
     do_it_all_at_once(hers, second, phone)
 
     # Out here, which is out in both tabs; and out everywhere.

@@ -1,6 +1,6 @@
 /** What the app knows and does. It draws nothing; it says `changed` when there is something to draw. */
 
-import { Broken, Conflict, Later, Missing, Problem, Resource, SignedOut, Unreachable, newKey, same } from "../hyperapi.js";
+import { Broken, Conflict, Later, Missing, Problem, Refused, Resource, SignedOut, Unreachable, flaws, newKey, same } from "../hyperapi.js";
 import { Live } from "./live.js";
 import { comparing, fits, writable } from "./tasks.js";
 import { TaskView } from "./taskview.js";
@@ -108,7 +108,10 @@ export class App extends EventTarget {
     if (state === this.connection) return;
     const back = state === "online";
     this.connection = state;
-    if (back) this.trouble = null;
+    if (back) {
+      this.trouble = null;
+      if (this.notice?.bad) this.notice = null; // what it said of the connection is over
+    }
     this.dispatchEvent(new CustomEvent("said", { detail: back ? "Connected again." : explain(this.trouble ?? new Unreachable(null)) }));
     this.changed();
   }
@@ -177,7 +180,7 @@ export class App extends EventTarget {
     await this.#readWrites();
     await this.#openLists();
     this.#listen();
-    this.choose(this.wanted ?? (matchMedia("(max-width: 44rem)").matches ? null : this.lists.items[0]?.uri ?? ALL));
+    this.choose(this.wanted ?? (matchMedia("(max-width: 44rem)").matches ? null : this.allLists[0]?.uri ?? ALL));
     this.deliver().catch((error) => this.#note(error));
   }
 
@@ -248,7 +251,8 @@ export class App extends EventTarget {
   #end(reason) {
     this.ended = reason?.name === "token-expired" ? "Your session has expired." : "This session was ended from somewhere else.";
     this.#quiet();
-    this.focus = "#sign-in input";
+    this.draft("login").values.username ??= this.user.username || undefined;
+    this.focus = this.user.username ? "#sign-in input[type=password]" : "#sign-in input";
     this.notice = null;
     this.dispatchEvent(new CustomEvent("said", { detail: this.ended }));
     this.changed();
@@ -339,38 +343,65 @@ export class App extends EventTarget {
     this.lists = { page: first, items };
     await this.cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
     if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.choose(null);
+    if (this.view && !this.view.uri && this.list?.link("tasks")) this.#show(); // it has arrived by now
     this.changed();
   }
 
+  /** The lists as they will be when all that waits has arrived. */
+  get allLists() {
+    const there = new Set(this.lists.items.map((item) => item.uri));
+    const made = this.writes.filter((write) => write.kind === "list" && !there.has(write.uri));
+    return [...this.lists.items, ...made.map((write) => this.#listed(write))];
+  }
+
+  /** A list that has not arrived yet, with what was put on it meanwhile. */
+  #listed({ uri, body, state }) {
+    const last = new Map();
+    for (const write of this.writes) if (write.body?.list_uri) last.set(write.uri, write);
+    const done = [...last.values()].filter((write) => write.body.list_uri === uri).map((write) => write.body.done);
+    const done_count = done.filter(Boolean).length;
+    return new Resource({ _links: { self: { href: uri } }, ...body, open_count: done.length - done_count, done_count, state });
+  }
+
   get list() {
-    return this.lists.items.find((item) => item.uri === this.chosen) ?? null;
+    return this.allLists.find((item) => item.uri === this.chosen) ?? null;
   }
 
   /** Show a list, all tasks, or the lists alone. */
   choose(uri) {
     if (uri === this.chosen && this.view) return;
-    if (uri && uri !== ALL && !this.lists.items.some((item) => item.uri === uri)) uri = null;
+    if (uri && uri !== ALL && !this.allLists.some((item) => item.uri === uri)) uri = null;
     this.chosen = uri;
     this.dispatchEvent(new CustomEvent("chosen", { detail: uri }));
+    this.#show();
+  }
+
+  #show() {
     const list = this.list;
-    const collection = uri === ALL ? this.links.tasks : list?.link("tasks");
     this.view = null;
-    if (collection) {
+    if (list || this.chosen === ALL) {
       this.view = new TaskView(this.client, this.cache, {
-        uri: collection, list: list?.uri ?? null, changed: () => this.changed(),
+        uri: list ? list.link("tasks") : this.links.tasks, list: list?.uri ?? null, changed: () => this.changed(),
       });
+      // Who was let make the list may fill it, too, before the server says so itself.
+      if (!this.view.uri) this.view.page = new Resource({ _templates: { create: this.lists.page?.form("create") } });
       this.view.open().catch((error) => this.#note(error));
     }
     this.changed();
   }
 
-  async addList(values) {
-    return this.send("new list", async ({ action }) => {
-      const made = await this.client.submit(this.lists.page.form("create"), values, { action });
-      await this.loadLists();
-      this.choose(made.uri);
+  /** Make a list under a key of our own, so that it and its tasks can be made offline. */
+  async addList({ title }) {
+    return this.send("new list", async (draft) => {
+      draft.uri ??= this.root.link("list", { uuid: newKey() });
+      const body = { title, description: "", archived: false };
+      const made = await this.#make({ kind: "list", uri: draft.uri, body }, this.lists.page.form("create"));
+      if (made) this.lists.items.push(made);
+      await this.#readWrites();
+      this.choose(draft.uri);
       this.focus = "#add input";
-      this.say(`List “${values.title}” was made.`);
+      this.say(made ? `List “${title}” was made.` : `List “${title}” is made when the server is there again.`);
+      if (made) await this.loadLists().catch((error) => this.#note(error));
     });
   }
 
@@ -390,7 +421,7 @@ export class App extends EventTarget {
       this.open.delete("delete list");
       this.chosen = null;
       await this.loadLists();
-      this.choose(this.lists.items[0]?.uri ?? ALL);
+      this.choose(this.allLists[0]?.uri ?? ALL);
       this.focus = "#list-title";
       this.say(`List “${list.get("title")}” was deleted.`);
     });
@@ -424,7 +455,9 @@ export class App extends EventTarget {
   get tasks() {
     if (!this.view) return [];
     const waiting = new Map();
-    for (const write of this.writes) waiting.set(write.uri, [...(waiting.get(write.uri) ?? []), write]);
+    for (const write of this.writes) {
+      if (write.kind !== "list") waiting.set(write.uri, [...(waiting.get(write.uri) ?? []), write]);
+    }
     const shown = this.view.tasks.map((task) => this.#overlaid(task, waiting.get(task.uri)));
     const here = new Set(this.view.tasks.map((task) => task.uri));
     for (const [uri, writes] of waiting) {
@@ -465,18 +498,23 @@ export class App extends EventTarget {
       const title = values.title;
       draft.uri ??= this.root.link("task", { uuid: newKey() });
       const body = { title, description: "", done: false, due_at: null, priority: "none", tags: [], ...values, list_uri: this.view.list };
-      const write = { method: "PUT", uri: draft.uri, body, touched: Object.keys(body), base: { kind: "new" }, label: title };
-      if (this.#direct(draft.uri)) {
-        try {
-          this.#placed(await this.client.put(draft.uri, body, { create: true }));
-        } catch (error) {
-          if (!waits(error)) throw error;
-          await this.#queue(write, error);
-        }
-      } else await this.#queue(write);
+      const made = await this.#make({ kind: "task", uri: draft.uri, body }, create);
+      if (made) this.#placed(made);
       this.focus = "#add input";
       this.dispatchEvent(new CustomEvent("said", { detail: `Added: ${title}` }));
     });
+  }
+
+  /** Make something at a URI of our own: now, or when the server is there. @returns what was made, or null */
+  async #make({ kind, uri, body }, form) {
+    const write = { kind, method: "PUT", uri, body, touched: Object.keys(body), base: { kind: "new" }, label: body.title };
+    if (!this.#direct(uri, body.list_uri)) return this.#queue(write, form);
+    try {
+      return await this.client.put(uri, body, { create: true });
+    } catch (error) {
+      if (!waits(error)) throw error;
+      return this.#queue(write, form, error);
+    }
   }
 
   /** Complete, reopen, edit or delete a task. */
@@ -492,14 +530,15 @@ export class App extends EventTarget {
       label: task.document.title,
     };
     const form = resource.form(name);
-    if (!form || !this.#direct(uri)) return this.#queue(write);
+    const edit = resource.form("edit") ?? this.view.page?.form("create");
+    if (!form || !this.#direct(uri)) return this.#queue(write, edit);
     try {
       const ifMatch = name === "edit" ? await this.#tagOf(task) : resource.etag;
       const changed = await this.client.submit(form, changes, { ifMatch: name === "complete" || name === "reopen" ? null : ifMatch });
       if (changed) this.#placed(changed);
       else this.#removed(uri);
     } catch (error) {
-      if (waits(error)) return this.#queue(write, error);
+      if (waits(error)) return this.#queue(write, edit, error);
       if (error instanceof Conflict) return this.#disagree(write, error);
       if (error instanceof Missing) return this.#lost(task, name, error);
       throw error;
@@ -534,14 +573,20 @@ export class App extends EventTarget {
 
   // -- what waits to be sent
 
-  #direct(uri) {
-    return this.connection === "online" && !this.writes.some((write) => write.uri === uri);
+  /** Can it be sent at once, or does something wait that comes before it? */
+  #direct(uri, list) {
+    return this.connection === "online" && !this.writes.some((write) => write.uri === uri || write.uri === list);
   }
 
-  async #queue(write, error) {
+  /** Keep a write for later; what its form can tell to be wrong is said now, while it is being typed. */
+  async #queue(write, form, error) {
     if (error) this.#note(error);
+    const changed = Object.fromEntries((write.touched ?? []).map((name) => [name, write.body[name]]));
+    const errors = form ? flaws(form, changed).map(([name, detail]) => ({ pointer: `/${name}`, detail })) : [];
+    if (errors.length) throw new Refused(422, { detail: "This cannot be sent.", errors }, new Headers());
     await this.outbox.add({ ...write, owner: this.user.uri });
     if (this.connection === "online") this.deliver().catch((failure) => this.#note(failure));
+    return null;
   }
 
   /** Both versions are kept, until somebody decides. */
@@ -564,7 +609,9 @@ export class App extends EventTarget {
 
   async keepTheirs(write) {
     await this.outbox.discard(write.owner, write.uri);
-    if (write.current) this.view?.place(new Resource(write.current, write.etag ?? null));
+    if (write.current && write.kind !== "list") this.view?.place(new Resource(write.current, write.etag ?? null));
+    await this.#readWrites();
+    if (this.chosen !== ALL && !this.list) this.choose(null); // it was never made
     this.focus = "#list-title";
     this.say("The other version was kept.");
   }
@@ -581,7 +628,10 @@ export class App extends EventTarget {
   }
 
   async #arrived({ write, resource }) {
-    if (write.method === "DELETE") this.#removed(write.uri);
+    if (write.kind === "list") {
+      if (!this.lists.items.some((item) => item.uri === write.uri)) this.lists.items.push(resource);
+      await this.loadLists().catch((error) => this.#note(error));
+    } else if (write.method === "DELETE") this.#removed(write.uri);
     else if (resource) this.#placed(resource);
   }
 

@@ -6,6 +6,7 @@ import { App } from "./app.js";
 import { Cache } from "./cache.js";
 import { page } from "./views/page.js";
 
+const AGAIN_MS = 4000;
 const SLOW_MS = 2500;
 const SHOWN_MS = 6000;
 
@@ -38,8 +39,9 @@ async function watched(...asked) {
   }
 }
 
+let again;
 /** The forms to sign in and sign up are the server's to offer. */
-app.findForms = async () => {
+async function findForms() {
   try {
     const anonymous = { anonymous: true };
     const start = await client.root(anonymous);
@@ -49,9 +51,13 @@ app.findForms = async () => {
     app.focus ??= "#sign-in input";
   } catch (error) {
     app.trouble = error;
+    clearTimeout(again);
+    again = setTimeout(() => app.changed(), (error.retryAfter ?? 0) * 1000 || AGAIN_MS); // and with it, asks
   }
   app.changed();
-};
+}
+
+app.findForms = findForms;
 
 app.loadMore = () => app.view.more().catch(() => app.network(navigator.onLine));
 
@@ -72,7 +78,7 @@ let watchedFoot;
 function draw() {
   drawing = false;
   if ((app.phase === "out" || app.ended) && !app.forms && !app.asking) {
-    app.asking = app.findForms().finally(() => (app.asking = null));
+    app.asking = findForms().finally(() => (app.asking = null));
   }
   render(html`${page(app)}${nothing}`, place);
   const dialog = document.querySelector("dialog");

@@ -8,7 +8,7 @@ const MOST_SINGLY = 5;
 
 export class TaskView {
   /**
-   * @param uri of the collection
+   * @param uri of the collection, or undefined for a list that has not arrived at the server yet
    * @param list the list's URI, or null for the tasks of all lists
    */
   constructor(client, cache, { uri, list, changed }) {
@@ -29,6 +29,7 @@ export class TaskView {
 
   /** Show it: from the cache at once, and then from the server. */
   async open() {
+    if (!this.uri) return;
     const kept = await this.cache.read(`tasks ${this.uri}`);
     if (kept && !this.page) {
       this.page = new Resource(kept.page);
@@ -41,6 +42,7 @@ export class TaskView {
 
   /** Ask for what the query selects, at least as many as are shown. */
   async load(least = 0) {
+    if (!this.uri) return;
     const turn = ++this.turn;
     this.loading = true;
     this.changed();

@@ -12,22 +12,23 @@ const WHAT = { scope: "What it may do, as tasks:read or tasks:read tasks:write; 
  */
 export function form(app, name, described, { only, label = described.title, send, cancel, autocomplete = {} }) {
   const draft = app.draft(name);
+  const changing = described.properties.some((field) => field.name === "current_password");
   const fields = described.properties.filter((field) => field.type !== "hidden" && (!only || only.includes(field.name)));
   return html`<form data-draft=${name} novalidate @input=${typing(draft)} @submit=${submitting(() => send(filled(fields, draft)))}>
-    ${fields.map((field) => row(field, name, draft, autocomplete[field.name] ?? COMPLETE[field.name] ?? "off"))}
+    ${fields.map((field) => row(field, changing && field.name === "password" ? "New password" : null, name, draft, autocomplete[field.name] ?? COMPLETE[field.name] ?? "off"))}
     ${failed(draft)}
     <div class="row">
-      <button class="main" ?disabled=${draft.busy}>${draft.busy ? "One moment …" : label}</button>
+      <button class=${described.method === "DELETE" ? "danger" : "main"} ?disabled=${draft.busy}>${draft.busy ? "One moment …" : label}</button>
       ${cancel ? html`<button type="button" @click=${cancel}>Cancel</button>` : nothing}
     </div>
   </form>`;
 }
 
-function row(field, form, draft, autocomplete) {
+function row(field, called, form, draft, autocomplete) {
   const id = `${form} ${field.name}`.replace(/[^a-z0-9]+/gi, "-");
   const value = draft.values[field.name] ?? field.value ?? "";
   return html`<div class="field">
-    <label for=${id}>${WHAT[field.name] ?? field.prompt ?? field.name}${field.required ? nothing : html` <span class="soft">(optional)</span>`}</label>
+    <label for=${id}>${called ?? WHAT[field.name] ?? field.prompt ?? field.name}${field.required ? nothing : html` <span class="soft">(optional)</span>`}</label>
     ${field.options?.inline
       ? html`<select id=${id} name=${field.name}>
           ${field.options.inline.map((option) => html`<option value=${option.value} ?selected=${option.value === value}>${option.prompt}</option>`)}

@@ -1,5 +1,6 @@
 /** The whole page: one of its faces, and what lies over it. */
 
+import { Later } from "../../hyperapi.js";
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { explain } from "../app.js";
 import { account } from "./account.js";
@@ -37,10 +38,10 @@ function status(app) {
   const left = waiting ? `${waiting} ${waiting === 1 ? "change waits" : "changes wait"}` : "";
   const states = {
     offline: ["away", `Offline${left ? `: ${left}` : app.view?.stale ? ": as last seen" : ""}`],
-    broken: ["away", `The server has trouble${left ? `: ${left}` : ""}`],
+    broken: ["away", `${app.trouble instanceof Later ? "The server is busy" : "The server has trouble"}${left ? `: ${left}` : ""}`],
   };
   const [kind, text] = states[app.connection] ?? (app.slow ? ["slow", "The server is slow …"] : left ? ["slow", `Sending: ${left}`] : ["fine", ""]);
-  return html`<p class="status ${kind}" id="status">${text ? html`<span class="dot"></span>${text}` : nothing}
+  return html`<p class="status ${kind}" id="status">${text ? html`<span><span class="dot"></span> ${text}</span>` : nothing}
     ${app.lasting || !app.writes.length ? nothing : html`<span>– keep this tab open</span>`}</p>`;
 }
 

@@ -24,11 +24,15 @@ export const icon = (name) =>
 
 /** What went wrong with one field, which the field points at. */
 export const wrong = (draft, name, id) =>
-  draft.errors.has(name) ? html`<p class="wrong" id="${id}-wrong">${sentence(draft.errors.get(name))}</p>` : nothing;
+  draft.errors.has(name) ? html`<p class="wrong" id="${id}-wrong">${sentence(inWords(name, draft.errors.get(name)))}</p>` : nothing;
 
 /** What went wrong with all of it. */
 export const failed = (draft) =>
   draft.error && !draft.errors.size ? html`<p class="wrong box" role="alert">${draft.error}</p>` : nothing;
+
+/** A pattern is nothing to show to people. */
+const WORDS = { username: "takes a–z, 0–9 and _ - . after a first letter or digit" };
+const inWords = (name, text) => (/^must match /.test(text) ? WORDS[name] ?? "is not written as it has to be" : text);
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 

@@ -11,7 +11,7 @@ import { describedBy, failed, icon, invalid, submitting, typing, wrong } from ".
 export function tasks(app) {
   const { view, list } = app;
   if (!view) {
-    return html`<div class="tasks empty"><p>${app.lists.page && !app.lists.items.length ? "Make your first list to begin." : "Choose a list."}</p></div>`;
+    return html`<div class="tasks empty"><p>${app.lists.page && !app.allLists.length ? "Make your first list to begin." : "Choose a list."}</p></div>`;
   }
   const shown = app.tasks;
   const page = view.page;
@@ -19,7 +19,7 @@ export function tasks(app) {
     ${heading(app, list)}
     ${disagreements(app)}
     ${page?.form("create") && view.list ? add(app) : nothing}
-    ${page?.form("search") ? tools(app, page) : nothing}
+    ${page?.form("search") && (view.list || app.allLists.length) ? tools(app, page) : nothing}
     <ul class="all" aria-label="Tasks">
       ${repeat(shown, (task) => task.uri, (task) => (app.open.has(task.uri) && app.can(task, "edit") ? editing(app, task) : row(app, task)))}
     </ul>
@@ -229,13 +229,15 @@ function foot(app, shown) {
   const { q, done } = view.query;
   const all = view.page?.form("complete-all");
   const clear = view.page?.form("clear-completed");
-  const away = app.connection === "offline";
+  const away = app.connection !== "online";
   const open = view.list ? app.list?.get("open_count") : app.lists.items.some((item) => item.get("open_count"));
   const completed = view.list ? app.list?.get("done_count") : app.lists.items.some((item) => item.get("done_count"));
   return html`
-    ${view.error && !shown.length ? html`<p class="wrong box" role="alert">${explain(view.error)}</p>` : nothing}
+    ${view.error && (!view.page || !shown.length)
+      ? html`<p class="wrong box" role="alert">${view.page ? nothing : `This device has not seen ${shown.length ? "the other" : "these"} tasks yet. `}${explain(view.error)}</p>`
+      : nothing}
     ${!shown.length && !view.loading && !view.error
-      ? html`<p class="nothing soft">${q ? "Nothing matches." : done === "true" ? "Nothing is done yet." : done === "false" ? "All done. Well done!" : "Nothing here yet."}</p>`
+      ? html`<p class="nothing soft">${q ? "Nothing matches." : done === "true" ? "Nothing is done yet." : done === "false" ? "All done. Well done!" : !app.allLists.length && app.lists.page?.form("create") ? "Make your first list to begin." : "Nothing here yet."}</p>`
       : nothing}
     ${view.next ? html`<div class="to-come"><button class="quiet" ?disabled=${view.loading} @click=${() => app.loadMore()}>${view.loading ? "Loading …" : "Load more"}</button></div>`
       : view.loading && !shown.length ? html`<p class="nothing soft">Loading …</p>` : nothing}
@@ -243,6 +245,7 @@ function foot(app, shown) {
       ? html`<footer class="row">
           ${all && open ? html`<button class="soft-button" ?disabled=${away || app.busy.has("complete-all")} @click=${() => app.bulk("complete-all", "All tasks are done.")}>${icon("check")}Complete all</button>` : nothing}
           ${clear && completed ? html`<button class="soft-button" ?disabled=${away || app.busy.has("clear-completed")} @click=${() => app.bulk("clear-completed", "Completed tasks are deleted.")}>${icon("bin")}Clear completed</button>` : nothing}
+          ${away ? html`<p class="soft small">All at once: only online.</p>` : nothing}
         </footer>`
       : nothing}`;
 }
