@@ -48,6 +48,7 @@ _PORTS_OF = {"http": 80, "https": 443}
 _NEEDED = ("users", "tokens", "lists")
 
 log = logging.getLogger("hyperapi.client")
+log.addHandler(logging.NullHandler())  # heard where somebody listens, and nowhere else
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What every command has at hand: a screen, an account, a client, and how things are named."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -26,10 +26,14 @@ _PAGE = 100
 
 
 class Desk:
-    """One run of the command."""
+    """One run of the command.
+
+    :ivar pausing: is told how long it has to wait, and why.
+    """
 
     def __init__(self) -> None:
         self.screen = Screen()
+        self.pausing: Callable[[float, str], None] = self._note_pause
         self.now = dates.now()
         self._clients: list[Client] = []
 
@@ -45,7 +49,12 @@ class Desk:
 
     def client_at(self, root: str, **options: Any) -> Client:
         """A client for a server, which is closed when the command ends."""
-        client = Client(root, user_agent=USER_AGENT, on_pause=self._pausing, **options)
+        client = Client(
+            root,
+            user_agent=USER_AGENT,
+            on_pause=self._pause,
+            **options,
+        )
         self._clients.append(client)
         return client
 
@@ -54,7 +63,10 @@ class Desk:
         for client in self._clients:
             client.close()
 
-    def _pausing(self, seconds: float, reason: str) -> None:
+    def _pause(self, seconds: float, reason: str) -> None:
+        self.pausing(seconds, reason)
+
+    def _note_pause(self, seconds: float, reason: str) -> None:
         if seconds >= 1:
             self.screen.note(f"{reason}; going on in {seconds:.0f} s")
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hyperapi.client import Change, Gone, Resource
-from hyperapi.client.document import plain
+from hyperapi.client.document import State, plain
 from hyperapi.command import dates
 from hyperapi.command.desk import Desk
 from hyperapi.command.group import command, hyper
@@ -37,14 +37,65 @@ def watch(desk: Desk, list_name: str | None, tags: tuple[str, ...]) -> None:
         return
     query = question(desk, done=False, due=None, q=None, tags=tags, priority=None, sort=None)
     query["limit"] = _PAGE
-    said: list[Text] = []
     live = Live(console=desk.screen.out, auto_refresh=False, screen=True)
+    board = _Board(desk, on, query, live)
     with live, suppress(KeyboardInterrupt):  # that is how people leave
-        live.update(_view(desk, on, query, said), refresh=True)
+        desk.pausing = board.pause
+        board.look()
         for change in news(desk):
-            said = [*said, Text(_in_words(change), style="dim")][-_SAID:]
+            board.say(_in_words(change))
             if not change.more:
-                live.update(_view(desk, on, query, said), refresh=True)
+                board.look()
+
+
+class _Board:
+    """What is to be seen: as many open tasks as fit, what happened last, and why nothing does."""
+
+    def __init__(self, desk: Desk, on: Resource | None, query: dict[str, Any], live: Live) -> None:
+        self._desk = desk
+        self._on = on
+        self._query = query
+        self._live = live
+        self._said: list[Text] = []
+        self._paused = ""
+        self._tasks: list[State] = []
+        self._as_of = dates.now()
+
+    def look(self) -> None:
+        """Ask for the tasks anew, and show them."""
+        self._desk.forget_lists()
+        room = max(3, self._desk.screen.out.height - len(self._said) - 5)
+        start = self._desk.client if self._on is None else self._on
+        found = start.follow("tasks").search(**self._query).items()
+        self._tasks = [each.state for each in islice(found, room)]
+        self._as_of, self._paused = dates.now(), ""
+        self._desk.titles  # noqa: B018 - asked for now, and not when there is nobody to ask
+        self._draw()
+
+    def say(self, text: str) -> None:
+        """Keep in mind what happened."""
+        self._said = [*self._said, Text(text, style="dim")][-_SAID:]
+
+    def pause(self, _: float, reason: str) -> None:
+        """Show why what is seen may be old."""
+        self._paused = f"{dates.now():%H:%M:%S}  {reason}; asking again"
+        self._draw()
+
+    def _draw(self) -> None:
+        where = visible(self._on.title) if self._on else "All lists"
+        title = Text(f"{where}, {self._as_of:%H:%M:%S}  (Ctrl-C ends)", style="dim")
+        width = self._desk.screen.out.width
+        table = task_table(self._tasks, self._desk.titles, self._as_of, width)
+        why = [Text(visible(self._paused), style="yellow", no_wrap=True, overflow="ellipsis")]
+        parts: list[RenderableType] = [
+            title,
+            Text(),
+            table,
+            Text(),
+            *self._said,
+            *why * bool(self._paused),
+        ]
+        self._live.update(Group(*parts), refresh=True)
 
 
 def news(desk: Desk) -> Iterator[Change[Resource]]:
@@ -54,20 +105,6 @@ def news(desk: Desk) -> Iterator[Change[Resource]]:
             yield from desk.client.changes(follow=True, existing=False)
         except Gone:
             desk.screen.note("Too much happened meanwhile to tell it all.")
-
-
-def _view(
-    desk: Desk, on: Resource | None, query: dict[str, Any], said: list[Text]
-) -> RenderableType:
-    """What is to be seen now: as many open tasks as fit, and what happened last."""
-    desk.forget_lists()
-    room = max(3, desk.screen.out.height - len(said) - 4)
-    found = (desk.client if on is None else on).follow("tasks").search(**query).items()
-    tasks = [each.state for each in islice(found, room)]
-    now = dates.now()
-    title = Text(f"{on.title if on else 'All lists'}, {now:%H:%M:%S}  (Ctrl-C ends)", style="dim")
-    table = task_table(tasks, desk.titles, now, desk.screen.out.width)
-    return Group(title, Text(), table, Text(), *said)
 
 
 def _tell(desk: Desk, change: Change[Resource]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hyperapi.command.failures import INTERRUPTED
-from hyperapi.testing import Sandbox
+from hyperapi.testing import Sandbox, sandbox
 from tests.command.conftest import Hyper
 from tests.conftest import PASSWORD
 
@@ -92,6 +92,30 @@ def test_people_see_a_table_that_changes(hyper: Hyper, hyperapi: Sandbox) -> Non
     assert "All lists" in seen
     assert "Buy bread" in seen
     assert "a task was deleted" in seen
+
+
+def test_people_are_told_when_the_server_is_gone(stranger: Hyper) -> None:
+    terminal, inner = pty.openpty()
+    with sandbox() as server:
+        stranger("register", server.root, "-u", "ann", "--password-stdin", said=PASSWORD)
+        stranger("add", "Buy bread")
+        with subprocess.Popen(
+            WATCH, stdin=inner, stdout=inner, stderr=inner, env={**os.environ, "TERM": "xterm"}
+        ) as watch:
+            os.close(inner)
+            seen = ""
+            deadline = time.monotonic() + 30
+            while "asking again" not in seen and time.monotonic() < deadline:
+                seen += os.read(terminal, 65536).decode(errors="replace")
+                if "Buy bread" in seen and server.process.poll() is None:
+                    server.process.terminate()
+            watch.send_signal(signal.SIGINT)
+            while _read(terminal):
+                pass
+            assert watch.wait(30) == 0
+    os.close(terminal)
+    assert "asking again" in seen
+    assert seen.count("\x1b[?1049h") == 1  # all of it on the one screen
 
 
 def _read(terminal: int) -> bytes:
