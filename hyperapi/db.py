@@ -205,6 +205,21 @@ class _Database:
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
 
+    def attempt(self, work: Callable[[], object]) -> None:
+        """Do ``work`` in a transaction that writes, unless others write just now.
+
+        :raises Busy: when they do.
+        """
+        if self._turn is not None and not self._turn.acquire(blocking=False):
+            raise Busy("somebody else is writing")
+        try:
+            self._within(self._kind.begin_at_once, work, writes=True)
+        except _Again as failure:
+            raise Busy(str(failure)) from failure
+        finally:
+            if self._turn is not None:
+                self._turn.release()
+
     def carry_through(self, work: Callable[[], Result], writes: bool) -> Result:
         """Do ``work`` in a transaction; where the database undid it because of others', again.
 
@@ -244,24 +259,32 @@ class _Database:
 
     def _try(self, work: Callable[[], Result], writes: bool) -> Result:
         if not writes:
-            return self._within(self._kind.begin_to_read, work, writes=False)
+            return self._within(self._begin_to_read, work, writes=False)
         if self._turn is None:
-            return self._within(self._kind.begin_to_write, work, writes=True)
+            return self._within(self._begin_to_write, work, writes=True)
         # The writers of this process take turns, where the database takes one at a time: waiting
         # for a lock costs less than polling for SQLite's.
         if not self._turn.acquire(timeout=self.patience):
             raise Busy("other writers took too long")
         try:
-            return self._within(self._kind.begin_to_write, work, writes=True)
+            return self._within(self._begin_to_write, work, writes=True)
         finally:
             self._turn.release()
 
-    def _within(self, begin: str, work: Callable[[], Result], *, writes: bool) -> Result:
+    def _begin_to_read(self, cursor: Any) -> None:
+        cursor.execute(self._kind.begin_to_read)
+
+    def _begin_to_write(self, cursor: Any) -> None:
+        cursor.execute(self._kind.begin_to_write)
+
+    def _within(
+        self, begin: Callable[[Any], None], work: Callable[[], Result], *, writes: bool
+    ) -> Result:
         """Do ``work`` in a transaction of its own; undone, unless it is committed."""
         connection = self._connect()
         try:
             cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]
-            cursor.execute(begin)
+            begin(cursor)
             _under_way.transaction = _Transaction(cursor, self._dialect, writes)
             result = work()
             if writes:
@@ -372,6 +395,14 @@ def write(work: Callable[[], Result]) -> Result:
     :raises Uncertain: when it was lost at the very moment of keeping it.
     """
     return _database().carry_through(work, writes=True)
+
+
+def attempt(work: Callable[[], object]) -> None:
+    """Do ``work`` as :func:`write` does, but only if nobody has to be waited for.
+
+    :raises Busy: when somebody has.
+    """
+    _database().attempt(work)
 
 
 def schema() -> str | None:

@@ -59,6 +59,9 @@ class Kind(Protocol):
         :param writes: was it in a transaction that may write?
         """
 
+    def begin_at_once(self, cursor: Any) -> None:
+        """Begin to write; fail rather than wait for other writers."""
+
     def lacks_table(self, error: Exception) -> bool:
         """Does an error of the driver's say that there is no such table?"""
 
@@ -139,6 +142,15 @@ class SQLite:
             return Trouble.LOST
         return Trouble.PASSING if code & 0xFF in self._PASSING else None
 
+    def begin_at_once(self, cursor: Any) -> None:
+        """With no patience; what comes after on this connection has it again."""
+        (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            cursor.execute(self.begin_to_write)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")
+
     def lacks_table(self, error: Exception) -> bool:
         """By SQLite's words: there is no code of its own for that."""
         return str(error).startswith("no such table")
@@ -206,6 +218,11 @@ class PostgreSQL:
         if state.startswith(self._LOST):
             return Trouble.LOST
         return Trouble.PASSING if state.startswith(self._PASSING) else None
+
+    def begin_at_once(self, cursor: Any) -> None:
+        """With hardly any patience, as zero would be without end."""
+        cursor.execute(self.begin_to_write)
+        cursor.execute("SET LOCAL lock_timeout = '1ms'")
 
     def lacks_table(self, error: Exception) -> bool:
         """By its SQLSTATE, undefined table."""

@@ -51,6 +51,31 @@ def test_every_connection_keeps_what_it_acknowledged_and_checks_foreign_keys(app
 
 
 @pytest.mark.only_on("sqlite")
+def test_a_reader_does_not_wait_for_writers_to_have_it_written_down_that_it_came(
+    make_app: MakeApp, tmp_path: Path, clock: Callable[[timedelta], None]
+) -> None:
+    alice = Person(make_app(busy_timeout="30").test_client()).register("alice").sign_in()
+    seen = alice.get(alice.root["tokens_uri"])["tokens"][0]
+    clock(timedelta(minutes=2))
+    with closing(_connect(tmp_path)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert alice.get(seen["uri"])["last_used_at"] == seen["last_used_at"]
+        assert time.monotonic() - began < 15
+        rival.execute("ROLLBACK")
+    alice.get(seen["uri"])
+    assert alice.get(seen["uri"])["last_used_at"] > seen["last_used_at"]
+    assert _patience(alice.client.application) == 30_000
+
+
+def _patience(app: Flask) -> int:
+    """Milliseconds that the connection which is used next waits for SQLite's lock."""
+    with app.app_context(), closing(database.engine.raw_connection()) as connection:
+        found: int = connection.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
+        return found
+
+
+@pytest.mark.only_on("sqlite")
 def test_when_somebody_else_holds_the_lock_a_writer_is_told_503_and_nothing_is_stored(
     make_app: MakeApp, tmp_path: Path
 ) -> None:

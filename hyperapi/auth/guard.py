@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from hyperapi.access import Reach, change, seen
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.clock import now
-from hyperapi.db import Busy, Statement, write
+from hyperapi.db import Busy, Statement, attempt
 from hyperapi.models import Session, User
 from hyperapi.web.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.web.routing import READ, SCOPES, WRITE
@@ -145,7 +145,7 @@ def stamp(who: Asker) -> None:
     if moment - who.last_used_at < _STAMP_EVERY:
         return
     try:
-        write(lambda: _touch(who, moment))
+        attempt(lambda: _touch(who, moment))
     except Busy:
         current_app.logger.info("session use not written: the database is busy")
 
