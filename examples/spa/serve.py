@@ -9,12 +9,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
@@ -65,13 +66,14 @@ def serving(port: int, root: str = ROOT) -> ThreadingHTTPServer:
 
 
 @contextmanager
-def beside(command: list[str]) -> Iterator[None]:
-    """Run a command as long as the app is served, and no longer."""
+def beside(command: list[str], ended: Callable[[], object]) -> Iterator[None]:
+    """Run a command as long as the app is served, and no longer; tell when it ended by itself."""
     if not command:
         yield
         return
     # In a session of its own it hears of the end once, from here, and not from the terminal too.
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the caller's own
+    Thread(target=lambda: (process.wait(), ended()), daemon=True).start()
     try:
         yield
     finally:
@@ -89,15 +91,21 @@ def main() -> None:
     parser.add_argument("--root", default=ROOT, help="the root of the API (default: %(default)s)")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")
     asked = parser.parse_args()
-    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell had it ignored
+    # Also where a shell had it ignored, and when its terminal is closed: the API ends with the app.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
-    with serving(asked.port, asked.root) as server, beside(asked.command):
-        print(f"The app: http://127.0.0.1:{asked.port}/ for the API at {asked.root}")
-        sys.stdout.flush()
-        try:
+    try:
+        server = serving(asked.port, asked.root)
+    except OSError as error:
+        sys.exit(f"The app cannot be served on port {asked.port}: {error.strerror}.")
+    try:
+        with server, beside(asked.command, server.shutdown):
+            print(f"The app: http://127.0.0.1:{asked.port}/ for the API at {asked.root}")
+            sys.stdout.flush()
             server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+            sys.exit("What ran with the app has ended, and so does the app.")
+    except KeyboardInterrupt:
+        print()
 
 
 if __name__ == "__main__":

@@ -165,8 +165,9 @@ def device(browser: Browser, sites: Sites) -> Iterator[Callable[..., Device]]:
     """Make devices; none may have broken its page's policy, shown a token, or failed unseen."""
     made: list[Device] = []
 
-    def make(**options: Any) -> Device:
-        made.append(Device(browser.new_context(locale="en-GB", **options), sites))
+    def make(served: str = sites.app, **options: Any) -> Device:
+        context = browser.new_context(locale="en-GB", **options)
+        made.append(Device(context, Sites(served, sites.root)))
         return made[-1]
 
     yield make

@@ -1,0 +1,94 @@
+"""Serving the app: with the API beside it, and by any static server."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.serving import COMMAND, PATIENCE, end, free_port, surroundings
+from tests.spa.conftest import REPOSITORY, Device, Sites
+
+APP = REPOSITORY / "examples" / "spa"
+
+
+@contextmanager
+def started(
+    command: list[str], folder: Path, *ports: int, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that serves something at some ports, when it does."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=surroundings(workers="1", **settings),
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while not all(map(listens, ports)):
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process
+    finally:
+        end(process)
+
+
+def listens(port: int) -> bool:
+    """Does anybody answer there?"""
+    try:
+        return bool(httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=PATIENCE))
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_whatever_ends_the_app_ends_the_api_with_it(tmp_path: Path, how: signal.Signals) -> None:
+    app, api = free_port(), free_port()
+    script = [sys.executable, str(APP / "serve.py"), "--port", str(app), "--", *COMMAND, "serve"]
+    with started(script, tmp_path, app, api, port=str(api)) as process:
+        os.killpg(process.pid, how)  # as a terminal does it
+        assert process.wait(PATIENCE) == 0
+        assert not listens(app)
+        assert not listens(api)
+
+
+def test_it_does_not_go_on_without_the_api(tmp_path: Path) -> None:
+    app = free_port()
+    script = [sys.executable, str(APP / "serve.py"), "--port", str(app), "--", "false"]
+    ran = subprocess.run(script, cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False)
+    assert ran.returncode == 1
+    assert b"has ended" in ran.stderr
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    app = free_port()
+    script = [sys.executable, str(APP / "serve.py"), "--port", str(app)]
+    with started(script, tmp_path, app):
+        ran = subprocess.run(script, capture_output=True, timeout=PATIENCE, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(b"The app cannot be served on port")
+
+
+def test_any_static_server_serves_it(
+    device: Callable[..., Device], sites: Sites, tmp_path: Path
+) -> None:
+    folder = tmp_path / "spa"
+    shutil.copytree(APP, folder)
+    page = folder / "index.html"  # the two lines that name the API, as the README says
+    page.write_text(page.read_text().replace("http://127.0.0.1:5000", sites.root.split("/api")[0]))
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    with started(command, folder, port):
+        here = device(served=f"http://127.0.0.1:{port}/")
+        tab = here.tab()
+        tab.sign_up(f"ann-{uuid4().hex[:8]}")
+        tab.make_list("Groceries")
+        tab.add("Milk")
