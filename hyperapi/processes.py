@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,6 +62,8 @@ def obey_signals(stop: Callable[[int], object]) -> None:
     What it starts from here on, threads and processes, holds signals back as well, from its first
     moment. To be called before there are other threads: one of them would be told instead.
     """
+    if multiprocessing.get_start_method() != "fork":
+        resource_tracker.ensure_running()  # it lets signals through when it has started
     signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
 
     def listen() -> None:
