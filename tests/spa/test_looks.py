@@ -1,14 +1,13 @@
 """What the app looks like to people, and to what reads it to them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.javascript import FOLDER, node
-from tests.spa.conftest import REPOSITORY, Account, Device, Tab
+from tests.spa.conftest import Account, Device, Tab
 
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 MakeDevice = Callable[..., Device]
@@ -96,25 +95,3 @@ def test_the_keyboard_reaches_everything(device: MakeDevice, account: Account) -
     expect(tab.page.get_by_role("checkbox", name="Done: Milk")).to_be_focused()
     tab.page.get_by_role("button", name="Delete: Milk").press("Enter")
     expect(tab.page.get_by_role("status").last).to_have_text("Deleted: Milk")
-
-
-def sources() -> list[Path]:
-    """The app's own files."""
-    folder = REPOSITORY / "examples" / "spa"
-    return [path for path in folder.rglob("*.js") if "vendor" not in path.parts]
-
-
-def test_no_path_is_built_by_hand_and_no_markup_is_made_of_data() -> None:
-    for path in sources():
-        source = path.read_text()
-        for never in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "unsafeHTML",
-                      "document.write", "/api/v1", "/tokens", "/users/"):  # fmt: skip
-            assert never not in source, f"{never} in {path.name}"
-
-
-def test_the_service_worker_keeps_every_file() -> None:
-    worker = (REPOSITORY / "examples" / "spa" / "sw.js").read_text()
-    folder = REPOSITORY / "examples" / "spa"
-    for path in folder.rglob("*.js"):
-        name = path.relative_to(folder).as_posix()
-        assert name == "sw.js" or f'"{name}"' in worker, name
