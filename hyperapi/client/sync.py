@@ -95,8 +95,7 @@ class Client:
         self.run(self.actions.logout())
 
     def derive(self, on: "Resource | None" = None, **members: Any) -> "Resource":
-        """Make a token that can do less, for a script or a helper; its ``access_token`` is shown
-        this once.
+        """Make a token that can do less, for a script; its ``access_token`` is shown this once.
 
         :param on: the list that it is for; None for one that is not bound to a list.
         :param members: ``label``, ``scope``, ``expires_in`` (seconds).

@@ -60,9 +60,9 @@ def test_a_name_is_taken_once(ann: Any, make_client: MakeClient) -> None:
 
 
 def test_whoever_has_a_token_needs_no_password(ann: Any, make_client: MakeClient) -> None:
-    helper = make_client(token=ann.tokens.access)
-    assert "user" in helper.root().links
-    helper.logout()  # finds its session by itself
+    phone = make_client(token=ann.tokens.access)
+    assert "user" in phone.root().links
+    phone.logout()  # finds its session by itself
     with pytest.raises(TokenRevoked):
         ann.follow("lists")
 
@@ -276,7 +276,7 @@ def test_a_token_for_one_list_sees_no_other(
     ann: Any, groceries: Any, make_client: MakeClient
 ) -> None:
     other = ann.follow("lists").submit("create", title="Private")
-    helper = make_client(token=ann.derive(on=groceries, label="helper").access_token)
-    assert [each.title for each in helper.follow("lists").items()] == ["Groceries"]
+    friend = make_client(token=ann.derive(on=groceries, label="friend").access_token)
+    assert [each.title for each in friend.follow("lists").items()] == ["Groceries"]
     with pytest.raises(NotFound):
-        helper.at(other.uri)
+        friend.at(other.uri)
