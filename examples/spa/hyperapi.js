@@ -345,6 +345,7 @@ export function pause(ms, signal) {
  * @property {Record<string, string>} [headers]
  * @property {string} [body]
  * @property {boolean | undefined} [anonymous] without the token
+ * @property {string} [token] with this one, whoever is signed in
  * @property {AbortSignal} [signal]
  * @property {boolean} [endless] a stream, which no timeout ends
  *
@@ -524,17 +525,12 @@ export class Client extends EventTarget {
 
   /** Go on with a token that was made elsewhere. @param {string} token */
   async signInWithToken(token) {
-    const before = this.sessions.read();
-    this.sessions.write({ access_token: token, ends: Infinity, uri: "" });
-    try {
-      const tokens = await this.follow("tokens");
-      const own = tokens.items.find((item) => item.get("current"));
-      const ends = Date.parse(own?.get("expires_at") ?? "");
-      this.sessions.write({ access_token: token, ends, uri: own?.uri ?? "" });
-    } catch (error) {
-      this.sessions.write(before);
-      throw error;
-    }
+    // It is tried before it is kept: one that is no good signs nobody out.
+    const read = async (/** @type {string} */ uri) => new Resource(await json(await this.ask(uri, { token })));
+    const tokens = await read(linkOf(await read(this.rootUri), "tokens"));
+    const own = tokens.items.find((item) => item.get("current"));
+    const ends = Date.parse(own?.get("expires_at") ?? "");
+    this.sessions.write({ access_token: token, ends, uri: own?.uri ?? "" });
   }
 
   /** End this session, here and on the server. */
@@ -617,7 +613,9 @@ export class Client extends EventTarget {
    * @returns {Promise<Response>} one that succeeded, or 304
    */
   async ask(uri, asked = {}) {
+    /** @type {Session | null} */
     let session = asked.anonymous ? null : this.sessions.read();
+    if (asked.token) session = { access_token: asked.token, ends: Infinity, uri: "" };
     if (session?.refresh_token && session.ends - Date.now() < Math.min(RENEW_BEFORE_MS, (session.life ?? Infinity) / 5)) {
       session = await this.#renew(session);
     }
@@ -625,7 +623,7 @@ export class Client extends EventTarget {
       const response = await this.#exchange(uri, asked, session);
       if (response.ok || response.status === 304) return response;
       const problem = await problemOf(response);
-      if (!(problem instanceof SignedOut) || !session || tries) throw problem;
+      if (!(problem instanceof SignedOut) || !session || asked.token || tries) throw problem;
       session = await this.#renew(session, problem);
     }
   }

@@ -190,6 +190,19 @@ test("a refusal signs out; a server that is down does not", async () => {
   }
 });
 
+test("a token is tried before it is kept, and signs nobody out", async () => {
+  const { client, kept, asked } = made(({ headers, uri }) =>
+    headers.get("Authorization") !== "Bearer good" ? problem(401, "token-invalid")
+    : reply({ _links: links({ self: uri, tokens: `${ROOT}tokens` }), _embedded: { item: [{ current: true, expires_at: "2030-01-01T00:00:00Z", _links: links({ self: `${ROOT}own` }) }] } }));
+  client.addEventListener("signed-out", () => assert.fail("nobody was"));
+  await assert.rejects(client.signInWithToken("bad"), SignedOut);
+  assert.equal(kept.read().access_token, "a1");
+  assert.equal(asked.length, 1);
+  await client.signInWithToken("good");
+  assert.equal(kept.read().access_token, "good");
+  assert.equal(kept.read().uri, `${ROOT}own`);
+});
+
 test("work is done by one at a time, also where there are no locks", async () => {
   let inside = 0;
   const one = () => exclusively("x", async () => {

@@ -145,6 +145,41 @@ def test_a_conflict_made_offline_waits_for_a_decision(tab: Tab, account: Account
     tab.titles("Soy milk", "Bread", "Apples")
 
 
+@pytest.mark.parametrize("width", [1180, 390], ids=["desk", "phone"])
+def test_a_task_whose_list_is_gone_finds_another(
+    device: MakeDevice, account: Account, width: int
+) -> None:
+    gone = account.make_list("Home")
+    account.make_list("Garden")
+    tab = device(viewport={"width": width, "height": 800}).tab()
+    tab.sign_in(account.name)
+    tab.page.get_by_role("navigation").get_by_role("link", name="Home").click()
+    expect(tab.page.get_by_label("A new task")).to_be_visible()
+    tab.page.context.set_offline(True)
+    status(tab, "Offline")
+    tab.add("Water the plants")
+    account.http.delete(gone["uri"])
+    tab.page.context.set_offline(False)
+    card = tab.page.locator(".conflict")
+    expect(card).to_contain_text("Its list is not there any more")
+    tab.picture(f"refused-{width}")
+    tab.show_list("Garden")
+    card.get_by_role("button", name="Put it on “Garden”").click()
+    expect(card).to_have_count(0)
+    tab.titles("Water the plants")
+    assert [task["title"] for task in account.tasks()] == ["Water the plants"]
+
+
+def test_a_token_that_is_no_good_is_said_to_be(device: MakeDevice) -> None:
+    tab = device().tab()
+    tab.page.get_by_role("button", name="Use a token").click()
+    tab.page.get_by_label("Token").fill("hya_nonsense")
+    tab.page.get_by_role("button", name="Go on with it").click()
+    expect(tab.page.locator("#sign-in .wrong")).to_be_visible()
+    tab.picture("token-refused")
+    expect(tab.page.get_by_label("Token")).to_have_value("hya_nonsense")
+
+
 @pytest.mark.parametrize("locks", [True, False], ids=["locks", "no locks"])
 def test_two_tabs_that_refresh_at_once_sign_nobody_out(
     device: MakeDevice, account: Account, locks: bool

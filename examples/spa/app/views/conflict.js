@@ -28,11 +28,14 @@ function conflict(app, write) {
 }
 
 function refused(app, write) {
+  const homeless = write.reason?.startsWith("list_uri ");
+  const list = homeless && app.view?.page?.form("create") ? app.list : null;
   return html`<section class="conflict box" role="group" aria-labelledby="refused-${write.id}">
     <h2 id="refused-${write.id}" tabindex="-1">“<bdi>${write.label}</bdi>” could not be sent</h2>
-    <p class="wrong">${write.reason}</p>
+    <p class="wrong">${homeless ? "Its list is not there any more. Choose one to put it on." : write.reason}</p>
     <div class="row">
-      <button class="main" @click=${() => app.keepMine(write)}>Try again</button>
+      ${list ? html`<button class="main" @click=${() => app.keepMine({ ...write, body: { ...write.body, list_uri: list.uri } })}><span>Put it on “<bdi>${list.get("title")}</bdi>”</span></button>` : nothing}
+      ${homeless ? nothing : html`<button class="main" @click=${() => app.keepMine(write)}>Try again</button>`}
       <button @click=${() => app.keepTheirs(write)}>Discard it</button>
     </div>
   </section>`;

@@ -11,6 +11,8 @@ import { describedBy, failed, icon, invalid, submitting, typing, wrong } from ".
 export function tasks(app) {
   const { view, list } = app;
   if (!view) {
+    const unsettled = disagreements(app);
+    if (unsettled.length) return html`<div class="tasks">${unsettled}</div>`;
     return html`<div class="tasks empty"><p>${app.lists.page && !app.allLists.length ? "Make your first list to begin." : "Choose a list."}</p></div>`;
   }
   const shown = app.tasks;
