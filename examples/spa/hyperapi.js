@@ -228,7 +228,8 @@ export class SessionStore {
     this.memory = null;
     this.lasting = true;
     try {
-      localStorage.getItem(name);
+      localStorage.setItem(`${name}.try`, ""); // it may be there, and take nothing
+      localStorage.removeItem(`${name}.try`);
     } catch {
       this.lasting = false;
     }

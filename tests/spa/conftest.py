@@ -154,6 +154,10 @@ class Tab:
             else:
                 control.fill(value)
 
+    def press(self, button: str, *, exact: bool = False) -> None:
+        """Press the button of this name."""
+        self.page.get_by_role("button", name=button, exact=exact).click()
+
     def picture(self, name: str) -> None:
         """Keep a picture of the tab as it is."""
         PICTURES.mkdir(parents=True, exist_ok=True)
@@ -193,6 +197,13 @@ class Account:
     def make_list(self, title: str) -> dict[str, Any]:
         """A new list."""
         return self._checked(self.http.post(self.uri("lists"), json={"title": title}))
+
+    def list_called(self, title: str) -> dict[str, Any]:
+        """The list of this title."""
+        lists = self.http.get(self.uri("lists"), params={"title": title}).json()["lists"]
+        (found,) = lists
+        assert isinstance(found, dict)
+        return found
 
     def make_tasks(self, made: dict[str, Any], *titles: str) -> None:
         """Tasks on it."""

@@ -78,6 +78,60 @@ def test_it_is_accessible_in_both_themes_and_widths(
     expect(tab.page.locator("#account-button")).to_be_focused()
 
 
+@pytest.mark.parametrize(
+    ("theme", "width"), [("light", 1180), ("dark", 390)], ids=["light desk", "dark phone"]
+)
+def test_what_is_seen_less_often_is_accessible_too(
+    device: MakeDevice, account: Account, theme: Literal["light", "dark"], width: int
+) -> None:
+    node("axe-core", "accessibility was not tried")
+    tab = device(color_scheme=theme, viewport={"width": width, "height": 800}).tab()
+    press = tab.press
+
+    def looked_at(name: str) -> None:
+        tab.page.wait_for_timeout(150)  # colours fade in
+        accessible(tab)
+        tab.picture(f"{name}-{theme}-{width}")
+
+    press("Use a token")
+    looked_at("token")
+    press("Sign up")
+    tab.page.get_by_label("User name").fill("no one")
+    press("Sign up", exact=True)
+    expect(tab.page.locator("#register-username-wrong")).to_contain_text("first letter or digit")
+    looked_at("sign-up")
+    press("Sign in with a password")
+    tab.sign_in(account.name)
+    looked_at("first")
+    tab.make_list("Groceries")
+    press("Date, priority and tags")
+    press("Delete this list")
+    press("Rename this list")
+    tab.page.get_by_label("Name of the list").fill("")
+    press("Save")
+    expect(tab.page.locator("#rename-wrong")).to_be_visible()
+    looked_at("forms")
+    press("Cancel")
+    press("Keep it")
+    tab.page.locator("#account-button").click()
+    for name in ("Change your name", "Change your password", "Make a token", "Delete your"):
+        tab.page.get_by_role("button", name=name).click()
+    looked_at("account-forms")
+    press("Close", exact=True)
+    tab.page.context.set_offline(True)
+    expect(tab.page.locator("#status")).to_contain_text("Offline")
+    tab.add("Milk")
+    looked_at("offline")
+    account.http.delete(account.list_called("Groceries")["uri"])
+    tab.page.context.set_offline(False)
+    expect(tab.page.locator(".conflict")).to_be_visible()
+    looked_at("refused")
+    account.revoke_others()
+    press("Account")
+    expect(tab.page.get_by_role("heading", name="Sign in again")).to_be_visible()
+    looked_at("ended")
+
+
 def test_the_keyboard_reaches_everything(device: MakeDevice, account: Account) -> None:
     account.make_tasks(account.make_list("Home"), "Milk")
     tab = device().tab()

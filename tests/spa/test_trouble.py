@@ -285,13 +285,24 @@ def test_a_slow_server_is_waited_for_and_called_slow(tab: Tab, account: Account)
     expect(tab.page.get_by_label("A new task")).to_have_value("")
 
 
-def test_without_storage_it_works_and_says_so(device: MakeDevice, account: Account) -> None:
+FORBIDDEN = """
+    const get = () => { throw new DOMException('no', 'SecurityError') };
+    for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
+        Object.defineProperty(window, name, {get});
+    }"""
+FULL = """
+    const refuse = () => { throw new DOMException('full', 'QuotaExceededError') };
+    Storage.prototype.setItem = refuse;
+    IDBFactory.prototype.open = refuse;
+    CacheStorage.prototype.open = async () => refuse();"""
+
+
+@pytest.mark.parametrize("storage", [FORBIDDEN, FULL], ids=["forbidden", "full"])
+def test_without_storage_it_works_and_says_so(
+    device: MakeDevice, account: Account, storage: str
+) -> None:
     mine = device()
-    mine.context.add_init_script("""
-        const get = () => { throw new DOMException('no', 'SecurityError') };
-        for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
-            Object.defineProperty(window, name, {get});
-        }""")
+    mine.context.add_init_script(storage)
     tab = mine.tab()
     expect(tab.page.get_by_text("store nothing")).to_be_visible()
     tab.sign_in(account.name)

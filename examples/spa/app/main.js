@@ -18,7 +18,7 @@ const sessions = new SessionStore();
 const client = new Client(root, { sessions, fetch: watched });
 const [writes, cache] = await Promise.all([LastingWrites.open(), Cache.open()]);
 const app = new App({ client, outbox: new Outbox(client, writes), cache });
-app.lasting = sessions.lasting && writes.lasting;
+Object.defineProperty(app, "lasting", { get: () => sessions.lasting && writes.lasting });
 app.wanted = hash() || null;
 
 /** Fetch, and notice when that takes long. */

@@ -40,7 +40,7 @@ function heading(app, list) {
   return html`<header class="list-head">
     <a class="back button" href="#" aria-label="Back to the lists">${icon("back")}</a>
     ${draft
-      ? html`<form class="joined grow" data-draft="rename ${list.uri}" @input=${typing(draft)} @submit=${submitting(() => app.renameList(list, { ...draft.values }))}>
+      ? html`<h1 class="unseen">${list.get("title")}</h1><form class="joined grow" data-draft="rename ${list.uri}" @input=${typing(draft)} @submit=${submitting(() => app.renameList(list, { ...draft.values }))}>
           <input name="title" aria-label="Name of the list" .value=${draft.values.title} aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "rename")}>
           <button class="main" ?disabled=${draft.busy}>Save</button>
           <button type="button" @click=${toggle("rename", "#rename")}>Cancel</button>
