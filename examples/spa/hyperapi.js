@@ -463,9 +463,7 @@ export class Client extends EventTarget {
     if (ifMatch) headers["If-Match"] = ifMatch;
     // Sent twice, because a reply was lost or a button pressed twice, it happens once.
     if (form.method === "POST" && !anonymous) headers["Idempotency-Key"] = action ?? newKey();
-    const empty = Object.values(filled).some((value) => Array.isArray(value) && !value.length);
-    // A form's encoding has no way to write an empty list; whatever takes a form takes JSON.
-    const encoded = form.contentType === FORM_ENCODED && !empty;
+    const encoded = form.contentType === FORM_ENCODED;
     headers["Content-Type"] = encoded ? FORM_ENCODED : "application/json";
     const body = encoded ? query(filled) : JSON.stringify(filled);
     const asked = { method: form.method, headers, body, anonymous };
@@ -855,7 +853,9 @@ export function flaws(form, values) {
 function query(values) {
   const pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    for (const each of [value].flat()) pairs.append(name, each === null || each === undefined ? "" : String(each));
+    const all = [value].flat();
+    // The name of an empty list stands once, without a value.
+    for (const each of all.length ? all : [""]) pairs.append(name, each === null || each === undefined ? "" : String(each));
   }
   return pairs.toString();
 }

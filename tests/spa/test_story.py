@@ -37,6 +37,10 @@ def test_the_whole_story_of_two_people(device: MakeDevice) -> None:
               tags="bakery, soon, bakery", due_at="2031-02-03T10:00")  # fmt: skip
     expect(hers.task("Dark bread")).to_contain_text("soon")
     expect(second.task("Dark bread")).to_contain_text("high")
+    hers.edit("Dark bread", tags="bakery")
+    expect(hers.task("Dark bread")).not_to_contain_text("soon")
+    hers.edit("Dark bread", tags="")
+    expect(second.task("Dark bread").locator(".chip")).to_have_count(2)
     second.look().page.get_by_role("checkbox", name="Done: Milk").click()
     expect(phone.page.get_by_role("checkbox", name="Done: Milk")).to_be_checked()
     expect(hers.page.get_by_text("1 of 4 done")).to_be_visible()
