@@ -44,11 +44,13 @@ class Somebody(threading.local):
             user = self.client.post(root["users_uri"], json=self.who).json()
             signed_in = self.client.post(root["tokens_uri"], json=self.who)
             self.uris["user"] = user["uri"]
-            for name in ("list", "task"):
-                self.uris[name] = root[f"{name}_uri_template"].replace("{uuid}", str(uuid4()))
         token = signed_in.json()
         self.uris["token"], self.token = token["uri"], token["access_token"]
         headers = {"Authorization": f"Bearer {self.token}"}
+        for name in ("list", "task"):  # what was deleted stays so
+            uri = self.uris.get(name, root["uri"])
+            if name not in self.uris or self.client.get(uri, headers=headers).status_code == 404:
+                self.uris[name] = root[f"{name}_uri_template"].replace("{uuid}", str(uuid4()))
         task = {"title": "Milk", "list_uri": self.uris["list"]}
         self.client.put(self.uris["list"], json={"title": "Groceries"}, headers=headers)
         self.client.put(self.uris["task"], json=task, headers=headers)

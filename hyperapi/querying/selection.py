@@ -73,6 +73,7 @@ class Selection:
         """
         reader = QueryReader(self, list(arguments))
         query = reader.query()
-        if self.needs_filter and not query.filters and reader.given.get("all") != ["true"]:
+        said = reader.given.get("all")
+        if said != ["true"] and (said or (self.needs_filter and not query.filters)):
             raise QueryError([{"parameter": "all", "detail": "must be true, or there be a filter"}])
         return query

@@ -219,22 +219,32 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
 
 
 def as_fields(schema: dict[str, Any]) -> dict[str, Any]:
-    """A body's JSON Schema as it is for a form, where null is written as nothing."""
-    nothing = {"type": "string", "maxLength": 0}
+    """A body's JSON Schema as it is for a form, where null is written as nothing, and so is what
+    was not filled in."""
+    required = schema.get("required", ())
     properties = {
-        name: {
-            **member,
-            **({"default": ""} if member.get("default", "") is None else {}),
-            "anyOf": [nothing if each == _NULL else each for each in member["anyOf"]],
-        }
-        if _NULL in member.get("anyOf", ())
-        else member
+        name: _as_field(member, required=name in required)
         for name, member in schema["properties"].items()
     }
     return {**schema, "properties": properties}
 
 
-_NULL = {"type": "null"}
+def _as_field(member: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    if _NULL in member.get("anyOf", ()):
+        default = {"default": ""} if member.get("default", "") is None else {}
+        choices = [_NOTHING if each == _NULL else each for each in member["anyOf"]]
+        return {**member, **default, "anyOf": choices}
+    if "items" in member:
+        return {**member, "items": {"anyOf": [member["items"], _NOTHING]}}
+    if not required and _left_empty(member):
+        about = ("title", "default")
+        said = {name: value for name, value in member.items() if name in about}
+        rest = {name: value for name, value in member.items() if name not in about}
+        return {**said, "anyOf": [rest, _NOTHING]}
+    return member
+
+
+_NULL, _NOTHING = {"type": "null"}, {"type": "string", "maxLength": 0}
 
 
 @cache

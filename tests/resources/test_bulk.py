@@ -326,6 +326,14 @@ def test_an_empty_value_is_none_here_too(carol: Person) -> None:
     problem(carol.ask("DELETE", f"{uri}?done="), 400, "bad-query")
 
 
+@pytest.mark.parametrize("said", ["false", "null", "True", "1"])
+def test_all_is_true_or_not_there(carol: Person, said: str) -> None:
+    uri = carol.make_list()["tasks_uri"]
+    for query in (f"all={said}", f"done=true&all={said}"):
+        refused = problem(carol.ask("DELETE", f"{uri}?{query}"), 400, "bad-query")
+        assert [error["parameter"] for error in refused["errors"]] == ["all"]
+
+
 def test_what_a_filter_selects_is_deleted(carol: Person, shopping: Any) -> None:
     uri = shopping["tasks_uri"]
     gone = carol.get(f"{uri}?done=true")["tasks"]
