@@ -496,6 +496,11 @@ export class Client extends EventTarget {
       const response = await this.ask(uri, asked);
       return response.status === 204 ? null : new Resource(await json(response), response.headers.get("ETag"));
     } catch (error) {
+      if (error instanceof Problem && error.status === 428 && !asked.headers?.["If-Match"]) {
+        // Who names no version means whichever there is; some servers want it named all the same.
+        const { etag } = await this.get(uri);
+        if (etag) return this.#written(uri, { ...asked, headers: { ...asked.headers, "If-Match": etag } }, again);
+      }
       if (!again || !(error instanceof Unreachable)) throw error;
       await pause(300);
       return this.#written(uri, asked, again - 1);

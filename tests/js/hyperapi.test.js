@@ -115,6 +115,14 @@ test("a lost reply is asked for again, under the same Idempotency-Key", async ()
   assert.deepEqual(asked.map(({ headers }) => headers.get("Idempotency-Key")), ["one", "one"]);
 });
 
+test("where a version must be named, what means any version names the current one", async () => {
+  const { client, asked } = made(({ method, headers }) =>
+    method === "GET" ? reply({ _links: links() }, { ETag: '"7"' })
+    : headers.get("If-Match") === '"7"' ? reply(null, { status: 204 }) : problem(428, "precondition-required"));
+  await client.submit(form({ method: "DELETE", target: ROOT }));
+  assert.deepEqual(asked.map(({ method }) => method), ["DELETE", "GET", "DELETE"]);
+});
+
 test("each kind of problem is a kind of error, and knows its fields", async () => {
   const cases = [[401, SignedOut], [403, NotAllowed], [409, Refused], [422, Refused], [429, Later], [503, Later], [500, Problem]];
   for (const [status, kind] of cases) {
