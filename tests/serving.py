@@ -19,11 +19,7 @@ import httpx
 from tests.conftest import CHEAP_HASHING, NO_LIMITS
 
 _INSTALLED = Path(sys.executable).with_name("hyperapi")
-COMMAND = (
-    [str(_INSTALLED)]
-    if _INSTALLED.exists()
-    else [sys.executable, "-m", "hyperapi"]
-)
+COMMAND = [str(_INSTALLED)] if _INSTALLED.exists() else [sys.executable, "-m", "hyperapi"]
 """The console command, also where the package is on the path and not installed."""
 
 PATIENCE = 30.0
