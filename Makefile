@@ -76,16 +76,20 @@ clean: ## Remove .venv, caches and build results; data stays
 	@"$(PYTHON)" -m venv .venv
 	@touch $@
 
+# The files name everything that is needed, so pip has nothing to resolve: where it does, older ones
+# stumble over extras as soon as a newer release is out. Whether something lacks is checked at the end.
 $(RUNTIME): requirements.txt pyproject.toml | .venv/.created
 	@echo "Installing what the server needs"
-	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements.txt
 	@$(PIP) install --no-deps -e .
+	@$(PIP) check
 	@touch $@
 
 $(DEV): requirements-dev.txt pyproject.toml | .venv/.created
 	@echo "Installing what the server and its tests need"
-	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.txt
 	@$(PIP) install --no-deps -e .
+	@$(PIP) check
 	@touch $@
 
 tests/js/node_modules/.package-lock.json: tests/js/package-lock.json
