@@ -56,8 +56,9 @@ def draining() -> bool:
     return place is not None and (place / "draining").exists()
 
 
-def obey_signals(stop: Callable[[int], object]) -> None:
-    """Have a thread call ``stop`` with each SIGTERM and SIGINT that this main process gets.
+def hold_signals() -> None:
+    """Hold back what this main process is told until it obeys (:func:`obey_signals`), so that
+    nothing it makes meanwhile is left behind.
 
     What it starts from here on, threads and processes, holds signals back as well, from its first
     moment. To be called before there are other threads: one of them would be told instead.
@@ -65,6 +66,11 @@ def obey_signals(stop: Callable[[int], object]) -> None:
     if multiprocessing.get_start_method() != "fork":
         resource_tracker.ensure_running()  # it lets signals through when it has started
     signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
+
+
+def obey_signals(stop: Callable[[int], object]) -> None:
+    """Have a thread call ``stop`` with each SIGTERM and SIGINT that this main process gets, or got
+    while it held them."""
 
     def listen() -> None:
         while True:

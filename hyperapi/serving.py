@@ -27,6 +27,7 @@ from hyperapi.processes import (
     common_folder,
     drain,
     end_worker,
+    hold_signals,
     obey_main_process,
     obey_signals,
     runs,
@@ -52,8 +53,9 @@ def serve(settings: Settings) -> None:
     os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
     # It warns of many threads. Most of ours wait, and those that work take turns.
     logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
+    hold_signals()
     with common_folder() as place:
-        server = _Server(
+        server = Server(
             "hyperapi.serving:application",
             drain_delay=settings.drain_delay,
             factory=True,
@@ -113,10 +115,14 @@ def check_address(host: str, port: int, names: str) -> None:
         raise SettingsError(f"{names} cannot be {reason}") from None
 
 
-class _Server(Granian):  # type: ignore[misc, valid-type]
-    """granian, which lets some time pass between being told to stop and stopping."""
+class Server(Granian):  # type: ignore[misc, valid-type]
+    """granian, whose workers obey it alone, and which lets some time pass between being told to
+    stop and stopping.
 
-    def __init__(self, *arguments: Any, drain_delay: int, **options: Any) -> None:
+    :param drain_delay: how many seconds.
+    """
+
+    def __init__(self, *arguments: Any, drain_delay: int = 0, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._drain_delay = drain_delay
         self._told = False

@@ -32,8 +32,8 @@ LAYERS = (
     ("resources",),
     ("app",),
     ("hyperapi",),  # the public names
-    ("sandbox",),
     ("serving", "doctor", "backup"),
+    ("sandbox",),
     ("cli",),
     ("__main__",),
 )

@@ -18,14 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flask import Flask
-from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from hyperapi import migrating
 from hyperapi.db import database
+from hyperapi.processes import hold_signals, obey_main_process, obey_signals
 from hyperapi.sandbox import seed
 from hyperapi.sandbox.control import sandbox_app
+from hyperapi.serving import Server
 from hyperapi.settings import Settings, SettingsError, surroundings
 
 HOST = "127.0.0.1"
@@ -71,6 +72,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
     parent = os.getppid()
     refuse_real_database()
     users = seed.read(seed_file, usernames)
+    hold_signals()
     with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(port) as taken:
         settings = prepare(Path(folder), taken)
         app = sandbox_app(settings)
@@ -79,9 +81,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
         with app.app_context():
             database.engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
-        _in_background(lambda: _announce(taken, line))
-        _in_background(lambda: _end_with(parent, _stop))
-        Granian(
+        server = Server(
             "hyperapi.sandbox.server:application",
             factory=True,
             interface=Interfaces.WSGI,
@@ -91,7 +91,11 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
             blocking_threads=settings.threads + settings.readers,
             workers_kill_timeout=_SECONDS_TO_DRAIN,
             log_level=LogLevels.error,
-        ).serve()
+        )
+        obey_signals(server.signal_handler_interrupt)
+        _in_background(lambda: _announce(taken, line))
+        _in_background(lambda: _end_with(parent))
+        server.serve()
 
 
 def refuse_real_database() -> None:
@@ -122,11 +126,9 @@ def prepare(folder: Path, port: int) -> Settings:
 
 
 def application() -> Flask:
-    """The application of the worker, which ends with the process that started it."""
-    parent = os.getppid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """The application of the worker, which ends with its main process."""
+    obey_main_process(_give_up)
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    _in_background(lambda: _end_with(parent, _give_up))
     return sandbox_app(Settings.read())
 
 
@@ -136,9 +138,9 @@ def _stop() -> None:
 
 
 def _give_up() -> None:
-    """End at once, and leave nothing: the main process, which would clean up, was killed."""
+    """End at once, and leave nothing: the main process, which would clean up, may be gone."""
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
-    os._exit(1)
+    os._exit(0)
 
 
 @contextmanager
@@ -187,11 +189,11 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _end_with(parent: int, end: Callable[[], None]) -> None:
-    """Call ``end`` once this process has another parent: its own is gone then."""
+def _end_with(parent: int) -> None:
+    """Stop once this process has another parent: its own is gone then."""
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY)
-    end()
+    _stop()
 
 
 def _in_background(work: Callable[[], None]) -> None:

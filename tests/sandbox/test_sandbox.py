@@ -123,7 +123,20 @@ def test_a_sandbox_ends_with_whoever_started_it(tmp_path: Path, number: signal.S
         _wait_until(lambda: list(tmp_path.iterdir()) == [])
 
 
-@pytest.mark.parametrize("after", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sandbox_that_is_told_to_end_while_it_starts_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, after: float
+) -> None:
+    with start(folder=tmp_path) as process:
+        _wait_until(lambda: list(tmp_path.iterdir()) != [])
+        time.sleep(after)
+        process.send_signal(number)
+        assert process.wait(15) == 0
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("after", [0.0, 0.4, 0.8, 1.2])
 def test_a_sandbox_ends_that_was_left_alone_while_it_started(tmp_path: Path, after: float) -> None:
     script = (
         "import os, subprocess, sys, time\n"
