@@ -34,23 +34,20 @@ def back_up(settings: Settings, target: Path, progress: Progress) -> None:
     :raises BackupError: when that cannot be done.
     """
     source = _embedded(settings)
-    if target.exists():
-        raise BackupError(f"{target} is there already")
     draft = target.with_name(target.name + ".part")
-    draft.unlink(missing_ok=True)
-    try:
-        draft.touch(0o600)
-        with _failures(), _opened(source) as here, closing(sqlite3.connect(draft)) as there:
-            here.execute("BEGIN")  # what is copied is what is seen now, whoever writes meanwhile
-            here.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            here.backup(there, pages=_PAGES_AT_ONCE, progress=_counted(progress))
-            here.execute("ROLLBACK")
-            there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
-            _check(there, target)
-        _keep(draft, target)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    with _failures():
+        if target.exists():
+            raise BackupError(f"{target} is there already")
+        draft.unlink(missing_ok=True)
+        try:
+            draft.touch(0o600)
+            with _opened(source) as here, closing(sqlite3.connect(draft)) as there:
+                _copy(here, there, progress)
+                _check(there, target)
+            _keep(draft, target)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
 
 def restore(settings: Settings, source: Path, progress: Progress) -> None:
@@ -59,15 +56,16 @@ def restore(settings: Settings, source: Path, progress: Progress) -> None:
     :raises BackupError: when the file is no backup, or one that this version cannot work on.
     """
     target = _embedded(settings)
-    if not source.is_file():
-        raise BackupError(f"there is no file {source}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _failures(), _opened(source) as there:
-        _check(there, source)
-        with closing(sqlite3.connect(target, timeout=_PATIENCE)) as here:
-            here.execute("PRAGMA journal_mode=WAL")
-            there.backup(here, pages=_PAGES_AT_ONCE, progress=_counted(progress))
-            here.execute("PRAGMA journal_mode=WAL")
+    with _failures():
+        if not source.is_file():
+            raise BackupError(f"there is no file {source}")
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _opened(source) as there:
+            _check(there, source)
+            with closing(sqlite3.connect(target, timeout=_PATIENCE)) as here:
+                here.execute("PRAGMA journal_mode=WAL")
+                there.backup(here, pages=_PAGES_AT_ONCE, progress=_counted(progress))
+                here.execute("PRAGMA journal_mode=WAL")
 
 
 def forget_what_was_handed_out() -> None:
@@ -83,6 +81,14 @@ def _embedded(settings: Settings) -> Path:
     if not settings.embedded:
         raise BackupError("the database is PostgreSQL: use pg_dump and pg_restore")
     return Path(settings.database_url.removeprefix("sqlite:///"))
+
+
+def _copy(here: sqlite3.Connection, there: sqlite3.Connection, progress: Progress) -> None:
+    here.execute("BEGIN")  # what is copied is what is seen now, whoever writes meanwhile
+    here.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    here.backup(there, pages=_PAGES_AT_ONCE, progress=_counted(progress))
+    here.execute("ROLLBACK")
+    there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
 
 
 @contextmanager
@@ -128,6 +134,8 @@ def _keep(draft: Path, target: Path) -> None:
         os.link(draft, target)  # never over a file that came meanwhile
     except FileExistsError:
         raise BackupError(f"{target} is there already") from None
+    except PermissionError:  # file systems without hard links, as disks that one carries about have
+        draft.rename(target)
 
 
 def _counted(progress: Progress) -> Callable[[int, int, int], None]:

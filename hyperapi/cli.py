@@ -303,7 +303,7 @@ def _file_of(settings: Settings) -> Path:
 
 def _upgrade(settings: Settings) -> None:
     if settings.embedded:
-        _file_of(settings).parent.mkdir(parents=True, exist_ok=True)
+        _file_of(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     migrating.upgrade(settings.database_url)
 
 

@@ -298,7 +298,7 @@ class Settings:
             )
         try:
             if not self.key_file.exists():
-                self.key_file.parent.mkdir(parents=True, exist_ok=True)
+                self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _create_private(self.key_file, secrets.token_urlsafe(32) + "\n")
             return self._read_keys()
         except OSError as error:

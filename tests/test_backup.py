@@ -182,6 +182,29 @@ def test_a_backup_writes_over_nothing(app: Flask, tmp_path: Path) -> None:
     assert target.read_text() == "precious"
 
 
+def test_where_no_backup_can_be_written_it_is_said(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in ("nowhere", "file"):
+        with pytest.raises(BackupError, match=r"No such file|Not a directory"):
+            back_up(settings_of(app), tmp_path / place / "backup.db", quietly)
+
+
+def test_a_backup_goes_to_file_systems_without_hard_links(
+    app: Flask, alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    alice.make_list("Here")
+    monkeypatch.setattr(os, "link", refuse)
+    back_up(settings_of(app), tmp_path / "backup.db", quietly)
+    monkeypatch.undo()
+    alice.make_list("Gone")
+    put_back(app, tmp_path / "backup.db")
+    assert titles(alice) == ["Here"]
+    assert not (tmp_path / "backup.db.part").exists()
+
+
 @pytest.mark.only_on("postgresql")
 def test_postgresql_is_put_back_by_the_commands_that_the_documents_name(
     app: Flask, alice: Person, tmp_path: Path

@@ -175,6 +175,7 @@ def test_the_key_beside_the_embedded_database_is_made_once_and_kept(tmp_path: Pa
     path = tmp_path / "instance" / "secret_key"
     assert path.read_text().split() == [key]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700  # the database holds people's tasks
     assert [each.name for each in path.parent.iterdir()] == ["secret_key"]  # no drafts are left
 
 
