@@ -54,6 +54,7 @@ def test_every_operation_is_there(written: dict[str, Any], operation: Operation)
     found = described(written, operation)
     assert found["operationId"] == operation.name
     assert found["summary"]
+    assert operation.summary.endswith(".")  # a sentence, whole
     assert {each["name"] for each in found["parameters"] if each["in"] == "query"} == (
         set() if operation.asks is None else set(operation.asks.parameters)
     )

@@ -53,8 +53,11 @@ def get_live() -> Resource:
 
 @READY.on("GET", scope=OPEN, alone=True)
 def get_ready() -> Resource:
-    """The database answers, its tables are those asked of it, clocks agree, and the service is not
-    about to stop; otherwise 503."""
+    """The service can do its work; otherwise 503.
+
+    The database answers, its tables are those asked of it, clocks agree, and the service is not
+    about to stop.
+    """
     if draining():
         raise Busy("not ready: about to stop")
     present = database_schema()
