@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 from flask import Flask
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from hyperapi import backup, doctor, migrating
 from hyperapi.app import create_app
@@ -24,6 +24,7 @@ from hyperapi.housekeeping import CHORES, purge
 from hyperapi.models import Session, User
 from hyperapi.openapi import document
 from hyperapi.resources import PLACES
+from hyperapi.resources.tokens import passwords
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
 from hyperapi.serving import check_address
@@ -151,7 +152,7 @@ def _progress(label: str) -> Iterator[backup.Progress]:
 
 @commands.group()
 def users() -> None:
-    """Make, list and disable users."""
+    """Make, list and disable users; give them passwords."""
 
 
 @users.command("create")
@@ -187,6 +188,22 @@ def disable(username: str, undo: bool) -> None:
         if write(lambda: _DISABLE.run(wanted)) == 0:
             raise click.ClickException(f"There is no user {username}.")
         click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
+
+
+@users.command("password")
+@click.argument("username")
+@click.password_option(help="Asked for when it is not given.")
+def give_password(username: str, password: str) -> None:
+    """Give a user another password, as one who forgot theirs, and end all their sessions."""
+    with _app().app_context():
+        try:
+            new = Registration.of({"username": username, "password": password})
+        except Problem as problem:
+            raise click.ClickException(_in_words(problem)) from None
+        hashed = passwords().hash(new.password)
+        if not write(lambda: _give_password(new.username, hashed)):
+            raise click.ClickException(f"There is no user {new.username}.")
+        click.echo(f"{new.username} can sign in with it, and is signed out everywhere.")
 
 
 @commands.group(invoke_without_command=True)
@@ -307,6 +324,13 @@ def _upgrade(settings: Settings) -> None:
     migrating.upgrade(settings.database_url)
 
 
+def _give_password(username: str, hashed: str) -> bool:
+    """Is there such a user? Then nothing that the old password opened stays open."""
+    found = _CHANGE_PASSWORD.run({"name": username, "hashed": hashed})
+    _END_SESSIONS.run({"name": username})
+    return found == 1
+
+
 def _in_words(problem: Problem) -> str:
     errors = problem.members.get("errors", ())
     if not errors:
@@ -324,4 +348,13 @@ _SESSIONS_BY_KEY = Statement(
 )
 _DISABLE = Statement(
     update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))
+)
+_CHANGE_PASSWORD = Statement(
+    update(User).where(User.username == bindparam("name")).values(password_hash=bindparam("hashed"))
+)
+_END_SESSIONS = Statement(
+    delete(Session).where(
+        Session.owner
+        == select(User.key).where(User.username == bindparam("name")).scalar_subquery()
+    )
 )

@@ -167,6 +167,23 @@ def test_a_disabled_user_is_out_at_once_and_in_again_when_it_is_undone(
     assert alice.ask("GET", lists).status_code == 200
 
 
+def test_a_user_who_forgot_their_password_is_given_another_and_signed_out(
+    upgraded: Run, apps: list[Flask], tmp_path: Path
+) -> None:
+    alice = stranger(apps, tmp_path).register("alice").sign_in()
+    bob = stranger(apps, tmp_path).register("bob").sign_in()
+    lists = alice.root["lists_uri"]
+    given = upgraded("users", "password", "Alice", "--password", "another horse")
+    said = "alice can sign in with it, and is signed out everywhere.\n"
+    assert (given.status, given.out, given.err) == (0, said, "")
+    assert alice.ask("GET", lists).status_code == 401
+    alice.token = ""
+    for password, status in ((PASSWORD, 401), ("another horse", 201)):
+        credentials = {"username": "alice", "password": password}
+        assert alice.ask("POST", alice.root["tokens_uri"], json=credentials).status_code == status
+    assert bob.ask("GET", bob.root["lists_uri"]).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -176,6 +193,8 @@ def test_a_disabled_user_is_out_at_once_and_in_again_when_it_is_undone(
         (("create", "dave", "--password", "short"), "Error: password must not be shorter than 8"),
         (("create", "dave", "--email", "d", "--password", PASSWORD), "Error: email must match "),
         (("disable", "nobody"), "Error: There is no user nobody."),
+        (("password", "nobody", "--password", PASSWORD), "Error: There is no user nobody."),
+        (("password", "alice", "--password", "short"), "Error: password must not be shorter than "),
     ],
 )
 def test_what_cannot_be_done_to_a_user_is_said_in_one_line(
