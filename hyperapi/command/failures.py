@@ -90,6 +90,7 @@ _HINTS: tuple[tuple[type[ClientError], str], ...] = (
     (Unauthorized, "Sign in again: hyper login"),
     (InsufficientScope, "Sign in with your password, or use a token that may do this."),
     (LoginTooOld, "Sign in again: hyper login"),
+    (NoSuchForm, "Perhaps the token may not do this: hyper tokens shows its scope."),
     (Gone, "Start over."),
     (TooManyRequests, "Try again later."),
 )

@@ -38,8 +38,8 @@ password_option = click.option(
 def login(desk: Desk, url: str | None, username: str | None, password_stdin: bool) -> None:
     """Sign in at URL, by name and password.
 
-    The tokens are kept in a file that only you can read. Without URL it is the server of last
-    time, or HYPERAPI_URL.
+    The tokens are kept in a file that only you can read. Without URL it is HYPERAPI_URL, or the
+    server where you have not signed out.
     """
     client = _client(desk, url)
     name = asked_name(username)
