@@ -140,9 +140,14 @@ def _advanced(reach: Reach, claims: Claims) -> AnyRow | None:
 
 
 def _recent(row: AnyRow, moment: datetime) -> list[str]:
-    """When the session was refreshed, as far as that is replayed still, the last time last."""
+    """When the session was refreshed, as far as that is replayed still, the last time last.
+
+    The last time is in ``refreshed_at`` anyway: nodes of the version before this one, which may
+    be running beside it, write it nowhere else.
+    """
     window = timedelta(seconds=settings().refresh_replay_window)
-    return [text for text in row.refreshes.split() if moment - _instant(text) < window]
+    told = dict.fromkeys(map(_instant, [*row.refreshes.split(), row.refreshed_at]))
+    return [write_instant(instant) for instant in told if moment - instant < window]
 
 
 def _step(reach: Reach, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:

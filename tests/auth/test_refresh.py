@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hyperapi.models import Base, Session
@@ -184,6 +184,33 @@ def test_the_operator_says_how_long_a_retry_is_forgiven(make_app: MakeApp, clock
     assert pair(refreshed(alice, first)) == pair(second)
     alice.client = make_app(refresh_replay_window="0").test_client()
     problem(refresh(alice, first), 401, "token-revoked")
+
+
+def refreshed_by_an_older_node(alice: Person, app: Flask, token: Any) -> Any:
+    """The document of her only session, refreshed where ``refreshes`` is not known yet."""
+    with engine_of(app).connect() as connection:
+        kept = connection.execute(select(Session.refreshes)).scalar_one()
+    document = refreshed(alice, token)
+    with engine_of(app).begin() as connection:
+        connection.execute(update(Session).values(refreshes=kept))
+    return document
+
+
+def test_a_retry_is_forgiven_whatever_version_of_the_service_was_asked_before(
+    alice: Person, app: Flask, clock: Clock
+) -> None:
+    first = signed_in(alice)
+    clock(timedelta(minutes=1))
+    second = refreshed_by_an_older_node(alice, app, first)
+    assert pair(refreshed(alice, first)) == pair(second)
+    clock(timedelta(minutes=1, seconds=10))
+    third = refreshed(alice, second)
+    clock(timedelta(minutes=1, seconds=20))
+    fourth = refreshed_by_an_older_node(alice, app, third)
+    for spent, successor in pairwise((first, second, third, fourth)):
+        assert pair(refreshed(alice, spent)) == pair(successor)
+    clock(timedelta(minutes=1, seconds=50))
+    problem(refresh(alice, third), 401, "token-revoked")
 
 
 # -- theft
