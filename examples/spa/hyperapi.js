@@ -889,6 +889,7 @@ function withQuery(target, values) {
  * @property {Json} [current] at a conflict: how it is on the server
  * @property {string | null} [etag] and its ETag
  * @property {string} [reason] why it failed
+ * @property {[name: string, detail: string][]} [fields] and with which members
  *
  * @typedef {{kind: "new"} | {kind: "tag", etag: string} | {kind: "seen", updated_at: string} |
  *   {kind: "after"} | {kind: "any"}} Base
@@ -1045,16 +1046,11 @@ export class Outbox extends EventTarget {
    * @param {Write} write
    */
   async insist(write) {
-    const { body: mine = {}, touched = Object.keys(mine), current: theirs } = write;
-    const body = { ...mine };
-    for (const name of theirs ? Object.keys(mine) : []) {
-      if (!touched.includes(name)) body[name] = theirs?.[name];
-    }
     const base = write.state === "conflict"
       ? write.etag ? { kind: /** @type {const} */ ("tag"), etag: write.etag } : { kind: /** @type {const} */ ("new") }
       : write.base;
-    const { current: _current, etag: _etag, reason: _reason, ...rest } = write;
-    await this.store.update([{ ...rest, ...(write.body ? { body } : {}), base, state: "waiting" }], []);
+    const { current, etag: _etag, reason: _reason, fields: _fields, ...rest } = write;
+    await this.store.update([{ ...over(rest, current), base, state: "waiting" }], []);
     this.#changed();
   }
 
@@ -1098,15 +1094,17 @@ export class Outbox extends EventTarget {
       const base = etag ? { kind: "tag", etag } : write.method === "DELETE" ? { kind: "new" } : { kind: "any" };
       const others = await this.waiting(write.owner); // some may have come while this one was sent
       const following = others.find((other) => other.uri === write.uri && other.id !== id);
-      await this.store.update(following?.base.kind === "after" ? [{ ...following, base }] : [], [id]);
+      const next = following?.base.kind === "after" ? [{ ...over(following, resource?.document), base }] : [];
+      await this.store.update(next, [id]);
       this.dispatchEvent(new CustomEvent("sent", { detail: { write, resource } }));
     } catch (error) {
-      if (error instanceof Conflict) {
-        const { document, etag } = error.current ?? { document: null, etag: null };
+      // What is not there any more was deleted elsewhere, while it was changed here.
+      if (error instanceof Conflict || (error instanceof Missing && write.base.kind !== "new")) {
+        const { document, etag } = (error instanceof Conflict && error.current) || { document: null, etag: null };
         await this.store.update([{ ...write, state: "conflict", ...(document ? { current: document } : {}), etag }], []);
       } else if (error instanceof Problem && !(error instanceof Later || error instanceof Broken || error instanceof SignedOut)) {
         const said = [...error.fields].map(([name, detail]) => `${name} ${detail}`).join("; ");
-        await this.store.update([{ ...write, state: "failed", reason: said || error.message }], []);
+        await this.store.update([{ ...write, state: "failed", reason: said || error.message, fields: [...error.fields] }], []);
       } else {
         throw error; // the server is away or asks for patience: everything stays as it is
       }
@@ -1144,6 +1142,21 @@ export class Outbox extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("changed"));
   }
+}
+
+/**
+ * A write over a thing as it is by now: what was touched, and the rest as it is there.
+ *
+ * @template {Pick<Write, "body" | "touched">} W
+ * @param {W} write
+ * @param {Json} [theirs]
+ * @returns {W}
+ */
+function over(write, theirs) {
+  const { body, touched } = write;
+  if (!body || !touched || !theirs) return write;
+  const members = Object.entries(body).map(([name, mine]) => [name, touched.includes(name) ? mine : theirs[name]]);
+  return { ...write, body: Object.fromEntries(members) };
 }
 
 /**

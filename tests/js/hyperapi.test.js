@@ -356,6 +356,39 @@ test("a conflict waits for a decision, and the others go on", async () => {
   assert.equal(kept.get(`${ROOT}a`).due, "soon"); // nobody disagreed about that
 });
 
+test("what somebody else wrote stays when the writes behind a conflict are sent, too", async () => {
+  const { kept, answer } = things();
+  kept.set(`${ROOT}a`, { title: "theirs", due: "soon", done: false, version: 5, updated_at: "now" });
+  const outbox = new Outbox(made(answer).client, new MemoryWrites());
+  const body = { title: "mine", due: "never", done: false };
+  await outbox.add(write("a", { body, touched: ["title"], base: { kind: "seen", updated_at: "before" } }));
+  await outbox.add(write("a", { body: { ...body, done: true }, touched: ["done"] }));
+  await outbox.replay(owner);
+  await outbox.insist((await outbox.waiting(owner))[0]);
+  await outbox.replay(owner);
+  const { title, due, done } = kept.get(`${ROOT}a`);
+  assert.deepEqual({ title, due, done }, { title: "mine", due: "soon", done: true });
+});
+
+test("what was deleted elsewhere while it was changed here is a conflict, and can be made again", async () => {
+  for (const base of [{ kind: "seen", updated_at: "before" }, { kind: "tag", etag: '"1"' }]) {
+    const { kept, answer } = things();
+    const gone = new Set([`${ROOT}a`]);
+    const { client } = made((asked) => {
+      if (asked.headers.get("If-None-Match") === "*") gone.delete(asked.uri);
+      return gone.has(asked.uri) ? problem(404, "not-found") : answer(asked);
+    });
+    const outbox = new Outbox(client, new MemoryWrites());
+    await outbox.add(write("a", { base }));
+    await outbox.replay(owner);
+    const [left] = await outbox.waiting(owner);
+    assert.deepEqual([left.state, left.current], ["conflict", undefined]);
+    await outbox.insist(left);
+    await outbox.replay(owner);
+    assert.equal(kept.get(`${ROOT}a`).title, "a");
+  }
+});
+
 test("a refusal stays with its reason; an outage stops everything", async () => {
   let status = 422;
   const { client } = made(() => problem(status, "x", { errors: [{ pointer: "/title", detail: "is odd" }] }));
@@ -363,6 +396,7 @@ test("a refusal stays with its reason; an outage stops everything", async () => 
   await outbox.add(write("a"));
   await outbox.replay(owner);
   assert.deepEqual((await outbox.waiting(owner)).map((each) => [each.state, each.reason]), [["failed", "title is odd"]]);
+  assert.deepEqual((await outbox.waiting(owner))[0].fields, [["title", "is odd"]]);
   for (status of [500, 503, 429]) {
     await outbox.discard(owner, `${ROOT}a`);
     await outbox.add(write("a"));
