@@ -298,7 +298,7 @@ def test_a_wrong_setting_is_said_in_one_line_by_every_command(upgraded: Run) -> 
         ("psycopg", "postgres", "database_url", "postgresql://localhost/todo", ("upgrade",)),
         ("psycopg", "postgres", "database_url", "postgresql://localhost/todo", ("doctor",)),
         ("redis", "redis", "rate_limit_storage", "redis://localhost/0", ("serve",)),
-        ("prometheus_client", "metrics", "metrics_port", str(free_port()), ("serve",)),
+        ("prometheus_client", "metrics", "metrics_port", "9100", ("serve",)),
     ],
 )
 def test_an_extra_that_is_missing_is_named_in_one_line(
