@@ -3,7 +3,7 @@
 const KEPT = "hyperapi-spa-1";
 const FILES = [
   "./", "index.html", "app.css", "icon.svg", "hyperapi.js",
-  "app/app.js", "app/cache.js", "app/live.js", "app/main.js", "app/tasks.js", "app/taskview.js",
+  "app/app.js", "app/cache.js", "app/drafts.js", "app/live.js", "app/main.js", "app/tasks.js", "app/taskview.js",
   "app/views/account.js", "app/views/conflict.js", "app/views/form.js", "app/views/lists.js", "app/views/page.js",
   "app/views/parts.js", "app/views/signin.js", "app/views/tasks.js",
   "vendor/lit-html/lit-html.js", "vendor/lit-html/directive.js", "vendor/lit-html/directive-helpers.js",
@@ -25,17 +25,24 @@ addEventListener("activate", (event) => {
 addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
-  event.respondWith(fresh(request));
+  event.respondWith(fresh(event));
 });
 
+/** Where nothing can be kept, what came is shown all the same. */
+async function keep(request, response) {
+  try {
+    await (await caches.open(KEPT)).put(request, response);
+  } catch {
+    // The device is full: another time.
+  }
+}
+
 /** From the network, and only if that is gone as it was last. */
-async function fresh(request) {
+async function fresh(event) {
+  const { request } = event;
   try {
     const response = await fetch(request);
-    if (response.ok) {
-      const cache = await caches.open(KEPT);
-      await cache.put(request, response.clone());
-    }
+    if (response.ok) event.waitUntil(keep(request, response.clone()));
     return response;
   } catch (error) {
     const kept = await caches.match(request, { ignoreSearch: true });

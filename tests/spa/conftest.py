@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,6 +217,13 @@ class Account:
         found = self.http.get(self.uri("tasks"), params={"limit": "100"}).json()["tasks"]
         assert isinstance(found, list)
         return found
+
+    def has(self, *titles: str) -> None:
+        """These tasks arrive, and no others."""
+        until = time.monotonic() + PATIENCE
+        while (found := [task["title"] for task in self.tasks()]) != list(titles):
+            assert time.monotonic() < until, found
+            time.sleep(0.05)
 
     def change(self, title: str, /, **members: Any) -> None:
         """Change the task of this title."""

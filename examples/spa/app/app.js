@@ -1,6 +1,7 @@
 /** What the app knows and does. It draws nothing; it says `changed` when there is something to draw. */
 
 import { Broken, Conflict, Later, Missing, Problem, Refused, Resource, SignedOut, Unreachable, flaws, newKey, same } from "../hyperapi.js";
+import { forgetDrafts, restoreDrafts } from "./drafts.js";
 import { Live } from "./live.js";
 import { comparing, fits, writable } from "./tasks.js";
 import { TaskView } from "./taskview.js";
@@ -22,7 +23,7 @@ export class App extends EventTarget {
     this.chosen = null;
     this.writes = [];
     this.drafts = new Map(); // what was typed into each form, until it is sent
-    this.open = new Set(); // the forms and panels that are open
+    this.open = new Set(); // the forms and panels that are open, by the names of their drafts
     this.focus = null; // where the focus goes with the next drawing
     this.account = null;
     this.busy = new Set();
@@ -49,30 +50,60 @@ export class App extends EventTarget {
     return this.drafts.get(name);
   }
 
+  /** Is there anything that has been typed, and not been sent? */
+  get typed() {
+    return [...this.drafts.values()].some(({ values }) => Object.values(values).some(Boolean));
+  }
+
+  /** Open or close a form or a panel. */
+  toggle(name, focus) {
+    if (!this.open.delete(name)) this.open.add(name);
+    this.focus = focus;
+    this.changed();
+  }
+
+  /** Close a form, with what was typed into it. */
+  cancel(name, focus) {
+    this.drafts.delete(name);
+    this.toggle(name, focus);
+  }
+
   /** Send a draft by `work`; what goes wrong is said beside its fields, and nothing is lost. */
   async send(name, work) {
     const draft = this.draft(name);
     if (draft.busy) return false;
+    const sent = JSON.stringify(draft.values);
     Object.assign(draft, { busy: true, error: null, errors: new Map() });
     // Pressed again after a failure, it is still the same action.
     draft.action ??= newKey();
     this.changed();
     try {
       await work(draft);
+      const done = JSON.stringify(draft.values) === sent;
+      if (done) this.open.delete(name);
+      if (this.drafts.get(name) !== draft) return done;
       this.drafts.delete(name);
-      return true;
+      // What was typed on meanwhile is where the next one begins.
+      if (!done) this.draft(name, draft.values);
+      return done;
     } catch (error) {
       this.#note(error);
-      draft.errors = error instanceof Problem && !(error instanceof Conflict) ? error.fields : new Map();
       if (error instanceof Problem && !(error instanceof Broken)) draft.action = undefined;
-      draft.error = explain(error); // shown in the form itself
-      this.dispatchEvent(new CustomEvent("said", { detail: draft.error }));
-      this.focus = [`[data-draft="${CSS.escape(name)}"] [aria-invalid=true]`, `[data-draft="${CSS.escape(name)}"] input`];
+      this.#refuse(name, error instanceof Problem && !(error instanceof Conflict) ? error.fields : new Map(), explain(error));
       return false;
     } finally {
       draft.busy = false;
       this.changed();
     }
+  }
+
+  /** Show in a form what is wrong with it. */
+  #refuse(name, errors, error) {
+    Object.assign(this.draft(name), { errors, error });
+    this.dispatchEvent(new CustomEvent("said", { detail: error }));
+    const form = `[data-draft="${CSS.escape(name)}"]`;
+    this.focus = [`${form} [aria-invalid=true]`, `${form} input`];
+    this.changed();
   }
 
   /** Do something that has no form of its own to show what went wrong. */
@@ -177,6 +208,7 @@ export class App extends EventTarget {
     }
     this.phase = "in";
     this.ended = null;
+    restoreDrafts(this);
     await this.#readWrites();
     await this.#openLists();
     this.#listen();
@@ -279,6 +311,7 @@ export class App extends EventTarget {
     Object.assign(this, { user: null, view: null, chosen: null, writes: [], ended: null, lists: { page: null, items: [] } });
     this.drafts.clear();
     this.open.clear();
+    forgetDrafts();
   }
 
   /** Another tab signed in or out. */
@@ -310,7 +343,7 @@ export class App extends EventTarget {
     };
     live.addEventListener("news", ({ detail: { kind, change, reachable } }) => {
       if (live !== this.live) return;
-      if (kind === "left") return this.#leave(null);
+      if (kind === "left") return this.typed ? this.#end(null) : this.#leave(null);
       if (kind === "session") return this.sessionChanged();
       if (kind === "writes") return this.#readWrites();
       if (kind === "waiting") return this.#connection(reachable ? "broken" : "offline");
@@ -342,9 +375,16 @@ export class App extends EventTarget {
     }
     this.lists = { page: first, items };
     await this.cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
-    if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.choose(null);
+    if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.#listGone();
     if (this.view && !this.view.uri && this.list?.link("tasks")) this.#show(); // it has arrived by now
     this.changed();
+  }
+
+  /** The chosen list was deleted elsewhere: what is being typed about its tasks is shown with all the others. */
+  #listGone() {
+    const editing = this.tasks.some(({ uri }) => this.drafts.has(`edit ${uri}`));
+    this.choose(editing ? ALL : null);
+    this.say("This list was deleted somewhere else.");
   }
 
   /** The lists as they will be when all that waits has arrived. */
@@ -394,8 +434,7 @@ export class App extends EventTarget {
   async addList({ title }) {
     return this.send("new list", async (draft) => {
       draft.uri ??= this.root.link("list", { uuid: newKey() });
-      const body = { title, description: "", archived: false };
-      const made = await this.#make({ kind: "list", uri: draft.uri, body }, this.lists.page.form("create"));
+      const made = await this.#makeList(draft.uri, { title, description: "", archived: false });
       if (made) this.lists.items.push(made);
       await this.#readWrites();
       this.choose(draft.uri);
@@ -409,7 +448,6 @@ export class App extends EventTarget {
     return this.send(`rename ${list.uri}`, async () => {
       const now = await this.client.get(list.uri);
       await this.client.submit(now.form("edit"), values, { ifMatch: now.etag });
-      this.open.delete("rename");
       this.focus = "#list-title";
       await this.loadLists();
     });
@@ -418,7 +456,7 @@ export class App extends EventTarget {
   async deleteList(list) {
     await this.attempt(`delete ${list.uri}`, async () => {
       await this.client.submit(list.form("delete"));
-      this.open.delete("delete list");
+      this.open.delete(`delete ${list.uri}`);
       this.chosen = null;
       await this.loadLists();
       this.choose(this.allLists[0]?.uri ?? ALL);
@@ -463,17 +501,30 @@ export class App extends EventTarget {
     for (const [uri, writes] of waiting) {
       if (here.has(uri) || writes[0].base.kind !== "new" || writes[0].method !== "PUT") continue;
       const made = new Resource({ _links: { self: { href: uri } }, created_at: new Date().toISOString() });
-      shown.push(this.#overlaid(made, writes));
+      this.#insert(shown, this.#overlaid(made, writes));
     }
-    return shown.filter(({ document, gone }) => !gone && fits(document, this.view.fits));
+    const fitting = shown.filter(({ document, gone }) => !gone && fits(document, this.view.fits));
+    // What is being edited stays until that has ended, whatever became of it elsewhere.
+    for (const [name, { task }] of this.drafts) {
+      if (!task || !this.open.has(name) || waiting.has(task.uri) || fitting.some(({ uri }) => uri === task.uri)) continue;
+      if (!this.view.list || task.document.list_uri === this.view.list) this.#insert(fitting, task);
+    }
+    return fitting;
+  }
+
+  /** Put a task where it belongs among others. */
+  #insert(shown, task) {
+    const compare = comparing(this.view.query.sort);
+    const at = shown.findIndex((other) => compare(task.document, other.document) < 0);
+    shown.splice(at < 0 ? shown.length : at, 0, task);
   }
 
   #overlaid(resource, writes = []) {
     const document = { ...resource.document };
     let gone = false;
     for (const write of writes) {
-      if (write.method === "DELETE") gone = write.state === "waiting";
-      else Object.assign(document, write.body);
+      gone = write.method === "DELETE" && write.state === "waiting";
+      Object.assign(document, write.body);
     }
     const state = writes.find((write) => write.state !== "waiting")?.state ?? (writes.length ? "waiting" : null);
     return { uri: resource.uri, resource, document, gone, state };
@@ -490,25 +541,57 @@ export class App extends EventTarget {
     return Boolean(resource.form(name));
   }
 
-  /** Add a task under a key of our own, so that it is made once however often it is sent. */
-  async add(values) {
+  /**
+   * Add a task under a key of our own, so that it is made once however often it is sent. It is written down before
+   * that, so that the box is free for the next one, and neither a reload nor a slow server is in the way.
+   */
+  async add(read) {
     return this.send("add", async (draft) => {
       const create = this.view.page.form("create");
       if (!create) throw new Error("Nothing can be added here.");
-      const title = values.title;
-      draft.uri ??= this.root.link("task", { uuid: newKey() });
-      const body = { title, description: "", done: false, due_at: null, priority: "none", tags: [], ...values, list_uri: this.view.list };
-      const made = await this.#make({ kind: "task", uri: draft.uri, body }, create);
-      if (made) this.#placed(made);
+      const uri = this.root.link("task", { uuid: newKey() });
+      const body = { description: "", done: false, due_at: null, priority: "none", tags: [], ...read(), list_uri: this.view.list };
+      const write = making("task", uri, body);
+      check(write, create);
+      this.drafts.delete("add");
+      await this.#queue(write).catch((error) => {
+        this.drafts.set("add", draft);
+        throw error;
+      });
       this.focus = "#add input";
-      this.dispatchEvent(new CustomEvent("said", { detail: `Added: ${title}` }));
+      this.dispatchEvent(new CustomEvent("said", { detail: `Added: ${body.title}` }));
+      this.#follow(uri, draft.values);
     });
   }
 
-  /** Make something at a URI of our own: now, or when the server is there. @returns what was made, or null */
-  async #make({ kind, uri, body }, form) {
-    const write = { kind, method: "PUT", uri, body, touched: Object.keys(body), base: { kind: "new" }, label: body.title };
-    if (!this.#direct(uri, body.list_uri)) return this.#queue(write, form);
+  /** See what becomes of a new task: refused, it goes back into the box, unless the next is in there already. */
+  async #follow(uri, values) {
+    const { view } = this;
+    if (this.connection === "online") await this.deliver().catch((error) => this.#note(error));
+    await this.#readWrites();
+    const refused = this.writes.find((write) => write.uri === uri && write.state === "failed");
+    if (refused && !this.drafts.get("add")?.values.title && !refused.fields.some(([name]) => name === "list_uri")) {
+      await this.outbox.discard(refused.owner, uri);
+      this.drafts.set("add", { ...this.draft("add"), values });
+      return this.#refuse("add", new Map(refused.fields), refused.reason);
+    }
+    if (view !== this.view || this.tasks.some((task) => task.uri === uri)) return;
+    if (!refused) this.say(`“${values.title}” was added, and is ${view.query.q || view.query.done ? "not among what is shown" : "further down"}.`);
+  }
+
+  /** Make a task again that was deleted, as it was. */
+  async restore({ uri, document }) {
+    await this.attempt(uri, async () => {
+      await this.#queue(making("task", uri, writable(document)));
+      this.focus = `[data-uri="${CSS.escape(uri)}"] button`;
+    });
+  }
+
+  /** Make a list now, or when the server is there. @returns what was made, or null */
+  async #makeList(uri, body) {
+    const write = making("list", uri, body);
+    const form = this.lists.page.form("create");
+    if (!this.#direct(uri)) return this.#queue(write, form);
     try {
       return await this.client.put(uri, body, { create: true });
     } catch (error) {
@@ -519,7 +602,9 @@ export class App extends EventTarget {
 
   /** Complete, reopen, edit or delete a task. */
   async act(task, name, values = {}) {
-    const { uri, resource } = task;
+    const { uri } = task;
+    // It may have arrived since it was shown for the first time.
+    const resource = task.resource.get("updated_at") ? task.resource : this.view?.find(uri) ?? task.resource;
     const changes = name === "complete" ? { done: true } : name === "reopen" ? { done: false } : values;
     const seen = resource.get("updated_at");
     const write = {
@@ -533,22 +618,24 @@ export class App extends EventTarget {
     const edit = resource.form("edit") ?? this.view.page?.form("create");
     if (!form || !this.#direct(uri)) return this.#queue(write, edit);
     try {
-      const ifMatch = name === "edit" ? await this.#tagOf(task) : resource.etag;
+      const ifMatch = name === "edit" ? await this.#tagOf(resource) : resource.etag;
       const changed = await this.client.submit(form, changes, { ifMatch: name === "complete" || name === "reopen" ? null : ifMatch });
       if (changed) this.#placed(changed);
       else this.#removed(uri);
     } catch (error) {
       if (waits(error)) return this.#queue(write, edit, error);
       if (error instanceof Conflict) return this.#disagree(write, error);
-      if (error instanceof Missing) return this.#lost(task, name, error);
-      throw error;
+      if (!(error instanceof Missing)) throw error;
+      if (name === "edit") return this.#disagree(write, {});
+      this.#removed(uri);
+      if (name !== "delete") this.say(`“${task.document.title}” was deleted somewhere else.`);
     }
   }
 
   /** The ETag of a task as it is shown; a conflict when it is another by now. */
-  async #tagOf({ uri, resource }) {
+  async #tagOf(resource) {
     if (resource.etag) return resource.etag;
-    const now = await this.client.get(uri);
+    const now = await this.client.get(resource.uri);
     if (now.get("updated_at") === resource.get("updated_at")) return now.etag;
     throw new Conflict(412, { current: now.document }, new Headers(now.etag ? { ETag: now.etag } : {}));
   }
@@ -565,35 +652,28 @@ export class App extends EventTarget {
     this.changed();
   }
 
-  /** It was deleted elsewhere. What was typed for it can be made anew. */
-  #lost(task, name, error) {
-    if (name === "delete") return this.#removed(task.uri);
-    throw new Missing(error.status, { detail: "This task was deleted somewhere else. What you typed is still here." }, new Headers());
-  }
-
   // -- what waits to be sent
 
   /** Can it be sent at once, or does something wait that comes before it? */
-  #direct(uri, list) {
-    return this.connection === "online" && !this.writes.some((write) => write.uri === uri || write.uri === list);
+  #direct(uri) {
+    return this.connection === "online" && !this.writes.some((write) => write.uri === uri);
   }
 
-  /** Keep a write for later; what its form can tell to be wrong is said now, while it is being typed. */
-  async #queue(write, form, error) {
+  /** Keep a write for later. */
+  async #queue(write, form = null, error = null) {
     if (error) this.#note(error);
-    const changed = Object.fromEntries((write.touched ?? []).map((name) => [name, write.body[name]]));
-    const errors = form ? flaws(form, changed).map(([name, detail]) => ({ pointer: `/${name}`, detail })) : [];
-    if (errors.length) throw new Refused(422, { detail: "This cannot be sent.", errors }, new Headers());
+    if (form) check(write, form);
     await this.outbox.add({ ...write, owner: this.user.uri });
     if (this.connection === "online") this.deliver().catch((failure) => this.#note(failure));
     return null;
   }
 
-  /** Both versions are kept, until somebody decides. */
+  /** Both versions are kept, until somebody decides. Without a current one, it was deleted elsewhere. */
   async #disagree(write, { current }) {
     const touched = write.touched ?? [];
     if (current && touched.length && touched.every((name) => same(current.get(name), write.body[name]))) return this.#placed(current);
     if (current) this.view?.place(current);
+    else this.#removed(write.uri);
     this.focus = ".conflict h2";
     await this.outbox.add({
       ...write, owner: this.user.uri, state: "conflict", ...(current && { current: current.document, etag: current.etag }),
@@ -659,7 +739,6 @@ export class App extends EventTarget {
   async sendForm(name, form, values, said) {
     return this.send(name, async ({ action }) => {
       const made = await this.client.submit(form, values, { action });
-      this.open.delete(name);
       if (made?.get("access_token")) this.account.made = made.get("access_token");
       const leaving = form.name === "delete" || (form.name === "revoke" && form.current);
       if (leaving) return this.client.dispatchEvent(new CustomEvent("signed-out"));
@@ -677,6 +756,17 @@ function device() {
   const browser = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(userAgent)?.[1] ?? "A browser";
   const system = /(Android|iPhone|iPad|Windows|Mac OS|Linux)/.exec(userAgent)?.[1];
   return system ? `${browser} on ${system}` : browser;
+}
+
+/** The write that makes something at a URI of our own. */
+const making = (kind, uri, body) =>
+  ({ kind, method: "PUT", uri, body, touched: Object.keys(body), base: { kind: "new" }, label: body.title });
+
+/** What a form can tell to be wrong with a write is said at once, while it is being typed. */
+function check({ body, touched = [] }, form) {
+  const changed = Object.fromEntries(touched.map((name) => [name, body[name]]));
+  const errors = flaws(form, changed).map(([name, detail]) => ({ pointer: `/${name}`, detail }));
+  if (errors.length) throw new Refused(422, { detail: "This cannot be sent.", errors }, new Headers());
 }
 
 /** Is it worth keeping a write for later after this? */

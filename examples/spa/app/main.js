@@ -4,6 +4,7 @@ import { Client, LastingWrites, Outbox, SessionStore } from "../hyperapi.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { App } from "./app.js";
 import { Cache } from "./cache.js";
+import { keepDrafts } from "./drafts.js";
 import { page } from "./views/page.js";
 
 const AGAIN_MS = 4000;
@@ -97,10 +98,12 @@ function draw() {
   document.title = app.list ? `${app.list.get("title")} – To do` : "To do";
   if (app.notice && !app.notice.bad && !app.notice.hiding) {
     const shown = app.notice;
-    shown.hiding = setTimeout(() => {
+    const hide = () => {
+      if (document.querySelector(".notice:is(:hover, :focus-within)")) return (shown.hiding = setTimeout(hide, SHOWN_MS));
       if (app.notice === shown) app.notice = null;
       app.changed();
-    }, SHOWN_MS);
+    };
+    shown.hiding = setTimeout(hide, SHOWN_MS);
   }
 }
 
@@ -119,6 +122,7 @@ function hash() {
   }
 }
 addEventListener("hashchange", () => {
+  app.account = null; // it lay over the page that was left
   if (app.phase === "in") app.choose(hash() || null);
 });
 app.addEventListener("chosen", ({ detail }) => {
@@ -130,9 +134,12 @@ addEventListener("offline", () => app.network(false));
 addEventListener("storage", ({ key }) => {
   if (key === sessions.name || key === null) setTimeout(() => app.sessionChanged(), 200);
 });
+// The last that a page hears before it goes, or is put away by a phone that needs its memory.
+for (const going of ["pagehide", "visibilitychange"]) {
+  addEventListener(going, () => app.phase === "in" && keepDrafts(app));
+}
 addEventListener("beforeunload", (event) => {
-  const typed = [...app.drafts.values()].some(({ values }) => Object.values(values).some(Boolean));
-  if (app.phase === "in" && (typed || (!app.lasting && app.writes.length))) event.preventDefault();
+  if (app.phase === "in" && (app.typed || (!app.lasting && app.writes.length))) event.preventDefault();
 });
 
 // The app itself comes from a cache when there is no network.

@@ -18,6 +18,7 @@ export function account(app) {
     ${tokens?.form("derive") ? part(app, "derive", tokens.form("derive")) : nothing}
     ${made ? html`<p class="box note">Copy the token now, it is shown this once:<br><code tabindex="0">${made}</code></p>` : nothing}
     ${tokens ? sessions(app, tokens) : nothing}
+    ${app.writes.length ? html`<p class="note">${app.writes.length} ${app.writes.length === 1 ? "change has" : "changes have"} not been sent. Signed out, ${app.writes.length === 1 ? "it waits" : "they wait"} on this device until you are back.</p>` : nothing}
     <footer class="row">
       <button class="main" @click=${() => app.signOut()}>Sign out</button>
       ${tokens?.form("revoke") ? html`<button class="danger" @click=${() => app.signOutEverywhere()}>Sign out everywhere</button>` : nothing}
@@ -27,11 +28,7 @@ export function account(app) {
 
 /** A form that opens when it is wanted. */
 function part(app, name, described) {
-  const toggle = () => {
-    app.open.has(name) ? app.open.delete(name) : app.open.add(name);
-    app.focus = app.open.has(name) ? `[data-draft="${CSS.escape(name)}"] :is(input, button)` : null;
-    app.changed();
-  };
+  const toggle = () => app.toggle(name, app.open.has(name) ? null : `[data-draft="${CSS.escape(name)}"] :is(input, button)`);
   const send = (values) => app.sendForm(name, described, values, SAID[described.name] ?? "Done.");
   return html`<section class="part">
     <button class="unfold ${described.name === "delete" ? "red" : ""}" aria-expanded=${app.open.has(name) ? "true" : "false"} @click=${toggle}>${described.title}</button>

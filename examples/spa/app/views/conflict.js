@@ -8,21 +8,25 @@ export const disagreements = (app) =>
   app.writes.filter((write) => write.state !== "waiting").map((write) => (write.state === "conflict" ? conflict(app, write) : refused(app, write)));
 
 function conflict(app, write) {
-  const { current, body = {}, touched = [], label } = write;
-  const mine = touched.filter((name) => name in NAMES && !same(body[name], current?.[name]));
+  const { current, label } = write;
+  // One decides about all that was done to it here, also what waits behind the conflict.
+  const all = app.writes.filter(({ uri }) => uri === write.uri);
+  const body = Object.assign({}, ...all.map((each) => each.body));
+  const touched = new Set(all.flatMap((each) => each.touched ?? []));
+  const mine = [...touched].filter((name) => name in NAMES && !(current && same(body[name], current[name])));
   return html`<section class="conflict box" role="group" aria-labelledby="conflict-${write.id}">
-    <h2 id="conflict-${write.id}" tabindex="-1">“<bdi>${label}</bdi>” was changed elsewhere</h2>
+    <h2 id="conflict-${write.id}" tabindex="-1">“<bdi>${label}</bdi>” was ${current ? "changed" : "deleted"} elsewhere</h2>
     ${write.method === "DELETE" ? html`<p>You deleted it. Elsewhere it became “<bdi>${current?.title}</bdi>”.</p>` : nothing}
-    ${write.method === "PUT" && !current ? html`<p>It was deleted elsewhere, while you changed it.</p>` : nothing}
-    ${mine.length && current
+    ${write.method === "PUT" && !current ? html`<p>Meanwhile you changed it here.</p>` : nothing}
+    ${mine.length
       ? html`<table>
-          <thead><tr><td></td><th scope="col">Yours</th><th scope="col">Theirs</th></tr></thead>
-          <tbody>${mine.map((name) => html`<tr><th scope="row">${NAMES[name]}</th><td><bdi>${shown(name, body[name])}</bdi></td><td><bdi>${shown(name, current[name])}</bdi></td></tr>`)}</tbody>
+          <thead><tr><td></td><th scope="col">Yours</th>${current ? html`<th scope="col">Theirs</th>` : nothing}</tr></thead>
+          <tbody>${mine.map((name) => html`<tr><th scope="row">${NAMES[name]}</th><td><bdi>${shown(name, body[name])}</bdi></td>${current ? html`<td><bdi>${shown(name, current[name])}</bdi></td>` : nothing}</tr>`)}</tbody>
         </table>`
       : nothing}
     <div class="row">
       <button class="main" @click=${() => app.keepMine(write)}>${write.method === "DELETE" ? "Delete it anyway" : "Keep mine"}</button>
-      <button @click=${() => app.keepTheirs(write)}>Keep theirs</button>
+      <button @click=${() => app.keepTheirs(write)}>${current ? "Keep theirs" : "Delete it"}</button>
     </div>
   </section>`;
 }

@@ -1,6 +1,7 @@
 /** Any form that the server offers, drawn from its own description. */
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
 import { describedBy, failed, invalid, submitting, typing, wrong } from "./parts.js";
 
 const COMPLETE = { username: "username", email: "email", current_password: "current-password" };
@@ -16,7 +17,7 @@ export function form(app, name, described, { only, label = described.title, send
   const fields = described.properties.filter((field) => field.type !== "hidden" && (!only || only.includes(field.name)));
   return html`<form data-draft=${name} novalidate @input=${typing(draft)} @submit=${submitting(() => send(filled(fields, draft)))}>
     ${fields.map((field) => row(field, changing && field.name === "password" ? "New password" : null, name, draft, autocomplete[field.name] ?? COMPLETE[field.name] ?? "off"))}
-    ${failed(draft)}
+    ${failed(draft, fields.map((field) => field.name))}
     <div class="row">
       <button class=${described.method === "DELETE" ? "danger" : "main"} ?disabled=${draft.busy}>${draft.busy ? "One moment …" : label}</button>
       ${cancel ? html`<button type="button" @click=${cancel}>Cancel</button>` : nothing}
@@ -31,10 +32,10 @@ function row(field, called, form, draft, autocomplete) {
     <label for=${id}>${called ?? WHAT[field.name] ?? field.prompt ?? field.name}${field.required ? nothing : html` <span class="soft">(optional)</span>`}</label>
     ${field.options?.inline
       ? html`<select id=${id} name=${field.name}>
-          ${field.options.inline.map((option) => html`<option value=${option.value} ?selected=${option.value === value}>${option.prompt}</option>`)}
+          ${field.options.inline.map((option) => html`<option value=${option.value} .selected=${live(option.value === value)}>${option.prompt}</option>`)}
         </select>`
       : html`<input id=${id} name=${field.name} type=${field.type ?? "text"} .value=${String(value)}
-          autocomplete=${autocomplete} autocapitalize="none" spellcheck="false" maxlength=${field.maxLength ?? nothing}
+          autocomplete=${autocomplete} autocapitalize="none" spellcheck="false"
           aria-required=${field.required ? "true" : "false"} aria-invalid=${invalid(draft, field.name)}
           aria-describedby=${describedBy(draft, field.name, id)}>`}
     ${wrong(draft, field.name, id)}

@@ -36,6 +36,6 @@ function add(app) {
         aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "new-list")}>
       <button class="quiet" aria-label="Make the list" ?disabled=${draft.busy}>${icon("add")}</button>
     </div>
-    ${wrong(draft, "title", "new-list")}${failed(draft)}
+    ${wrong(draft, "title", "new-list")}${failed(draft, ["title"])}
   </form>`;
 }

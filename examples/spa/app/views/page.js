@@ -47,9 +47,11 @@ function status(app) {
 
 function notice(app) {
   if (!app.notice) return nothing;
+  const { text, action, bad } = app.notice;
   const close = () => {
     app.notice = null;
     app.changed();
   };
-  return html`<aside aria-label="Message" class="notice ${app.notice.bad ? "bad" : ""}"><p>${app.notice.text}</p><button class="quiet" aria-label="Close the message" @click=${close}>${icon("close")}</button></aside>`;
+  return html`<aside aria-label="Message" class="notice ${bad ? "bad" : ""}"><p>${text}</p>
+    ${action ? html`<button class="quiet undo" @click=${() => { close(); action.work(); }}>${action.name}</button>` : nothing}<button class="quiet" aria-label="Close the message" @click=${close}>${icon("close")}</button></aside>`;
 }

@@ -26,14 +26,15 @@ export const icon = (name) =>
 export const wrong = (draft, name, id) =>
   draft.errors.has(name) ? html`<p class="wrong" id="${id}-wrong">${sentence(inWords(name, draft.errors.get(name)))}</p>` : nothing;
 
-/** What went wrong with all of it. */
-export const failed = (draft) =>
-  draft.error && !draft.errors.size ? html`<p class="wrong box" role="alert">${draft.error}</p>` : nothing;
+/** What went wrong with all of it, or with what is not among the fields that are `shown`. */
+export const failed = (draft, shown) =>
+  draft.error && !shown.some((name) => draft.errors.has(name)) ? html`<p class="wrong box" role="alert">${draft.error}</p>` : nothing;
 
 /** A pattern is nothing to show to people. */
 const WORDS = { username: "takes a–z, 0–9 and _ - . after a first letter or digit" };
 const inWords = (name, text) =>
-  /^must match /.test(text) ? WORDS[name] ?? "is not written as it has to be"
+  name === "tags" && / longer than /.test(text) ? text.replace(/^must not be longer than (\d+)$/, "must be fewer or shorter: up to $1")
+  : /^must match /.test(text) ? WORDS[name] ?? "is not written as it has to be"
   : text.replace(/^must not be shorter than 1$/, "must not be empty").replace(/^must not be (longer|shorter) than \d+$/, "$& characters");
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -44,8 +45,9 @@ export const describedBy = (draft, name, id) => (draft.errors.has(name) ? `${id}
 
 /** Take what is typed into a draft, as it is typed. */
 export const typing = (draft) => (event) => {
-  const { name, type, checked, value } = event.target;
-  if (name) draft.values[name] = type === "checkbox" ? checked : value;
+  const { name, type, checked, value, validity } = event.target;
+  // Half a date has no value yet, and would be drawn as none.
+  if (name && !validity.badInput) draft.values[name] = type === "checkbox" ? checked : value;
 };
 
 /** Only send what is new; the page is not left. */

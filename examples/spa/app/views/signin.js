@@ -1,6 +1,7 @@
 /** The way in: sign in, sign up, or a token made elsewhere. */
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { explain } from "../app.js";
 import { form } from "./form.js";
 import { failed, icon, submitting, typing } from "./parts.js";
 
@@ -19,7 +20,7 @@ export function signIn(app) {
       ? html`<p>${app.ended} What you typed is still here${app.writes.length ? html`, and <b>${app.writes.length}</b> unsent ${app.writes.length === 1 ? "change waits" : "changes wait"} on this device` : nothing}.</p>`
       : html`<p class="soft">Your lists, in every tab and on every device.</p>`}
     ${!app.forms
-      ? html`<p role="status">${app.trouble ? app.trouble.message : "Asking the server …"}</p>
+      ? html`<p role="status">${app.trouble ? explain(app.trouble) : "Asking the server …"}</p>
           ${app.trouble ? html`<button class="main" @click=${() => app.findForms()}>Try again</button>` : nothing}`
       : mode === "token" ? token(app)
       : mode === "register" && register
@@ -48,7 +49,7 @@ function token(app) {
   return html`<form data-draft="token" @input=${typing(draft)} @submit=${submitting(send)}>
     <div class="field"><label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="off" .value=${draft.values.token ?? ""}></div>
-    ${failed(draft)}
+    ${failed(draft, [])}
     <button class="main" ?disabled=${draft.busy}>Go on with it</button>
   </form>`;
 }

@@ -3,6 +3,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+import { Refused } from "../../hyperapi.js";
 import { explain } from "../app.js";
 import { PRIORITIES, SORTS, due, fromLocal, tagsOf, toLocal } from "../tasks.js";
 import { disagreements } from "./conflict.js";
@@ -23,37 +24,33 @@ export function tasks(app) {
     ${page?.form("create") && view.list ? add(app) : nothing}
     ${page?.form("search") && (view.list || app.allLists.length) ? tools(app, page) : nothing}
     <ul class="all" aria-label="Tasks">
-      ${repeat(shown, (task) => task.uri, (task) => (app.open.has(task.uri) && app.can(task, "edit") ? editing(app, task) : row(app, task)))}
+      ${repeat(shown, (task) => task.uri, (task) => (app.open.has(`edit ${task.uri}`) && app.can(task, "edit") ? editing(app, task) : row(app, task)))}
     </ul>
     ${foot(app, shown)}
   </div>`;
 }
 
 function heading(app, list) {
-  const draft = app.open.has("rename") && list?.form("edit") ? app.draft(`rename ${list.uri}`, { title: list.get("title") }) : null;
+  const [rename, remove] = [`rename ${list?.uri}`, `delete ${list?.uri}`];
+  const draft = app.open.has(rename) && list?.form("edit") ? app.draft(rename) : null;
   const total = list ? list.get("open_count") + list.get("done_count") : 0;
-  const toggle = (name, focus) => () => {
-    app.open.has(name) ? app.open.delete(name) : app.open.add(name);
-    app.focus = focus;
-    app.changed();
-  };
   return html`<header class="list-head">
     <a class="back button" href="#" aria-label="Back to the lists">${icon("back")}</a>
     ${draft
-      ? html`<h1 class="unseen">${list.get("title")}</h1><form class="joined grow" data-draft="rename ${list.uri}" @input=${typing(draft)} @submit=${submitting(() => app.renameList(list, { ...draft.values }))}>
-          <input name="title" aria-label="Name of the list" .value=${draft.values.title} aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "rename")}>
+      ? html`<h1 class="unseen">${list.get("title")}</h1><form class="joined grow" data-draft=${rename} novalidate @input=${typing(draft)} @submit=${submitting(() => app.renameList(list, { title: list.get("title"), ...draft.values }))}>
+          <input name="title" aria-label="Name of the list" .value=${draft.values.title ?? list.get("title")} aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "rename")}>
           <button class="main" ?disabled=${draft.busy}>Save</button>
-          <button type="button" @click=${toggle("rename", "#rename")}>Cancel</button>
-          ${wrong(draft, "title", "rename")}${failed(draft)}
+          <button type="button" @click=${() => app.cancel(rename, "#rename")}>Cancel</button>
+          ${wrong(draft, "title", "rename")}${failed(draft, ["title"])}
         </form>`
       : html`<h1 id="list-title" tabindex="-1"><bdi>${list ? list.get("title") : "All tasks"}</bdi></h1>
-          ${list?.form("edit") ? html`<button id="rename" class="quiet" aria-label="Rename this list" @click=${toggle("rename", ".list-head input")}>${icon("edit")}</button>` : nothing}
-          ${list?.form("delete") ? html`<button id="delete-list" class="quiet" aria-label="Delete this list" @click=${toggle("delete list", ".sure button")}>${icon("bin")}</button>` : nothing}`}
-    ${app.open.has("delete list") && list?.form("delete")
+          ${list?.form("edit") ? html`<button id="rename" class="quiet" aria-label="Rename this list" @click=${() => app.toggle(rename, ".list-head input")}>${icon("edit")}</button>` : nothing}
+          ${list?.form("delete") ? html`<button id="delete-list" class="quiet" aria-label="Delete this list" @click=${() => app.toggle(remove, ".sure button")}>${icon("bin")}</button>` : nothing}`}
+    ${app.open.has(remove) && list?.form("delete")
       ? html`<div class="sure box" role="group" aria-label="Delete this list?">
           <p>Delete “<bdi>${list.get("title")}</bdi>” and its ${total} ${total === 1 ? "task" : "tasks"}?</p>
           <div class="row"><button class="danger" @click=${() => app.deleteList(list)}>Delete it</button>
-          <button @click=${toggle("delete list", "#delete-list")}>Keep it</button></div>
+          <button @click=${() => app.toggle(remove, "#delete-list")}>Keep it</button></div>
         </div>`
       : nothing}
     ${total ? html`<div class="progress"><progress max=${total} value=${list.get("done_count")} aria-label="Done"></progress>
@@ -64,22 +61,17 @@ function heading(app, list) {
 function add(app) {
   const draft = app.draft("add");
   const more = app.open.has("add more");
-  const send = () => draft.values.title?.trim() && app.add(valuesOf(draft.values));
-  const toggle = () => {
-    more ? app.open.delete("add more") : app.open.add("add more");
-    app.changed();
-  };
+  const send = ({ target }) => draft.values.title?.trim() && app.add(() => valuesOf(draft.values, target));
   return html`<form id="add" class="add box" data-draft="add" novalidate @input=${typing(draft)} @submit=${submitting(send)}>
     <div class="joined">
       <input name="title" aria-label="A new task" placeholder="What is to be done?" autocomplete="off" .value=${live(draft.values.title ?? "")}
         aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", "add-title")}>
-      <button type="button" class="quiet" aria-expanded=${more ? "true" : "false"} aria-controls="add-details" aria-label="Date, priority and tags" @click=${toggle}>${icon("more")}</button>
+      <button type="button" class="quiet" aria-expanded=${more ? "true" : "false"} aria-controls="add-details" aria-label="Date, priority and tags" @click=${() => app.toggle("add more", null)}>${icon("more")}</button>
       <button class="main" aria-label="Add" ?disabled=${draft.busy}>${icon("add")}<span class="wide">Add</span></button>
     </div>
     ${wrong(draft, "title", "add-title")}
     <div id="add-details" ?hidden=${!more}>${details(draft, "add", {})}</div>
-    ${["list_uri", ""].some((name) => draft.errors.has(name)) ? html`<p class="wrong" role="alert">${draft.error}</p>` : nothing}
-    ${failed(draft)}
+    ${failed(draft, ["title", "due_at", "priority", "tags"])}
   </form>`;
 }
 
@@ -98,7 +90,7 @@ function details(draft, form, task, notes = false) {
       ${wrong(draft, "due_at", id("due_at"))}</div>
     <div class="field"><label for=${id("priority")}>Priority</label>
       <select id=${id("priority")} name="priority">
-        ${PRIORITIES.map((each) => html`<option value=${each} ?selected=${each === value("priority", task.priority ?? "none")}>${each}</option>`)}
+        ${PRIORITIES.map((each) => html`<option value=${each} .selected=${live(each === value("priority", task.priority ?? "none"))}>${each}</option>`)}
       </select>${wrong(draft, "priority", id("priority"))}</div>
     <div class="field"><label for=${id("tags")}>Tags <span class="soft">(with commas)</span></label>
       <input id=${id("tags")} name="tags" autocomplete="off" .value=${value("tags", (task.tags ?? []).join(", "))}
@@ -107,8 +99,12 @@ function details(draft, form, task, notes = false) {
   </div>`;
 }
 
-/** What was typed, as the service writes it. */
-function valuesOf({ title, description, due_at, priority, tags }) {
+/** What was typed into a form, as the service writes it. */
+function valuesOf({ title, description, due_at, priority, tags }, form) {
+  // Half a date has no value, and would be taken for none.
+  if (form.elements.due_at.validity.badInput) {
+    throw new Refused(422, { errors: [{ pointer: "/due_at", detail: "must have both a date and a time" }] }, new Headers());
+  }
   return {
     ...(title !== undefined && { title }),
     ...(description !== undefined && { description }),
@@ -137,20 +133,18 @@ function tools(app, page) {
       <input type="search" placeholder="Search" .value=${live(query.q)} @input=${(event) => { query.q = event.target.value; search(event); }}></label>` : nothing}
     ${offered.has("sort") ? html`<label class="sort"><span class="unseen">Order</span>
       <select @change=${(event) => app.ask({ sort: event.target.value })}>
-        ${Object.entries(SORTS).map(([sort, name]) => html`<option value=${sort} ?selected=${sort === query.sort}>${name}</option>`)}
+        ${Object.entries(SORTS).map(([sort, name]) => html`<option value=${sort} .selected=${live(sort === query.sort)}>${name}</option>`)}
       </select></label>` : nothing}
   </div>`;
 }
 
 function row(app, task) {
-  const { document: is, uri, state } = task;
+  const { document: is, uri } = task;
+  // While all goes well, it is sent before one could read that it was not.
+  const state = task.state === "waiting" && app.connection === "online" && !app.slow ? null : task.state;
   const toggling = is.done ? "reopen" : "complete";
   const busy = app.busy.has(uri);
-  const edit = () => {
-    app.open.add(uri);
-    app.focus = `[data-draft="${CSS.escape(`edit ${uri}`)}"] input`;
-    app.changed();
-  };
+  const edit = () => app.toggle(`edit ${uri}`, `[data-draft="${CSS.escape(`edit ${uri}`)}"] input`);
   return html`<li class="task ${is.done ? "done" : ""} ${state ? "pending" : ""}" data-uri=${uri}>
     ${app.can(task, toggling)
       ? html`<button class="tick" role="checkbox" aria-checked=${is.done ? "true" : "false"} aria-label="Done: ${is.title}" aria-disabled=${busy ? "true" : "false"}
@@ -175,7 +169,8 @@ function remove(app, task, event) {
   app.focus = beside ? `[data-uri="${CSS.escape(beside.dataset.uri ?? "")}"] button` : "#add input, #list-title";
   app.attempt(task.uri, async () => {
     await app.act(task, "delete");
-    app.dispatchEvent(new CustomEvent("said", { detail: `Deleted: ${task.document.title}` }));
+    const undo = app.view?.page?.form("create") && { name: "Undo", work: () => app.restore(task) };
+    app.say(`Deleted: ${task.document.title}`, { action: undo });
   });
 }
 
@@ -197,21 +192,15 @@ function editing(app, task) {
   const name = `edit ${uri}`;
   const draft = app.draft(name);
   draft.task ??= task; // what the edit is of: a change from elsewhere does not slip in under it
-  const close = () => {
-    app.open.delete(uri);
-    app.drafts.delete(name);
-    app.focus = `[data-uri="${CSS.escape(uri)}"] .edit`;
+  const button = `[data-uri="${CSS.escape(uri)}"] .edit`;
+  const close = () => app.cancel(name, button);
+  const send = async ({ target }) => {
+    if (!await app.send(name, () => app.act(draft.task, "edit", valuesOf(draft.values, target)))) return;
+    app.focus ??= button;
     app.changed();
   };
-  const send = async () => {
-    const values = valuesOf(draft.values);
-    if (await app.send(name, () => app.act(draft.task, "edit", values))) {
-      app.open.delete(uri);
-      app.focus ??= `[data-uri="${CSS.escape(uri)}"] .edit`;
-      app.changed();
-    }
-  };
-  const key = (event) => event.key === "Escape" && close();
+  // While a word is being composed, Escape is about that word.
+  const key = (event) => event.key === "Escape" && !event.isComposing && close();
   const id = `edit-${uri}`.replace(/[^a-z0-9]+/gi, "-");
   return html`<li class="task editing" data-uri=${uri}>
     <form class="grow" data-draft=${name} aria-label="Edit: ${is.title}" novalidate @input=${typing(draft)} @keydown=${key} @submit=${submitting(send)}>
@@ -220,7 +209,7 @@ function editing(app, task) {
           aria-invalid=${invalid(draft, "title")} aria-describedby=${describedBy(draft, "title", `${id}-title`)}>
         ${wrong(draft, "title", `${id}-title`)}</div>
       ${details(draft, id, draft.task.document, true)}
-      ${failed(draft)}
+      ${failed(draft, ["title", "description", "due_at", "priority", "tags"])}
       <div class="row"><button class="main" ?disabled=${draft.busy}>Save</button><button type="button" @click=${close}>Cancel</button></div>
     </form>
   </li>`;
