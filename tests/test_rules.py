@@ -281,7 +281,9 @@ def test_a_body_of_another_type_is_refused(world: World, operation: Operation, k
     if operation.name == "create_token" and not kind:
         return  # there JSON is what no type means
     problem(refused, 415, "unsupported-media-type")
-    assert refused.headers["Accept"] == ", ".join(operation.media)
+    taken = ", ".join(operation.media)
+    assert refused.headers["Accept"] == taken
+    assert refused.headers.get("Accept-Patch") == (taken if operation.method == "PATCH" else None)
     assert world.stored() == before
 
 
@@ -367,7 +369,8 @@ def test_options_and_405_say_what_is_allowed(world: World, place: Place) -> None
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "BREW"} - {*place.operations}:
         refused = world.stranger.ask(method, uri)
         problem(refused, 405, "method-not-allowed")
-        assert refused.headers["Allow"] == told.headers["Allow"]
+        for name in ("Allow", "Accept-Patch"):
+            assert refused.headers.get(name) == told.headers.get(name)
 
 
 @every(*(each for each in OPERATIONS if each.method == "GET"))

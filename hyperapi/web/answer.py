@@ -12,6 +12,8 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
 from flask import Flask, Response, g, request
+from flask.globals import request_ctx
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from hyperapi.auth.guard import Asker, demand, identify, presented, stamp
@@ -32,6 +34,7 @@ from hyperapi.web.preferences import preferences
 from hyperapi.web.problems import (
     BadQuery,
     Malformed,
+    MethodNotAllowed,
     NotFound,
     PreconditionFailed,
     Problem,
@@ -39,6 +42,7 @@ from hyperapi.web.problems import (
     TooLarge,
     UnsupportedMediaType,
 )
+from hyperapi.web.problems import respond as respond_with_problem
 from hyperapi.web.ratelimit import limits
 from hyperapi.web.replies import (
     OWNED_HEADERS,
@@ -76,6 +80,7 @@ def register(app: Flask, places: list[Place]) -> None:
     app.url_map.merge_slashes = False
     app.extensions["hyperapi.places"] = places
     app.after_request(_take_what_is_left)
+    app.register_error_handler(WerkzeugMethodNotAllowed, partial(_refuse_method, places))
     for place in places:
         app.add_url_rule(
             place.path,
@@ -97,11 +102,23 @@ def _view(place: Place) -> Callable[..., Response]:
 
 
 def options(place: Place) -> Response:
-    """What may be done here (RFC 9110 §9.3.7; RFC 5789 §3.1), to anyone who asks."""
-    headers = [("Allow", ", ".join(place.methods))]
-    if "PATCH" in place.operations:
-        headers.append(("Accept-Patch", ", ".join(place.operations["PATCH"].media)))
-    return empty_response(204, headers)
+    """What may be done here (RFC 9110 §9.3.7), to anyone who asks."""
+    return empty_response(204, [("Allow", ", ".join(place.methods)), *_accept_patch(place)])
+
+
+def _accept_patch(place: Place) -> list[tuple[str, str]]:
+    """What PATCH takes where there is one (RFC 5789 §3.1)."""
+    patch = place.operations.get("PATCH")
+    return [("Accept-Patch", ", ".join(patch.media))] if patch else []
+
+
+def _refuse_method(places: list[Place], refusal: WerkzeugMethodNotAllowed) -> Response:
+    """405, which tells what OPTIONS would."""
+    allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
+    name, _ = request_ctx.url_adapter.match(method="OPTIONS")  # type: ignore[union-attr]
+    patch = [each for place in places if place.name == name for each in _accept_patch(place)]
+    headers = [("Allow", allowed), *patch]
+    return respond_with_problem(MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
 
 
 def answer(operation: Operation, keys: dict[str, str]) -> Response:

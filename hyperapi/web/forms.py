@@ -113,8 +113,9 @@ def decoded(
     """
     sent_as = media_type(content_type)
     if sent_as not in media:
+        names = ("Accept", "Accept-Patch") if MERGE_PATCH in media else ("Accept",)  # RFC 5789 §2.2
         raise UnsupportedMediaType(
-            f"Send {' or '.join(media)}.", headers=[("Accept", ", ".join(media))]
+            f"Send {' or '.join(media)}.", headers=[(name, ", ".join(media)) for name in names]
         )
     return form_fields(kind, body) if sent_as == FORM else json_object(body)
 

@@ -13,7 +13,6 @@ import orjson
 from flask import Flask, Response, current_app, g
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from hyperapi.auth.passwords import HashersBusy
 from hyperapi.db import Busy, Uncertain
@@ -232,7 +231,7 @@ class MethodNotAllowed(Problem):
     """The resource does not take this method. `Allow` lists those it takes."""
 
     name, status, title = "method-not-allowed", 405, "The method is not allowed here"
-    sends = ("Allow",)
+    sends = ("Allow", "Accept-Patch")
 
 
 class NotAcceptable(Problem):
@@ -267,7 +266,7 @@ class UnsupportedMediaType(Problem):
     """The body's Content-Type is none that this operation takes."""
 
     name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
-    sends = ("Accept",)
+    sends = ("Accept", "Accept-Patch")
 
 
 class Invalid(Problem):
@@ -382,9 +381,6 @@ def _from_http(error: HTTPException) -> Response:
     """A failure that Flask or Werkzeug found, as the problem it is; a redirect as it is."""
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
-    if isinstance(error, WerkzeugMethodNotAllowed):
-        allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-        return respond(MethodNotAllowed(f"Allowed are {allowed}.", headers=[("Allow", allowed)]))
     kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
     return respond(kinds.get(error.code, BadRequest)())
 

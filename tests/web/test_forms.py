@@ -83,7 +83,8 @@ def test_parameters_and_case_of_the_type_do_not_matter(content_type: str) -> Non
 def test_another_type_is_refused_with_those_that_are_taken(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         read('{"title": "a"}', content_type)
-    assert caught.value.headers == [("Accept", f"{JSON}, {MERGE_PATCH}, {FORM}")]
+    taken = f"{JSON}, {MERGE_PATCH}, {FORM}"
+    assert caught.value.headers == [("Accept", taken), ("Accept-Patch", taken)]
 
 
 def test_a_form_says_the_same_as_json() -> None:
