@@ -61,7 +61,7 @@ class Attempts:
                 current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
                 return None
             seconds = max(1, math.ceil(left.reset_time - time.time()))
-            g.rate_limit = self._told(left.remaining if counted else 0, seconds)
+            self._let_tell(left.remaining + times - 1 if counted else 0, seconds)
             told = left.remaining, left.reset_time
             if not counted:
                 self._take_back(self._limits[: number + 1], *who, times=times)
@@ -70,9 +70,11 @@ class Attempts:
                 )
         return told
 
-    def _told(self, left: int, seconds: int) -> tuple[str, str]:
-        """The policy, and what is left of it, as header fields tell them."""
-        return self._policy, f'"{self._purpose}";r={left};t={seconds}'
+    def _let_tell(self, left: int, seconds: int) -> None:
+        """Let the reply tell what is left, unless there is less of what else it counts for."""
+        nearest = (left, -seconds)
+        if "rate_limit" not in g or nearest < g.rate_limit[0]:
+            g.rate_limit = nearest, self._policy, f'"{self._purpose}";r={left};t={seconds}'
 
     @contextmanager
     def trying(self, mistake: type[Problem], *who: str) -> Iterator[None]:
@@ -128,7 +130,7 @@ class Spending(Attempts):
             return
         counted.in_advance -= 1
         left = counted.left + counted.in_advance
-        g.rate_limit = self._told(left, math.ceil(counted.until - moment))
+        self._let_tell(left, math.ceil(counted.until - moment))
 
     def _visit(self, who: str) -> None:
         if len(self._counted) >= _MOST_COUNTED:
@@ -137,8 +139,6 @@ class Spending(Attempts):
         found = self.count(who, times=1 + self._in_advance)
         if found is not None:
             left, until = found
-            seconds = max(1, math.ceil(until - time.time()))
-            g.rate_limit = self._told(left + self._in_advance, seconds)
             self._counted[who] = _Counted(left, self._in_advance, until)
 
 
@@ -203,9 +203,9 @@ def _tell(response: Response) -> Response:
 
     Not with 404, which says the same each time, whatever is or is not there.
     """
-    left: tuple[str, str] | None = g.pop("rate_limit", None)
-    if left is not None and response.status_code != 404:
-        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = left
+    told: tuple[tuple[int, int], str, str] | None = g.pop("rate_limit", None)
+    if told is not None and response.status_code != 404:
+        _, response.headers["RateLimit-Policy"], response.headers["RateLimit"] = told
     return response
 
 

@@ -134,6 +134,32 @@ def test_several_limits_are_all_told(make_app: MakeApp) -> None:
     assert policy(reply) == [("sign-in", 5, 60), ("sign-in", 20, 3600)]
 
 
+def test_of_several_limits_what_is_left_of_the_nearest_is_told(make_app: MakeApp) -> None:
+    person = Person(make_app(sign_in_limit="2/minute;20/hour").test_client())
+    for expected in (1, 0):
+        what, more, seconds = left(sign_in(person, "wrong"))
+        assert (what, more) == ("sign-in", expected)
+        assert seconds <= 60
+    assert sign_in(person, "wrong").status_code == 429
+
+
+def test_whoever_tries_many_names_is_told_what_is_left_of_their_address(alice: Person) -> None:
+    told = [left(sign_in(alice, "wrong", name=f"name{number}"))[:2] for number in range(6)]
+    assert told[:3] == [("sign-in", 2)] * 3
+    assert told[4:] == [("sign-in-address", 1), ("sign-in-address", 0)]
+
+
+def test_a_session_with_few_requests_left_is_told_so_whatever_else_it_tries(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(request_limit="2/minute", register_limit="9/hour")
+    person = Person(app.test_client()).register("alice").sign_in()
+    user = person.ask("GET", USERS).get_json()["users"][0]["uri"]
+    renamed = person.ask("PATCH", user, json={"username": "alicia"})
+    assert renamed.status_code == 200
+    assert left(renamed)[:2] == ("requests", 0)
+
+
 def test_registering_is_limited_and_told(make_app: MakeApp) -> None:
     person = Person(make_app(register_limit="2/hour").test_client())
     for number in (1, 2):
