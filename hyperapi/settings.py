@@ -199,7 +199,7 @@ class Settings:
         "30", _number(0, 3600), "how long a used refresh token still gives its successor"
     )
     fresh_login_lifetime: int = _setting(
-        "600", _number(1), "how old a sign-in may be that deletes its account"
+        "600", _number(0), "how old a sign-in may be that deletes its account"
     )
     max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
     hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
@@ -235,10 +235,10 @@ class Settings:
         "false", _boolean, "refuse changes that do not say what they change (428)"
     )
     tombstone_lifetime: int = _setting(
-        "2592000", _number(1), "how long the feed of changes tells what was deleted"
+        "2592000", _number(0), "how long the feed of changes tells what was deleted"
     )
     idempotency_lifetime: int = _setting(
-        "86400", _number(1), "how long the first reply to an Idempotency-Key is kept"
+        "86400", _number(0), "how long the first reply to an Idempotency-Key is kept"
     )
 
     @classmethod

@@ -471,6 +471,19 @@ def test_how_long_tombstones_last_is_the_operators_choice(
     problem(alice.ask("GET", reader.next), 410, "gone")
 
 
+def test_where_tombstones_do_not_last_every_deletion_means_to_start_over(
+    make_app: MakeApp,
+) -> None:
+    alice = Person(make_app(tombstone_lifetime="0").test_client()).register("alice").sign_in()
+    reader = Reader(alice)
+    reader.catch_up()
+    alice.make_list("Kept")
+    assert titles(reader.catch_up()) == ["Kept"]
+    delete_some(alice, 1)
+    problem(alice.ask("GET", reader.next), 410, "gone")
+    assert len(Reader(alice).catch_up()) == 2
+
+
 def test_one_whose_tombstones_are_forgotten_is_one_alone(
     app: Flask, alice: Person, bob: Person, clock: Callable[..., None]
 ) -> None:

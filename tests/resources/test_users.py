@@ -293,3 +293,9 @@ def test_the_operator_says_how_recent(make_app: MakeApp, clock: Clock) -> None:
     alice = Person(client).register("alice").sign_in()
     clock(timedelta(seconds=61))
     problem(alice.ask("DELETE", alice.root["user_uri"]), 403, "login-too-old")
+
+
+def test_where_no_sign_in_is_recent_enough_nobody_deletes_an_account(make_app: MakeApp) -> None:
+    client = make_app(fresh_login_lifetime="0").test_client()
+    alice = Person(client).register("alice").sign_in()
+    problem(alice.ask("DELETE", alice.root["user_uri"]), 403, "login-too-old")

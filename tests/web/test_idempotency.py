@@ -366,6 +366,14 @@ def test_a_key_is_free_again_after_a_day(alice: Person, clock: Callable[..., Non
     assert told(post(alice, uri, "daily", json={"title": "Other"})) == told(again)
 
 
+def test_where_replies_are_kept_for_no_time_each_request_counts(make_app: MakeApp) -> None:
+    app = make_app(idempotency_lifetime="0")
+    alice = Person(app.test_client()).register("alice").sign_in()
+    for title in ("Chores", "Chores", "Other"):
+        again = post(alice, alice.root["lists_uri"], "same", json={"title": title})
+        assert (again.status_code, replayed(again)) == (201, False)
+
+
 def test_what_is_kept_is_thrown_away_after_its_time(
     make_app: MakeApp, clock: Callable[..., None]
 ) -> None:
