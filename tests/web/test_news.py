@@ -188,7 +188,8 @@ def test_many_who_wait_cost_the_database_no_more_than_one(app: Flask, alice: Per
             list(threads.map(lambda _: follow(at(app, alice), uri, "wait=2"), range(number)))
         return len([each for each in sent if "sessions" not in each and "users" in each])
 
-    assert looks(20) <= 10
+    # One when somebody comes, at most, and two a second: if each looked for themselves, eighty.
+    assert looks(20) <= 40
 
 
 def test_there_is_room_for_so_many_as_the_operator_says(make_app: MakeApp) -> None:
