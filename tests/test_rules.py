@@ -371,6 +371,8 @@ def test_options_and_405_say_what_is_allowed(world: World, place: Place) -> None
         problem(refused, 405, "method-not-allowed")
         for name in ("Allow", "Accept-Patch"):
             assert refused.headers.get(name) == told.headers.get(name)
+    got = world.alice.ask("GET", uri)
+    assert got.headers.get("Accept-Patch") == told.headers.get("Accept-Patch")
 
 
 @every(*(each for each in OPERATIONS if each.method == "GET"))

@@ -190,6 +190,7 @@ def _show(operation: Operation, view: View, media_type: str) -> Response:
         return found
     reply = Reply(found, etag=tag) if isinstance(found, Resource) else _reply(found)
     response = _respond(operation, reply, media_type)
+    response.headers.extend(_accept_patch(operation.place))
     tag = response.headers.get("ETag", "")
     if known and seen_already(known, tag):
         return not_modified(list(response.headers))

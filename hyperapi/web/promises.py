@@ -163,6 +163,8 @@ def headers_of(operation: Operation, status: int) -> list[str]:
     found = [*ALWAYS, *(COUNTED if operation.scope != OPEN or operation.raises else ())]
     if operation.method == "GET":
         found.append("ETag")
+        if status == 200 and "PATCH" in operation.place.operations:
+            found.append("Accept-Patch")
     if status == 201:
         found += ["Location", "Content-Location"]
     if status not in (204, 304):
