@@ -214,6 +214,24 @@ def test_whoever_is_refused_may_ask_again_on_the_same_connection(
             assert http.get("/api/v1/").status_code == 200
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["length told", "in chunks"])
+@pytest.mark.parametrize("excess", [1, 100_000, 4 * 1024 * 1024])
+@pytest.mark.parametrize(("method", "status"), [("POST", 413), ("PUT", 405)])
+def test_whoever_sent_too_much_may_ask_again_on_the_same_connection(
+    served: Served, method: str, status: int, excess: int, chunked: bool
+) -> None:
+    body = b"x" * (1024 * 1024 + excess)
+    with client(served) as http:
+        for _ in range(5):
+            content = iter([body[:70_000], body[70_000:]]) if chunked else body
+            headers = {"Content-Type": "application/json"}
+            path = "/api/v1/users"
+            refused = http.request(method, path, content=content, headers=headers)
+            assert refused.status_code == status
+            assert "Connection" not in refused.headers
+            assert http.get("/api/v1/").status_code == 200
+
+
 def test_a_chunked_body_of_a_sensible_size_is_read_whole(http: httpx.Client) -> None:
     pieces = [b'{"username": "carol", "email": "', b"c" * 200, b'@example.org", ']
     pieces.append(f'"password": "{PASSWORD}"}}'.encode())

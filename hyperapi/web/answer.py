@@ -60,6 +60,8 @@ from hyperapi.web.routing import OPEN, PUBLIC, Operation, Place
 from hyperapi.web.turns import turns
 
 _MOST_PARAMETERS = 200
+_MOST_PASSED_OVER = 16 * MOST_BYTES
+_PIECE = 64 * 1024
 _EVERYTHING = Query()
 
 View = Callable[[], Any]
@@ -323,13 +325,17 @@ def _undecodable(text: str) -> Iterator[str]:
 
 
 def _take_what_is_left(response: Response) -> Response:
-    """Take the body of a request that was refused without it, as far as it is one that we take:
+    """Take what is left of the body of a request that was refused, as far as that can be borne:
     the server closes a connection on which something is left, and the client's next request on
-    it would be lost."""
+    it would be lost. It is passed over piece by piece."""
     announced = request.content_length or 0
     comes = announced or "HTTP_TRANSFER_ENCODING" in request.environ
-    if comes and announced <= MOST_BYTES and not g.get("body_taken"):
-        _take_body()
+    if comes and announced <= _MOST_PASSED_OVER and not g.get("body_taken"):
+        left = _MOST_PASSED_OVER if _body_ends() else announced
+        with turns().aside():
+            take = request.environ["wsgi.input"].read
+            while left > 0 and (piece := take(min(left, _PIECE))):
+                left -= len(piece)
     return response
 
 
@@ -359,11 +365,16 @@ def _take_body() -> bytes:
     """What comes of the request's body.
 
     Where the server ends it, one byte more than we take is asked for: it tells no length of a
-    chunked body, and one cut at the limit would pass for a shorter one. Other servers (wsgiref,
-    Werkzeug's) wait for ever when more is asked for than was announced.
+    chunked body, and one cut at the limit would pass for a shorter one.
     """
-    g.body_taken = True
-    ends = request.environ.get("wsgi.input_terminated")
-    most = MOST_BYTES + 1 if ends else request.content_length or 0
+    most = MOST_BYTES + 1 if _body_ends() else request.content_length or 0
     with turns().aside():
-        return bytes(request.environ["wsgi.input"].read(most))
+        body = bytes(request.environ["wsgi.input"].read(most))
+    g.body_taken = len(body) <= MOST_BYTES
+    return body
+
+
+def _body_ends() -> bool:
+    """Does the server end the body? Some (wsgiref, Werkzeug's) wait for ever when more is asked for
+    than was announced."""
+    return bool(request.environ.get("wsgi.input_terminated"))
