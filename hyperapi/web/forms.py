@@ -192,13 +192,13 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
     """Decode a form-encoded body, each field to the type that ``kind`` declares for it."""
     try:
         pairs = parse_qsl(
-            body.decode("ascii"),
+            body.decode(),  # people type umlauts after `curl --data`, which sends them as they are
             keep_blank_values=True,
             max_num_fields=_MOST_FIELDS,
             errors="strict",
         )
     except ValueError:
-        raise Malformed("The body is not a form in percent-encoded UTF-8.") from None
+        raise Malformed("The body is not a form in UTF-8.") from None
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)

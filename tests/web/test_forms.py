@@ -126,7 +126,12 @@ def test_a_form_is_told_what_is_wrong_like_json(sent: str, where: str) -> None:
     assert list(wrong(sent, FORM)) == [where]
 
 
-@pytest.mark.parametrize("sent", [b"title=%ff", b"title=\xc3\xa9", b"a=b&" * 5000 + b"title=a"])
+def test_a_form_may_hold_any_character_as_it_is() -> None:
+    assert read("title=Käse", FORM) == read("title=K%C3%A4se", FORM) == {"title": "Käse"}
+    assert read("title=e\u0301", FORM) == {"title": "é"}
+
+
+@pytest.mark.parametrize("sent", [b"title=%ff", b"title=\xe9", b"a=b&" * 5000 + b"title=a"])
 def test_a_form_that_is_none_is_malformed(sent: bytes) -> None:
     with pytest.raises(Malformed):
         read(sent, FORM)
