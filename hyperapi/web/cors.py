@@ -86,13 +86,18 @@ def _exactly(origin: str) -> str | re.Pattern[str]:
 
 
 def _preflight() -> Response | None:
-    """Answer a preflight at once: before authentication, on every path, never with a redirect."""
+    """Answer a preflight at once: before authentication, on every path, never with a redirect.
+
+    It is told of all headers that may be sent. Flask-CORS tells of those that were asked for, and
+    the browser, which keeps the answer, would come again for each that is sent later.
+    """
     asked = request.environ
     if (
         request.method == "OPTIONS"
         and "HTTP_ORIGIN" in asked
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in asked
     ):
+        asked["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = ", ".join(ALLOWED)
         return empty_response(204, [])
     return None
 
