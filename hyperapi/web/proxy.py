@@ -39,6 +39,8 @@ class Front:
         environ["HTTP_HOST"] = host
         if self._host:
             self._publish(environ)
+        elif prefix := environ.get("SCRIPT_NAME"):  # without its slash it would go on with the host
+            environ["SCRIPT_NAME"] = f"/{prefix.strip('/')}".rstrip("/")
         return based_on(_base(environ), lambda: self._app(environ, start_response))
 
     def _is_good(self, host: str) -> bool:

@@ -116,6 +116,20 @@ def test_behind_a_trusted_proxy_uris_are_those_of_the_outside(make_app: MakeApp)
 
 
 @pytest.mark.parametrize(
+    ("prefix", "path"),
+    [("todo", "/todo"), ("/todo/", "/todo"), ("//todo", "/todo"), ("/", ""), ("", ""),
+     ("@evil.example", "/@evil.example"), (":99", "/:99")],
+)  # fmt: skip
+def test_a_prefix_is_a_path_however_it_is_written(
+    make_app: MakeApp, prefix: str, path: str
+) -> None:
+    app = make_app(trusted_proxies="1", trusted_hosts="localhost")
+    assert (
+        root_uri(app, headers={"X-Forwarded-Prefix": prefix}) == f"http://localhost{path}/api/v1/"
+    )
+
+
+@pytest.mark.parametrize(
     ("hops", "chain", "host"),
     [
         ("1", "evil.example, outer.example", "outer.example"),
