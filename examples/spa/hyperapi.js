@@ -544,13 +544,13 @@ export class Client extends EventTarget {
       const own = await this.get(session.uri);
       await this.submit(formOf(own, "revoke"));
     }
-    this.#forget();
+    this.forget();
   }
 
   /** End every session of this user. */
   async signOutEverywhere() {
     await this.submit(formOf(await this.follow("tokens"), "revoke"));
-    this.#forget();
+    this.forget();
   }
 
   async #tokensOfNobody() {
@@ -572,8 +572,8 @@ export class Client extends EventTarget {
     return session;
   }
 
-  /** @param {Problem} [reason] */
-  #forget(reason) {
+  /** Give up the session here, when it is over at the server. @param {Problem} [reason] */
+  forget(reason) {
     this.sessions.write(null);
     this.seen.clear();
     this.dispatchEvent(new CustomEvent("signed-out", { detail: reason }));
@@ -602,7 +602,7 @@ export class Client extends EventTarget {
           reason = error instanceof SignedOut ? error : reason;
         }
       }
-      if (now) this.#forget(reason);
+      if (now) this.forget(reason);
       throw reason ?? new SignedOut(401, { detail: "Your session has ended." }, new Headers());
     });
   }

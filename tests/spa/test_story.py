@@ -134,6 +134,23 @@ def test_the_account_is_made_of_the_forms_that_are_offered(
     expect(tab.page.get_by_role("button", name="End the session kitchen")).to_be_visible()
 
 
+def test_an_account_that_was_deleted_leaves_nothing_behind(
+    device: MakeDevice, account: Account
+) -> None:
+    account.make_tasks(account.make_list("Home"), "Milk")
+    tab = device().tab()
+    tab.sign_in(account.name)
+    tab.show_list("Home")
+    tab.page.get_by_label("A new task").fill("Half a thought")
+    tab.page.locator("#account-button").click()
+    tab.page.locator(".unfold.red").click()
+    tab.page.locator("dialog form .danger").click()
+    expect(tab.page.get_by_role("heading", name="Welcome")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Home")).to_have_count(0)
+    kept = tab.page.evaluate("() => ({...localStorage, ...sessionStorage})")
+    assert kept == {}
+
+
 def test_a_long_list_is_loaded_as_one_scrolls(device: MakeDevice, account: Account) -> None:
     titles = [f"Task {number:04}" for number in range(1000)]
     account.make_tasks(account.make_list("Long"), *titles)

@@ -1,5 +1,6 @@
 """What was typed is there until it has been sent, whatever happens meanwhile."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -35,10 +36,30 @@ def reload(page: Page) -> None:
     page.reload()
 
 
-def stored(page: Page) -> str:
-    """All that a tab keeps for when it is loaded again."""
+def stored(page: Page, storage: str = "sessionStorage") -> str:
+    """All that a tab keeps for when it is loaded again, or that its device keeps."""
     page.evaluate("() => dispatchEvent(new Event('pagehide'))")
-    return str(page.evaluate("() => JSON.stringify({...sessionStorage})"))
+    return str(page.evaluate(f"() => JSON.stringify({{...{storage}}})"))
+
+
+def asks(page: Page) -> bool:
+    """Would one be asked before the page is left?"""
+    leave = "() => dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+    return not page.evaluate(leave)
+
+
+def sign_out(tab: Tab) -> None:
+    """Sign out here."""
+    tab.page.locator("#account-button").click()
+    tab.press("Sign out", exact=True)
+    expect(tab.page.get_by_role("heading", name="Welcome")).to_be_visible()
+
+
+def ended(tab: Tab, account: Account) -> None:
+    """The session is ended from somewhere else, and the tab gets to know."""
+    account.revoke_others()
+    tab.page.get_by_role("checkbox", name="Done: Bread").click()
+    expect(tab.page.get_by_role("heading", name="Sign in again")).to_be_visible()
 
 
 def held(tab: Tab, account: Account) -> list[Route]:
@@ -108,16 +129,53 @@ def test_what_was_changed_elsewhere_before_it_was_loaded_again_is_a_conflict(
 def test_what_was_typed_is_for_nobody_else(tab: Tab) -> None:
     box(tab).fill("A present for Bob")
     assert "A present for Bob" in stored(tab.page)
-    tab.page.locator("#account-button").click()
-    tab.press("Sign out", exact=True)
-    expect(tab.page.get_by_label("User name")).to_be_visible()
+    sign_out(tab)
     assert "A present for Bob" not in stored(tab.page)
     tab.sign_up(f"bob-{uuid4().hex[:8]}")
     tab.make_list("Mine")
     expect(box(tab)).to_have_value("")
 
 
-def test_passwords_are_not_kept(tab: Tab) -> None:
+def test_who_signs_in_where_a_session_has_ended_gets_nothing_of_it(
+    tab: Tab, account: Account
+) -> None:
+    box(tab).fill("A present for Bob")
+    tab.open_edit("Milk", title="Soy milk")
+    ended(tab, account)
+    reload(tab.page)
+    expect(tab.page.get_by_role("heading", name="Welcome")).to_be_visible()
+    tab.press("Sign up")
+    tab.enter(f"bob-{uuid4().hex[:8]}", "Sign up")
+    assert tab.page.evaluate("() => ({...sessionStorage})") == {}
+    tab.make_list("Mine")
+    expect(box(tab)).to_have_value("")
+    expect(tab.page.locator(".editing")).to_have_count(0)
+
+
+def test_who_signs_in_again_goes_on_also_after_a_reload(tab: Tab, account: Account) -> None:
+    box(tab).fill("Half a thought")
+    tab.open_edit("Milk", title="Soy milk")
+    ended(tab, account)
+    reload(tab.page)
+    tab.sign_in(account.name)
+    expect(box(tab)).to_have_value("Half a thought")
+    expect(tab.page.locator(".editing [name=title]")).to_have_value("Soy milk")
+
+
+def test_signing_out_forgets_what_was_typed_in_every_tab(tab: Tab) -> None:
+    box(tab).fill("A present for Bob")
+    assert "A present for Bob" in stored(tab.page)
+    other = Tab(tab.page.context.new_page())
+    other.page.goto(tab.page.url)
+    sign_out(other)
+    tab.look()
+    expect(tab.page.get_by_role("heading", name="Welcome")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Home")).to_have_count(0)
+    assert "A present for Bob" not in stored(tab.page)
+    assert not asks(tab.page)
+
+
+def test_passwords_are_not_kept(tab: Tab, account: Account) -> None:
     box(tab).fill("Half a thought")
     tab.page.locator("#account-button").click()
     tab.press("Change your password")
@@ -125,6 +183,50 @@ def test_passwords_are_not_kept(tab: Tab) -> None:
         field.fill(PASSWORD)
     kept = stored(tab.page)
     assert ("Half a thought" in kept, PASSWORD in kept) == (True, False)
+    tab.page.keyboard.press("Escape")
+    ended(tab, account)
+    tab.page.get_by_label("Password").fill(PASSWORD)
+    kept = stored(tab.page)
+    assert ("Half a thought" in kept, PASSWORD in kept) == (True, False)
+    assert PASSWORD not in stored(tab.page, "localStorage")
+
+
+def test_a_token_is_kept_in_one_place_as_long_as_one_is_signed_in(
+    device: MakeDevice, account: Account
+) -> None:
+    account.make_list("Home")
+    secret = account.derive(label="kitchen")
+    tab = device().tab()
+    tab.press("Use a token")
+    tab.page.get_by_label("Token").fill(secret)
+    for storage in ("sessionStorage", "localStorage"):
+        assert secret not in stored(tab.page, storage)
+    tab.press("Go on with it")
+    tab.show_list("Home")
+    box(tab).fill("Half a thought")
+    kept = stored(tab.page)
+    assert ("Half a thought" in kept, "hya_" in kept) == (True, False)
+    local = json.loads(stored(tab.page, "localStorage"))
+    assert [name for name, value in local.items() if "hya_" in value] == ["hyperapi.session"]
+    sign_out(tab)
+    for storage in ("sessionStorage", "localStorage"):
+        assert "hya_" not in stored(tab.page, storage)
+
+
+def test_one_is_asked_before_what_was_typed_is_left(tab: Tab, account: Account) -> None:
+    assert not asks(tab.page)
+    box(tab).fill("Half a thought")
+    assert asks(tab.page)
+    box(tab).press("Enter")
+    tab.titles("Milk", "Bread", "Half a thought")
+    assert not asks(tab.page)
+    other = Tab(tab.page.context.new_page())
+    other.page.goto(tab.page.url)
+    expect(other.page.get_by_role("heading", name="Home")).to_be_visible()
+    ended(tab.look(), account)
+    other.look().sign_in(account.name)
+    expect(tab.look().page.get_by_role("heading", name="Sign in again")).to_have_count(0)
+    assert not asks(tab.page)  # the other tab asked for the password
 
 
 def test_a_task_that_was_deleted_comes_back_as_it_was(tab: Tab, account: Account) -> None:

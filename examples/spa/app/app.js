@@ -206,8 +206,7 @@ export class App extends EventTarget {
       this.user = kept.user;
       this.links = Object.fromEntries(["tasks", "lists", "tokens", "users"].map((rel) => [rel, this.root.link(rel)]));
     }
-    this.phase = "in";
-    this.ended = null;
+    this.#in();
     restoreDrafts(this);
     await this.#readWrites();
     await this.#openLists();
@@ -239,8 +238,7 @@ export class App extends EventTarget {
     if (this.ended) {
       const root = await this.client.root();
       if (root.link("user") === this.user?.uri) {
-        this.ended = null;
-        this.phase = "in";
+        this.#in();
         this.#listen();
         this.deliver().catch((error) => this.#note(error));
         await Promise.all([this.loadLists(), this.view?.load(this.view.tasks.length)]);
@@ -251,26 +249,29 @@ export class App extends EventTarget {
     await this.start();
   }
 
+  /** What was typed to get in is over, also if it was another tab that signed in. */
+  #in() {
+    this.phase = "in";
+    this.ended = null;
+    for (const name of ["login", "register", "token"]) this.drafts.delete(name);
+  }
+
   async signOut() {
-    await this.attempt("sign-out", async () => {
-      this.leaving = true;
-      try {
-        await this.client.signOut();
-      } finally {
-        this.leaving = false;
-      }
-    });
+    await this.attempt("sign-out", () => this.#goOut(() => this.client.signOut()));
   }
 
   async signOutEverywhere() {
-    await this.attempt("sign-out", async () => {
-      this.leaving = true;
-      try {
-        await this.client.signOutEverywhere();
-      } finally {
-        this.leaving = false;
-      }
-    });
+    await this.attempt("sign-out", () => this.#goOut(() => this.client.signOutEverywhere()));
+  }
+
+  /** Leave because one wants to: nothing stays on the page, here and in the other tabs. */
+  async #goOut(work) {
+    this.leaving = true;
+    try {
+      await work();
+    } finally {
+      this.leaving = false;
+    }
   }
 
   #signedOut(reason) {
@@ -343,7 +344,7 @@ export class App extends EventTarget {
     };
     live.addEventListener("news", ({ detail: { kind, change, reachable } }) => {
       if (live !== this.live) return;
-      if (kind === "left") return this.typed ? this.#end(null) : this.#leave(null);
+      if (kind === "left") return this.#leave(null);
       if (kind === "session") return this.sessionChanged();
       if (kind === "writes") return this.#readWrites();
       if (kind === "waiting") return this.#connection(reachable ? "broken" : "offline");
@@ -740,8 +741,7 @@ export class App extends EventTarget {
     return this.send(name, async ({ action }) => {
       const made = await this.client.submit(form, values, { action });
       if (made?.get("access_token")) this.account.made = made.get("access_token");
-      const leaving = form.name === "delete" || (form.name === "revoke" && form.current);
-      if (leaving) return this.client.dispatchEvent(new CustomEvent("signed-out"));
+      if (form.name === "delete") return this.#goOut(() => this.client.forget()); // its sessions ended with the account
       const { made: token } = this.account;
       await this.openAccount();
       if (token) this.account.made = token;

@@ -26,7 +26,7 @@ export function keepDrafts({ user, drafts, open }) {
 export function restoreDrafts(app) {
   try {
     const found = JSON.parse(sessionStorage.getItem(NAME));
-    if (found?.user !== app.user.uri) return;
+    if (found?.user !== app.user.uri) return forgetDrafts();
     for (const name of found.open) app.open.add(name);
     for (const [name, { values, uri }, task] of found.drafts) {
       const resource = task && new Resource(task.resource, task.etag);
