@@ -229,6 +229,38 @@ def test_one_is_asked_before_what_was_typed_is_left(tab: Tab, account: Account) 
     assert not asks(tab.page)  # the other tab asked for the password
 
 
+def test_what_was_typed_about_a_list_ends_with_it(tab: Tab, account: Account) -> None:
+    account.make_tasks(account.make_list("Garden"), "Water")
+    tab.press("Rename this list")
+    tab.page.get_by_label("Name of the list").fill("House")
+    assert asks(tab.page)
+    account.http.delete(account.list_called("Home")["uri"])
+    expect(tab.page.get_by_role("link", name="Home")).to_have_count(0)
+    assert not asks(tab.page)
+    tab.show_list("Garden")
+    tab.open_edit("Water", title="Water the plants")
+    tab.press("Delete this list")
+    tab.press("Delete it")
+    expect(tab.page.get_by_role("heading", name="All tasks")).to_be_visible()
+    expect(tab.page.locator(".editing")).to_have_count(0)
+    assert not asks(tab.page)
+
+
+def test_the_next_task_begins_with_nothing(tab: Tab, account: Account) -> None:
+    tab.press("Date, priority and tags")
+    values = {"tags": "soon", "due_at": "2031-02-03T10:00"}
+    for name, value in values.items():
+        tab.page.locator(f"#add [name={name}]").fill(value)
+    tab.page.locator("#add [name=priority]").select_option("high")
+    tab.add("Apples")
+    for name in values:
+        expect(tab.page.locator(f"#add [name={name}]")).to_have_value("")
+    expect(tab.page.locator("#add [name=priority]")).to_have_value("none")
+    tab.add("Butter")
+    account.has("Milk", "Bread", "Apples", "Butter")
+    assert [task["priority"] for task in account.tasks()[2:]] == ["high", "none"]
+
+
 def test_a_task_that_was_deleted_comes_back_as_it_was(tab: Tab, account: Account) -> None:
     account.change("Milk", description="two bottles", priority="high", tags=["soon"])
     expect(tab.task("Milk")).to_contain_text("soon")
@@ -242,6 +274,54 @@ def test_a_task_that_was_deleted_comes_back_as_it_was(tab: Tab, account: Account
     (_, after) = account.tasks()
     same = ("uri", "description", "priority", "tags", "done", "list_uri")
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
+
+
+def test_a_task_that_was_deleted_comes_back_without_network_too(tab: Tab, account: Account) -> None:
+    tab.page.context.set_offline(True)
+    expect(tab.page.locator("#status")).to_contain_text("Offline")
+    tab.press("Delete: Milk")
+    tab.titles("Bread")
+    tab.press("Undo")
+    tab.titles("Milk", "Bread")
+    tab.page.context.set_offline(False)
+    expect(tab.page.locator("#status")).to_have_text("")
+    assert {task["title"] for task in account.tasks()} == {"Milk", "Bread"}
+    expect(tab.page.locator(".conflict")).to_have_count(0)
+
+
+def test_what_was_deleted_and_had_back_while_others_changed_it_is_a_choice(
+    tab: Tab, account: Account
+) -> None:
+    tab.page.context.set_offline(True)
+    expect(tab.page.locator("#status")).to_contain_text("Offline")
+    tab.press("Delete: Milk")
+    tab.press("Undo")
+    tab.titles("Milk", "Bread")
+    account.change("Milk", title="Oat milk", priority="high")
+    tab.page.context.set_offline(False)
+    card = tab.page.locator(".conflict")
+    expect(card).to_contain_text("Oat milk")
+    expect(card).not_to_contain_text("You deleted it")
+    card.get_by_role("button", name="Keep mine").click()
+    expect(card).to_have_count(0)
+    tab.titles("Bread", "Milk")
+    account.has("Bread", "Milk")
+
+
+def test_a_long_title_does_not_squeeze_what_undoes_its_end(
+    device: MakeDevice, account: Account
+) -> None:
+    account.make_tasks(account.make_list("Home"), "W" * 200)
+    tab = device(viewport={"width": 360, "height": 740}).tab()
+    tab.sign_in(account.name)
+    tab.show_list("Home")
+    tab.press("Delete: WW")
+    place = tab.page.get_by_role("button", name="Undo").bounding_box()
+    assert place
+    assert place["width"] > place["height"]
+    tab.picture("undo-long-phone")
+    tab.press("Undo")
+    tab.titles("W" * 200)
 
 
 def test_a_slow_server_is_not_waited_for_to_type_on(tab: Tab, account: Account) -> None:
@@ -280,6 +360,16 @@ def test_what_is_refused_while_the_next_is_typed_waits_beside_it(
     expect(box(tab)).to_have_value("But")
 
 
+def test_what_is_refused_does_not_turn_up_on_another_list(tab: Tab, account: Account) -> None:
+    account.make_list("Garden")
+    routes = held(tab, account)
+    tab.add("Apples")
+    tab.show_list("Garden")
+    refusing(account, "/title", "is odd")(routes[0])
+    expect(tab.page.locator(".conflict")).to_contain_text("odd")
+    expect(box(tab)).to_have_value("")
+
+
 def test_an_edit_of_what_was_deleted_elsewhere_can_be_made_again(
     tab: Tab, account: Account
 ) -> None:
@@ -303,6 +393,17 @@ def test_an_edit_goes_on_when_its_list_was_deleted_elsewhere(tab: Tab, account: 
     account.http.delete(account.list_called("Home")["uri"])
     expect(tab.page.get_by_text("list was deleted somewhere else").first).to_be_visible()
     expect(tab.page.locator(".editing [name=title]")).to_have_value("Soy milk")
+    tab.press("Save")
+    card = tab.page.locator(".conflict")
+    card.get_by_role("button", name="Keep mine").click()
+    expect(card).to_contain_text("Its list is not there any more")
+    expect(tab.page.get_by_text("Your version was sent")).to_have_count(0)
+    tab.show_list("Garden")
+    card.get_by_role("button", name="Put it on “Garden”").click()
+    expect(card).to_have_count(0)
+    expect(tab.page.locator(".notice")).to_contain_text("Your version was sent")
+    tab.titles("Soy milk")
+    account.has("Soy milk")
 
 
 def test_what_is_edited_is_not_pulled_away_by_a_filter(tab: Tab, account: Account) -> None:
@@ -323,6 +424,26 @@ def test_half_a_date_is_said_to_be_half(tab: Tab, account: Account) -> None:
     tab.press("Save")
     expect(tab.page.locator(".editing .wrong")).to_contain_text("both a date and a time")
     assert account.tasks()[0]["due_at"] is not None
+
+
+def test_what_is_wrong_is_said_where_one_sees_it(tab: Tab, account: Account) -> None:
+    more = tab.page.get_by_role("button", name="Date, priority and tags")
+    more.click()
+    date = tab.page.locator("#add [name=due_at]")
+    date.focus()
+    tab.page.keyboard.type("03")  # its month, or its day, alone
+    more.click()
+    expect(date).to_be_hidden()
+    box(tab).fill("Apples")
+    box(tab).press("Enter")
+    expect(tab.page.locator("#add-due_at-wrong")).to_be_visible()
+    expect(date).to_be_focused()
+    expect(box(tab)).to_have_value("Apples")
+    date.fill("2031-02-03T10:00")
+    box(tab).press("Enter")
+    tab.titles("Milk", "Bread", "Apples")
+    account.has("Milk", "Bread", "Apples")
+    assert account.tasks()[2]["due_at"].startswith("2031-02-03")
 
 
 def test_what_is_given_up_is_forgotten(tab: Tab) -> None:

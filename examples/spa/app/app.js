@@ -100,6 +100,7 @@ export class App extends EventTarget {
   /** Show in a form what is wrong with it. */
   #refuse(name, errors, error) {
     Object.assign(this.draft(name), { errors, error });
+    if (name === "add" && [...errors.keys()].some((field) => field !== "title")) this.open.add("add more");
     this.dispatchEvent(new CustomEvent("said", { detail: error }));
     const form = `[data-draft="${CSS.escape(name)}"]`;
     this.focus = [`${form} [aria-invalid=true]`, `${form} input`];
@@ -375,6 +376,9 @@ export class App extends EventTarget {
       items.push(...page.items);
     }
     this.lists = { page: first, items };
+    // A new name of a list that is gone is of no use.
+    const names = new Set(items.map((item) => `rename ${item.uri}`));
+    for (const name of this.drafts.keys()) if (name.startsWith("rename ") && !names.has(name)) this.drafts.delete(name);
     await this.cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
     if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.#listGone();
     if (this.view && !this.view.uri && this.list?.link("tasks")) this.#show(); // it has arrived by now
@@ -458,6 +462,12 @@ export class App extends EventTarget {
     await this.attempt(`delete ${list.uri}`, async () => {
       await this.client.submit(list.form("delete"));
       this.open.delete(`delete ${list.uri}`);
+      // What was being edited of it goes with it.
+      for (const [name, { task }] of this.drafts) {
+        if (task?.document.list_uri !== list.uri) continue;
+        this.open.delete(name);
+        this.drafts.delete(name);
+      }
       this.chosen = null;
       await this.loadLists();
       this.choose(this.allLists[0]?.uri ?? ALL);
@@ -565,13 +575,14 @@ export class App extends EventTarget {
     });
   }
 
-  /** See what becomes of a new task: refused, it goes back into the box, unless the next is in there already. */
+  /** See what becomes of a new task: refused, it goes back into its list's box, unless the next is in there already. */
   async #follow(uri, values) {
     const { view } = this;
     if (this.connection === "online") await this.deliver().catch((error) => this.#note(error));
     await this.#readWrites();
     const refused = this.writes.find((write) => write.uri === uri && write.state === "failed");
-    if (refused && !this.drafts.get("add")?.values.title && !refused.fields.some(([name]) => name === "list_uri")) {
+    const free = refused?.body.list_uri === this.view?.list && !this.drafts.get("add")?.values.title;
+    if (refused && free && !refused.fields.some(([name]) => name === "list_uri")) {
       await this.outbox.discard(refused.owner, uri);
       this.drafts.set("add", { ...this.draft("add"), values });
       return this.#refuse("add", new Map(refused.fields), refused.reason);
@@ -684,8 +695,9 @@ export class App extends EventTarget {
   async keepMine(write) {
     await this.outbox.insist(write);
     this.focus = "#list-title";
-    this.say("Your version is sent.");
     await this.deliver().catch((error) => this.#note(error));
+    await this.#readWrites();
+    if (!this.writes.some(({ uri }) => uri === write.uri)) this.say("Your version was sent.");
   }
 
   async keepTheirs(write) {
@@ -694,7 +706,7 @@ export class App extends EventTarget {
     await this.#readWrites();
     if (this.chosen !== ALL && !this.list) this.choose(null); // it was never made
     this.focus = "#list-title";
-    this.say("The other version was kept.");
+    this.say(write.current ? "The other version was kept." : "It was discarded.");
   }
 
   async deliver() {

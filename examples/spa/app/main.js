@@ -10,6 +10,7 @@ import { page } from "./views/page.js";
 const AGAIN_MS = 4000;
 const SLOW_MS = 2500;
 const SHOWN_MS = 6000;
+const OFFERED_MS = 12_000;
 
 const root = document.querySelector("meta[name=hyperapi-root]").content;
 const place = document.getElementById("app");
@@ -103,7 +104,7 @@ function draw() {
       if (app.notice === shown) app.notice = null;
       app.changed();
     };
-    shown.hiding = setTimeout(hide, SHOWN_MS);
+    shown.hiding = setTimeout(hide, shown.action ? OFFERED_MS : SHOWN_MS);
   }
 }
 

@@ -11,13 +11,14 @@ function conflict(app, write) {
   const { current, label } = write;
   // One decides about all that was done to it here, also what waits behind the conflict.
   const all = app.writes.filter(({ uri }) => uri === write.uri);
+  const { method } = all.at(-1); // a deletion may have been undone
   const body = Object.assign({}, ...all.map((each) => each.body));
   const touched = new Set(all.flatMap((each) => each.touched ?? []));
   const mine = [...touched].filter((name) => name in NAMES && !(current && same(body[name], current[name])));
   return html`<section class="conflict box" role="group" aria-labelledby="conflict-${write.id}">
     <h2 id="conflict-${write.id}" tabindex="-1">“<bdi>${label}</bdi>” was ${current ? "changed" : "deleted"} elsewhere</h2>
-    ${write.method === "DELETE" ? html`<p>You deleted it. Elsewhere it became “<bdi>${current?.title}</bdi>”.</p>` : nothing}
-    ${write.method === "PUT" && !current ? html`<p>Meanwhile you changed it here.</p>` : nothing}
+    ${method === "DELETE" ? html`<p>You deleted it. Elsewhere it became “<bdi>${current?.title}</bdi>”.</p>` : nothing}
+    ${method === "PUT" && !current ? html`<p>Meanwhile you changed it here.</p>` : nothing}
     ${mine.length
       ? html`<table>
           <thead><tr><td></td><th scope="col">Yours</th>${current ? html`<th scope="col">Theirs</th>` : nothing}</tr></thead>
@@ -25,7 +26,7 @@ function conflict(app, write) {
         </table>`
       : nothing}
     <div class="row">
-      <button class="main" @click=${() => app.keepMine(write)}>${write.method === "DELETE" ? "Delete it anyway" : "Keep mine"}</button>
+      <button class="main" @click=${() => app.keepMine(write)}>${method === "DELETE" ? "Delete it anyway" : "Keep mine"}</button>
       <button @click=${() => app.keepTheirs(write)}>${current ? "Keep theirs" : "Delete it"}</button>
     </div>
   </section>`;

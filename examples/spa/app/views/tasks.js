@@ -61,6 +61,8 @@ function heading(app, list) {
 function add(app) {
   const draft = app.draft("add");
   const more = app.open.has("add more");
+  // New fields with each draft: what was typed has not been drawn, and would stay in them.
+  const fields = repeat([draft], (each) => each, () => details(draft, "add", {}));
   const send = ({ target }) => draft.values.title?.trim() && app.add(() => valuesOf(draft.values, target));
   return html`<form id="add" class="add box" data-draft="add" novalidate @input=${typing(draft)} @submit=${submitting(send)}>
     <div class="joined">
@@ -70,7 +72,7 @@ function add(app) {
       <button class="main" aria-label="Add" ?disabled=${draft.busy}>${icon("add")}<span class="wide">Add</span></button>
     </div>
     ${wrong(draft, "title", "add-title")}
-    <div id="add-details" ?hidden=${!more}>${details(draft, "add", {})}</div>
+    <div id="add-details" ?hidden=${!more}>${fields}</div>
     ${failed(draft, ["title", "due_at", "priority", "tags"])}
   </form>`;
 }
