@@ -134,7 +134,10 @@ def _value(each: Property, random: Random, uris: Iterable[str], much: float) -> 
         return choices[round(much * (len(choices) - 1))]
     if each["type"] in ("number", "range"):
         least = each.get("min", 0)
-        return least + int(much * (each.get("max", least + 100) - least))
+        most = each.get("max", least + 100)
+        if each["name"] == "expires_in":
+            most = max(least, most - 300)  # what the asker has left is less when the form is sent
+        return least + int(much * (most - least))
     if each["type"] == "url":
         fitting = sorted(uri for uri in uris if _fits(each, uri))
         return fitting[0] if fitting else None
