@@ -258,3 +258,14 @@ def account(sites: Sites) -> Iterator[Account]:
         token = http.post(root["tokens_uri"], json=credentials).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield Account(name, sites.root, http)
+
+
+@pytest.fixture
+def tab(device: Callable[..., Device], account: Account) -> Tab:
+    """A tab of somebody who has one list, with two tasks."""
+    account.make_tasks(account.make_list("Home"), "Milk", "Bread")
+    tab = device().tab()
+    tab.sign_in(account.name)
+    tab.show_list("Home")
+    tab.titles("Milk", "Bread")
+    return tab

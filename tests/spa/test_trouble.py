@@ -13,17 +13,6 @@ MakeDevice = Callable[..., Device]
 SESSION = "hyperapi.session"
 
 
-@pytest.fixture
-def tab(device: MakeDevice, account: Account) -> Tab:
-    """A tab of somebody who has one list, with two tasks."""
-    account.make_tasks(account.make_list("Home"), "Milk", "Bread")
-    tab = device().tab()
-    tab.sign_in(account.name)
-    tab.show_list("Home")
-    tab.titles("Milk", "Bread")
-    return tab
-
-
 def status(tab: Tab, text: str) -> None:
     """The app says so at the top."""
     expect(tab.page.locator("#status")).to_contain_text(text)

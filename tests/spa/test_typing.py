@@ -5,24 +5,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.conftest import PASSWORD
 from tests.spa.conftest import Account, Device, Tab
 
 MakeDevice = Callable[..., Device]
-
-
-@pytest.fixture
-def tab(device: MakeDevice, account: Account) -> Tab:
-    """A tab of somebody who has one list, with two tasks."""
-    account.make_tasks(account.make_list("Home"), "Milk", "Bread")
-    tab = device().tab()
-    tab.sign_in(account.name)
-    tab.show_list("Home")
-    tab.titles("Milk", "Bread")
-    return tab
 
 
 def box(tab: Tab) -> Locator:
