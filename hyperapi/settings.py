@@ -199,7 +199,10 @@ class Settings:
         "30", _number(0, 3600), "how long a used refresh token still gives its successor"
     )
     fresh_login_lifetime: int = _setting(
-        "600", _number(0), "how old a sign-in may be that deletes its account"
+        "600",
+        _number(0),
+        "how old a sign-in may be that deletes its account, or derives tokens that outlive its own "
+        "access token",
     )
     max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
     hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")

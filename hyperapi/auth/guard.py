@@ -1,7 +1,7 @@
 """Who asks, and what they may: from the Authorization header to a session's row."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import current_app, g, request
@@ -21,7 +21,10 @@ _STAMP_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """The signed-in user of a request, and the session that its token names."""
+    """The signed-in user of a request, and the session that its token names.
+
+    ``expires_at`` is the session's end, ``token_expires_at`` that of the access token presented.
+    """
 
     user: str
     username: str
@@ -35,6 +38,7 @@ class Asker:
     signed_in_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    token_expires_at: datetime
 
     @property
     def reach(self) -> Reach:
@@ -44,10 +48,6 @@ class Asker:
     def signed_in_since(self, moment: datetime) -> bool:
         """Is this the very sign-in by password, neither refreshed nor derived, of after then?"""
         return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
-
-    def seconds_left(self, at_most: int) -> int:
-        """How long the session goes on, as far as that is less than ``at_most``."""
-        return max(1, min(at_most, int((self.expires_at - now()).total_seconds())))
 
     def may(self, scope: str) -> bool:
         """Does the token's scope include this one?"""
@@ -106,6 +106,7 @@ def identify(claims: Claims, *, to_write: bool = False) -> Asker:
         row.created_at,
         row.last_used_at,
         row.expires_at,
+        datetime.fromtimestamp(claims.expires, UTC),
     )
 
 

@@ -14,6 +14,7 @@ from flask import current_app, request
 from sqlalchemy import bindparam, delete, select
 
 from hyperapi.access import Reach, add, change, find, owned, remove, seen
+from hyperapi.auth.grants import SHORT_LIFE
 from hyperapi.auth.guard import Asker, access_tokens
 from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
 from hyperapi.clock import now, write_instant
@@ -40,6 +41,8 @@ SEEN = seen(
     "refreshes",
 )
 _LONGEST_CLIENT = 200
+_MINUTE = 60
+_TO_FILL_IN = timedelta(minutes=1)  # between reading a form and sending it
 _MOST_REPLAYED = 20
 """Of so many refreshes in the replay window each can be asked for again."""
 
@@ -186,6 +189,32 @@ def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
     if row.generation:
         shown["refresh_token"] = refresh_tokens().write(replace(access, expires=ends))
     return shown
+
+
+def signed_in_lately(who: Asker, moment: datetime) -> bool:
+    """Was the asking token given for a password, a short time before ``moment``?"""
+    return who.signed_in_since(moment - timedelta(seconds=settings().fresh_login_lifetime))
+
+
+def derivable_until(who: Asker, moment: datetime) -> datetime:
+    """The latest end of a token that is derived at ``moment``.
+
+    The session's end after a fresh sign-in. Otherwise that of the asking access token: deriving
+    must not let a stolen access token live on without its refresh token.
+    """
+    if signed_in_lately(who, moment):
+        return who.expires_at
+    return min(who.expires_at, who.token_expires_at)
+
+
+def longest_life_in_forms(who: Asker) -> int:
+    """The ``max`` of ``expires_in`` in forms that derive: good for a minute after they are shown.
+
+    It falls in whole minutes, so that representations with forms keep their tags in between.
+    """
+    moment = now() + _TO_FILL_IN
+    left = int((derivable_until(who, moment) - moment).total_seconds())
+    return max(1, min(SHORT_LIFE, left if left < _MINUTE else left // _MINUTE * _MINUTE))
 
 
 def end_others(who: Asker) -> None:

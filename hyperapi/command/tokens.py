@@ -19,6 +19,7 @@ from hyperapi.command.words import quoted
 _SCOPES = ("tasks:read", "tasks:write", "account")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31_536_000}
 _LONGEST = _UNITS["y"]
+_DEFAULT_LIFE = "1h"
 _PAGE = 100
 _FOR_TIMES = 80
 
@@ -50,7 +51,7 @@ def tokens(context: click.Context) -> None:
 @click.option("--scope", "-s", multiple=True, help=f"{', '.join(_SCOPES)}; again: more.")
 @click.option("--list", "-l", "list_name", metavar="LIST", shell_complete=complete_list,
               help="For this list alone.")  # fmt: skip
-@click.option("--expires", "-e", metavar="SPAN", default="1h", help="12h, 30d …; 1h unless told.")
+@click.option("--expires", "-e", metavar="SPAN", help="12h, 30d …; at most 1h unless told.")
 @click.option("--lasting", is_flag=True, help="Let it outlive your session: takes your password.")
 @password_option
 def create(
@@ -58,16 +59,19 @@ def create(
     label: str,
     scope: tuple[str, ...],
     list_name: str | None,
-    expires: str,
+    expires: str | None,
     lasting: bool,
     password_stdin: bool,
 ) -> None:
     """Make a token for a script, and print it: it is shown this once.
 
-    It can do no more than you can, and ends with your session at the latest, unless it is to be
-    lasting: then it has a session of its own. Give it to the script as HYPERAPI_TOKEN.
+    It can do no more than you can, and ends with your session at the latest. Once you are signed
+    in for ten minutes, it lasts an hour at most. With --lasting it has a session of its own, and
+    lasts as long as you say. Give it to the script as HYPERAPI_TOKEN.
     """
-    wanted: dict[str, Any] = {"label": label, "expires_in": _seconds(expires)}
+    wanted: dict[str, Any] = {"label": label}
+    if expires is not None or lasting:
+        wanted["expires_in"] = _seconds(expires or _DEFAULT_LIFE)
     if scope:
         wanted["scope"] = _scope(" ".join(scope))
     if not lasting:
@@ -88,18 +92,20 @@ def create(
 def _derived(desk: Desk, list_name: str | None, wanted: dict[str, Any]) -> Resource:
     """A token made from ours.
 
-    :raises Failure: when it would outlive our session.
+    :raises Failure: when it would outlive our session, or our access token where the sign-in is
+        no longer fresh.
     """
     on = None if list_name is None else desk.list_named(list_name)
     try:
         return desk.client.derive(on, **wanted)
     except FieldErrors as error:
-        if not any("session ends" in each.detail for each in error.errors):
+        if not any(" ends then" in each.detail for each in error.errors):
             raise
         raise Failure(
-            "--expires is longer than your own session lasts, and the token ends with that.",
+            "--expires is longer than a token made from your session may last now.",
             INVALID,
-            "Take less, or say --lasting: then it has a session of its own.",
+            "Leave it out, or say --lasting: then the token has a session of its own. For a token "
+            "of one list, sign in again first: hyper login",
         ) from error
 
 

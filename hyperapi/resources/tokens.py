@@ -53,7 +53,6 @@ from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
 from hyperapi.web.uris import named_by, uri_of
 
 TOKENS = Place("tokens", "/tokens")
-_TO_FILL_IN = 60  # seconds between reading a form and sending it
 
 TOKEN = Place("token", "/tokens/<uuid:key>")
 
@@ -160,7 +159,6 @@ def _forms_of_all() -> list[Form]:
 
 def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
     """The form for a token that can do no more than the asking one, or only on one list."""
-    left = who.seconds_left(at_most=SHORT_LIFE + _TO_FILL_IN) - _TO_FILL_IN
     words = "|".join(_most(who, only_list).split())
     return offer(
         TOKENS.operations["POST"],
@@ -172,7 +170,7 @@ def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
         hidden={} if only_list is None else {"list_uri": only_list},
         changed={
             "scope": {"regex": f"^({words})( ({words}))*$"},
-            "expires_in": {"max": max(1, left)},
+            "expires_in": {"max": sessions.longest_life_in_forms(who)},
         },
     )
 
@@ -313,12 +311,19 @@ def _open_derived(who: Asker, sent: Derivation) -> tuple[Asker, AnyRow]:
     if not most:
         raise invalid("/list_uri", "needs a token that may do something on a list")
     scope = sent.wanted_scope(most)
-    left = who.expires_at - now()
+    moment = now()
+    left = sessions.derivable_until(who, moment) - moment
     life = sent.wanted_life() or min(left, timedelta(seconds=settings().access_token_lifetime))
     if life > left:
-        seconds = int(left.total_seconds())
-        raise invalid("/expires_in", f"must be {seconds} or less: the asking session ends then")
+        raise invalid("/expires_in", _why_no_longer(who, left))
     return who, sessions.begin(who.reach, Wanted(sent.label, scope, life, only_list), who)
+
+
+def _why_no_longer(who: Asker, left: timedelta) -> str:
+    most = f"must be {int(left.total_seconds())} or less"
+    if who.token_expires_at < who.expires_at and not sessions.signed_in_lately(who, now()):
+        return f"{most}: your access token ends then. Sign in again to make a longer one"
+    return f"{most}: the asking session ends then"
 
 
 def _most(who: Asker, only_list: str | None) -> str:

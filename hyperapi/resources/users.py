@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from hyperapi.access import Reach, add, change, find, remove, seen
 from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
-from hyperapi.auth.sessions import end_others, settings
+from hyperapi.auth.sessions import end_others, settings, signed_in_lately
 from hyperapi.clock import now
 from hyperapi.db import AnyRow, Clash, read, write
 from hyperapi.hypermedia.kind import Instant, Kind, Members
@@ -179,8 +178,8 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
 
 
 def _recently_signed_in() -> bool:
-    who, age = asker_or_none(), timedelta(seconds=settings().fresh_login_lifetime)
-    return who is not None and who.signed_in_since(now() - age)
+    who = asker_or_none()
+    return who is not None and signed_in_lately(who, now())
 
 
 def _forms_of_anyone() -> list[Form]:

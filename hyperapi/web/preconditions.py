@@ -2,8 +2,7 @@
 
 from flask import g, request
 
-from hyperapi.auth.grants import SHORT_LIFE
-from hyperapi.auth.sessions import settings
+from hyperapi.auth.sessions import longest_life_in_forms, settings
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.hypermedia import hal, html, plain
 from hyperapi.hypermedia.model import Resource
@@ -14,7 +13,7 @@ from hyperapi.web.routing import Operation
 from hyperapi.web.uris import base
 
 _LIFELESS = (plain.MEDIA_TYPE, hal.MEDIA_TYPE)
-"""Shapes without forms, which do not say how long the asker's session has left."""
+"""Shapes without forms, which do not say how long a derived token may live."""
 
 Headers = tuple[str | None, str | None]
 """If-Match and If-None-Match, as they were sent."""
@@ -32,7 +31,7 @@ def tag_of_page(media_type: str, query: str) -> str:
     with the session.
     """
     who = g.asker
-    life = "" if media_type in _LIFELESS else str(who.seconds_left(at_most=2 * SHORT_LIFE))
+    life = "" if media_type in _LIFELESS else str(longest_life_in_forms(who))
     asked = (media_type, *base(), request.environ["PATH_INFO"], query)
     asker = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(settings().secret_keys[-1])  # cursors in the page's links

@@ -21,6 +21,7 @@ from tests.auth.trading import (
     derived,
     disable,
     engine_of,
+    refreshed,
     session_of,
     signed_in,
     trade,
@@ -105,17 +106,72 @@ def test_it_ends_with_my_session_at_the_latest(alice: Person, clock: Clock) -> N
     problem(try_out(alice, longest.token), 401, "token-expired")
 
 
-def test_refreshing_makes_room_for_a_longer_one(stranger: Person, clock: Clock) -> None:
+def later(alice: Person, clock: Clock, how: str) -> Person:
+    """Alice with an access token whose sign-in is no longer fresh, or was refreshed or derived."""
+    session = signed_in(alice)
+    if how == "derived":
+        return derived(with_token(alice, session), label="long", expires_in=20 * 86_400)
+    if how == "refreshed":
+        return with_token(alice, refreshed(alice, session))
+    clock(timedelta(seconds=601))
+    return with_token(alice, session)
+
+
+@pytest.mark.parametrize("how", ["old", "refreshed"])
+def test_without_a_fresh_sign_in_it_ends_with_the_access_token_that_asked(
+    stranger: Person, clock: Clock, how: str
+) -> None:
+    asking = later(stranger.register("alice"), clock, how)
+    for longer in (3601, 30 * 86_400 - 3600):
+        refused = derive(asking, label="thief", expires_in=longer)
+        assert pointers(refused) == ["/expires_in"]
+        assert "Sign in again" in (refused.json or {})["errors"][0]["detail"]
+    heirs = [derived(asking), derived(asking, expires_in=2990)]
+    heirs += [derived(heir) for heir in heirs]
+    clock(timedelta(hours=1, seconds=1))
+    for token in (asking, *heirs):
+        problem(try_out(asking, token.token), 401, "token-expired")
+
+
+def test_a_derived_token_may_pass_on_all_of_its_own_life(stranger: Person, clock: Clock) -> None:
+    asking = later(stranger.register("alice"), clock, "derived")
+    clock(timedelta(hours=1))
+    assert derive(asking, label="script", expires_in=19 * 86_400).status_code == 201
+
+
+@pytest.mark.parametrize("how", ["fresh", "refreshed", "derived"])
+@pytest.mark.parametrize("minutes", [0, 9.5, 30, 58.5, 59])
+def test_the_form_offers_a_life_that_is_taken_a_minute_later(
+    stranger: Person, clock: Clock, how: str, minutes: float
+) -> None:
+    alice = stranger.register("alice")
+    asking = alice.sign_in() if how == "fresh" else later(alice, clock, how)
+    clock(timedelta(minutes=minutes))
+    page = asking.get(TOKENS, headers={"Accept": "application/prs.hal-forms+json"})
+    fields = page["_templates"]["derive"]["properties"]
+    [most] = [field["max"] for field in fields if field["name"] == "expires_in"]
+    clock(timedelta(minutes=minutes + 0.9))
+    assert derive(asking, label="script", expires_in=most).status_code == 201
+
+
+def test_a_new_sign_in_makes_room_for_a_longer_one(stranger: Person, clock: Clock) -> None:
     alice = stranger.register("alice")
     session = signed_in(alice)
     clock(timedelta(days=29))
     late = {"label": "script", "expires_in": 2 * 86_400}
-    fresh: Any = trade(alice, refresh_token=session["refresh_token"]).json
-    assert derive(with_token(alice, fresh), **late).status_code == 201
-    clock(timedelta(days=58))
-    other = signed_in(alice)
+    assert pointers(derive(with_token(alice, refreshed(alice, session)), **late)) == ["/expires_in"]
+    assert derive(with_token(alice, signed_in(alice)), **late).status_code == 201
+
+
+def test_refreshing_lengthens_a_session(stranger: Person, clock: Clock) -> None:
+    alice = stranger.register("alice")
+    session = signed_in(alice)
+    for days in (29, 58, 87):
+        clock(timedelta(days=days))
+        session = refreshed(alice, session)
+    assert works(alice, session["access_token"])
     clock(timedelta(days=87, hours=1))
-    problem(try_out(alice, other), 401, "token-expired")
+    problem(try_out(alice, session), 401, "token-expired")
 
 
 @pytest.mark.parametrize(
