@@ -88,7 +88,7 @@ $(RUNTIME): requirements.txt pyproject.toml | .venv/.created
 $(DEV): requirements-dev.txt pyproject.toml | .venv/.created
 	@echo "Installing what the server and its tests need"
 	@$(PIP) install --require-hashes --no-deps -r requirements-dev.txt
-	@$(PIP) install --no-deps -e .
+	@$(PIP) install --no-deps -e . -e clients/python
 	@$(PIP) check
 	@touch $@
 

@@ -1,6 +1,6 @@
 """``python -m hyperapi``: the command, where its script is not on the path."""
 
-from hyperapi.cli import main
+from hyperapi.ops.cli import main
 
 if __name__ == "__main__":
     main()

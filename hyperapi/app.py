@@ -8,17 +8,18 @@ from flask import Flask, Request, redirect
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.wrappers import Response
 
-from hyperapi import db
-from hyperapi.auth.guard import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.passwords import Passwords
+from hyperapi.auth.principal import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.tokens import Tokens
+from hyperapi.http import pipeline, problems
+from hyperapi.http.routes import Route
+from hyperapi.middleware import change_notifier, concurrency, cors, proxy, rate_limit, request_log
 from hyperapi.querying.cursor import Cursors
-from hyperapi.resources import PLACES, documents
+from hyperapi.resources import ROUTES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
-from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog, turns
-from hyperapi.web.routing import Place
+from hyperapi.storage import database
 
 
 class _Application(Flask):
@@ -42,7 +43,7 @@ class _NoSessions(SessionInterface):
 _NO_SESSION = NullSession()
 
 
-def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> Flask:
+def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> Flask:
     """A WSGI application that serves the API.
 
     :param settings: what the operator chose; read from the environment when it is not given.
@@ -58,18 +59,18 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
         settings.secret_keys, "refresh", REFRESH_PREFIX
     )
     app.extensions["hyperapi.cursors"] = Cursors(settings.secret_keys)
-    requestlog.init_app(app)
+    request_log.init_app(app)
     cors.init_app(app, settings)
     proxy.init_app(app, settings)
-    ratelimit.init_app(app, settings)
-    news.init_app(app, settings)
-    turns.init_app(app, settings)
-    db.init_app(app, settings)
+    rate_limit.init_app(app, settings)
+    change_notifier.init_app(app, settings)
+    concurrency.init_app(app, settings)
+    database.init_app(app, settings)
     problems.init_app(app)
-    answer.register(app, [*PLACES, *also])
+    pipeline.register(app, [*ROUTES, *also])
     documents.init_app(app)
     if settings.metrics_port:
-        import_module("hyperapi.web.metrics").init_app(app, TOKENS.path)  # needs an extra
+        import_module("hyperapi.middleware.metrics").init_app(app, TOKENS.path)  # needs an extra
     app.add_url_rule("/", "home", _home)
     return app
 

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from hyperapi import Settings, create_app
-from hyperapi.clock import move
-from hyperapi.db import database
+from hyperapi.common.clock import move
+from hyperapi.storage.database import database
 from tests import contract, databases
 
 PASSWORD = "correct horse battery"

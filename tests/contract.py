@@ -8,15 +8,15 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask, Response, request
 
-from hyperapi.hypermedia.kind import shared
-from hyperapi.openapi import EXAMPLES_BASE, document, problem_schema_name
-from hyperapi.resources import PLACES
-from hyperapi.web.problems import PROBLEM_JSON, all_problems
-from hyperapi.web.promises import problems_of
-from hyperapi.web.routing import Operation
-from hyperapi.web.uris import base
+from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
+from hyperapi.http.operation_spec import problems_of
+from hyperapi.http.problems import PROBLEM_JSON, all_problems
+from hyperapi.http.routes import Operation
+from hyperapi.http.uris import base
+from hyperapi.representations.resource_type import shared
+from hyperapi.resources import ROUTES
 
-_BY_ENDPOINT = {place.name: place for place in PLACES}
+_BY_ENDPOINT = {place.name: place for place in ROUTES}
 _PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 
@@ -101,7 +101,7 @@ def _base() -> str:
 @cache
 def written() -> dict[str, Any]:
     """The document, with the base of the examples."""
-    return document(PLACES, EXAMPLES_BASE)
+    return document(ROUTES, EXAMPLES_BASE)
 
 
 @cache

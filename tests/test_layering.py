@@ -221,18 +221,18 @@ import hyperapi.app
 from .tokens import Tokens
 from ..web import forms
 if TYPE_CHECKING:
-    from hyperapi.cli import main
+    from hyperapi.ops.cli import main
 def later():
     from hyperapi.resources import tasks
     class Inner:
-        import hyperapi.db
+        import hyperapi.storage.database
 """
     found = set(imports(source, "hyperapi.auth"))
     assert found == {
         "__future__.annotations",
         "hyperapi.app",
         "hyperapi.auth.tokens.Tokens",
-        "hyperapi.web.forms",
+        "hyperapi.http.bodies",
         "hyperapi.resources.tasks",
         "hyperapi.db",
     }

@@ -12,19 +12,10 @@ from flask import request
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from hyperapi.auth import passwords
-from hyperapi.text import ANY_TEXT, normal
-from hyperapi.web.forms import (
-    FORM,
-    JSON,
-    Body,
-    Shown,
-    Text,
-    decoded,
-    form_fields,
-    media_type,
-)
-from hyperapi.web.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
-from hyperapi.web.routing import READ, SCOPES, WRITE
+from hyperapi.common.text import ANY_TEXT, normal
+from hyperapi.http.bodies import FORM, JSON, Body, Shown, Text, decoded, form_fields, media_type
+from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
+from hyperapi.http.routes import READ, SCOPES, WRITE
 
 SHORT_LIFE = 3600
 LONG_LIFE = 31_536_000

@@ -13,19 +13,19 @@ from typing import Any
 from flask import current_app, request
 from sqlalchemy import bindparam, delete, select
 
-from hyperapi.access import Reach, add, change, find, owned, remove, seen
 from hyperapi.auth.grants import SHORT_LIFE
-from hyperapi.auth.guard import Asker, access_tokens
+from hyperapi.auth.principal import Principal, access_tokens
 from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
-from hyperapi.clock import now, write_instant
-from hyperapi.db import AnyRow, Statement, write
-from hyperapi.keys import new_key
-from hyperapi.models import Session, User
+from hyperapi.common.clock import now, write_instant
+from hyperapi.common.ids import new_id
+from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
+from hyperapi.http.routes import ACCOUNT
 from hyperapi.settings import Settings
-from hyperapi.web.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
-from hyperapi.web.routing import ACCOUNT
+from hyperapi.storage.database import AnyRow, Statement, write
+from hyperapi.storage.models import Session, User
+from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
 
-SEEN = seen(
+COLUMNS = selected_columns(
     Session,
     "key",
     "parent",
@@ -73,20 +73,20 @@ def refresh_tokens() -> Tokens:
     return tokens
 
 
-def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
+def begin(row_scope: RowScope, wanted: Wanted, parent: Principal | None = None) -> AnyRow:
     """A new session, in the transaction under way; the longest unused end when there are many.
 
     :param parent: whom it is derived from, if it is.
     :raises TooManySessions: when those that would have to end are not the parent's to end.
     """
     moment = now()
-    _make_room(reach, moment, parent)
+    _make_room(row_scope, moment, parent)
     ends = moment + (wanted.life or timedelta(seconds=settings().refresh_token_lifetime))
     return add(
         Session,
-        Reach(reach.owner),
-        SEEN,
-        key=new_key(),
+        RowScope(row_scope.owner),
+        COLUMNS,
+        key=new_id(),
         parent=None if parent is None else parent.session,
         list=wanted.list,
         label=wanted.label,
@@ -102,7 +102,7 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
     )
 
 
-def refreshed(text: str) -> tuple[Reach, AnyRow]:
+def refreshed(text: str) -> tuple[RowScope, AnyRow]:
     """The session whose refresh token this is, on to its next generation.
 
     A token that was used gives the same successor for a short while: two tabs, or one whose
@@ -116,29 +116,29 @@ def refreshed(text: str) -> tuple[Reach, AnyRow]:
         raise TokenInvalid from None
     if claims.expires <= now().timestamp():
         raise TokenExpired
-    reach = Reach(claims.owner)
-    row = write(lambda: _advanced(reach, claims))
+    row_scope = RowScope(claims.owner)
+    row = write(lambda: _advanced(row_scope, claims))
     if row is None:  # ended by that transaction, which an exception would have undone
         raise TokenRevoked
-    return reach, row
+    return row_scope, row
 
 
-def _advanced(reach: Reach, claims: Claims) -> AnyRow | None:
+def _advanced(row_scope: RowScope, claims: Claims) -> AnyRow | None:
     """The session's row with its successor tokens, made now or a moment ago; None for theft."""
-    user = find(User, reach, claims.owner, seen(User, "disabled"))
+    user = find(User, row_scope, claims.owner, selected_columns(User, "disabled"))
     if user is None or user.disabled:
         raise TokenRevoked
-    row = find(Session, reach, claims.session, SEEN)
+    row = find(Session, row_scope, claims.session, COLUMNS)
     if row is None:
         raise TokenRevoked
     moment = now()
     recent = _recent(row, moment)
     if row.generation == claims.generation:
-        return _step(reach, row, moment, recent)
+        return _step(row_scope, row, moment, recent)
     ago = row.generation - claims.generation  # this token's use was the last one, or so many before
     if 1 <= ago <= len(recent):
         return _as_it_was(row, claims.generation + 1, recent[-ago])
-    remove(Session, reach, row.key, SEEN)
+    remove(Session, row_scope, row.key, COLUMNS)
     return None
 
 
@@ -153,13 +153,13 @@ def _recent(row: AnyRow, moment: datetime) -> list[str]:
     return [write_instant(instant) for instant in told if moment - instant < window]
 
 
-def _step(reach: Reach, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
+def _step(row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
     """Go on to the next generation."""
     return change(
         Session,
-        reach,
+        row_scope,
         row.key,
-        SEEN,
+        COLUMNS,
         generation=row.generation + 1,
         refreshed_at=moment,
         refreshes="\n".join([*recent, write_instant(moment)][-_MOST_REPLAYED:]),
@@ -176,11 +176,11 @@ def _as_it_was(row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
     return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 
-def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
+def secrets(row_scope: RowScope, row: AnyRow) -> Mapping[str, Any]:
     """What only the reply that made them shows: a session's present tokens."""
     issued, ends = (_instant(text).timestamp() for text in (row.refreshed_at, row.expires_at))
     until = min(ends, issued + settings().access_token_lifetime) if row.generation else ends
-    access = Claims(reach.owner, row.key, issued, until, row.generation)
+    access = Claims(row_scope.owner, row.key, issued, until, row.generation)
     shown = {
         "access_token": access_tokens().write(access),
         "token_type": "Bearer",
@@ -191,12 +191,12 @@ def secrets(reach: Reach, row: AnyRow) -> Mapping[str, Any]:
     return shown
 
 
-def signed_in_lately(who: Asker, moment: datetime) -> bool:
+def signed_in_lately(who: Principal, moment: datetime) -> bool:
     """Was the asking token given for a password, a short time before ``moment``?"""
     return who.signed_in_since(moment - timedelta(seconds=settings().fresh_login_lifetime))
 
 
-def derivable_until(who: Asker, moment: datetime) -> datetime:
+def derivable_until(who: Principal, moment: datetime) -> datetime:
     """The latest end of a token that is derived at ``moment``.
 
     The session's end after a fresh sign-in. Otherwise that of the asking access token: deriving
@@ -207,7 +207,7 @@ def derivable_until(who: Asker, moment: datetime) -> datetime:
     return min(who.expires_at, who.token_expires_at)
 
 
-def longest_life_in_forms(who: Asker) -> int:
+def longest_life_in_forms(who: Principal) -> int:
     """The ``max`` of ``expires_in`` in forms that derive: good for a minute after they are shown.
 
     It falls in whole minutes, so that representations with forms keep their tags in between.
@@ -217,18 +217,18 @@ def longest_life_in_forms(who: Asker) -> int:
     return max(1, min(SHORT_LIFE, left if left < _MINUTE else left // _MINUTE * _MINUTE))
 
 
-def end_others(who: Asker) -> None:
+def end_others(who: Principal) -> None:
     """End every session of the user's that is not the asking one, its descendants too."""
-    _END_OTHERS.run({**Reach(who.user).parameters(), "this": who.session})
+    _END_OTHERS.run({**RowScope(who.user).parameters(), "this": who.session})
 
 
-def _make_room(reach: Reach, moment: datetime, parent: Asker | None) -> None:
+def _make_room(row_scope: RowScope, moment: datetime, parent: Principal | None) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many.
 
     The session that asks for a derived one stays, and so do those it comes from. One that may
     not end others by a request may not push them out either: only those derived from it go.
     """
-    of_owner = {"of_owner": reach.owner}
+    of_owner = {"of_owner": row_scope.owner}
     _FORGET.run({**of_owner, "moment": moment})
     rows = _BY_USE.rows(of_owner)
     surplus = len(rows) + 1 - settings().max_sessions
@@ -244,7 +244,7 @@ def _make_room(reach: Reach, moment: datetime, parent: Asker | None) -> None:
     if len(may_go) < surplus:
         raise TooManySessions
     for key in may_go[:surplus]:
-        remove(Session, Reach(reach.owner), key, seen(Session, "key"))
+        remove(Session, RowScope(row_scope.owner), key, selected_columns(Session, "key"))
 
 
 def _line(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:

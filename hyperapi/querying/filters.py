@@ -7,9 +7,9 @@ from sqlalchemy import Boolean, ColumnElement, Function, Text, and_, func, liter
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from hyperapi.clock import INSTANT, parse_instant
+from hyperapi.common.clock import INSTANT, parse_instant
+from hyperapi.common.text import ANY_TEXT, folded, normal
 from hyperapi.querying.query import Filter, true_or_false
-from hyperapi.text import ANY_TEXT, folded, normal
 
 LONGEST_TEXT = 1000
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": INSTANT}

@@ -22,9 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
-from hyperapi.db import AnyRow, Statement
-from hyperapi.querying.cursor import Cursors, Place, Towards
+from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import (
     DEFAULT_LIMIT,
     EACH_ONCE,
@@ -37,6 +35,8 @@ from hyperapi.querying.query import (
     QueryReader,
     Sort,
 )
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Listing:
     def page(
         self,
         query: Query,
-        reach: Reach,
+        row_scope: RowScope,
         cursors: Cursors,
         place: str,
         fixed: Mapping[str, Any],
@@ -183,13 +183,13 @@ class Listing:
         :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
         """
         sort = query.sort or (self.default_sort,)
-        bound_to = repr((reach, place, sorted(fixed.items()), query.filters, sort))
+        bound_to = repr((row_scope, place, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
         nulls = tuple(value is None for value in values) if values else None
-        asked = self.asked(query, reach, fixed, sort, backward, nulls)
-        conditions = values_of(query, reach, fixed, also)
+        asked = self.asked(query, row_scope, fixed, sort, backward, nulls)
+        conditions = values_of(query, row_scope, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
         rows = self._statement(asked).rows({**conditions, **window, **at})
@@ -199,17 +199,19 @@ class Listing:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(self.asked(query, reach, fixed)).rows(conditions)[0][0]
+            total = self._count(self.asked(query, row_scope, fixed)).rows(conditions)[0][0]
         standing = self._standing(sort)
         return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
 
-    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any], *order: Any) -> Asked:
+    def asked(
+        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], *order: Any
+    ) -> Asked:
         """All of a query that decides which rows it selects, by the text of its conditions; with
         what decides their order."""
         filters = tuple(name for name, _ in query.filters)
-        return Asked(reach.bound, tuple(sorted(fixed)), filters, *order)
+        return Asked(row_scope.bound, tuple(sorted(fixed)), filters, *order)
 
-    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
+    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Position | None:
         if not query.cursor:
             return None
         try:
@@ -221,21 +223,21 @@ class Listing:
         self,
         query: Query,
         rows: Sequence[AnyRow],
-        start: Place | None,
+        start: Position | None,
         more: bool,
         total: int | None,
         standing: Sequence[int],
         cursors: Cursors,
         bound_to: str,
     ) -> Page:
-        def link(place: Place) -> str:
+        def link(place: Position) -> str:
             return query.at(cursors.write(place, bound_to))
 
         def beside(towards: Towards, row: AnyRow) -> str:
-            return link(Place(towards, tuple(row[place] for place in standing)))
+            return link(Position(towards, tuple(row[place] for place in standing)))
 
         first = query.at("")
-        last = link(Place(Towards.LAST))
+        last = link(Position(Towards.LAST))
         forward = start is None or start.towards == Towards.NEXT
         before = more if not forward else start is not None or query.offset > 0
         behind = more if forward else start is not None and start.towards == Towards.PREVIOUS
@@ -300,11 +302,11 @@ class Listing:
 
 
 def values_of(
-    query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+    query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of all that selects rows."""
     return {
-        **reach.parameters(),
+        **row_scope.parameters(),
         **also,
         **{f"fixed_{name}": value for name, value in fixed.items()},
         **{f"filter_{number}": value for number, value in enumerate(query.values)},

@@ -9,10 +9,10 @@ from sqlalchemy import (
     delete,
 )
 
-from hyperapi.access import Reach, table_of
-from hyperapi.db import Statement
 from hyperapi.querying.page import Asked, Listing, values_of
 from hyperapi.querying.query import Parameter, Query, QueryError, QueryReader, Sort
+from hyperapi.storage.database import Statement
+from hyperapi.storage.row_scope import RowScope, table_of
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Selection:
         return [*filters, everything] if self.needs_filter else filters
 
     def of(
-        self, query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
     ) -> Selected:
         """All rows that ``query`` selects; the other parameters are as a page's."""
-        asked = self.listing.asked(query, reach, fixed)
-        return Selected(self.listing, asked, values_of(query, reach, fixed, also))
+        asked = self.listing.asked(query, row_scope, fixed)
+        return Selected(self.listing, asked, values_of(query, row_scope, fixed, also))
 
     def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.

@@ -15,19 +15,19 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi.access import Reach, owned
-from hyperapi.clock import now
-from hyperapi.db import Statement
-from hyperapi.journal import burial, next_revision, unbury_moved
-from hyperapi.models import Instant, Task, TaskList
+from hyperapi.common.clock import now
 from hyperapi.querying.page import Listing
 from hyperapi.querying.selection import Selected
+from hyperapi.storage.change_log import clear_moved_tombstones, next_revision, tombstones_of
+from hyperapi.storage.database import Statement
+from hyperapi.storage.models import Instant, Task, TaskList
+from hyperapi.storage.row_scope import RowScope, owned
 
 _Asked = Any
 """What decides the text of a selection's conditions."""
 
 
-def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]) -> int:
+def change_selected(row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]) -> int:
     """Give the selected tasks these columns, and tell how many were selected.
 
     Those that have them already stay as they are: their versions do not move.
@@ -37,36 +37,36 @@ def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]
     count = _counted(_count(listing, asked), values)
     different = _counted(_count(listing, asked, names), values) if names else 0
     if different:
-        first = next_revision(reach, different)
+        first = next_revision(row_scope, different)
         moment = now()
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
         if "list" in columns:
-            _burial(listing, asked, names).run(values)
+            _tombstones(listing, asked, names).run(values)
         _change(listing, asked, names).run(values)
         if "list" in columns:
-            unbury_moved(reach, columns["list"])
+            clear_moved_tombstones(row_scope, columns["list"])
     if different and {"list", "done"} & columns.keys():
-        recount(reach)
+        recount(row_scope)
     return count
 
 
-def delete_selected(reach: Reach, selected: Selected) -> int:
+def delete_selected(row_scope: RowScope, selected: Selected) -> int:
     """Delete the selected tasks, and tell how many there were."""
     listing, asked = selected.listing, selected.asked
     count = _counted(_count(listing, asked), selected.values)
     if count:
-        first = next_revision(reach, count)
+        first = next_revision(row_scope, count)
         values = {**selected.values, "before": first - 1, "moment": now()}
-        _burial(listing, asked).run(values)
+        _tombstones(listing, asked).run(values)
         selected.delete()
-        recount(reach)
+        recount(row_scope)
     return count
 
 
-def recount(reach: Reach) -> None:
+def recount(row_scope: RowScope) -> None:
     """Count the tasks of all lists within reach anew."""
-    (_RECOUNT_ONE if reach.bound else _RECOUNT).run(reach.parameters())
+    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(row_scope.parameters())
 
 
 def _counted(statement: Statement, values: Mapping[str, Any]) -> int:
@@ -97,12 +97,12 @@ def _count(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Stat
 
 
 @lru_cache(maxsize=256)
-def _burial(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
+def _tombstones(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
     """Tombstones of tasks that go; where they only go to another list, of those that do.
 
     They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
     """
-    return burial(*_conditions(listing, asked, names), moved=bool(names))
+    return tombstones_of(*_conditions(listing, asked, names), moved=bool(names))
 
 
 @lru_cache(maxsize=256)

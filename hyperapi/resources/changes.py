@@ -16,32 +16,31 @@ import orjson
 from flask import Response, current_app, g, request, stream_with_context
 from sqlalchemy import bindparam, select
 
-from hyperapi.access import Columns, Model, Reach, owned, seen, table_of
-from hyperapi.auth.guard import Asker, asker, identify, presented
+from hyperapi.auth.principal import Principal, identify, presented, principal
 from hyperapi.auth.sessions import settings
-from hyperapi.clock import now
-from hyperapi.db import Busy, Statement, read
-from hyperapi.hypermedia import plain
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Entry, Resource
-from hyperapi.models import Task, TaskList, Tombstone
-from hyperapi.querying.cursor import Cursors, Towards
-from hyperapi.querying.cursor import Place as Position
+from hyperapi.common.clock import now
+from hyperapi.http.prefer import seconds_to_wait
+from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
+from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
+from hyperapi.http.routes import READ, Route
+from hyperapi.middleware.change_notifier import change_notifier
+from hyperapi.middleware.concurrency import concurrency_limit
+from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import Parameter, QueryReader, whole_number
+from hyperapi.representations import json
+from hyperapi.representations.resource import Entry, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.lists import COLUMNS as LIST_COLUMNS
 from hyperapi.resources.lists import LIST
-from hyperapi.resources.lists import SEEN as LIST_SEEN
 from hyperapi.resources.lists import representer as list_representer
-from hyperapi.resources.tasks import SEEN as TASK_SEEN
+from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.web.news import news
-from hyperapi.web.preferences import seconds_to_wait
-from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
-from hyperapi.web.replies import EVENT_STREAM, OWNED_HEADERS, Reply
-from hyperapi.web.routing import READ, Place
-from hyperapi.web.turns import turns
+from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.models import Task, TaskList, Tombstone
+from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
 
-CHANGES = Place("changes", "/changes")
+CHANGES = Route("changes", "/changes")
 
 MOST = 100
 LONGEST_WAIT = 30
@@ -107,11 +106,11 @@ class ChangesMembers(Members):
     more: bool
 
 
-CHANGES.shows = Kind("Changes", ChangesMembers, links=("next",))
+CHANGES.returns = ResourceType("Changes", ChangesMembers, links=("next",))
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class FeedPosition:
     """Where a reader is: the revision that it has seen, and the one at which it began."""
 
     seen: int
@@ -127,19 +126,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ChangePage:
     """Changes in their order, whether there are more, and where their reader is then."""
 
     changes: list[Change]
     more: bool
-    spot: Spot
+    feed_position: FeedPosition
     revision: int
 
 
 # -- what may be done
 
 
-@CHANGES.on("GET", scope=READ, asks=Feed(), alone=True, streams=True, raises=(Gone, TooManyReaders))
+@CHANGES.on(
+    "GET",
+    scope=READ,
+    query=Feed(),
+    own_transactions=True,
+    streams=True,
+    problems=(Gone, TooManyReaders),
+)
 def get_changes(question: Question) -> Reply | Response:
     """What there is in your lists and tasks in order of last change, then what changes."""
     if g.media_type == EVENT_STREAM:
@@ -147,29 +153,29 @@ def get_changes(question: Question) -> Reply | Response:
     wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(question, read(lambda: _changes(question))))
-    with news().place(asker().user) as has_place:
+    with change_notifier().place(principal().user) as has_place:
         found = _awaited(question, wait if has_place else 0)
     waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
     return Reply(_page(question, found), headers=waited)
 
 
-def _awaited(question: Question, seconds: int) -> News:
+def _awaited(question: Question, seconds: int) -> ChangePage:
     """The next changes; when there are none, those that come within some seconds."""
     deadline = time.monotonic() + seconds
     while True:
         found = read(lambda: _changes(question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or news().closing:
+        if found.changes or left <= 0 or change_notifier().closing:
             return found
-        with turns().aside():
-            news().wait(asker().user, found.revision, left)
+        with concurrency_limit().aside():
+            change_notifier().wait(principal().user, found.revision, left)
 
 
-def _page(question: Question, found: News) -> Resource:
+def _page(question: Question, found: ChangePage) -> Resource:
     limit = "" if question.limit == MOST else f"&limit={question.limit}"
     uri = CHANGES.uri()
     asked = f"?since={question.since}{limit}" if question.since else limit.replace("&", "?")
-    onward = f"{uri}?since={_cursor(found.spot)}{limit}"
+    onward = f"{uri}?since={_cursor(found.feed_position)}{limit}"
     return Resource(
         uri + asked,
         {"more": found.more},
@@ -195,7 +201,7 @@ def _stream(question: Question) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(news().place(asker().user)):
+    if not held.enter_context(change_notifier().place(principal().user)):
         raise TooManyReaders(headers=[("Retry-After", "5")])
     response = Response(
         stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
@@ -216,30 +222,30 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri()})
-    while not news().closing:
+    while not change_notifier().closing:
         try:
-            with turns().turn():
+            with concurrency_limit().turn():
                 found = read(partial(_changes, question))
                 told = b"".join(_told(found))
         except Busy:
-            news().pause(1)
+            change_notifier().pause(1)
             yield _COMMENT
             continue
         if told:
             yield told
-        question = Question(_cursor(found.spot), question.limit)
+        question = Question(_cursor(found.feed_position), question.limit)
         if found.more:
             continue
-        came = news().wait(asker().user, found.revision, _HEARTBEAT)
+        came = change_notifier().wait(principal().user, found.revision, _HEARTBEAT)
         if not (came and found.changes):
             yield _COMMENT
 
 
-def _told(found: News) -> Iterator[bytes]:
+def _told(found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(Spot(change.revision, found.spot.began))
+        at = _cursor(FeedPosition(change.revision, found.feed_position.began))
         entry = change.entry
-        shown = None if entry.resource is None else plain.shape(entry.resource)
+        shown = None if entry.resource is None else json.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
 
 
@@ -250,38 +256,38 @@ def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:
 # -- finders
 
 
-def _changes(question: Question) -> News:
+def _changes(question: Question) -> ChangePage:
     """The next changes for the one who asks, in the transaction under way.
 
     :raises BadQuery: for a cursor that is not one of theirs.
     :raises Gone: for one that is too old.
     """
     who = _still_there()
-    spot = _spot(question.since, who)
-    values = {**who.reach.parameters(), "seen": spot.seen, "until": who.revision}
-    values |= {"began": spot.began, "most": question.limit + 1}
-    found = [*_live(who.reach, values), *_gone(who.reach, values)]
+    feed_position = _position(question.since, who)
+    values = {**who.row_scope.parameters(), "seen": feed_position.seen, "until": who.revision}
+    values |= {"began": feed_position.began, "most": question.limit + 1}
+    found = [*_live(who.row_scope, values), *_gone(who.row_scope, values)]
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
     seen_now = found[-1].revision if more else who.revision
-    return News(found, more, Spot(seen_now, spot.began), who.revision)
+    return ChangePage(found, more, FeedPosition(seen_now, feed_position.began), who.revision)
 
 
-def _still_there() -> Asker:
+def _still_there() -> Principal:
     """The one who asks, looked up again: a wait may outlast a session."""
     claims = presented()
     assert claims is not None, "the operation wants a token"
-    who: Asker = identify(claims)
-    g.asker = who
+    who: Principal = identify(claims)
+    g.principal = who
     return who
 
 
-def _live(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+def _live(row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """What is there and was changed."""
     for kind, (representer, statements) in _LIVE.items():
         represent = representer()
-        for row in statements[reach.bound].rows(values):
+        for row in statements[row_scope.bound].rows(values):
             yield _change(kind, represent(row))
 
 
@@ -295,14 +301,14 @@ def _change(kind: str, resource: Resource) -> Change:
     return Change(int(resource.version or 0), Entry(members, resource))
 
 
-def _gone(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+def _gone(row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """Tombstones; what moved to another list is gone only for who sees no other.
 
     :raises Gone: where one is too old, whether or not it was thrown away already.
     """
     uris = {"list": LIST.uri_of(), "task": TASK.uri_of()}
     oldest = now() - timedelta(seconds=settings().tombstone_lifetime)
-    for revision, kind, key, deleted_at in _BURIED[reach.bound].rows(values):
+    for revision, kind, key, deleted_at in _TOMBSTONES[row_scope.bound].rows(values):
         if datetime.fromisoformat(deleted_at) <= oldest:
             raise _too_old()
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
@@ -314,22 +320,25 @@ def _cursors() -> Cursors:
     return found
 
 
-def _cursor(spot: Spot) -> str:
-    position = Position(Towards.NEXT, (spot.seen, spot.began))
-    return _cursors().write(position, _bound_to(asker()))
+def _cursor(feed_position: FeedPosition) -> str:
+    position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
+    return _cursors().write(position, _bound_to(principal()))
 
 
-def _spot(since: str, who: Asker) -> Spot:
+def _position(since: str, who: Principal) -> FeedPosition:
     if not since:
-        return Spot(0, who.revision)
+        return FeedPosition(0, who.revision)
     try:
-        spot = Spot(*_cursors().read(since, _bound_to(who)).values)
+        feed_position = FeedPosition(*_cursors().read(since, _bound_to(who)).values)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
-    if max(spot.seen, spot.began) < who.forgotten or spot.seen > who.revision:
+    if (
+        max(feed_position.seen, feed_position.began) < who.forgotten
+        or feed_position.seen > who.revision
+    ):
         raise _too_old()
-    return spot
+    return feed_position
 
 
 def _too_old() -> Gone:
@@ -337,8 +346,8 @@ def _too_old() -> Gone:
     return Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
 
 
-def _bound_to(who: Asker) -> str:
-    return repr(("changes", who.reach))
+def _bound_to(who: Principal) -> str:
+    return repr(("changes", who.row_scope))
 
 
 def _between(model: Model, bound: bool) -> list[Any]:
@@ -356,8 +365,8 @@ def _newest(model: Model, bound: bool, columns: Columns) -> Statement:
     return Statement(changed.order_by(revision).limit(bindparam("most")))
 
 
-def _buried(bound: bool) -> Statement:
-    columns = seen(Tombstone, "revision", "kind", "key", "deleted_at")
+def _tombstones_between(bound: bool) -> Statement:
+    columns = selected_columns(Tombstone, "revision", "kind", "key", "deleted_at")
     gone = select(*columns).where(
         *_between(Tombstone, bound), Tombstone.revision > bindparam("began")
     )
@@ -366,11 +375,11 @@ def _buried(bound: bool) -> Statement:
     return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
 
 
-_BURIED = {bound: _buried(bound) for bound in (False, True)}
+_TOMBSTONES = {bound: _tombstones_between(bound) for bound in (False, True)}
 _LIVE = {
     kind: (representer, {bound: _newest(model, bound, seen_) for bound in (False, True)})
     for kind, representer, model, seen_ in (
-        ("list", list_representer, TaskList, LIST_SEEN),
-        ("task", task_representer, Task, TASK_SEEN),
+        ("list", list_representer, TaskList, LIST_COLUMNS),
+        ("task", task_representer, Task, TASK_COLUMNS),
     )
 }

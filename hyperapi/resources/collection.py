@@ -8,16 +8,16 @@ from typing import Any
 from flask import current_app
 from pydantic import MISSING
 
-from hyperapi.access import Reach
-from hyperapi.db import AnyRow
-from hyperapi.hypermedia.kind import Count, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource, no_forms
+from hyperapi.http import uris
+from hyperapi.http.problems import BadQuery
+from hyperapi.http.responses import Reply
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query import Query, QueryError
-from hyperapi.web import uris
-from hyperapi.web.problems import BadQuery
-from hyperapi.web.replies import Reply
+from hyperapi.representations.resource import Form, Resource, no_forms
+from hyperapi.representations.resource_type import Count, Members, ResourceType
+from hyperapi.storage.database import AnyRow
+from hyperapi.storage.row_scope import RowScope
 
 
 class PageMembers(Members):
@@ -32,15 +32,15 @@ class CountMembers(Members):
     count: Count
 
 
-COUNT = Kind("Count", CountMembers, named=False)
+COUNT = ResourceType("Count", CountMembers, named=False)
 
 
-def page_of(items: Kind, name: str, items_name: str, **also: Any) -> Kind:
+def page_of(items: ResourceType, name: str, items_name: str, **also: Any) -> ResourceType:
     """The kind of a collection that is shown page by page.
 
     :param also: what it has beside the links of a page, as :class:`Kind` takes it.
     """
-    return Kind(
+    return ResourceType(
         name,
         PageMembers,
         links=("up", "first", "last", *also.pop("links", ())),
@@ -54,7 +54,7 @@ def page_of(items: Kind, name: str, items_name: str, **also: Any) -> Kind:
 def page(
     listing: Listing,
     query: Query,
-    reach: Reach,
+    row_scope: RowScope,
     uri: str,
     name: str,
     represent: Callable[[AnyRow], Resource],
@@ -73,7 +73,7 @@ def page(
     """
     cursors: Cursors = current_app.extensions["hyperapi.cursors"]
     try:
-        found = listing.page(query, reach, cursors, name, fixed, also)
+        found = listing.page(query, row_scope, cursors, name, fixed, also)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(

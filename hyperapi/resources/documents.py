@@ -9,24 +9,24 @@ from string import Template
 import orjson
 from flask import Flask, Response, current_app, request, url_for
 
-from hyperapi.hypermedia import html
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.hypermedia.negotiate import choose
-from hyperapi.openapi import EXAMPLES_BASE, GUIDE, document, rebased
-from hyperapi.web.conditional import seen_already
-from hyperapi.web.forms import JSON
-from hyperapi.web.problems import NotFound
-from hyperapi.web.replies import Document, Reply, not_modified, readable, respond_with_document
-from hyperapi.web.routing import OPEN, Place
-from hyperapi.web.uris import base, uri
+from hyperapi.http.bodies import JSON
+from hyperapi.http.etags import seen_already
+from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
+from hyperapi.http.problems import NotFound
+from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
+from hyperapi.http.routes import OPEN, Route
+from hyperapi.http.uris import base, uri
+from hyperapi.representations import html
+from hyperapi.representations.negotiation import choose
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
-OPENAPI = Place("openapi", "/openapi.json", document=True, offers=(JSON, OPENAPI_JSON))
-DOCS = Place("docs", "/docs", document=True)
+OPENAPI = Route("openapi", "/openapi.json", document=True, offers=(JSON, OPENAPI_JSON))
+DOCS = Route("docs", "/docs", document=True)
 
-_OURS = Path(__file__).parents[1] / "docs"
+_OURS = Path(__file__).parent / "docs"
 _RENDERER = files("flask_swagger_ui") / "dist"
 _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
     "page.js": (_OURS, "text/javascript; charset=utf-8"),
@@ -55,7 +55,7 @@ class DocsMembers(Members):
     title: str
 
 
-DOCS.shows = Kind("Docs", DocsMembers, links=("service-desc",))
+DOCS.returns = ResourceType("Docs", DocsMembers, links=("service-desc",))
 
 
 @OPENAPI.on("GET", scope=OPEN)
@@ -120,7 +120,7 @@ def _written() -> str:
     """The document, with every URI as in the examples: writing it takes longer than replacing."""
     kept = current_app.extensions
     if "hyperapi.openapi" not in kept:
-        places: list[Place] = kept["hyperapi.places"]
+        places: list[Route] = kept["hyperapi.places"]
         kept["hyperapi.openapi"] = orjson.dumps(document(places, EXAMPLES_BASE)).decode()
     found: str = kept["hyperapi.openapi"]
     return found

@@ -8,21 +8,21 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from hyperapi.db import Busy, Statement, read
-from hyperapi.db import schema as database_schema
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.models import database_clock
-from hyperapi.processes import draining
-from hyperapi.schema import newer
-from hyperapi.web.routing import OPEN, Place
+from hyperapi.common.processes import draining
+from hyperapi.http.routes import OPEN, Route
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
+from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.database import schema as database_schema
+from hyperapi.storage.models import database_clock
+from hyperapi.storage.schema import newer
 
 _CLOCK = Statement(select(database_clock()))
 _MOST_SKEW = timedelta(seconds=30)
 """How far our clock may be from the database's. A token from further ahead is refused elsewhere."""
 
-LIVE = Place("live", "/health/live", prefix="")
-READY = Place("ready", "/health/ready", prefix="")
+LIVE = Route("live", "/health/live", prefix="")
+READY = Route("ready", "/health/ready", prefix="")
 
 
 class LiveMembers(Members):
@@ -41,17 +41,17 @@ class ReadyMembers(Members):
     clock: Literal["right"]
 
 
-LIVE.shows = Kind("Live", LiveMembers)
-READY.shows = Kind("Ready", ReadyMembers)
+LIVE.returns = ResourceType("Live", LiveMembers)
+READY.returns = ResourceType("Ready", ReadyMembers)
 
 
-@LIVE.on("GET", scope=OPEN, alone=True)
+@LIVE.on("GET", scope=OPEN, own_transactions=True)
 def get_live() -> Resource:
     """The process answers."""
     return Resource(LIVE.uri(), {"status": "alive"})
 
 
-@READY.on("GET", scope=OPEN, alone=True)
+@READY.on("GET", scope=OPEN, own_transactions=True)
 def get_ready() -> Resource:
     """The service can do its work; otherwise 503.
 

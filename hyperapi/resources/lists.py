@@ -6,29 +6,29 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
-from hyperapi.access import Reach, add, change, find, owned, remove, seen
-from hyperapi.auth.guard import asker, demand
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Statement
-from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import bury_list, next_revision, unbury
-from hyperapi.keys import new_key
-from hyperapi.models import TaskList
+from hyperapi.auth.principal import demand, principal
+from hyperapi.common.clock import now
+from hyperapi.common.ids import new_id
+from hyperapi.common.text import folded
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.problems import NotFound, PreconditionFailed
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import READ, WHOLE, WRITE, Route
+from hyperapi.http.uris import uri_of
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of
-from hyperapi.text import folded
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, PreconditionFailed
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WHOLE, WRITE, Place
-from hyperapi.web.uris import uri_of
+from hyperapi.storage.change_log import clear_tombstone, next_revision, record_list_tombstones
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.models import TaskList
+from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
 
-LISTS = Place("lists", "/lists")
-LIST = Place("list", "/lists/<uuid:key>", guarded=True)
+LISTS = Route("lists", "/lists")
+LIST = Route("list", "/lists/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -61,7 +61,7 @@ class ListChanges(Body):
 
 # -- what may be asked
 
-SEEN = seen(
+COLUMNS = selected_columns(
     TaskList,
     "key",
     "title",
@@ -76,7 +76,7 @@ SEEN = seen(
 
 LISTING = Listing(
     TaskList,
-    SEEN,
+    COLUMNS,
     filters={
         "title": filters.whole(TaskList.title_folded, "lists with this title"),
         "title_prefix": filters.prefix(TaskList.title_folded, "lists whose title begins so"),
@@ -108,8 +108,8 @@ class ListMembers(Members):
     updated_at: Instant
 
 
-LIST.shows = Kind("List", ListMembers, links=("tasks", "collection"))
-LISTS.shows = page_of(LIST.shows, "Lists", "lists", templates=("search",))
+LIST.returns = ResourceType("List", ListMembers, links=("tasks", "collection"))
+LISTS.returns = page_of(LIST.returns, "Lists", "lists", templates=("search",))
 
 
 def representer() -> Callable[[AnyRow], Resource]:
@@ -142,11 +142,11 @@ def represent(row: AnyRow) -> Resource:
 def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     operations = LIST.operations
     return [
-        *offer(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
+        *form_for(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
         *(
             []
-            if asker().reach.bound
-            else offer(operations["DELETE"], "delete", "Delete this list and its tasks", uri)
+            if principal().row_scope.bound
+            else form_for(operations["DELETE"], "delete", "Delete this list and its tasks", uri)
         ),
     ]
 
@@ -154,7 +154,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
 def _forms_of_all() -> list[Form]:
     uri = LISTS.uri()
     return [
-        *offer(LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
+        *form_for(LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
         *search(LISTS.operations["GET"], "Find lists", uri),
     ]
 
@@ -162,18 +162,18 @@ def _forms_of_all() -> list[Form]:
 # -- what may be done
 
 
-@LISTS.on("GET", scope=READ, asks=LISTING, revised=True)
+@LISTS.on("GET", scope=READ, query=LISTING, versioned_by_owner=True)
 def get_lists(query: Query) -> Resource:
     """Your lists, page by page."""
-    found = page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
+    found = page(LISTING, query, principal().row_scope, LISTS.uri(), "lists", representer())
     found.forms = _forms_of_all
     return found
 
 
-@LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM), unbound=True)
+@LISTS.on("POST", scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
 def create_list(new: NewList) -> Reply:
     """Make a list."""
-    return created(represent(_insert(new_key(), new)))
+    return created(represent(_insert(new_id(), new)))
 
 
 @LIST.on("GET", scope=READ)
@@ -182,29 +182,29 @@ def get_list(key: str) -> Resource:
     return represent(find_list(key))
 
 
-@LIST.on("PUT", scope=WRITE, takes=WholeList, media=WHOLE, answers=(200, 201))
+@LIST.on("PUT", scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
 def put_list(whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
-    current = find(TaskList, asker().reach, key, SEEN)
+    current = find(TaskList, principal().row_scope, key, COLUMNS)
     if current is None:
-        demand(WRITE, asker(), unbound=True)
-        unbury(asker().reach, "list", key, key)
+        demand(WRITE, principal(), refused_when_bound=True)
+        clear_tombstone(principal().row_scope, "list", key, key)
         return created(represent(_insert(key, whole)))
     return Reply(represent(_update(current, whole.members())))
 
 
-@LIST.on("PATCH", scope=WRITE, takes=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+@LIST.on("PATCH", scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
 def change_list(changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
     return represent(_update(find_list(key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE, unbound=True)
+@LIST.on("DELETE", scope=WRITE, refused_when_bound=True)
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
     find_list(key)
-    bury_list(asker().reach, key)
-    remove(TaskList, asker().reach, key, SEEN)
+    record_list_tombstones(principal().row_scope, key)
+    remove(TaskList, principal().row_scope, key, COLUMNS)
     return no_content()
 
 
@@ -216,16 +216,16 @@ def find_list(key: str) -> AnyRow:
 
     :raises NotFound: when there is none.
     """
-    row = find(TaskList, asker().reach, key, SEEN)
+    row = find(TaskList, principal().row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
 
 
-def count(reach: Reach, key: str, *, opened: int = 0, done: int = 0) -> None:
+def count(row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:
     """Add to a list's counts, in the transaction that changes its tasks."""
     if opened or done:
-        _COUNT.run({**reach.parameters(), "of_key": key, "more": opened, "more_done": done})
+        _COUNT.run({**row_scope.parameters(), "of_key": key, "more": opened, "more_done": done})
 
 
 _COUNT = Statement(
@@ -239,12 +239,12 @@ _COUNT = Statement(
 
 
 def _insert(key: str, new: NewList) -> AnyRow:
-    reach, moment = asker().reach, now()
-    revision = next_revision(reach)
+    row_scope, moment = principal().row_scope, now()
+    revision = next_revision(row_scope)
     return add(
         TaskList,
-        reach,
-        SEEN,
+        row_scope,
+        COLUMNS,
         key=key,
         **_columns(new.members()),
         open_count=0,
@@ -259,16 +259,16 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     changed = {name: value for name, value in wanted.items() if getattr(current, name) != value}
     if not changed:
         return current
-    reach = asker().reach
+    row_scope = principal().row_scope
     row = change(
         TaskList,
-        reach,
+        row_scope,
         current.key,
-        SEEN,
+        COLUMNS,
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(reach),
+        revision=next_revision(row_scope),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

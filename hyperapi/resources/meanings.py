@@ -1,13 +1,13 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import MEANINGS, Resource
-from hyperapi.web.problems import NotFound, all_problems
-from hyperapi.web.routing import OPEN, Place
-from hyperapi.web.uris import uri
+from hyperapi.http.problems import NotFound, all_problems
+from hyperapi.http.routes import OPEN, Route
+from hyperapi.http.uris import uri
+from hyperapi.representations.resource import MEANINGS, Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
-RELATION = Place("relation", "/rels/<string:key>", document=True)
-PROBLEM = Place("problem", "/problems/<string:key>", document=True)
+RELATION = Route("relation", "/rels/<string:key>", document=True)
+PROBLEM = Route("problem", "/problems/<string:key>", document=True)
 
 
 class Meaning(Members):
@@ -24,8 +24,8 @@ class ProblemMeaning(Meaning):
     status: int
 
 
-RELATION.shows = Kind("Relation", Meaning, links=("up",))
-PROBLEM.shows = Kind("ProblemType", ProblemMeaning, links=("up",))
+RELATION.returns = ResourceType("Relation", Meaning, links=("up",))
+PROBLEM.returns = ResourceType("ProblemType", ProblemMeaning, links=("up",))
 
 
 @RELATION.on("GET", scope=OPEN)

@@ -2,13 +2,13 @@
 
 from flask import current_app
 
-from hyperapi.auth.guard import asker_or_none
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.web.routing import PUBLIC, Place
-from hyperapi.web.uris import uri, uri_template
+from hyperapi.auth.principal import principal_or_none
+from hyperapi.http.routes import PUBLIC, Route
+from hyperapi.http.uris import uri, uri_template
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
-ROOT = Place("root", "/")
+ROOT = Route("root", "/")
 
 
 ABOUT = (
@@ -25,7 +25,7 @@ class RootMembers(Members):
     version: str
 
 
-ROOT.shows = Kind(
+ROOT.returns = ResourceType(
     "Root",
     RootMembers,
     links=("users", "tokens", "lists", "tasks", "changes", "service-desc", "service-doc"),
@@ -37,7 +37,7 @@ ROOT.shows = Kind(
 @ROOT.on("GET", scope=PUBLIC)
 def get_root() -> Resource:
     """Where everything begins."""
-    who = asker_or_none()
+    who = principal_or_none()
     links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
     links |= {"service-desc": uri("openapi"), "service-doc": uri("docs")}
     links |= {name: uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())}

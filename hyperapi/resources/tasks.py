@@ -7,24 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
 
-from hyperapi.access import add, add_many, change, find, remove, seen
-from hyperapi.auth.guard import asker
-from hyperapi.clock import now, write_instant
-from hyperapi.db import AnyRow, Clash
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import bury, next_revision, unbury
-from hyperapi.keys import new_key, new_keys
-from hyperapi.models import Task, TaskList
-from hyperapi.querying import filters
-from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
-from hyperapi.querying.selection import Selection
-from hyperapi.resources.bulk import change_selected, delete_selected
-from hyperapi.resources.collection import COUNT, counted, page, page_of
-from hyperapi.resources.lists import LIST, Title, count, find_list
-from hyperapi.text import folded
-from hyperapi.web.forms import (
+from hyperapi.auth.principal import principal
+from hyperapi.common.clock import now, write_instant
+from hyperapi.common.ids import new_id, new_ids
+from hyperapi.common.text import folded
+from hyperapi.http.bodies import (
     FORM,
     JSON,
     MERGE_PATCH,
@@ -35,15 +22,28 @@ from hyperapi.web.forms import (
     decoded,
     media_type,
 )
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, PreconditionFailed, invalid
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WHOLE, WRITE, Place
-from hyperapi.web.uris import named_by
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import READ, WHOLE, WRITE, Route
+from hyperapi.http.uris import named_by
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.bulk import change_selected, delete_selected
+from hyperapi.resources.collection import COUNT, counted, page, page_of
+from hyperapi.resources.lists import LIST, Title, count, find_list
+from hyperapi.storage.change_log import clear_tombstone, next_revision, record_tombstone
+from hyperapi.storage.database import AnyRow, Clash
+from hyperapi.storage.models import Task, TaskList
+from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
 
-TASKS = Place("tasks", "/tasks")
-TASKS_OF_LIST = Place("tasks_of_list", "/lists/<uuid:key>/tasks")
-TASK = Place("task", "/tasks/<uuid:key>", guarded=True)
+TASKS = Route("tasks", "/tasks")
+TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks")
+TASK = Route("task", "/tasks/<uuid:key>", guarded=True)
 
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
@@ -129,7 +129,7 @@ class TaskChanges(Body):
 
 # -- what may be asked
 
-SEEN = seen(
+COLUMNS = selected_columns(
     Task,
     "key",
     "list",
@@ -172,10 +172,10 @@ SORTS = {
     "priority": Sort(Task.priority),
 }
 
-OF_LIST = Listing(Task, SEEN, filters=FILTERS, sorts=SORTS)
+OF_LIST = Listing(Task, COLUMNS, filters=FILTERS, sorts=SORTS)
 OF_ALL = Listing(
     Task,
-    SEEN,
+    COLUMNS,
     filters={
         **FILTERS,
         "list": filters.named(Task.list, LIST.name, named_by, "tasks on this list"),
@@ -203,11 +203,11 @@ class TaskMembers(Members):
     list_uri: ListUri
 
 
-TASK.shows = Kind("Task", TaskMembers, links=("list",))
-TASKS.shows = page_of(TASK.shows, "Tasks", "tasks", templates=("search",))
-MADE = Kind("MadeTasks", items=TASK.shows, items_name="tasks", named=False)
-TASKS_OF_LIST.shows = page_of(
-    TASK.shows, "TasksOfList", "tasks", links=("list",), templates=("search",)
+TASK.returns = ResourceType("Task", TaskMembers, links=("list",))
+TASKS.returns = page_of(TASK.returns, "Tasks", "tasks", templates=("search",))
+MADE = ResourceType("MadeTasks", items=TASK.returns, items_name="tasks", named=False)
+TASKS_OF_LIST.returns = page_of(
+    TASK.returns, "TasksOfList", "tasks", links=("list",), templates=("search",)
 )
 
 
@@ -250,7 +250,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     moving = {"list_uri": members["list_uri"]}
     texts = [field for field in TaskChanges.model_fields if field != "list_uri"]
     return [
-        *offer(
+        *form_for(
             change,
             "edit",
             "Change this task",
@@ -260,15 +260,15 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             hidden=moving,
             media=FORM,
         ),
-        *offer(change, name, title, uri, fields=(), hidden=other, media=FORM),
-        *offer(TASK.operations["DELETE"], "delete", "Delete this task", uri),
+        *form_for(change, name, title, uri, fields=(), hidden=other, media=FORM),
+        *form_for(TASK.operations["DELETE"], "delete", "Delete this task", uri),
     ]
 
 
 def _forms_of_list(key: str) -> list[Form]:
     operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(key)
     return [
-        *offer(operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
+        *form_for(operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
         *search(operations["GET"], "Find tasks on this list", uri),
         *_forms_for_many(TASKS_OF_LIST, uri),
     ]
@@ -279,11 +279,11 @@ def _forms_of_all() -> list[Form]:
     return [*search(TASKS.operations["GET"], "Find tasks", uri), *_forms_for_many(TASKS, uri)]
 
 
-def _forms_for_many(place: Place, uri: str) -> list[Form]:
+def _forms_for_many(place: Route, uri: str) -> list[Form]:
     change, delete = place.operations["PATCH"], place.operations["DELETE"]
     done = {"done": "true"}
     return [
-        *offer(
+        *form_for(
             change,
             "complete-all",
             "Complete all open tasks",
@@ -292,17 +292,17 @@ def _forms_for_many(place: Place, uri: str) -> list[Form]:
             hidden=done,
             media=FORM,
         ),
-        *offer(delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
+        *form_for(delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
     ]
 
 
 # -- what may be done
 
 
-@TASKS.on("GET", scope=READ, asks=OF_ALL, revised=True)
+@TASKS.on("GET", scope=READ, query=OF_ALL, versioned_by_owner=True)
 def get_tasks(query: Query) -> Resource:
     """All your tasks, page by page."""
-    found = page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
+    found = page(OF_ALL, query, principal().row_scope, TASKS.uri(), "tasks", representer())
     found.forms = _forms_of_all
     return found
 
@@ -310,27 +310,27 @@ def get_tasks(query: Query) -> Resource:
 @TASKS.on(
     "PATCH",
     scope=WRITE,
-    asks=SOME_OF_ALL,
-    takes=TaskChanges,
+    query=SOME_OF_ALL,
+    body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    shows=COUNT,
+    returns=COUNT,
 )
 def change_tasks(query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(_change_some(query, changes))
 
 
-@TASKS.on("DELETE", scope=WRITE, asks=SOME_OF_ALL, shows=COUNT, answers=(200,))
+@TASKS.on("DELETE", scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
 def delete_tasks(query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(query))
 
 
-@TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST, revised=True)
+@TASKS_OF_LIST.on("GET", scope=READ, query=OF_LIST, versioned_by_owner=True)
 def get_tasks_of_list(query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
     uri = TASKS_OF_LIST.uri(key)
-    found = page(OF_LIST, query, asker().reach, uri, "tasks", representer(), list=key)
+    found = page(OF_LIST, query, principal().row_scope, uri, "tasks", representer(), list=key)
     if not found.items:
         find_list(key)  # a task on it shows that a list is there; no task shows nothing
     found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(key))}
@@ -339,23 +339,23 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
 
 
 @TASKS_OF_LIST.on(
-    "POST", scope=WRITE, takes=TasksToMake, media=(JSON, FORM), shows=(TASK.shows, MADE)
+    "POST", scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE)
 )
 def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
     find_list(key)
     if isinstance(new, NewTasks):
         return Reply(_made(key, new), 201, etag="")
-    return created(represent(_insert(new_key(), new.members(), list=key)))
+    return created(represent(_insert(new_id(), new.members(), list=key)))
 
 
 @TASKS_OF_LIST.on(
     "PATCH",
     scope=WRITE,
-    asks=SOME_OF_LIST,
-    takes=TaskChanges,
+    query=SOME_OF_LIST,
+    body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    shows=COUNT,
+    returns=COUNT,
 )
 def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
@@ -363,7 +363,7 @@ def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     return counted(_change_some(query, changes, list=key))
 
 
-@TASKS_OF_LIST.on("DELETE", scope=WRITE, asks=SOME_OF_LIST, shows=COUNT, answers=(200,))
+@TASKS_OF_LIST.on("DELETE", scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
 def delete_tasks_of_list(query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(key)
@@ -376,21 +376,21 @@ def get_task(key: str) -> Resource:
     return represent(_find(key))
 
 
-@TASK.on("PUT", scope=WRITE, takes=WholeTask, media=WHOLE, answers=(200, 201))
+@TASK.on("PUT", scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
 def put_task(whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
-    current = find(Task, asker().reach, key, SEEN)
+    current = find(Task, principal().row_scope, key, COLUMNS)
     members = whole.members()
     if current is not None:
         return Reply(represent(_update(current, members)))
     if "list_uri" not in members:
         raise invalid("/list_uri", "is required to make a task")
     row = _insert(key, members)
-    unbury(asker().reach, "task", key, row.list)
+    clear_tombstone(principal().row_scope, "task", key, row.list)
     return created(represent(row))
 
 
-@TASK.on("PATCH", scope=WRITE, takes=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.on("PATCH", scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
 def change_task(changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(_update(_find(key), changes.sent()))
@@ -399,11 +399,11 @@ def change_task(changes: TaskChanges, key: str) -> Resource:
 @TASK.on("DELETE", scope=WRITE)
 def delete_task(key: str) -> Reply:
     """Delete a task."""
-    reach = asker().reach
-    row = remove(Task, reach, key, SEEN)
+    row_scope = principal().row_scope
+    row = remove(Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    bury(reach, next_revision(reach), "task", key, row.list, moved=False)
+    record_tombstone(row_scope, next_revision(row_scope), "task", key, row.list, moved=False)
     _count(row.list, row.done, -1)
     return no_content()
 
@@ -412,7 +412,7 @@ def delete_task(key: str) -> Reply:
 
 
 def _find(key: str) -> AnyRow:
-    row = find(Task, asker().reach, key, SEEN)
+    row = find(Task, principal().row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
@@ -424,17 +424,20 @@ def _list_named(uri: str) -> str:
     :raises Invalid: when it names none; of whose it might be, nothing is said.
     """
     key = named_by(uri, LIST.name)
-    if key is None or find(TaskList, asker().reach, key, seen(TaskList, "key")) is None:
+    if (
+        key is None
+        or find(TaskList, principal().row_scope, key, selected_columns(TaskList, "key")) is None
+    ):
         raise invalid("/list_uri", "must be the URI of a list of yours")
     return key
 
 
 def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
-    reach = asker().reach
+    row_scope = principal().row_scope
     values = {**_new_columns(members, now()), **fixed}
-    revision = next_revision(reach)
+    revision = next_revision(row_scope)
     try:
-        row = add(Task, reach, SEEN, key=key, revision=revision, **values)
+        row = add(Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
         raise NotFound from None  # it is there, but outside of what this token can see
     _count(row.list, row.done, 1)
@@ -443,9 +446,9 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
 
 def _made(list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
-    reach, moment = asker().reach, now()
-    first = next_revision(reach, len(new.tasks))
-    keys = new_keys(len(new.tasks))
+    row_scope, moment = principal().row_scope, now()
+    first = next_revision(row_scope, len(new.tasks))
+    keys = new_ids(len(new.tasks))
     rows = [
         {
             **_new_columns(task.members(), moment),
@@ -455,9 +458,9 @@ def _made(list_: str, new: NewTasks) -> Resource:
         }
         for place, task in enumerate(new.tasks)
     ]
-    add_many(Task, reach, rows)
+    add_many(Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
-    count(reach, list_, opened=len(rows) - done, done=done)
+    count(row_scope, list_, opened=len(rows) - done, done=done)
     represent = representer()
     items = [represent(_as_seen(row)) for row in rows]
     return Resource("", {}, items=items, items_name="tasks")
@@ -467,7 +470,7 @@ def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """A row as reading it back would show it."""
     return tuple(
         write_instant(value) if isinstance(value, datetime) else value
-        for value in (row[column.key] for column in SEEN)
+        for value in (row[column.key] for column in COLUMNS)
     )
 
 
@@ -477,15 +480,15 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     changed = _columns({name: value for name, value in members.items() if shown[name] != value})
     if not changed:
         return current
-    reach, moment = asker().reach, now()
+    row_scope, moment = principal().row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(reach)
+    revision = next_revision(row_scope)
     row = change(
         Task,
-        reach,
+        row_scope,
         current.key,
-        SEEN,
+        COLUMNS,
         from_revision=current.revision,
         **changed,
         updated_at=moment,
@@ -494,8 +497,8 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")
     if row.list != current.list:
-        bury(reach, revision, "task", row.key, current.list, moved=True)
-        unbury(reach, "task", row.key, row.list)
+        record_tombstone(row_scope, revision, "task", row.key, current.list, moved=True)
+        clear_tombstone(row_scope, "task", row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
         _count(current.list, current.done, -1)
         _count(row.list, row.done, 1)
@@ -503,15 +506,15 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
 
 
 def _change_some(query: Query, changes: TaskChanges, **fixed: str) -> int:
-    reach, columns = asker().reach, _columns(changes.sent())
-    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
-    return change_selected(reach, selected, columns)
+    row_scope, columns = principal().row_scope, _columns(changes.sent())
+    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
+    return change_selected(row_scope, selected, columns)
 
 
 def _delete_some(query: Query, **fixed: str) -> int:
-    reach = asker().reach
+    row_scope = principal().row_scope
     return delete_selected(
-        reach, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
+        row_scope, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
     )
 
 
@@ -542,4 +545,4 @@ def _columns(members: dict[str, Any]) -> dict[str, Any]:
 def _count(list_: str, done: bool, number: int) -> None:
     """Count tasks that came to a list (or left it, when ``number`` is negative)."""
     kind = {"done": number} if done else {"opened": number}
-    count(asker().reach, list_, **kind)
+    count(principal().row_scope, list_, **kind)

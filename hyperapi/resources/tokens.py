@@ -9,31 +9,15 @@ from flask import current_app
 from pydantic import MISSING
 from sqlalchemy import bindparam, select
 
-from hyperapi.access import Reach, change, find, remove, seen
 from hyperapi.auth import sessions
-from hyperapi.auth.grants import (
-    SHORT_LIFE,
-    Derivation,
-    Refresh,
-    SignIn,
-    TokenRequest,
-)
-from hyperapi.auth.guard import Asker, asker_or_none, demand, identify, presented, stamp
+from hyperapi.auth.grants import SHORT_LIFE, Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.sessions import SEEN, Wanted, settings
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Statement, read, write
-from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.models import Session, TaskList, User
-from hyperapi.querying import filters
-from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
-from hyperapi.querying.selection import Selection
-from hyperapi.resources.collection import page, page_of, whole
-from hyperapi.web.forms import FORM, JSON, Body
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import (
+from hyperapi.auth.principal import Principal, demand, identify, presented, principal_or_none, stamp
+from hyperapi.auth.sessions import COLUMNS, Wanted, settings
+from hyperapi.common.clock import now
+from hyperapi.http.bodies import FORM, JSON, Body
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.problems import (
     CredentialsInvalid,
     InsufficientScope,
     Invalid,
@@ -47,20 +31,30 @@ from hyperapi.web.problems import (
     TooManySessions,
     invalid,
 )
-from hyperapi.web.ratelimit import hashing, limits, sign_in_attempt
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
-from hyperapi.web.uris import named_by, uri_of
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Route
+from hyperapi.http.uris import named_by, uri_of
+from hyperapi.middleware.rate_limit import hashing, limits, sign_in_attempt
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
+from hyperapi.resources.collection import page, page_of, whole
+from hyperapi.storage.database import AnyRow, Statement, read, write
+from hyperapi.storage.models import Session, TaskList, User
+from hyperapi.storage.row_scope import RowScope, change, find, remove, selected_columns
 
-TOKENS = Place("tokens", "/tokens")
+TOKENS = Route("tokens", "/tokens")
 
-TOKEN = Place("token", "/tokens/<uuid:key>")
+TOKEN = Route("token", "/tokens/<uuid:key>")
 
 # -- what may be asked
 
 LISTING = Listing(
     Session,
-    SEEN,
+    COLUMNS,
     filters={"current": filters.flag(Session.key == bindparam("this"), "this session, or others")},
     sorts={"created_at": Sort(Session.created_at)},
     where=[Session.expires_at > bindparam("moment")],
@@ -69,7 +63,7 @@ LISTING = Listing(
 SOME = Selection(LISTING, needs_filter=False)
 
 
-def _also(who: Asker) -> dict[str, Any]:
+def _also(who: Principal) -> dict[str, Any]:
     """What the listing leaves open."""
     return {"moment": now(), "this": who.session}
 
@@ -99,9 +93,9 @@ class NewTokenMembers(TokenMembers):
     refresh_token: str | MISSING = MISSING
 
 
-TOKEN.shows = Kind("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
-NEW_TOKEN = replace(TOKEN.shows, name="NewToken", members=NewTokenMembers)
-TOKENS.shows = page_of(TOKEN.shows, "Tokens", "tokens", sometimes_templates=("search",))
+TOKEN.returns = ResourceType("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
+NEW_TOKEN = replace(TOKEN.returns, name="NewToken", members=NewTokenMembers)
+TOKENS.returns = page_of(TOKEN.returns, "Tokens", "tokens", sometimes_templates=("search",))
 
 
 def representer(current: str) -> Callable[[AnyRow], Resource]:
@@ -130,15 +124,15 @@ def representer(current: str) -> Callable[[AnyRow], Resource]:
 
 
 def _forms(uri: str) -> list[Form]:
-    return offer(TOKEN.operations["DELETE"], "revoke", "End this session", uri)
+    return form_for(TOKEN.operations["DELETE"], "revoke", "End this session", uri)
 
 
 def _forms_of_anyone() -> list[Form]:
     post, uri = TOKENS.operations["POST"], TOKENS.uri()
     unlabelled = {"expires_in": {"max": SHORT_LIFE}}
     return [
-        *offer(post, "login", "Sign in", uri, body=SignIn, changed=unlabelled),
-        *offer(post, "refresh", "Renew a session", uri, body=Refresh),
+        *form_for(post, "login", "Sign in", uri, body=SignIn, changed=unlabelled),
+        *form_for(post, "refresh", "Renew a session", uri, body=Refresh),
     ]
 
 
@@ -146,9 +140,9 @@ def _forms_of_own() -> list[Form]:
     who = _asker()
     post, uri = TOKENS.operations["POST"], TOKENS.uri()
     return [
-        *offer(post, "refresh", "Renew a session", uri, body=Refresh),
+        *form_for(post, "refresh", "Renew a session", uri, body=Refresh),
         *derive_form(who),
-        *offer(TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
+        *form_for(TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
     ]
 
 
@@ -157,10 +151,10 @@ def _forms_of_all() -> list[Form]:
     return [*_forms_of_own(), *find_some]
 
 
-def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
+def derive_form(who: Principal, only_list: str | None = None) -> list[Form]:
     """The form for a token that can do no more than the asking one, or only on one list."""
     words = "|".join(_most(who, only_list).split())
-    return offer(
+    return form_for(
         TOKENS.operations["POST"],
         "derive",
         "Make a token that can do less",
@@ -178,16 +172,16 @@ def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
 # -- what may be done
 
 
-@TOKENS.on("GET", scope=PUBLIC, asks=LISTING)
+@TOKENS.on("GET", scope=PUBLIC, query=LISTING)
 def get_tokens(query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
-    who = asker_or_none()
+    who = principal_or_none()
     if who is None:
         return whole(TOKENS.uri(), "tokens", [], _forms_of_anyone)
     represent = representer(who.session)
     if not who.may(ACCOUNT):
         return whole(TOKENS.uri(), "tokens", [represent(_find(who, who.session))], _forms_of_own)
-    found = page(LISTING, query, who.reach, TOKENS.uri(), "tokens", represent, also=_also(who))
+    found = page(LISTING, query, who.row_scope, TOKENS.uri(), "tokens", represent, also=_also(who))
     found.forms = _forms_of_all
     return found
 
@@ -195,13 +189,13 @@ def get_tokens(query: Query) -> Resource:
 @TOKENS.on(
     "POST",
     scope=OPEN,
-    takes=TokenRequest,
+    body=TokenRequest,
     media=(JSON, FORM),
-    alone=True,
+    own_transactions=True,
     grants=True,
-    answers=(200, 201),
-    shows=NEW_TOKEN,
-    raises=(
+    statuses=(200, 201),
+    returns=NEW_TOKEN,
+    problems=(
         CredentialsInvalid,
         OAuthError,
         TokenExpired,
@@ -229,25 +223,25 @@ def create_token(sent: Body) -> Reply:
     return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, asks=SOME)
+@TOKENS.on("DELETE", scope=ACCOUNT, query=SOME)
 def delete_tokens(query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker()
-    SOME.of(query, who.reach, {}, _also(who)).delete()
+    SOME.of(query, who.row_scope, {}, _also(who)).delete()
     return no_content()
 
 
-@TOKEN.on("GET", scope=SIGNED_IN, raises=(InsufficientScope,))
+@TOKEN.on("GET", scope=SIGNED_IN, problems=(InsufficientScope,))
 def get_token(key: str) -> Resource:
     """A session of yours."""
     who = _asker_about(key)
     return representer(who.session)(_find(who, key))
 
 
-@TOKEN.on("DELETE", scope=SIGNED_IN, raises=(InsufficientScope,))
+@TOKEN.on("DELETE", scope=SIGNED_IN, problems=(InsufficientScope,))
 def delete_token(key: str) -> Reply:
     """End a session, and those derived from it; from the next request on their tokens are void."""
-    if remove(Session, _asker_about(key).reach, key, SEEN) is None:
+    if remove(Session, _asker_about(key).row_scope, key, COLUMNS) is None:
         raise NotFound
     return no_content()
 
@@ -268,13 +262,13 @@ def _sign_in(sent: SignIn) -> Reply:
             raise CredentialsInvalid
         wanted = Wanted(sent.label, scope, life)
         row = write(lambda: _open_session(user, renewed, wanted))
-    return created(_with_secrets(Reach(user.key), row, row.key), secret=True)
+    return created(_with_secrets(RowScope(user.key), row, row.key), secret=True)
 
 
 def _refresh(sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    reach, row = sessions.refreshed(sent.refresh_token)
-    return Reply(_with_secrets(reach, row, row.key), secret=True)
+    row_scope, row = sessions.refreshed(sent.refresh_token)
+    return Reply(_with_secrets(row_scope, row, row.key), secret=True)
 
 
 def _derive(sent: Derivation) -> Reply:
@@ -285,7 +279,7 @@ def _derive(sent: Derivation) -> Reply:
     limits().requests.count(claims.session)
     who, row = write(lambda: _open_derived(identify(claims, to_write=True), sent))
     stamp(who)
-    return created(_with_secrets(who.reach, row, who.session), secret=True)
+    return created(_with_secrets(who.row_scope, row, who.session), secret=True)
 
 
 _TRADES: dict[type[Body], Callable[[Any], Reply]] = {
@@ -296,16 +290,16 @@ _TRADES: dict[type[Body], Callable[[Any], Reply]] = {
 
 
 def _open_session(user: AnyRow, renewed: str | None, wanted: Wanted) -> AnyRow:
-    reach = Reach(user.key)
-    current = find(User, reach, user.key, seen(User, "password_hash", "disabled"))
+    row_scope = RowScope(user.key)
+    current = find(User, row_scope, user.key, selected_columns(User, "password_hash", "disabled"))
     if current is None or current.password_hash != user.password_hash or current.disabled:
         raise CredentialsInvalid  # changed while we were looking at the password
     if renewed is not None:
-        change(User, reach, user.key, seen(User, "key"), password_hash=renewed)
-    return sessions.begin(reach, wanted)
+        change(User, row_scope, user.key, selected_columns(User, "key"), password_hash=renewed)
+    return sessions.begin(row_scope, wanted)
 
 
-def _open_derived(who: Asker, sent: Derivation) -> tuple[Asker, AnyRow]:
+def _open_derived(who: Principal, sent: Derivation) -> tuple[Principal, AnyRow]:
     only_list = _list_named(who, sent.list_uri)
     most = _most(who, only_list)
     if not most:
@@ -316,24 +310,24 @@ def _open_derived(who: Asker, sent: Derivation) -> tuple[Asker, AnyRow]:
     life = sent.wanted_life() or min(left, timedelta(seconds=settings().access_token_lifetime))
     if life > left:
         raise invalid("/expires_in", _why_no_longer(who, left))
-    return who, sessions.begin(who.reach, Wanted(sent.label, scope, life, only_list), who)
+    return who, sessions.begin(who.row_scope, Wanted(sent.label, scope, life, only_list), who)
 
 
-def _why_no_longer(who: Asker, left: timedelta) -> str:
+def _why_no_longer(who: Principal, left: timedelta) -> str:
     most = f"must be {int(left.total_seconds())} or less"
     if who.token_expires_at < who.expires_at and not sessions.signed_in_lately(who, now()):
         return f"{most}: your access token ends then. Sign in again to make a longer one"
     return f"{most}: the asking session ends then"
 
 
-def _most(who: Asker, only_list: str | None) -> str:
+def _most(who: Principal, only_list: str | None) -> str:
     """The widest scope that a derived token may have: a token of one list has no account."""
     if only_list is None:
         return who.scope
     return " ".join(word for word in who.scope.split() if word != ACCOUNT)
 
 
-def _list_named(who: Asker, uri: Any) -> str | None:
+def _list_named(who: Principal, uri: Any) -> str | None:
     """The key of the one list that a derived token is to be for; its parent's, if it has one.
 
     :raises Invalid: when the URI names no list within reach.
@@ -341,15 +335,15 @@ def _list_named(who: Asker, uri: Any) -> str | None:
     if uri is MISSING:
         return who.only_list
     key = named_by(uri, "list")
-    if key is None or find(TaskList, who.reach, key, seen(TaskList, "key")) is None:
+    if key is None or find(TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None:
         raise invalid("/list_uri", "must be the URI of a list of yours")
     return key
 
 
-def _with_secrets(reach: Reach, row: AnyRow, current: str) -> Resource:
+def _with_secrets(row_scope: RowScope, row: AnyRow, current: str) -> Resource:
     """A session as only the reply that made its tokens shows it."""
     resource = representer(current)(row)
-    resource.members = {**resource.members, **sessions.secrets(reach, row)}
+    resource.members = {**resource.members, **sessions.secrets(row_scope, row)}
     return resource
 
 
@@ -366,13 +360,13 @@ def passwords() -> Passwords:
     return found
 
 
-def _asker() -> Asker:
-    who = asker_or_none()
+def _asker() -> Principal:
+    who = principal_or_none()
     assert who is not None, "only operations that want a token ask this"
     return who
 
 
-def _asker_about(key: str) -> Asker:
+def _asker_about(key: str) -> Principal:
     """The asker, if it may look at this session: its own always, others with their account."""
     who = _asker()
     if key != who.session:
@@ -380,8 +374,8 @@ def _asker_about(key: str) -> Asker:
     return who
 
 
-def _find(who: Asker, key: str) -> AnyRow:
-    row = find(Session, who.reach, key, SEEN)
+def _find(who: Principal, key: str) -> AnyRow:
+    row = find(Session, who.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row

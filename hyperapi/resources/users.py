@@ -7,24 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
-from hyperapi.access import Reach, add, change, find, remove, seen
 from hyperapi.auth.grants import PasswordText
-from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
+from hyperapi.auth.principal import Principal, principal, principal_or_none
 from hyperapi.auth.sessions import end_others, settings, signed_in_lately
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Clash, read, write
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.keys import new_key
-from hyperapi.models import Session, User
-from hyperapi.querying.query import Nothing, Query
-from hyperapi.resources.collection import page_of, whole
-from hyperapi.resources.tokens import passwords
-from hyperapi.web.conditional import still_seen
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
-from hyperapi.web.offers import offer
-from hyperapi.web.problems import (
+from hyperapi.common.clock import now
+from hyperapi.common.ids import new_id
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.etags import still_seen
+from hyperapi.http.forms import form_for
+from hyperapi.http.problems import (
     CredentialsInvalid,
     LoginTooOld,
     NotFound,
@@ -34,13 +26,21 @@ from hyperapi.web.problems import (
     TooManyRequests,
     invalid,
 )
-from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, WHOLE, Place
-from hyperapi.web.uris import uri
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, WHOLE, Route
+from hyperapi.http.uris import uri
+from hyperapi.middleware.rate_limit import client_address, hashing, limits, sign_in_attempt
+from hyperapi.querying.query import Nothing, Query
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.collection import page_of, whole
+from hyperapi.resources.tokens import passwords
+from hyperapi.storage.database import AnyRow, Clash, read, write
+from hyperapi.storage.models import Session, User
+from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
-USERS = Place("users", "/users")
-USER = Place("user", "/users/<uuid:key>", guarded=True)
+USERS = Route("users", "/users")
+USER = Route("user", "/users/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -142,10 +142,10 @@ class UserMembers(Members):
     updated_at: Instant
 
 
-USER.shows = Kind("User", UserMembers, links=("lists", "tasks", "tokens"))
-USERS.shows = page_of(USER.shows, "Users", "users")
+USER.returns = ResourceType("User", UserMembers, links=("lists", "tasks", "tokens"))
+USERS.returns = page_of(USER.returns, "Users", "users")
 
-SEEN = seen(User, "key", "username", "email", "created_at", "updated_at", "version")
+COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "updated_at", "version")
 
 
 def represent(row: AnyRow) -> Resource:
@@ -161,7 +161,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     change = USER.operations["PATCH"]
     shown, secret = ["username", "email"], ["password", "current_password"]
     forms = [
-        *offer(
+        *form_for(
             change,
             "edit",
             "Change your name or address",
@@ -170,31 +170,31 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             values=members,
             media=FORM,
         ),
-        *offer(change, "change-password", "Change your password", uri, needs=secret),
+        *form_for(change, "change-password", "Change your password", uri, needs=secret),
     ]
     if _recently_signed_in():
-        forms += offer(USER.operations["DELETE"], "delete", "Delete your account", uri)
+        forms += form_for(USER.operations["DELETE"], "delete", "Delete your account", uri)
     return forms
 
 
 def _recently_signed_in() -> bool:
-    who = asker_or_none()
+    who = principal_or_none()
     return who is not None and signed_in_lately(who, now())
 
 
 def _forms_of_anyone() -> list[Form]:
     if settings().registration != "open":
         return []
-    return offer(USERS.operations["POST"], "register", "Register", USERS.uri(), media=FORM)
+    return form_for(USERS.operations["POST"], "register", "Register", USERS.uri(), media=FORM)
 
 
 # -- what may be done
 
 
-@USERS.on("GET", scope=PUBLIC, asks=Nothing())
+@USERS.on("GET", scope=PUBLIC, query=Nothing())
 def get_users(_: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
-    who = asker_or_none()
+    who = principal_or_none()
     if who is not None and who.may(ACCOUNT):
         return whole(USERS.uri(), "users", [_own(who)])
     return whole(USERS.uri(), "users", [], _forms_of_anyone)
@@ -203,10 +203,10 @@ def get_users(_: Query) -> Resource:
 @USERS.on(
     "POST",
     scope=OPEN,
-    takes=Registration,
+    body=Registration,
     media=(JSON, FORM),
-    alone=True,
-    raises=(RegistrationClosed, Taken, TooManyRequests),
+    own_transactions=True,
+    problems=(RegistrationClosed, Taken, TooManyRequests),
 )
 def register(new: Registration) -> Reply:
     """Register."""
@@ -222,7 +222,9 @@ def get_user(key: str) -> Resource:
     return _own(_asker_named(key))
 
 
-@USER.on("PUT", scope=ACCOUNT, takes=WholeUser, media=WHOLE, alone=True, raises=(Taken,))
+@USER.on(
+    "PUT", scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,)
+)
 def put_user(whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
     return _change(_asker_named(key), whole.members())
@@ -231,23 +233,23 @@ def put_user(whole: WholeUser, key: str) -> Resource:
 @USER.on(
     "PATCH",
     scope=ACCOUNT,
-    takes=UserChanges,
+    body=UserChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    alone=True,
-    raises=(Taken,),
+    own_transactions=True,
+    problems=(Taken,),
 )
 def change_user(changes: UserChanges, key: str) -> Resource:
     """Change your name, address or password; a new password ends your other sessions."""
     return _change(_asker_named(key), changes.sent())
 
 
-@USER.on("DELETE", scope=ACCOUNT, raises=(LoginTooOld,))
+@USER.on("DELETE", scope=ACCOUNT, problems=(LoginTooOld,))
 def delete_user(key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(key)
     if not _recently_signed_in():
         raise LoginTooOld
-    remove(User, who.reach, key, SEEN)
+    remove(User, who.row_scope, key, COLUMNS)
     return no_content()
 
 
@@ -272,12 +274,12 @@ def keep_user(new: Registration, hashed: str) -> AnyRow:
 
 
 def _insert(new: Registration, hashed: str) -> AnyRow:
-    moment, key = now(), new_key()
+    moment, key = now(), new_id()
     try:
         return add(
             User,
-            Reach(key),
-            SEEN,
+            RowScope(key),
+            COLUMNS,
             username=new.username,
             email=new.email,
             password_hash=hashed,
@@ -292,25 +294,25 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
         raise Taken(f"The name {new.username} is taken.") from None
 
 
-def _asker_named(key: str) -> Asker:
+def _asker_named(key: str) -> Principal:
     """The asker, if this is its key: other users are not there.
 
     :raises NotFound: for every other key.
     """
-    who = asker()
+    who = principal()
     if key != who.user:
         raise NotFound
     return who
 
 
-def _own(who: Asker) -> Resource:
-    row = find(User, who.reach, who.user, SEEN)
+def _own(who: Principal) -> Resource:
+    row = find(User, who.row_scope, who.user, COLUMNS)
     if row is None:
         raise NotFound
     return represent(row)
 
 
-def _change(who: Asker, members: dict[str, Any]) -> Resource:
+def _change(who: Principal, members: dict[str, Any]) -> Resource:
     """Write what is different; passwords are worked on before the transaction begins."""
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
@@ -323,7 +325,7 @@ def _change(who: Asker, members: dict[str, Any]) -> Resource:
         return write(lambda: _update_with_password(who, members, verified, hashed))
 
 
-def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
+def _exchanged(who: Principal, password: str | None, new: str) -> tuple[str, str]:
     """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
@@ -340,24 +342,24 @@ def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
         raise invalid("/current_password", "is not your current password") from None
 
 
-def _password_hash(who: Asker) -> str | None:
-    row = find(User, who.reach, who.user, (User.password_hash,))
+def _password_hash(who: Principal) -> str | None:
+    row = find(User, who.row_scope, who.user, (User.password_hash,))
     return None if row is None else row.password_hash
 
 
 def _update_with_password(
-    who: Asker, members: dict[str, Any], verified: str, hashed: str
+    who: Principal, members: dict[str, Any], verified: str, hashed: str
 ) -> Resource:
     if _password_hash(who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
-    if find(Session, who.reach, who.session, seen(Session, "key")) is None:
+    if find(Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
         raise TokenRevoked  # while we were looking at the password
     end_others(who)
     return _update(who, {**members, "password_hash": hashed})
 
 
-def _update(who: Asker, members: dict[str, Any]) -> Resource:
-    current = find(User, who.reach, who.user, SEEN)
+def _update(who: Principal, members: dict[str, Any]) -> Resource:
+    current = find(User, who.row_scope, who.user, COLUMNS)
     if current is None:
         raise NotFound
     still_seen(current.version)
@@ -368,7 +370,7 @@ def _update(who: Asker, members: dict[str, Any]) -> Resource:
         return represent(current)
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
-        row = change(User, who.reach, who.user, SEEN, **changed, **stamps)
+        row = change(User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     except Clash:
         raise Taken(f"The name {changed['username']} is taken.") from None
     assert row is not None, "it was there a moment ago, in this transaction"

@@ -15,30 +15,30 @@ from flask import Flask, current_app
 from pydantic import MISSING, Field
 from sqlalchemy import event
 
-from hyperapi import clock
-from hyperapi.access import Reach
 from hyperapi.app import create_app
 from hyperapi.auth import sessions
 from hyperapi.auth.sessions import Wanted
-from hyperapi.db import database, write
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.keys import new_key
+from hyperapi.common import clock
+from hyperapi.common.ids import new_id
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
+from hyperapi.http.forms import form_for
+from hyperapi.http.problems import NotFound, invalid
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import OPEN, SCOPES, Route
+from hyperapi.http.uris import uri
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.settings import Settings
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText
-from hyperapi.web.offers import offer
-from hyperapi.web.problems import NotFound, invalid
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import OPEN, SCOPES, Place
-from hyperapi.web.uris import uri
+from hyperapi.storage.database import database, write
+from hyperapi.storage.row_scope import RowScope
 
-CONTROL = Place("control", "/control")
-USERS = Place("control-users", "/control/users")
-CLOCK = Place("control-clock", "/control/clock")
-SNAPSHOTS = Place("control-snapshots", "/control/snapshots")
-SNAPSHOT = Place("control-snapshot", "/control/snapshots/<uuid:key>")
-PLACES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
+CONTROL = Route("control", "/control")
+USERS = Route("control-users", "/control/users")
+CLOCK = Route("control-clock", "/control/clock")
+SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
+SNAPSHOT = Route("control-snapshot", "/control/snapshots/<uuid:key>")
+ROUTES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -100,12 +100,12 @@ class SnapshotMembers(Members):
     made_at: Instant
 
 
-CONTROL.shows = Kind("Control", ControlMembers, links=("users", "clock", "snapshots"))
-USERS.shows = Kind("ControlUsers", links=("up",))
-PERSON = Kind("Person", PersonMembers, links=("lists", "tasks", "tokens"))
-CLOCK.shows = Kind("Clock", ClockMembers, links=("up",))
-SNAPSHOTS.shows = Kind("Snapshots", links=("up",))
-SNAPSHOT.shows = Kind("Snapshot", SnapshotMembers, links=("collection",))
+CONTROL.returns = ResourceType("Control", ControlMembers, links=("users", "clock", "snapshots"))
+USERS.returns = ResourceType("ControlUsers", links=("up",))
+PERSON = ResourceType("Person", PersonMembers, links=("lists", "tasks", "tokens"))
+CLOCK.returns = ResourceType("Clock", ClockMembers, links=("up",))
+SNAPSHOTS.returns = ResourceType("Snapshots", links=("up",))
+SNAPSHOT.returns = ResourceType("Snapshot", SnapshotMembers, links=("collection",))
 
 # -- what is kept
 
@@ -139,7 +139,7 @@ class Snapshots:
 
 def sandbox_app(settings: Settings) -> Flask:
     """The application, with the control resource, on a database that may be lost at any time."""
-    app = create_app(settings, also=PLACES)
+    app = create_app(settings, also=ROUTES)
     app.extensions["hyperapi.root_links"] = ("control",)
     app.extensions["hyperapi.snapshots"] = Snapshots()
     with app.app_context():
@@ -154,7 +154,7 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.on("GET", scope=OPEN, alone=True)
+@CONTROL.on("GET", scope=OPEN, own_transactions=True)
 def get_control() -> Resource:
     """What can be done about this sandbox."""
     links = {name: uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
@@ -167,25 +167,27 @@ def _all_forms() -> Sequence[Form]:
 
 
 def _forms_of_users() -> list[Form]:
-    return offer(USERS.operations["POST"], "make-user", "Make a user", USERS.uri())
+    return form_for(USERS.operations["POST"], "make-user", "Make a user", USERS.uri())
 
 
 def _forms_of_clock() -> list[Form]:
-    return offer(CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri())
+    return form_for(CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri())
 
 
 def _forms_of_snapshots() -> list[Form]:
     post = SNAPSHOTS.operations["POST"]
-    return offer(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
+    return form_for(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
 
 
-@USERS.on("GET", scope=OPEN, alone=True)
+@USERS.on("GET", scope=OPEN, own_transactions=True)
 def get_control_users() -> Resource:
     """Where users are made."""
     return Resource(USERS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_users)
 
 
-@USERS.on("POST", scope=OPEN, takes=NewPerson, media=(JSON, FORM), alone=True, shows=PERSON)
+@USERS.on(
+    "POST", scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON
+)
 def make_person(wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
@@ -194,14 +196,20 @@ def make_person(wanted: NewPerson) -> Reply:
         _snapshots().turn
     ):  # or a restored snapshot takes the user away before the session is there
         row = create_user(Registration(username=username, password=password))
-        reach = Reach(row.key)
-        session = write(lambda: sessions.begin(reach, Wanted("sandbox", " ".join(SCOPES), None)))
-    members = {"username": row.username, "password": password, **sessions.secrets(reach, session)}
+        row_scope = RowScope(row.key)
+        session = write(
+            lambda: sessions.begin(row_scope, Wanted("sandbox", " ".join(SCOPES), None))
+        )
+    members = {
+        "username": row.username,
+        "password": password,
+        **sessions.secrets(row_scope, session),
+    }
     links = {name: uri(name) for name in ("lists", "tasks", "tokens")}
     return created(Resource(uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.on("GET", scope=OPEN, alone=True)
+@CLOCK.on("GET", scope=OPEN, own_transactions=True)
 def get_clock() -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
@@ -209,7 +217,9 @@ def get_clock() -> Resource:
     return Resource(CLOCK.uri(), members, {"up": CONTROL.uri()}, forms=_forms_of_clock)
 
 
-@CLOCK.on("PATCH", scope=OPEN, takes=ClockChanges, media=(JSON, MERGE_PATCH, FORM), alone=True)
+@CLOCK.on(
+    "PATCH", scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True
+)
 def move_clock(changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
@@ -229,31 +239,31 @@ def move_clock(changes: ClockChanges) -> Resource:
     return get_clock()
 
 
-@SNAPSHOTS.on("GET", scope=OPEN, alone=True)
+@SNAPSHOTS.on("GET", scope=OPEN, own_transactions=True)
 def get_snapshots() -> Resource:
     """Where snapshots are taken."""
     return Resource(SNAPSHOTS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_snapshots)
 
 
-@SNAPSHOTS.on("POST", scope=OPEN, alone=True, answers=(201,), shows=SNAPSHOT.shows)
+@SNAPSHOTS.on("POST", scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
 def take_snapshot() -> Reply:
     """Keep everything as it is now."""
     snapshots = _snapshots()
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     with snapshots.turn, _live() as live:
         live.backup(copy)
-    key, made_at = new_key(), clock.write_instant(clock.now())
+    key, made_at = new_id(), clock.write_instant(clock.now())
     snapshots.kept[key] = _Snapshot(copy, clock.ahead_by(), made_at)
     return created(_represent(key))
 
 
-@SNAPSHOT.on("GET", scope=OPEN, alone=True)
+@SNAPSHOT.on("GET", scope=OPEN, own_transactions=True)
 def get_snapshot(key: str) -> Resource:
     """A snapshot."""
     return _represent(key)
 
 
-@SNAPSHOT.on("POST", scope=OPEN, alone=True, answers=(200,), shows=SNAPSHOT.shows)
+@SNAPSHOT.on("POST", scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
 def restore_snapshot(key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
     snapshots = _snapshots()
@@ -264,7 +274,7 @@ def restore_snapshot(key: str) -> Reply:
     return Reply(_represent(key))
 
 
-@SNAPSHOT.on("DELETE", scope=OPEN, alone=True)
+@SNAPSHOT.on("DELETE", scope=OPEN, own_transactions=True)
 def delete_snapshot(key: str) -> Reply:
     """Forget a snapshot."""
     snapshots = _snapshots()
@@ -282,8 +292,8 @@ def _represent(key: str) -> Resource:
 
     def forms() -> list[Form]:
         return [
-            *offer(restore, "restore", "Put everything back as it was then", where),
-            *offer(forget, "delete", "Forget this snapshot", where),
+            *form_for(restore, "restore", "Put everything back as it was then", where),
+            *form_for(forget, "delete", "Forget this snapshot", where),
         ]
 
     links = {"collection": SNAPSHOTS.uri()}

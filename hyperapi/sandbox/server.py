@@ -21,13 +21,13 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from hyperapi import migrating
-from hyperapi.db import database
-from hyperapi.processes import hold_signals, obey_main_process, obey_signals
+from hyperapi.common.processes import hold_signals, obey_main_process, obey_signals
+from hyperapi.ops.serving import Server
 from hyperapi.sandbox import seed
 from hyperapi.sandbox.control import sandbox_app
-from hyperapi.serving import Server
 from hyperapi.settings import Settings, SettingsError, surroundings
+from hyperapi.storage import migrations
+from hyperapi.storage.database import database
 
 HOST = "127.0.0.1"
 CHOSEN = {
@@ -121,7 +121,7 @@ def prepare(folder: Path, port: int) -> Settings:
         _FOLDER: str(folder),
     }
     settings = Settings.read()
-    migrating.upgrade(settings.database_url)
+    migrations.upgrade(settings.database_url)
     return settings
 
 

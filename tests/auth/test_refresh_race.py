@@ -110,10 +110,12 @@ def test_whoever_ends_the_session_while_it_is_refreshed_ends_it(served: Served) 
     for _ in range(5):
         with client(served) as http:
             session = signed_in(http)
-        turns = count()
+        concurrency_limit = count()
 
-        def ask(http: httpx.Client, session: Any = session, turns: Any = turns) -> httpx.Response:
-            if next(turns) == 3:
+        def ask(
+            http: httpx.Client, session: Any = session, concurrency_limit: Any = concurrency_limit
+        ) -> httpx.Response:
+            if next(concurrency_limit) == 3:
                 bearer = {"Authorization": f"Bearer {session['access_token']}"}
                 return http.delete(session["uri"], headers=bearer)
             return refreshing(session["refresh_token"])(http)
@@ -129,10 +131,12 @@ def test_what_is_derived_while_its_parent_is_ended_ends_too(served: Served) -> N
         with client(served) as http:
             session = signed_in(http)
         bearer = {"Authorization": f"Bearer {session['access_token']}"}
-        turns = count()
+        concurrency_limit = count()
 
-        def ask(http: httpx.Client, bearer: Any = bearer, turns: Any = turns) -> httpx.Response:
-            if next(turns) == 3:
+        def ask(
+            http: httpx.Client, bearer: Any = bearer, concurrency_limit: Any = concurrency_limit
+        ) -> httpx.Response:
+            if next(concurrency_limit) == 3:
                 return http.delete(TOKENS, headers=bearer)
             return http.post(TOKENS, json={}, headers=bearer)
 

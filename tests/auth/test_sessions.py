@@ -9,9 +9,9 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from hyperapi.access import table_of
-from hyperapi.models import Base, Session, User
 from hyperapi.resources import users
+from hyperapi.storage.models import Base, Session, User
+from hyperapi.storage.row_scope import table_of
 from tests.auth.trading import (
     LISTS,
     TOKENS,

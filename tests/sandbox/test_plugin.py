@@ -9,7 +9,7 @@ import pytest
 
 ASKING = """
 import pytest
-from hyperapi.client import NotFound
+from hyperapi_client import NotFound
 
 @pytest.mark.parametrize("number", range(4))
 def test_two_people(make_user, hyperapi, clock, number):
@@ -31,8 +31,8 @@ IDLE = """
 import sys
 
 def test_nothing_is_imported():
-    assert "hyperapi.testing" in sys.modules
-    unwanted = {"flask", "httpx", "sqlalchemy", "hyperapi.app", "hyperapi.client"}
+    assert "hyperapi.sandbox.pytest_plugin" in sys.modules
+    unwanted = {"flask", "httpx", "sqlalchemy", "hyperapi.app", "hyperapi_client"}
     assert not unwanted & set(sys.modules)
 """
 
@@ -47,7 +47,7 @@ def run(folder: Path, source: str, *options: str, **environment: str) -> str:
     }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
-         "-p", "hyperapi.testing", *options],
+         "-p", "hyperapi.sandbox.pytest_plugin", *options],
         cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip

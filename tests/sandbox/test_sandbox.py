@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from hyperapi.client import (
+from hyperapi_client import (
     Client,
     Invalid,
     NotFound,
@@ -25,12 +24,13 @@ from hyperapi.client import (
     TokenRevoked,
     Unreachable,
 )
-from hyperapi.db import database
+
 from hyperapi.sandbox import seed
 from hyperapi.sandbox.control import sandbox_app
+from hyperapi.sandbox.pytest_plugin import MakeUser, Sandbox
 from hyperapi.sandbox.server import refuse_real_database
 from hyperapi.settings import SettingsError
-from hyperapi.testing import MakeUser, Sandbox
+from hyperapi.storage.database import database
 from tests.conftest import PASSWORD, MakeApp
 from tests.serving import COMMAND
 

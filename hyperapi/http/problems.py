@@ -1,0 +1,402 @@
+"""What can go wrong, as a tree of nouns, and the one door through which it leaves (RFC 9457).
+
+Anything may raise a :class:`Problem`; :func:`init_app` turns it, and every failure that nobody
+foresaw, into an ``application/problem+json`` reply. A problem's ``name`` is the last part of its
+type's URI, ``problems/NAME``, where a page says what it means and what to do about it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, cast
+
+import orjson
+from flask import Flask, Response, current_app, g
+from pydantic import MISSING
+from werkzeug.exceptions import HTTPException
+
+from hyperapi.auth.passwords import HashersBusy
+from hyperapi.http.uris import uri
+from hyperapi.representations.resource_type import Members
+from hyperapi.storage.database import Busy, Uncertain
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class PointedError(Members):
+    """What is wrong with one member of a body, by its JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class ParameterError(Members):
+    """What is wrong with one parameter of a query."""
+
+    parameter: str
+    detail: str
+
+
+class _Pointed(Members):
+    errors: list[PointedError]
+
+
+class _Parameters(Members):
+    errors: list[ParameterError] | MISSING = MISSING
+
+
+class _OAuth(Members):
+    error: str
+    error_description: str
+    errors: list[PointedError] | MISSING = MISSING
+
+
+class _Acceptable(Members):
+    acceptable: list[str]
+
+
+class _First(Members):
+    first_uri: str
+
+
+class _Current(Members):
+    current: dict[str, Any] | None = None
+
+
+_VARY = "Accept, Authorization, Origin"
+
+
+class Problem(Exception):
+    """A failure that the client is told about.
+
+    :param detail: what happened this time and what to do next, as a sentence.
+    :param members: extension members of the problem document.
+    :param headers: of the reply, beside those of every problem.
+    :cvar extends: those members, as documents describe them.
+    :cvar sends: the names of those headers.
+    """
+
+    name: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    extends: ClassVar[type[Members]] = Members
+    sends: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        **members: Any,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = headers
+        self.members = members
+
+    @classmethod
+    def meaning(cls) -> str:
+        """What the problem type means, in words: its docstring."""
+        return re.sub(r"\s+", " ", cls.__doc__ or "").strip()
+
+
+def all_problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
+    """Every problem type that the service can emit, by name."""
+    found = [each for child in kind.__subclasses__() for each in all_problems(child)]
+    named = [kind] if "name" in vars(kind) else []
+    return sorted(named + found, key=lambda each: each.name)
+
+
+class Malformed(Problem):
+    """The request's body is not one JSON object (or not a form, where a form was announced).
+    Send well-formed UTF-8 JSON with an object at the top, and no member twice."""
+
+    name, status, title = "malformed-body", 400, "The body cannot be read"
+
+
+class BadQuery(Problem):
+    """A parameter of the query is unknown, repeated, or has a value that it does not take.
+    Each entry of `errors` names one and says what it takes."""
+
+    name, status, title = "bad-query", 400, "The query cannot be understood"
+    extends = _Parameters
+
+
+class UntrustedHost(Problem):
+    """The request's Host is none that this service answers to. Use the URI that you were given."""
+
+    name, status, title = "untrusted-host", 400, "This host is not served here"
+
+
+class BadRequest(Problem):
+    """The request is not well-formed HTTP, or has a header that cannot be read."""
+
+    name, status, title = "bad-request", 400, "The request cannot be understood"
+
+
+class OAuthError(Problem):
+    """A token request in the form of OAuth 2 was refused. `error` is the code of RFC 6749 §5.2,
+    `error_description` says what was wrong."""
+
+    name, status, title = "oauth-error", 400, "The token request was refused"
+    extends = _OAuth
+
+    @classmethod
+    def of(cls, error: str, description: str) -> Self:
+        """The refusal with an error code of RFC 6749."""
+        return cls(f"{description}.", error=error, error_description=description)
+
+    @classmethod
+    def invalid_request(cls, problem: Problem) -> Self:
+        """The refusal of a request with members that are not valid."""
+        errors = problem.members["errors"]
+        code = "invalid_scope" if errors[0]["pointer"] == "/scope" else "invalid_request"
+        refusal = cls.of(code, f"{errors[0]['pointer'].lstrip('/')} {errors[0]['detail']}")
+        refusal.members["errors"] = errors
+        return refusal
+
+
+class Unauthorized(Problem):
+    """The request needs a token, and has none that counts."""
+
+    status = 401
+    sends = ("WWW-Authenticate",)
+    challenge: ClassVar[str] = "Bearer"
+
+    def __init__(self, detail: str | None = None, **members: Any) -> None:
+        super().__init__(detail, headers=[("WWW-Authenticate", self.challenge)], **members)
+
+
+class TokenMissing(Unauthorized):
+    """This resource wants an access token and the request brought none. Sign in by the
+    `tokens` link of the root, then send `Authorization: Bearer` with the token."""
+
+    name, title = "token-missing", "A token is needed"
+
+
+class CredentialsInvalid(Unauthorized):
+    """No user has this name and this password. The reply is the same for an unknown name, a
+    wrong password and a user who was disabled."""
+
+    name, title = "credentials-invalid", "The name or the password is wrong"
+
+
+class TokenInvalid(Unauthorized):
+    """What was sent as a token is none of ours: cut short, changed, or of another kind."""
+
+    name, title = "token-invalid", "The token is not valid"
+    challenge = 'Bearer error="invalid_token"'
+
+
+class TokenExpired(TokenInvalid):
+    """The token's life has ended. Refresh it, or sign in again."""
+
+    name, title = "token-expired", "The token has expired"
+
+
+class TokenRevoked(TokenInvalid):
+    """The token's session was ended, by its user, by an operator or by a measure of safety.
+    Sign in again."""
+
+    name, title = "token-revoked", "The token was revoked"
+
+
+class InsufficientScope(Problem):
+    """The token is good, but what it may do does not include this. `WWW-Authenticate` names the
+    scope that is needed; there is no reason to sign out."""
+
+    name, status, title = "insufficient_scope", 403, "The token's scope does not cover this"
+    sends = ("WWW-Authenticate",)
+
+
+class RegistrationClosed(Problem):
+    """New users are made by the operator here. Ask whoever runs the service."""
+
+    name, status, title = "registration-closed", 403, "Registration is closed"
+
+
+class LoginTooOld(Problem):
+    """This needs a sign-in by password a few minutes old. Sign in again, then repeat it with the
+    new token."""
+
+    name, status, title = "login-too-old", 403, "A recent sign-in is needed"
+
+
+class NotFound(Problem):
+    """There is nothing here, or it is not yours; the service does not tell which."""
+
+    name, status, title = "not-found", 404, "There is nothing here"
+
+
+class MethodNotAllowed(Problem):
+    """The resource does not take this method. `Allow` lists those it takes."""
+
+    name, status, title = "method-not-allowed", 405, "The method is not allowed here"
+    sends = ("Allow", "Accept-Patch")
+
+
+class NotAcceptable(Problem):
+    """None of the media types in `Accept` is one that this resource has; `acceptable` names
+    those that it has."""
+
+    name, status, title = "not-acceptable", 406, "No acceptable representation"
+    extends = _Acceptable
+
+
+class Taken(Problem):
+    """Somebody else has this name. Choose another."""
+
+    name, status, title = "taken", 409, "The name is taken"
+
+
+class TooManySessions(Problem):
+    """There are as many sessions as a user may have, and the token that asks for another may not
+    end those that would have to make room. End a session that is not needed, or use a token with
+    the scope `account`."""
+
+    name, status, title = "too-many-sessions", 409, "There are too many sessions"
+
+
+class TooLarge(Problem):
+    """The body is larger than the service takes. Send less at a time."""
+
+    name, status, title = "too-large", 413, "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body's Content-Type is none that this operation takes."""
+
+    name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
+    sends = ("Accept", "Accept-Patch")
+
+
+class Invalid(Problem):
+    """The body was read, but something in it is wrong. Each entry of `errors` points at a member
+    and says what it takes; nothing was stored."""
+
+    name, status, title = "invalid", 422, "Some members are not valid"
+    extends = _Pointed
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key came before, with another body. A key belongs to one request: make a
+    new one for each thing that is to happen."""
+
+    name, status, title = "idempotency-key-reused", 422, "The key was used for something else"
+
+
+class Gone(Problem):
+    """What happened since then is not kept any more. Start over, from the link `first`."""
+
+    name, status, title = "gone", 410, "That is too long ago"
+    extends = _First
+    sends = ("Link",)
+
+
+class PreconditionFailed(Problem):
+    """Somebody changed this since you last saw it, or it is there although it was not to be.
+    `current` is what it is now, `ETag` its tag: look, and decide again."""
+
+    name, status, title = "precondition-failed", 412, "It is not as you last saw it"
+    extends = _Current
+    sends = ("ETag",)
+
+
+class PreconditionRequired(Problem):
+    """The operator wants every change to say what it changes. Read the resource, and send its
+    `ETag` in `If-Match`."""
+
+    name, status, title = "precondition-required", 428, "If-Match is needed"
+
+
+class TooManyRequests(Problem):
+    """There were too many attempts. `Retry-After` says in how many seconds to try again."""
+
+    name, status, title = "too-many-requests", 429, "Too many attempts"
+    sends = ("Retry-After",)
+
+
+class TooManyReaders(Problem):
+    """As many readers wait for changes here as this worker carries. Try again in a while, or ask
+    for pages without waiting."""
+
+    name, status, title = "too-many-readers", 503, "Too many wait already"
+    sends = ("Retry-After",)
+
+
+class InternalError(Problem):
+    """A mistake of ours. It was written down under the id in `instance`; tell the operator that
+    id. Whether the request took effect is not known."""
+
+    name, status, title = "internal-error", 500, "Something went wrong on our side"
+
+
+class Unavailable(Problem):
+    """The service is too busy to do this now. Nothing was changed, unless `detail` says that this
+    is not known; try again after the seconds in `Retry-After`."""
+
+    name, status, title = "unavailable", 503, "Too busy just now"
+    sends = ("Retry-After",)
+
+
+def invalid(pointer: str, detail: str) -> Invalid:
+    """A 422 about one member, by its JSON Pointer (RFC 6901)."""
+    return Invalid(errors=[{"pointer": pointer, "detail": detail}])
+
+
+def bad_parameter(parameter: str, detail: str) -> BadQuery:
+    """A 400 about one parameter of the query."""
+    return BadQuery(errors=[{"parameter": parameter, "detail": detail}])
+
+
+def init_app(app: Flask) -> None:
+    """Make ``app`` answer every failure with a problem document."""
+    app.register_error_handler(Problem, respond)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Busy, _from_busy)
+    app.register_error_handler(HashersBusy, _from_busy)
+    app.register_error_handler(Exception, _from_mistake)
+
+
+def respond(problem: Problem) -> Response:
+    """A problem as its response."""
+    document = {
+        "type": uri("problem", problem.name),
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail or problem.title + ".",
+        "instance": f"urn:uuid:{g.request_id}",
+        **problem.members,
+    }
+    headers = [*problem.headers, ("Vary", _VARY), ("Cache-Control", "no-store")]
+    return Response(
+        [orjson.dumps(document)],
+        problem.status,
+        headers,
+        content_type=PROBLEM_JSON,
+        direct_passthrough=True,
+    )
+
+
+def _from_http(error: HTTPException) -> Response:
+    """A failure that Flask or Werkzeug found, as the problem it is; a redirect as it is."""
+    if error.code is None or error.code < 400:
+        return cast(Response, error.get_response())
+    kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
+    return respond(kinds.get(error.code, BadRequest)())
+
+
+_NOT_KNOWN = (
+    "The database was lost at the last moment: whether the change was made is not known. Look, or "
+    "repeat the request with the Idempotency-Key that it had."
+)
+
+
+def _from_busy(error: Exception) -> Response:
+    current_app.logger.warning("busy: %s", error)
+    detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
+    return respond(Unavailable(detail, headers=[("Retry-After", "1")]))
+
+
+def _from_mistake(error: Exception) -> Response:
+    current_app.logger.exception("mistake in request %s", g.request_id, exc_info=error)
+    return respond(InternalError())

@@ -1,0 +1,134 @@
+"""In which order a user's lists and tasks changed: revisions, and tombstones of what is gone.
+
+A user has one counter. Each change of a list or task takes its next number, in the transaction
+of the change and holding the user's row until that is over, and leaves it on what it changed. So
+the numbers become visible in their order, and whoever has read up to one has missed nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
+
+from hyperapi.common.clock import now
+from hyperapi.storage.database import Statement
+from hyperapi.storage.models import Instant, Task, Tombstone, User
+from hyperapi.storage.row_scope import RowScope, owned
+
+
+def next_revision(row_scope: RowScope, changes: int = 1) -> int:
+    """The first of as many new numbers as there are changes."""
+    last = _ADVANCE.rows({"of_owner": row_scope.owner, "changes": changes})[0][0]
+    return int(last) - changes + 1
+
+
+def record_tombstone(
+    row_scope: RowScope, revision: int, kind: str, key: str, list_: str, *, moved: bool
+) -> None:
+    """Keep that something is gone: for good, or only from the list it was on."""
+    _RECORD.run(
+        {
+            "owner_": row_scope.owner,
+            "revision_": revision,
+            "kind_": kind,
+            "key_": key,
+            "list_": list_,
+            "moved_": moved,
+            "deleted_at_": now(),
+        }
+    )
+
+
+def clear_tombstone(row_scope: RowScope, kind: str, key: str, list_: str) -> None:
+    """Forget that something was gone from this list: it is there again. From others it stays so."""
+    this = {"of_owner": row_scope.owner, "kind_": kind, "key_": key, "list_": list_}
+    _CLEAR.run(this)
+    _ONLY_MOVED.run(this)
+
+
+def record_list_tombstones(row_scope: RowScope, key: str) -> None:
+    """Keep that a list is gone, and all tasks on it, which are still there to be counted."""
+    on_it = int(_ON_LIST.rows({"of_owner": row_scope.owner, "list_": key})[0][0])
+    first = next_revision(row_scope, on_it + 1)
+    _RECORD_TASKS.run(
+        {"of_owner": row_scope.owner, "list_": key, "before": first - 1, "moment": now()}
+    )
+    record_tombstone(row_scope, first + on_it, "list", key, key, moved=False)
+
+
+_ADVANCE = Statement(
+    update(User)
+    .where(User.key == bindparam("of_owner"))
+    .values(revision=User.revision + bindparam("changes"))
+    .returning(User.revision)
+)
+_COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
+_RECORD = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
+_THIS = [
+    *owned(Tombstone, bound=False),
+    Tombstone.kind == bindparam("kind_"),
+    Tombstone.key == bindparam("key_"),
+]
+_CLEAR = Statement(delete(Tombstone).where(*_THIS, Tombstone.list == bindparam("list_")))
+_ONLY_MOVED = Statement(
+    update(Tombstone)
+    .where(*_THIS, Tombstone.moved.is_(False), Tombstone.list != bindparam("list_"))
+    .values(moved=true())
+)
+_ON_LIST = Statement(
+    select(func.count())
+    .select_from(Task)
+    .where(*owned(Task, bound=False), Task.list == bindparam("list_"))
+)
+
+
+def tombstones_of(*conditions: Any, moved: bool) -> Statement:
+    """Buries all tasks that meet the conditions, with the revisions that follow ``before``.
+
+    :param moved: do they only go to another list, which is ``new_list``? Those on it stay.
+    """
+    place = func.row_number().over(order_by=Task.key)
+    columns = (Task.owner, Task.key, Task.list, place.label("place"))
+    gone = select(*columns).where(*conditions).subquery("gone")
+    tombstones = select(
+        gone.c.owner,
+        bindparam("before", type_=BigInteger()) + gone.c.place,
+        literal_column("'task'"),
+        gone.c.key,
+        gone.c.list,
+        true() if moved else false(),
+        bindparam("moment", type_=Instant()),
+    )
+    if moved:
+        tombstones = tombstones.where(gone.c.list != bindparam("new_list"))
+    return Statement(insert(Tombstone).from_select(list(_COLUMNS), tombstones))
+
+
+def clear_moved_tombstones(row_scope: RowScope, list_: str) -> None:
+    """Forget that tasks went from a list that they are on now."""
+    _CLEAR_MOVED.run({"of_owner": row_scope.owner, "list_": list_})
+
+
+_RECORD_TASKS = tombstones_of(
+    *owned(Task, bound=False), Task.list == bindparam("list_"), moved=False
+)
+_CLEAR_MOVED = Statement(
+    delete(Tombstone).where(
+        *owned(Tombstone, bound=False),
+        Tombstone.moved.is_(True),
+        Tombstone.list == bindparam("list_"),
+        Tombstone.key.in_(
+            select(Task.key).where(*owned(Task, bound=False), Task.list == bindparam("list_"))
+        ),
+    )
+)
