@@ -118,7 +118,7 @@ def principal() -> Principal:
 
 def principal_or_none() -> Principal | None:
     """The signed-in user of the request under way, if there is one."""
-    found: Principal | None = g.get("asker")
+    found: Principal | None = g.get("principal")
     return found
 
 

@@ -98,7 +98,7 @@ def _end(response: Response) -> Response:
     kept, asked = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
     response.headers["X-Request-Id"] = kept.request_id
     if _log.isEnabledFor(logging.INFO):
-        who, rule = kept.get("asker"), asked.url_rule
+        who, rule = kept.get("principal"), asked.url_rule
         fields = {
             "request_id": kept.request_id,
             "method": asked.method,
