@@ -8,12 +8,12 @@ from base64 import b64decode
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from flask import request
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from hyperapi.auth import passwords
 from hyperapi.common.text import ANY_TEXT, normal
 from hyperapi.http.bodies import FORM, JSON, Body, Shown, Text, decoded, form_fields, media_type
+from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
 from hyperapi.http.routes import READ, SCOPES, WRITE
 
@@ -65,7 +65,7 @@ class TokenRequest(Body):
         :raises CredentialsInvalid: for a Basic header that holds none.
         :raises OAuthError: for a form that is no token request.
         """
-        kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+        kind = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
         if media_type(content_type) == FORM and (body or kind != "basic"):
             return _from_form(body)
         members = decoded(cls, body, content_type, media) if body else {}
@@ -75,7 +75,7 @@ class TokenRequest(Body):
             if kind == "bearer":
                 return Derivation.of(members)
             if kind == "basic":
-                return SignIn.of(members | _basic_credentials())
+                return SignIn.of(members | _basic_credentials(ctx))
         return SignIn.of(members)
 
 
@@ -190,12 +190,12 @@ def _from_form(body: bytes) -> Body:
         raise OAuthError.of("invalid_request", str(problem).rstrip(".")) from None
 
 
-def _basic_credentials() -> dict[str, str]:
+def _basic_credentials(ctx: Context) -> dict[str, str]:
     """The name and password of a Basic header (RFC 7617, in UTF-8).
 
     :raises CredentialsInvalid: when it holds none.
     """
-    text = request.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
+    text = ctx.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
     try:
         name, colon, password = b64decode(text.strip(), validate=True).decode().partition(":")
     except ValueError:

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import current_app, g, request
+from flask import current_app
 from sqlalchemy import bindparam, select
 
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.common.clock import now
+from hyperapi.http.context import Context
 from hyperapi.http.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.http.routes import READ, SCOPES, WRITE
-from hyperapi.storage.database import Busy, Statement, attempt
+from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, change, selected_columns
 
@@ -55,23 +56,23 @@ class Principal:
         return scope in held or (scope == READ and WRITE in held)
 
 
-def access_tokens() -> Tokens:
+def access_tokens(ctx: Context) -> Tokens:
     """The application's writer and reader of access tokens."""
     tokens: Tokens = current_app.extensions["hyperapi.access_tokens"]
     return tokens
 
 
-def presented() -> Claims | None:
+def presented(ctx: Context) -> Claims | None:
     """What the request's token says, by its signature alone; None when there is no token.
 
     :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
     """
-    kind, _, text = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    kind, _, text = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer":
         return None
     moment = now().timestamp()
     try:
-        claims = access_tokens().read(text.strip(), moment)
+        claims = ctx.state[AccessTokens].read(text.strip(), moment)
     except BadToken:
         raise TokenInvalid from None
     if claims.expires <= moment:
@@ -79,7 +80,7 @@ def presented() -> Claims | None:
     return claims
 
 
-def identify(claims: Claims, *, to_write: bool = False) -> Principal:
+def identify(ctx: Context, claims: Claims, *, to_write: bool = False) -> Principal:
     """The user and session behind a token, by one look-up.
 
     :param to_write: is a change to follow in this transaction? Then the user's row is held until
@@ -88,7 +89,7 @@ def identify(claims: Claims, *, to_write: bool = False) -> Principal:
     :raises TokenExpired: when the session's time is over.
     """
     look_up = _LOOK_UP_TO_WRITE if to_write else _LOOK_UP
-    row = look_up.row({"owner": claims.owner, "session": claims.session})
+    row = look_up.row(ctx.tx, {"owner": claims.owner, "session": claims.session})
     if row is None or row.disabled:
         raise TokenRevoked
     if row.expires_at <= now():
@@ -110,15 +111,15 @@ def identify(claims: Claims, *, to_write: bool = False) -> Principal:
     )
 
 
-def principal() -> Principal:
+def principal(ctx: Context) -> Principal:
     """The signed-in user of the request under way; only where the operation wants one."""
-    found: Principal = g.principal
+    found: Principal = ctx.principal
     return found
 
 
-def principal_or_none() -> Principal | None:
+def principal_or_none(ctx: Context) -> Principal | None:
     """The signed-in user of the request under way, if there is one."""
-    found: Principal | None = g.get("principal")
+    found: Principal | None = ctx.principal_or_none
     return found
 
 
@@ -140,20 +141,25 @@ def demand(scope: str, who: Principal, *, refused_when_bound: bool = False) -> N
         )
 
 
-def stamp(who: Principal) -> None:
+def stamp(ctx: Context, who: Principal) -> None:
     """Write down that the session was used, at most once a minute, and never at all costs."""
     moment = now()
     if moment - who.last_used_at < _STAMP_EVERY:
         return
     try:
-        attempt(lambda: _touch(who, moment))
+        ctx.attempt(lambda: _touch(ctx, who, moment))
     except Busy:
         current_app.logger.info("session use not written: the database is busy")
 
 
-def _touch(who: Principal, moment: datetime) -> Any:
+def _touch(ctx: Context, who: Principal, moment: datetime) -> Any:
     return change(
-        Session, who.row_scope, who.session, selected_columns(Session, "key"), last_used_at=moment
+        ctx.tx,
+        Session,
+        who.row_scope,
+        who.session,
+        selected_columns(Session, "key"),
+        last_used_at=moment,
     )
 
 

@@ -14,14 +14,15 @@ from flask import current_app, request
 from sqlalchemy import bindparam, delete, select
 
 from hyperapi.auth.grants import SHORT_LIFE
-from hyperapi.auth.principal import Principal, access_tokens
+from hyperapi.auth.principal import AccessTokens, Principal
 from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
+from hyperapi.http.context import Context
 from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
 from hyperapi.http.routes import ACCOUNT
 from hyperapi.settings import Settings
-from hyperapi.storage.database import AnyRow, Statement, write
+from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
 
@@ -61,28 +62,31 @@ class Wanted:
     list: str | None = None
 
 
-def settings() -> Settings:
+def settings(ctx: Context) -> Settings:
     """The application's settings."""
     found: Settings = current_app.extensions["hyperapi.settings"]
     return found
 
 
-def refresh_tokens() -> Tokens:
+def refresh_tokens(ctx: Context) -> Tokens:
     """The application's writer and reader of refresh tokens."""
     tokens: Tokens = current_app.extensions["hyperapi.refresh_tokens"]
     return tokens
 
 
-def begin(row_scope: RowScope, wanted: Wanted, parent: Principal | None = None) -> AnyRow:
+def begin(
+    ctx: Context, row_scope: RowScope, wanted: Wanted, parent: Principal | None = None
+) -> AnyRow:
     """A new session, in the transaction under way; the longest unused end when there are many.
 
     :param parent: whom it is derived from, if it is.
     :raises TooManySessions: when those that would have to end are not the parent's to end.
     """
     moment = now()
-    _make_room(row_scope, moment, parent)
-    ends = moment + (wanted.life or timedelta(seconds=settings().refresh_token_lifetime))
+    _make_room(ctx, row_scope, moment, parent)
+    ends = moment + (wanted.life or timedelta(seconds=ctx.settings.refresh_token_lifetime))
     return add(
+        ctx.tx,
         Session,
         RowScope(row_scope.owner),
         COLUMNS,
@@ -95,14 +99,14 @@ def begin(row_scope: RowScope, wanted: Wanted, parent: Principal | None = None) 
         generation=1 if wanted.life is None else 0,
         refreshed_at=moment,
         refreshes="",
-        signed_by=_present_key(),
+        signed_by=_present_key(ctx),
         created_at=moment,
         last_used_at=moment,
         expires_at=ends if parent is None else min(ends, parent.expires_at),
     )
 
 
-def refreshed(text: str) -> tuple[RowScope, AnyRow]:
+def refreshed(ctx: Context, text: str) -> tuple[RowScope, AnyRow]:
     """The session whose refresh token this is, on to its next generation.
 
     A token that was used gives the same successor for a short while: two tabs, or one whose
@@ -111,51 +115,54 @@ def refreshed(text: str) -> tuple[RowScope, AnyRow]:
     :raises TokenInvalid: (or a kind of it) when it does not count.
     """
     try:
-        claims = refresh_tokens().read(text, now().timestamp())
+        claims = ctx.state[RefreshTokens].read(text, now().timestamp())
     except BadToken:
         raise TokenInvalid from None
     if claims.expires <= now().timestamp():
         raise TokenExpired
     row_scope = RowScope(claims.owner)
-    row = write(lambda: _advanced(row_scope, claims))
+    row = ctx.write(lambda: _advanced(ctx, row_scope, claims))
     if row is None:  # ended by that transaction, which an exception would have undone
         raise TokenRevoked
     return row_scope, row
 
 
-def _advanced(row_scope: RowScope, claims: Claims) -> AnyRow | None:
+def _advanced(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None:
     """The session's row with its successor tokens, made now or a moment ago; None for theft."""
-    user = find(User, row_scope, claims.owner, selected_columns(User, "disabled"))
+    user = find(ctx.tx, User, row_scope, claims.owner, selected_columns(User, "disabled"))
     if user is None or user.disabled:
         raise TokenRevoked
-    row = find(Session, row_scope, claims.session, COLUMNS)
+    row = find(ctx.tx, Session, row_scope, claims.session, COLUMNS)
     if row is None:
         raise TokenRevoked
     moment = now()
-    recent = _recent(row, moment)
+    recent = _recent(ctx, row, moment)
     if row.generation == claims.generation:
-        return _step(row_scope, row, moment, recent)
+        return _step(ctx, row_scope, row, moment, recent)
     ago = row.generation - claims.generation  # this token's use was the last one, or so many before
     if 1 <= ago <= len(recent):
-        return _as_it_was(row, claims.generation + 1, recent[-ago])
-    remove(Session, row_scope, row.key, COLUMNS)
+        return _as_it_was(ctx, row, claims.generation + 1, recent[-ago])
+    remove(ctx.tx, Session, row_scope, row.key, COLUMNS)
     return None
 
 
-def _recent(row: AnyRow, moment: datetime) -> list[str]:
+def _recent(ctx: Context, row: AnyRow, moment: datetime) -> list[str]:
     """When the session was refreshed, as far as that is replayed still, the last time last.
 
     The last time is in ``refreshed_at`` anyway: nodes of the version before this one, which may
     be running beside it, write it nowhere else.
     """
-    window = timedelta(seconds=settings().refresh_replay_window)
+    window = timedelta(seconds=ctx.settings.refresh_replay_window)
     told = dict.fromkeys(map(_instant, [*row.refreshes.split(), row.refreshed_at]))
     return [write_instant(instant) for instant in told if moment - instant < window]
 
 
-def _step(row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
+def _step(
+    ctx: Context, row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str]
+) -> AnyRow | None:
     """Go on to the next generation."""
     return change(
+        ctx.tx,
         Session,
         row_scope,
         row.key,
@@ -164,74 +171,76 @@ def _step(row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str])
         refreshed_at=moment,
         refreshes="\n".join([*recent, write_instant(moment)][-_MOST_REPLAYED:]),
         last_used_at=moment,
-        signed_by=_present_key(),
-        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
+        signed_by=_present_key(ctx),
+        expires_at=moment + timedelta(seconds=ctx.settings.refresh_token_lifetime),
     )
 
 
-def _as_it_was(row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
+def _as_it_was(ctx: Context, row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
     """The row as it was at an earlier generation, as far as tokens are made of it."""
-    life = timedelta(seconds=settings().refresh_token_lifetime)
+    life = timedelta(seconds=ctx.settings.refresh_token_lifetime)
     expires_at = write_instant(_instant(refreshed_at) + life)
     return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 
-def secrets(row_scope: RowScope, row: AnyRow) -> Mapping[str, Any]:
+def secrets(ctx: Context, row_scope: RowScope, row: AnyRow) -> Mapping[str, Any]:
     """What only the reply that made them shows: a session's present tokens."""
     issued, ends = (_instant(text).timestamp() for text in (row.refreshed_at, row.expires_at))
-    until = min(ends, issued + settings().access_token_lifetime) if row.generation else ends
+    until = min(ends, issued + ctx.settings.access_token_lifetime) if row.generation else ends
     access = Claims(row_scope.owner, row.key, issued, until, row.generation)
     shown = {
-        "access_token": access_tokens().write(access),
+        "access_token": ctx.state[AccessTokens].write(access),
         "token_type": "Bearer",
         "expires_in": max(0, math.ceil(until - now().timestamp())),
     }
     if row.generation:
-        shown["refresh_token"] = refresh_tokens().write(replace(access, expires=ends))
+        shown["refresh_token"] = ctx.state[RefreshTokens].write(replace(access, expires=ends))
     return shown
 
 
-def signed_in_lately(who: Principal, moment: datetime) -> bool:
+def signed_in_lately(ctx: Context, who: Principal, moment: datetime) -> bool:
     """Was the asking token given for a password, a short time before ``moment``?"""
-    return who.signed_in_since(moment - timedelta(seconds=settings().fresh_login_lifetime))
+    return who.signed_in_since(moment - timedelta(seconds=ctx.settings.fresh_login_lifetime))
 
 
-def derivable_until(who: Principal, moment: datetime) -> datetime:
+def derivable_until(ctx: Context, who: Principal, moment: datetime) -> datetime:
     """The latest end of a token that is derived at ``moment``.
 
     The session's end after a fresh sign-in. Otherwise that of the asking access token: deriving
     must not let a stolen access token live on without its refresh token.
     """
-    if signed_in_lately(who, moment):
+    if signed_in_lately(ctx, who, moment):
         return who.expires_at
     return min(who.expires_at, who.token_expires_at)
 
 
-def longest_life_in_forms(who: Principal) -> int:
+def longest_life_in_forms(ctx: Context, who: Principal) -> int:
     """The ``max`` of ``expires_in`` in forms that derive: good for a minute after they are shown.
 
     It falls in whole minutes, so that representations with forms keep their tags in between.
     """
     moment = now() + _TO_FILL_IN
-    left = int((derivable_until(who, moment) - moment).total_seconds())
+    left = int((derivable_until(ctx, who, moment) - moment).total_seconds())
     return max(1, min(SHORT_LIFE, left if left < _MINUTE else left // _MINUTE * _MINUTE))
 
 
-def end_others(who: Principal) -> None:
+def end_others(ctx: Context, who: Principal) -> None:
     """End every session of the user's that is not the asking one, its descendants too."""
-    _END_OTHERS.run({**RowScope(who.user).parameters(), "this": who.session})
+    _END_OTHERS.run(ctx.tx, {**RowScope(who.user).parameters(), "this": who.session})
 
 
-def _make_room(row_scope: RowScope, moment: datetime, parent: Principal | None) -> None:
+def _make_room(
+    ctx: Context, row_scope: RowScope, moment: datetime, parent: Principal | None
+) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many.
 
     The session that asks for a derived one stays, and so do those it comes from. One that may
     not end others by a request may not push them out either: only those derived from it go.
     """
     of_owner = {"of_owner": row_scope.owner}
-    _FORGET.run({**of_owner, "moment": moment})
-    rows = _BY_USE.rows(of_owner)
-    surplus = len(rows) + 1 - settings().max_sessions
+    _FORGET.run(ctx.tx, {**of_owner, "moment": moment})
+    rows = _BY_USE.rows(ctx.tx, of_owner)
+    surplus = len(rows) + 1 - ctx.settings.max_sessions
     if surplus <= 0:
         return
     parents: dict[str, str | None] = dict(rows)
@@ -244,7 +253,7 @@ def _make_room(row_scope: RowScope, moment: datetime, parent: Principal | None) 
     if len(may_go) < surplus:
         raise TooManySessions
     for key in may_go[:surplus]:
-        remove(Session, RowScope(row_scope.owner), key, selected_columns(Session, "key"))
+        remove(ctx.tx, Session, RowScope(row_scope.owner), key, selected_columns(Session, "key"))
 
 
 def _line(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:
@@ -254,8 +263,8 @@ def _line(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:
         key = parents[key]
 
 
-def _present_key() -> str:
-    return fingerprint(settings().secret_keys[-1])
+def _present_key(ctx: Context) -> str:
+    return fingerprint(ctx.settings.secret_keys[-1])
 
 
 def _instant(text: str) -> datetime:

@@ -12,6 +12,7 @@ from importlib.metadata import version as version_of
 
 from flask import g
 
+from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, PreconditionFailed
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -69,7 +70,7 @@ def names_version(header: str, current: Sequence[str], *, weakly: bool = False) 
     return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
 
-def still_seen(version: int) -> None:
+def still_seen(ctx: Context, version: int) -> None:
     """Is a resource still at the version that the request's If-Match named?
 
     For operations that look at it first, and open the transaction that changes it later.

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from hyperapi.auth.principal import principal_or_none
 from hyperapi.common.text import ANY_TEXT, UUID, literal
 from hyperapi.http.bodies import FORM, JSON, Body
+from hyperapi.http.context import Context
 from hyperapi.http.routes import OPEN, PUBLIC, SIGNED_IN, Operation
 from hyperapi.http.uris import uri_template
 from hyperapi.querying.query import Askable
@@ -22,6 +22,7 @@ Property = dict[str, Any]
 
 
 def form_for(
+    ctx: Context,
     operation: Operation,
     name: str,
     title: str,
@@ -44,10 +45,10 @@ def form_for(
     :param hidden: fields that are sent as they are.
     :param changed: what is different about a field, here and now.
     """
-    if not allowed(operation):
+    if not allowed(ctx, operation):
         return []
     sent = body or operation.body
-    declared = [] if sent is None else _properties(sent)
+    declared = [] if sent is None else _properties(ctx, sent)
     properties = [
         {
             **field,
@@ -75,44 +76,46 @@ def form_for(
     ]
 
 
-def search(operation: Operation, title: str, target: str) -> list[Form]:
+def search(ctx: Context, operation: Operation, title: str, target: str) -> list[Form]:
     """The form that asks for part of a collection; nothing where the asker may not."""
-    if operation.query is None or not allowed(operation):
+    if operation.query is None or not allowed(ctx, operation):
         return []
-    return [Form("search", title, "GET", target, FORM, _questions(operation.query))]
+    return [Form("search", title, "GET", target, FORM, _questions(ctx, operation.query))]
 
 
-def allowed(operation: Operation) -> bool:
+def allowed(ctx: Context, operation: Operation) -> bool:
     """May the one who asks carry out this operation, by their token?"""
     if operation.scope in (PUBLIC, OPEN):
         return True
-    who = principal_or_none()
+    who = ctx.principal_or_none
     if who is None or (operation.refused_when_bound and who.only_list is not None):
         return False
     return operation.scope == SIGNED_IN or who.may(operation.scope)
 
 
 @cache
-def _properties(body: type[Body]) -> list[Property]:
+def _properties(ctx: Context, body: type[Body]) -> list[Property]:
     """The fields of a body, from the schema that it is validated by."""
     schema = body.model_json_schema()
     required = schema.get("required", ())
     return [
-        _property(name, described, required=name in required)
+        _property(ctx, name, described, required=name in required)
         for name, described in schema["properties"].items()
     ]
 
 
-def _questions(listing: Askable) -> list[Property]:
+def _questions(ctx: Context, listing: Askable) -> list[Property]:
     """The fields of a search, from the table of what the collection may be asked."""
     return [
-        _property(parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False)
+        _property(
+            ctx, parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False
+        )
         for parameter in listing.documented()
         if parameter.name != "cursor"
     ]
 
 
-def _property(name: str, schema: Mapping[str, Any], *, required: bool) -> Property:
+def _property(ctx: Context, name: str, schema: Mapping[str, Any], *, required: bool) -> Property:
     """A HAL-FORMS property for a member or parameter of this JSON Schema."""
     described: Property = {
         "name": name,
@@ -122,7 +125,7 @@ def _property(name: str, schema: Mapping[str, Any], *, required: bool) -> Proper
     }
     schema = _inner(schema)
     if "x-place" in schema:
-        return described | {"type": "url", "regex": _uri_regex(schema["x-place"])}
+        return described | {"type": "url", "regex": _uri_regex(ctx, schema["x-place"])}
     choices = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
     if choices:
         options = [{"prompt": choice, "value": choice} for choice in choices]
@@ -171,7 +174,7 @@ def _filled(declared: Property, values: Mapping[str, Any] | None) -> Property:
     return {"value": text, "options": {**declared["options"], "selectedValues": [text]}}
 
 
-def _uri_regex(place: str) -> str:
+def _uri_regex(ctx: Context, place: str) -> str:
     """What the URIs of a kind of resource look like, as JavaScript and Python read it."""
-    before, _, after = uri_template(place).partition("{uuid}")
+    before, _, after = uri_template(ctx, place).partition("{uuid}")
     return f"^{literal(before)}{UUID}{literal(after)}$"

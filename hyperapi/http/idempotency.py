@@ -10,12 +10,13 @@ import zlib
 from datetime import datetime, timedelta
 
 import orjson
-from flask import Response, current_app, request
+from flask import Response, current_app
 from itsdangerous import Signer
 from sqlalchemy import bindparam, delete, insert, select
 
 from hyperapi.common.clock import now
 from hyperapi.http.bodies import media_type
+from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, KeyReused
 from hyperapi.settings import Settings
 from hyperapi.storage.database import Statement
@@ -28,12 +29,12 @@ _KEY = re.compile(
 _LEVEL = 1  # of compression: a page of forms takes a thirtieth of its room already
 
 
-def sent_key() -> str | None:
+def sent_key(ctx: Context) -> str | None:
     """The request's Idempotency-Key, without its quotes; None when it has none.
 
     :raises BadRequest: for one that is malformed.
     """
-    header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    header = ctx.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     match = _KEY.fullmatch(header.strip(" \t"))
@@ -42,16 +43,16 @@ def sent_key() -> str | None:
     return match["quoted"] or match["bare"]
 
 
-def recorded_reply(row_scope: RowScope, key: str, body: bytes) -> Response | None:
+def recorded_reply(ctx: Context, row_scope: RowScope, key: str, body: bytes) -> Response | None:
     """The reply that the same request was given before, marked as replayed.
 
     :raises KeyReused: when the key came with another body.
     """
-    identity = {**_identity(row_scope, key), "since": _horizon()}
-    row = _FIND.row(identity)
+    identity = {**_identity(ctx, row_scope, key), "since": _horizon(ctx)}
+    row = _FIND.row(ctx.tx, identity)
     if row is None:
         return None
-    if not _signer().verify_signature(_asked(body), row.asked.encode()):
+    if not _signer(ctx).verify_signature(_asked(ctx, body), row.asked.encode()):
         raise KeyReused("This Idempotency-Key was used for another request. Make a new one.")
     headers = [(name, value) for name, value in orjson.loads(row.headers)]
     response = Response([zlib.decompress(row.body)], row.status, direct_passthrough=True)
@@ -60,47 +61,50 @@ def recorded_reply(row_scope: RowScope, key: str, body: bytes) -> Response | Non
     return response
 
 
-def record_reply(row_scope: RowScope, key: str, body: bytes, response: Response) -> None:
+def record_reply(
+    ctx: Context, row_scope: RowScope, key: str, body: bytes, response: Response
+) -> None:
     """Keep a reply for whoever asks again."""
-    identity = _identity(row_scope, key)
-    _FORGET.run(identity)  # one that is too old to be given may still be there
+    identity = _identity(ctx, row_scope, key)
+    _FORGET.run(ctx.tx, identity)  # one that is too old to be given may still be there
     _KEEP.run(
+        ctx.tx,
         {
             **{f"{name}_": value for name, value in identity.items()},
-            "asked_": _signer().get_signature(_asked(body)).decode(),
+            "asked_": _signer(ctx).get_signature(_asked(ctx, body)).decode(),
             "status_": response.status_code,
             "headers_": orjson.dumps(list(response.headers)).decode(),
             "body_": zlib.compress(b"".join(response.response), _LEVEL),  # type: ignore[arg-type]
             "created_at_": now(),
-        }
+        },
     )
 
 
-def _identity(row_scope: RowScope, key: str) -> dict[str, str]:
+def _identity(ctx: Context, row_scope: RowScope, key: str) -> dict[str, str]:
     within = (
         "" if row_scope.only_list is None else f" {row_scope.only_list}"
     )  # sees no other's replies
-    return {"of_owner": row_scope.owner, "target": request.path + within, "key": key}
+    return {"of_owner": row_scope.owner, "target": ctx.path + within, "key": key}
 
 
-def _asked(body: bytes) -> bytes:
-    kind = media_type(request.environ.get("CONTENT_TYPE", ""))
+def _asked(ctx: Context, body: bytes) -> bytes:
+    kind = media_type(ctx.environ.get("CONTENT_TYPE", ""))
     return kind.encode() + b"\n" + body
 
 
-def _settings() -> Settings:
+def _settings(ctx: Context) -> Settings:
     found: Settings = current_app.extensions["hyperapi.settings"]
     return found
 
 
-def _horizon() -> datetime:
+def _horizon(ctx: Context) -> datetime:
     """Replies kept before this are given no more."""
-    return now() - timedelta(seconds=_settings().idempotency_lifetime)
+    return now() - timedelta(seconds=ctx.settings.idempotency_lifetime)
 
 
-def _signer() -> Signer:
+def _signer(ctx: Context) -> Signer:
     return Signer(
-        list(_settings().secret_keys),
+        list(ctx.settings.secret_keys),
         salt="hyperapi.idempotency",
         key_derivation="hmac",
         digest_method=hashlib.sha256,

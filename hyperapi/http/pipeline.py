@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from hyperapi.auth.principal import Principal, demand, identify, presented, stamp
-from hyperapi.auth.sessions import settings
 from hyperapi.auth.tokens import Claims
 from hyperapi.http import preconditions
 from hyperapi.http.bodies import MOST_BYTES
+from hyperapi.http.context import Context
 from hyperapi.http.etags import seen_already
 from hyperapi.http.idempotency import record_reply, recorded_reply, sent_key
 from hyperapi.http.preconditions import Headers
@@ -50,9 +50,8 @@ from hyperapi.http.responses import (
     respond_with_document,
 )
 from hyperapi.http.routes import OPEN, PUBLIC, Operation, Route
-from hyperapi.middleware.change_notifier import change_notifier
-from hyperapi.middleware.concurrency import concurrency_limit
-from hyperapi.middleware.rate_limit import limits
+from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.representations import json
@@ -76,29 +75,29 @@ class KeyConverter(BaseConverter):
         return value.lower()
 
 
-def register(app: Flask, routes: list[Route]) -> None:
+def register(ctx: Context, app: Flask, routes: list[Route]) -> None:
     """Give ``app`` a URL rule for every place, with all its methods behind it."""
     app.url_map.converters["uuid"] = KeyConverter
     app.url_map.merge_slashes = False
     app.extensions["hyperapi.places"] = routes
-    app.after_request(_take_what_is_left)
-    app.register_error_handler(WerkzeugMethodNotAllowed, partial(_refuse_method, routes))
+    app.after_request(partial(_take_what_is_left, ctx))
+    app.register_error_handler(WerkzeugMethodNotAllowed, partial(_refuse_method, ctx, routes))
     for route in routes:
         app.add_url_rule(
             route.path,
             route.name,
-            _view(route),
+            _view(ctx, route),
             methods=[*route.operations, "OPTIONS"],
             provide_automatic_options=False,
         )
 
 
-def _view(route: Route) -> Callable[..., Response]:
+def _view(ctx: Context, route: Route) -> Callable[..., Response]:
     def view(**keys: str) -> Response:
-        if request.method == "OPTIONS":
+        if ctx.method == "OPTIONS":
             return options(route)
-        method = "GET" if request.method == "HEAD" else request.method
-        return answer(route.operations[method], keys)
+        method = "GET" if ctx.method == "HEAD" else ctx.method
+        return answer(ctx, route.operations[method], keys)
 
     return view
 
@@ -114,58 +113,60 @@ def _accept_patch(route: Route) -> list[tuple[str, str]]:
     return [("Accept-Patch", ", ".join(patch.media))] if patch else []
 
 
-def _refuse_method(routes: list[Route], refusal: WerkzeugMethodNotAllowed) -> Response:
+def _refuse_method(
+    ctx: Context, routes: list[Route], refusal: WerkzeugMethodNotAllowed
+) -> Response:
     """405, which tells what OPTIONS would."""
     allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
     name, _ = request_ctx.url_adapter.match(method="OPTIONS")  # type: ignore[union-attr]
     patch = [each for route in routes if route.name == name for each in _accept_patch(route)]
     headers = [("Allow", allowed), *patch]
-    return respond_with_problem(MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
+    return respond_with_problem(ctx, MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
 
 
-def answer(operation: Operation, keys: dict[str, str]) -> Response:
+def answer(ctx: Context, operation: Operation, keys: dict[str, str]) -> Response:
     """Carry out an operation on the resource that ``keys`` name, and reply."""
-    claims = None if operation.scope == OPEN else presented()
+    claims = None if operation.scope == OPEN else presented(ctx)
     if claims is None and operation.scope not in (PUBLIC, OPEN):
         raise TokenMissing
     if claims is not None:
-        limits().requests.spend(claims.session)
-    body = read_body() if operation.body else b""
+        ctx.state[Limits].requests.spend(claims.session)
+    body = read_body(ctx) if operation.body else b""
 
     def work() -> Response:
-        return _carry_out(operation, claims, body, keys)
+        return _carry_out(ctx, operation, claims, body, keys)
 
-    within = write if operation.writes else read
+    within = partial(write, ctx) if operation.writes else partial(read, ctx)
     response = work() if operation.own_transactions else within(work)
     if operation.writes and claims is not None:
-        change_notifier().tell(claims.owner)
+        ctx.state[ChangeNotifier].tell(claims.owner)
     if claims is not None and operation.method != "DELETE":
-        stamp(g.principal)
+        stamp(ctx, ctx.principal)
     return response
 
 
 def _carry_out(
-    operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
+    ctx: Context, operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
 ) -> Response:
     if claims is not None:
-        g.principal = _who(operation, claims)
-        demand(operation.scope, g.principal, refused_when_bound=operation.refused_when_bound)
+        ctx.principal = _who(ctx, operation, claims)
+        demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)
     arguments: list[Any] = []
     if operation.query is not None:
-        arguments.append(query_of(operation.query))
+        arguments.append(query_of(ctx, operation.query))
     answers_in = None
     if operation.body is not None:
-        content_type = request.environ.get("CONTENT_TYPE", "")
-        shown_now = partial(_shown, operation, keys)
+        content_type = ctx.environ.get("CONTENT_TYPE", "")
+        shown_now = partial(_shown, ctx, operation, keys)
         sent = operation.body.read(body, content_type, operation.media, shown_now)
         arguments.append(sent)
         answers_in = sent.answers_in
-    accept = request.environ.get("HTTP_ACCEPT")
-    media_type = g.media_type = answers_in or _media_type(operation, accept)
+    accept = ctx.environ.get("HTTP_ACCEPT")
+    media_type = ctx.media_type = answers_in or _media_type(operation, accept)
     do = partial(operation.view, *arguments, **keys)
     if operation.method == "GET":
-        return _show(operation, do, media_type)
-    return _change(operation, do, media_type, body, keys)
+        return _show(ctx, operation, do, media_type)
+    return _change(ctx, operation, do, media_type, body, keys)
 
 
 def _media_type(operation: Operation, accept: str | None) -> str:
@@ -174,24 +175,28 @@ def _media_type(operation: Operation, accept: str | None) -> str:
     return acceptable(accept, streams=operation.streams)
 
 
-def _who(operation: Operation, claims: Claims) -> Principal:
+def _who(ctx: Context, operation: Operation, claims: Claims) -> Principal:
     if operation.own_transactions:
-        return read(lambda: identify(claims))
-    return identify(claims, to_write=operation.writes)
+        return ctx.read(lambda: identify(ctx, claims))
+    return identify(ctx, claims, to_write=operation.writes)
 
 
-def _show(operation: Operation, view: View, media_type: str) -> Response:
+def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Response:
     """Reply to a GET; where the client has it already, without the bytes."""
-    _, known = preconditions.sent()  # generic clients echo tags in If-Match when they follow links
-    query = request.environ.get("QUERY_STRING", "")
-    tag = preconditions.tag_of_page(media_type, query) if operation.versioned_by_owner else None
+    _, known = preconditions.sent(
+        ctx
+    )  # generic clients echo tags in If-Match when they follow links
+    query = ctx.environ.get("QUERY_STRING", "")
+    tag = (
+        preconditions.tag_of_page(ctx, media_type, query) if operation.versioned_by_owner else None
+    )
     if tag is not None and known and seen_already(known, tag, least=True):
         return not_modified([("ETag", tag), *OWNED_HEADERS])
     found = view()
     if isinstance(found, Response):
         return found
     reply = Reply(found, etag=tag) if isinstance(found, Resource) else _reply(found)
-    response = _respond(operation, reply, media_type)
+    response = _respond(ctx, operation, reply, media_type)
     response.headers.extend(_accept_patch(operation.route))
     tag = response.headers.get("ETag", "")
     if known and seen_already(known, tag):
@@ -200,27 +205,32 @@ def _show(operation: Operation, view: View, media_type: str) -> Response:
 
 
 def _change(
-    operation: Operation, view: View, media_type: str, body: bytes, keys: dict[str, str]
+    ctx: Context,
+    operation: Operation,
+    view: View,
+    media_type: str,
+    body: bytes,
+    keys: dict[str, str],
 ) -> Response:
     """Do what changes something: if it is still wanted, and only once."""
     repeatable = operation.method == "POST" and operation.scope != OPEN
-    key = sent_key() if repeatable else None
-    if key is not None and (kept := recorded_reply(g.principal.row_scope, key, body)):
+    key = sent_key(ctx) if repeatable else None
+    if key is not None and (kept := recorded_reply(ctx, ctx.principal.row_scope, key, body)):
         return kept
     if operation.scope != OPEN and operation.method != "POST":
-        _check_preconditions(operation, media_type, keys, preconditions.sent())
+        _check_preconditions(ctx, operation, media_type, keys, preconditions.sent(ctx))
     try:
         reply = _reply(view())
     except PreconditionFailed as outrun:
-        raise _with_what_is_there(outrun, operation, media_type, keys) from None
-    response = _respond(operation, reply, media_type)
-    wanted = preferences(request.environ.get("HTTP_PREFER")).get("return")
+        raise _with_what_is_there(ctx, outrun, operation, media_type, keys) from None
+    response = _respond(ctx, operation, reply, media_type)
+    wanted = preferences(ctx.environ.get("HTTP_PREFER")).get("return")
     if wanted == "minimal" and reply.resource is not None and not reply.secret:
         response = minimal(response)
     elif wanted == "representation" and reply.resource is not None:
         response.headers["Preference-Applied"] = "return=representation"
     if key is not None:
-        record_reply(g.principal.row_scope, key, body, response)
+        record_reply(ctx, ctx.principal.row_scope, key, body, response)
     return response
 
 
@@ -228,70 +238,74 @@ def _reply(found: Any) -> Reply:
     return Reply(found) if isinstance(found, Resource | Document) else found
 
 
-def _respond(operation: Operation, reply: Reply, media_type: str) -> Response:
+def _respond(ctx: Context, operation: Operation, reply: Reply, media_type: str) -> Response:
     if operation.route.document:
-        return respond_with_document(reply, media_type)
-    return respond(reply, media_type)
+        return respond_with_document(ctx, reply, media_type)
+    return respond(ctx, reply, media_type)
 
 
 def _check_preconditions(
-    operation: Operation, media_type: str, keys: dict[str, str], headers: Headers
+    ctx: Context, operation: Operation, media_type: str, keys: dict[str, str], headers: Headers
 ) -> None:
     """Is what is to be changed still what the client thinks it is?
 
     :raises PreconditionFailed: (or a kind of problem like it) when it is not.
     """
-    required = operation.route.guarded and settings().require_if_match
+    required = operation.route.guarded and ctx.settings.require_if_match
     if headers == (None, None) and not required:
         return
     preconditions.demand_readable(headers)
-    current = _current(operation, keys)
+    current = _current(ctx, operation, keys)
     if current is None:
         preconditions.demand_new(headers, operation)
         return
     get = operation.route.operations["GET"]
-    preconditions.demand_seen(headers, get, current, media_type, required=required)
+    preconditions.demand_seen(ctx, headers, get, current, media_type, required=required)
 
 
-def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
+def _current(ctx: Context, operation: Operation, keys: dict[str, str]) -> Resource | None:
     """A resource as its GET shows it now; None when it is not there."""
     get = operation.route.operations["GET"]
     view = partial(get.view, *([] if get.query is None else [_EVERYTHING]), **keys)
     try:
-        found = read(view) if operation.own_transactions else view()
+        found = ctx.read(view) if operation.own_transactions else view()
     except NotFound:
         return None
-    return _versioned(get, cast(Resource, found))
+    return _versioned(ctx, get, cast(Resource, found))
 
 
-def _versioned(get: Operation, found: Resource) -> Resource:
+def _versioned(ctx: Context, get: Operation, found: Resource) -> Resource:
     """What a GET found, with the version of its state where that is its user's revision."""
-    return replace(found, version=g.principal.revision) if get.versioned_by_owner else found
+    return replace(found, version=ctx.principal.revision) if get.versioned_by_owner else found
 
 
 def _with_what_is_there(
-    outrun: PreconditionFailed, operation: Operation, media_type: str, keys: dict[str, str]
+    ctx: Context,
+    outrun: PreconditionFailed,
+    operation: Operation,
+    media_type: str,
+    keys: dict[str, str],
 ) -> Problem:
     """The failure of one whom somebody else was quicker than, with what that one made of it."""
-    current = _current(operation, keys)
+    current = _current(ctx, operation, keys)
     if current is None:
         return NotFound()
     get = operation.route.operations["GET"]
-    return preconditions.failed(str(outrun), get, current, media_type)
+    return preconditions.failed(ctx, str(outrun), get, current, media_type)
 
 
-def _shown(operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
+def _shown(ctx: Context, operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
     """What a resource shows now, in the default shape; its URI alone when it is not there yet."""
-    current = _current(operation, keys)
-    return {"uri": operation.route.uri(**keys)} if current is None else json.shape(current)
+    current = _current(ctx, operation, keys)
+    return {"uri": operation.route.uri(ctx, **keys)} if current is None else json.shape(current)
 
 
-def query_of(listing: Askable) -> Any:
+def query_of(ctx: Context, listing: Askable) -> Any:
     """What the request's query string asks of a collection.
 
     :raises BadQuery: naming every parameter that is wrong.
     """
-    text = request.environ.get("QUERY_STRING", "")
+    text = ctx.environ.get("QUERY_STRING", "")
     if not text and isinstance(listing, Listing):
         return _EVERYTHING
     try:
@@ -324,36 +338,36 @@ def _undecodable(text: str) -> Iterator[str]:
             yield unquote_plus(pair.partition("=")[0])[:100]
 
 
-def _take_what_is_left(response: Response) -> Response:
+def _take_what_is_left(ctx: Context, response: Response) -> Response:
     """Take what is left of the body of a request that was refused, as far as that can be borne:
     the server closes a connection on which something is left, and the client's next request on
     it would be lost. It is passed over piece by piece."""
-    announced = request.content_length or 0
-    comes = announced or "HTTP_TRANSFER_ENCODING" in request.environ
-    if comes and announced <= _MOST_PASSED_OVER and not g.get("body_taken"):
-        left = _MOST_PASSED_OVER if _body_ends() else announced
-        with concurrency_limit().aside():
-            take = request.environ["wsgi.input"].read
+    announced = ctx.content_length or 0
+    comes = announced or "HTTP_TRANSFER_ENCODING" in ctx.environ
+    if comes and announced <= _MOST_PASSED_OVER and not ctx.body_taken:
+        left = _MOST_PASSED_OVER if _body_ends(ctx) else announced
+        with ctx.slot.released():
+            take = ctx.environ["wsgi.input"].read
             while left > 0 and (piece := take(min(left, _PIECE))):
                 left -= len(piece)
     return response
 
 
-def read_body() -> bytes:
+def read_body(ctx: Context) -> bytes:
     """The request's body, whole.
 
     :raises TooLarge: when there is more than we take.
     :raises Malformed: when there is less than was announced: part of a body is none.
     :raises UnsupportedMediaType: when it is compressed.
     """
-    length = request.content_length or 0
-    if request.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+    length = ctx.content_length or 0
+    if ctx.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType(
             "Send the body as it is, not compressed.", headers=[("Accept-Encoding", "identity")]
         )
     if length > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
-    body = _take_body()
+    body = _take_body(ctx)
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:
@@ -361,20 +375,20 @@ def read_body() -> bytes:
     return body
 
 
-def _take_body() -> bytes:
+def _take_body(ctx: Context) -> bytes:
     """What comes of the request's body.
 
     Where the server ends it, one byte more than we take is asked for: it tells no length of a
     chunked body, and one cut at the limit would pass for a shorter one.
     """
-    most = MOST_BYTES + 1 if _body_ends() else request.content_length or 0
-    with concurrency_limit().aside():
-        body = bytes(request.environ["wsgi.input"].read(most))
-    g.body_taken = len(body) <= MOST_BYTES
+    most = MOST_BYTES + 1 if _body_ends(ctx) else ctx.content_length or 0
+    with ctx.slot.released():
+        body = bytes(ctx.environ["wsgi.input"].read(most))
+    ctx.body_taken = len(body) <= MOST_BYTES
     return body
 
 
-def _body_ends() -> bool:
+def _body_ends(ctx: Context) -> bool:
     """Does the server end the body? Some (wsgiref, Werkzeug's) wait for ever when more is asked for
     than was announced."""
-    return bool(request.environ.get("wsgi.input_terminated"))
+    return bool(ctx.environ.get("wsgi.input_terminated"))

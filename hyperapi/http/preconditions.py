@@ -1,9 +1,8 @@
 """Preconditions: is a resource still what the client has seen of it (RFC 9110 §13)?"""
 
-from flask import g, request
-
-from hyperapi.auth.sessions import longest_life_in_forms, settings
+from hyperapi.auth.sessions import longest_life_in_forms
 from hyperapi.auth.tokens import fingerprint
+from hyperapi.http.context import Context
 from hyperapi.http.etags import etag, names_version
 from hyperapi.http.problems import PreconditionFailed, PreconditionRequired
 from hyperapi.http.responses import OFFERED, SHAPES, shown
@@ -19,22 +18,22 @@ Headers = tuple[str | None, str | None]
 """If-Match and If-None-Match, as they were sent."""
 
 
-def sent() -> Headers:
+def sent(ctx: Context) -> Headers:
     """What the request says that its client has seen."""
-    return request.environ.get("HTTP_IF_MATCH"), request.environ.get("HTTP_IF_NONE_MATCH")
+    return ctx.environ.get("HTTP_IF_MATCH"), ctx.environ.get("HTTP_IF_NONE_MATCH")
 
 
-def tag_of_page(media_type: str, query: str) -> str:
+def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     """The tag of a page of lists or tasks, from all that decides what is on it.
 
     It costs no look at the page: an unchanged one is known by its owner's revision, which came
     with the session.
     """
-    who = g.principal
-    life = "" if media_type in _LIFELESS else str(longest_life_in_forms(who))
-    asked = (media_type, *base(), request.environ["PATH_INFO"], query)
+    who = ctx.principal
+    life = "" if media_type in _LIFELESS else str(longest_life_in_forms(ctx, who))
+    asked = (media_type, *base(ctx), ctx.environ["PATH_INFO"], query)
     principal = (who.user, who.scope, who.only_list or "", life)
-    signs = fingerprint(settings().secret_keys[-1])  # cursors in the page's links
+    signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links
     return etag(who.revision, "\n".join((*asked, *principal, signs)).encode())
 
 
@@ -59,7 +58,13 @@ def demand_new(headers: Headers, operation: Operation) -> None:
 
 
 def demand_seen(
-    headers: Headers, get: Operation, current: Resource, media_type: str, *, required: bool
+    ctx: Context,
+    headers: Headers,
+    get: Operation,
+    current: Resource,
+    media_type: str,
+    *,
+    required: bool,
 ) -> None:
     """Is this the state that the client has seen?
 
@@ -70,20 +75,22 @@ def demand_seen(
     match, none_match = headers
     states = _states(current)
     if match is not None and not names_version(match, states):
-        raise failed("It was changed since you last saw it.", get, current, media_type)
+        raise failed(ctx, "It was changed since you last saw it.", get, current, media_type)
     if none_match is not None and names_version(none_match, states, weakly=True):
-        raise failed("It is there already.", get, current, media_type)
+        raise failed(ctx, "It is there already.", get, current, media_type)
     if match is None and required:
         raise PreconditionRequired
     if match is not None and match.strip() != "*":
-        g.seen_version = current.version
+        ctx.seen_version = current.version
 
 
-def failed(detail: str, get: Operation, current: Resource, media_type: str) -> PreconditionFailed:
+def failed(
+    ctx: Context, detail: str, get: Operation, current: Resource, media_type: str
+) -> PreconditionFailed:
     """A 412 with what the resource is now, in the shape that was asked for, and its tag there."""
     shape = json.MEDIA_TYPE if media_type == html.MEDIA_TYPE else media_type
     tag = (
-        tag_of_page(shape, "")
+        tag_of_page(ctx, shape, "")
         if get.versioned_by_owner
         else etag(current.version, shown(current, shape))
     )

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self, cast
 
 import orjson
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 
 from hyperapi.auth.passwords import HashersBusy
+from hyperapi.http.context import Context
 from hyperapi.http.uris import uri
 from hyperapi.representations.resource_type import Members
 from hyperapi.storage.database import Busy, Uncertain
@@ -357,14 +358,14 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _from_mistake)
 
 
-def respond(problem: Problem) -> Response:
+def respond(ctx: Context, problem: Problem) -> Response:
     """A problem as its response."""
     document = {
-        "type": uri("problem", problem.name),
+        "type": uri(ctx, "problem", problem.name),
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail or problem.title + ".",
-        "instance": f"urn:uuid:{g.request_id}",
+        "instance": f"urn:uuid:{ctx.request_id}",
         **problem.members,
     }
     headers = [*problem.headers, ("Vary", _VARY), ("Cache-Control", "no-store")]
@@ -377,12 +378,12 @@ def respond(problem: Problem) -> Response:
     )
 
 
-def _from_http(error: HTTPException) -> Response:
+def _from_http(ctx: Context, error: HTTPException) -> Response:
     """A failure that Flask or Werkzeug found, as the problem it is; a redirect as it is."""
     if error.code is None or error.code < 400:
         return cast(Response, error.get_response())
     kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
-    return respond(kinds.get(error.code, BadRequest)())
+    return respond(ctx, kinds.get(error.code, BadRequest)())
 
 
 _NOT_KNOWN = (
@@ -391,12 +392,12 @@ _NOT_KNOWN = (
 )
 
 
-def _from_busy(error: Exception) -> Response:
+def _from_busy(ctx: Context, error: Exception) -> Response:
     current_app.logger.warning("busy: %s", error)
     detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
-    return respond(Unavailable(detail, headers=[("Retry-After", "1")]))
+    return respond(ctx, Unavailable(detail, headers=[("Retry-After", "1")]))
 
 
-def _from_mistake(error: Exception) -> Response:
-    current_app.logger.exception("mistake in request %s", g.request_id, exc_info=error)
-    return respond(InternalError())
+def _from_mistake(ctx: Context, error: Exception) -> Response:
+    current_app.logger.exception("mistake in request %s", ctx.request_id, exc_info=error)
+    return respond(ctx, InternalError())

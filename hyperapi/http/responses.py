@@ -10,6 +10,7 @@ import orjson
 from flask import Response
 from werkzeug.datastructures import Headers as WerkzeugHeaders
 
+from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
 from hyperapi.http.uris import base, uri
@@ -100,17 +101,17 @@ def readable(accept: str | None) -> str:
     return choose(accept, DOCUMENT_OFFERED) or DOCUMENT_OFFERED[0]
 
 
-def respond(reply: Reply, media_type: str) -> Response:
+def respond(ctx: Context, reply: Reply, media_type: str) -> Response:
     """``reply`` as a response, its resource in the shape of ``media_type``."""
-    return _respond(reply, media_type, OWNED_VARY, NO_STORE if reply.secret else PRIVATE)
+    return _respond(ctx, reply, media_type, OWNED_VARY, NO_STORE if reply.secret else PRIVATE)
 
 
-def respond_with_document(reply: Reply, media_type: str) -> Response:
+def respond_with_document(ctx: Context, reply: Reply, media_type: str) -> Response:
     """The same for what is the same for everybody, and may be kept."""
-    return _respond(reply, media_type, DOCUMENT_VARY, PUBLIC_LONG)
+    return _respond(ctx, reply, media_type, DOCUMENT_VARY, PUBLIC_LONG)
 
 
-def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
+def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str) -> Response:
     headers: Headers = [*reply.headers, ("Vary", vary), ("Cache-Control", cached)]
     if reply.resource is None:
         return empty_response(reply.status, headers)
@@ -123,7 +124,7 @@ def _respond(reply: Reply, media_type: str, vary: str, cached: str) -> Response:
         headers += _HTML_HEADERS
         media_type = "text/html; charset=utf-8"
     elif media_type == json.MEDIA_TYPE:
-        headers += link_headers(reply.resource)
+        headers += link_headers(ctx, reply.resource)
     return Ready(body, reply.status, [*headers, ("Content-Type", media_type)])
 
 
@@ -187,9 +188,9 @@ def empty_response(status: int, headers: Headers) -> Response:
     return Ready(b"", status, headers)
 
 
-def link_headers(resource: Resource) -> Headers:
+def link_headers(ctx: Context, resource: Resource) -> Headers:
     """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
-    names = _relation_names(base())
+    names = _relation_names(base(ctx))
     links = {"self": resource.uri or None, **resource.links}
     linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]
     templated = [
@@ -205,7 +206,7 @@ class _RelationNames(dict[str, str]):
     """From a relation's name to what headers call it: IANA's by its name, ours by its URI."""
 
     def __missing__(self, name: str) -> str:
-        self[name] = uri("relation", name) if name in RELATIONS else name
+        self[name] = uri(ctx, "relation", name) if name in RELATIONS else name
         return self[name]
 
 

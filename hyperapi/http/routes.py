@@ -163,15 +163,15 @@ class Route:
 
     def uri(self, key: str | None = None) -> str:
         """The absolute URI of the resource here, or of the one named ``key``."""
-        return uri(self.name, key)
+        return uri(ctx, self.name, key)
 
     def uri_of(self) -> Callable[[str], str]:
         """A function from keys to URIs, for use over many rows."""
-        return uri_of(self.name)
+        return uri_of(ctx, self.name)
 
     def uri_template(self) -> str:
         """The URI with ``{uuid}`` in place of the key (RFC 6570)."""
-        return uri_template(self.name)
+        return uri_template(ctx, self.name)
 
 
 def operations(routes: list[Route]) -> Iterator[Operation]:

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from flask import Flask, current_app
 from sqlalchemy import bindparam, select
 
+from hyperapi.http.context import Context
 from hyperapi.settings import Settings
-from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import User
 
 _LOOK_EVERY = 0.5
@@ -129,7 +130,7 @@ class ChangeNotifier:
                     time.sleep(_GATHER)
                 self._look.clear()
                 try:
-                    self._wake(users, _revisions(users))
+                    self._wake(users, _revisions(ctx, users))
                 except Busy:
                     _log.info("no news: the database is busy")
                 except Exception:
@@ -154,15 +155,17 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["hyperapi.news"] = ChangeNotifier(app, settings.readers)
 
 
-def change_notifier() -> ChangeNotifier:
+def change_notifier(ctx: Context) -> ChangeNotifier:
     """The application's place to wait."""
     found: ChangeNotifier = current_app.extensions["hyperapi.news"]
     return found
 
 
-def _revisions(users: Sequence[str]) -> dict[str, int]:
+def _revisions(ctx: Context, users: Sequence[str]) -> dict[str, int]:
     """The revisions of users' lists and tasks, but for users who are gone."""
-    return read(lambda: dict(row for some in _batches(users) for row in _REVISIONS.rows(some)))
+    return ctx.read(
+        lambda: dict(row for some in _batches(users) for row in _REVISIONS.rows(ctx.tx, some))
+    )
 
 
 def _batches(users: Sequence[str]) -> Iterator[dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_cors import CORS
 
+from hyperapi.http.context import Context
 from hyperapi.http.responses import empty_response
 from hyperapi.settings import Settings
 
@@ -69,13 +70,13 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_preflight)
 
 
-def _spare_others(app: Flask) -> None:
+def _spare_others(ctx: Context, app: Flask) -> None:
     """Have Flask-CORS look at replies to other origins alone: it adds nothing to the rest, and
     takes as long to find that out as it takes to find a task."""
     by_flask_cors = app.after_request_funcs[None].pop()
 
     def after_request(response: Response) -> Any:
-        return by_flask_cors(response) if "HTTP_ORIGIN" in request.environ else response
+        return by_flask_cors(response) if "HTTP_ORIGIN" in ctx.environ else response
 
     app.after_request(after_request)
 
@@ -85,7 +86,7 @@ def _exactly(origin: str) -> str | re.Pattern[str]:
     return origin if origin == "*" else re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
 
 
-def _preflight() -> Response | None:
+def _preflight(ctx: Context) -> Response | None:
     """Answer a preflight at once: before authentication, on every path, never with a redirect.
 
     It is told of all headers that may be sent. Flask-CORS tells of those that were asked for, and
@@ -93,7 +94,7 @@ def _preflight() -> Response | None:
     """
     asked = request.environ
     if (
-        request.method == "OPTIONS"
+        ctx.method == "OPTIONS"
         and "HTTP_ORIGIN" in asked
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in asked
     ):

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, bindparam, event, func, select
@@ -87,7 +87,7 @@ class Metrics:
     def _count(self, response: Response) -> Response:
         rule = request.url_rule
         route = rule.rule if rule is not None else "none"
-        method = request.method if rule is not None else "any"  # a client may make one up
+        method = ctx.method if rule is not None else "any"  # a client may make one up
         key = (method, route, response.status_code)
         counted = self._kept.get(key)
         if counted is None:
@@ -96,10 +96,10 @@ class Metrics:
                 self._seconds.labels(method, route),
             )
         counted[0].inc()
-        counted[1].observe(perf_counter() - g.started)
+        counted[1].observe(perf_counter() - ctx.started)
         if response.status_code == 503:
             self._unavailable.inc()
-        if route == self._sign_in and request.method == "POST":
+        if route == self._sign_in and ctx.method == "POST":
             self._signing_in(response.status_code)
         return response
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import get_host, host_is_trusted
 
@@ -96,5 +96,5 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _refuse_untrusted() -> None:
-    if _UNTRUSTED in request.environ:
+    if _UNTRUSTED in ctx.environ:
         raise UntrustedHost

@@ -21,8 +21,8 @@ from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import places
+from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Problem, TooManyRequests
-from hyperapi.middleware.concurrency import concurrency_limit
 from hyperapi.middleware.counters import counts_of
 from hyperapi.settings import Settings
 
@@ -73,8 +73,8 @@ class Attempts:
     def _let_tell(self, left: int, seconds: int) -> None:
         """Let the reply tell what is left, unless there is less of what else it counts for."""
         nearest = (left, -seconds)
-        if "rate_limit" not in g or nearest < g.rate_limit[0]:
-            g.rate_limit = nearest, self._policy, f'"{self._purpose}";r={left};t={seconds}'
+        if "rate_limit" not in g or nearest < ctx.rate_limit[0]:
+            ctx.rate_limit = nearest, self._policy, f'"{self._purpose}";r={left};t={seconds}'
 
     @contextmanager
     def trying(self, mistake: type[Problem], *who: str) -> Iterator[None]:
@@ -198,7 +198,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.after_request(_tell)
 
 
-def _tell(response: Response) -> Response:
+def _tell(ctx: Context, response: Response) -> Response:
     """Say how many attempts are left, in the header fields that the IETF's draft names.
 
     Not with 404, which says the same each time, whatever is or is not there.
@@ -209,42 +209,42 @@ def _tell(response: Response) -> Response:
     return response
 
 
-def limits() -> Limits:
+def limits(ctx: Context) -> Limits:
     """The application's counters."""
     found: Limits = current_app.extensions["hyperapi.limits"]
     return found
 
 
 @contextmanager
-def sign_in_attempt(name: str) -> Iterator[None]:
+def sign_in_attempt(ctx: Context, name: str) -> Iterator[None]:
     """Count a try of ``name``'s password from this address, unless it turns out well.
 
     The name is counted together with the address, so that nobody elsewhere can be locked out.
 
     :raises TooManyRequests: when there were too many.
     """
-    address = client_address()
+    address = client_address(ctx)
     with (
-        limits().sign_in_address.trying(CredentialsInvalid, address),
-        limits().sign_in.trying(CredentialsInvalid, name, address),
+        ctx.state[Limits].sign_in_address.trying(CredentialsInvalid, address),
+        ctx.state[Limits].sign_in.trying(CredentialsInvalid, name, address),
     ):
         yield
 
 
 @contextmanager
-def hashing() -> Iterator[str]:
+def hashing(ctx: Context) -> Iterator[str]:
     """Work on passwords, not too many of one address's at once, and leave the request's turn to
     others meanwhile.
 
     :returns: the address, by which those who hash take turns.
     :raises TooManyRequests: when there are too many.
     """
-    address = client_address()
-    with limits().hashing.one(address), concurrency_limit().aside():
+    address = client_address(ctx)
+    with ctx.state[Limits].hashing.one(address), ctx.slot.released():
         yield address
 
 
-def client_address() -> str:
+def client_address(ctx: Context) -> str:
     """Where the request comes from, as far as proxies are trusted to tell.
 
     Of IPv6 it is the network of 64 bits, all of which is one subscriber's to choose from.

@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 from flask import Flask, Response, g, has_request_context, request
 
+from hyperapi.http.context import Context
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
@@ -34,23 +36,23 @@ class JsonLines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **(getattr(record, "fields", None) or _request_under_way()),
+            **(getattr(record, "fields", None) or _request_under_way(ctx)),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
 
 
-def _request_under_way() -> dict[str, str]:
+def _request_under_way(ctx: Context) -> dict[str, str]:
     """What ties a line to the request that it is about; nothing where there is none."""
     if not has_request_context() or "request_id" not in g:
         return {}
-    return {"request_id": g.request_id, **_trace()}
+    return {"request_id": ctx.request_id, **_trace(ctx)}
 
 
-def _trace() -> dict[str, str]:
+def _trace(ctx: Context) -> dict[str, str]:
     """The trace that the request under way is part of, as its sender says."""
-    match = _TRACEPARENT.fullmatch(request.environ.get("HTTP_TRACEPARENT", ""))
+    match = _TRACEPARENT.fullmatch(ctx.environ.get("HTTP_TRACEPARENT", ""))
     return {} if match is None else match.groupdict()
 
 
@@ -81,10 +83,10 @@ def init_app(app: Flask) -> None:
     app.after_request(_end)
 
 
-def _begin() -> None:
+def _begin(ctx: Context) -> None:
     kept = g._get_current_object()  # once: to go through the proxy costs more than what is kept
     kept.started = perf_counter()
-    wanted = request.environ.get("HTTP_X_REQUEST_ID", "")
+    wanted = ctx.environ.get("HTTP_X_REQUEST_ID", "")
     kept.request_id = wanted.lower() if _UUID.fullmatch(wanted) else _new_id()
 
 
@@ -94,7 +96,7 @@ def _new_id() -> str:
     return f"{chance[:8]}-{chance[8:12]}-4{chance[13:16]}-a{chance[17:20]}-{chance[20:]}"
 
 
-def _end(response: Response) -> Response:
+def _end(ctx: Context, response: Response) -> Response:
     kept, asked = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
     response.headers["X-Request-Id"] = kept.request_id
     if _log.isEnabledFor(logging.INFO):
@@ -108,6 +110,6 @@ def _end(response: Response) -> Response:
             "user": who.user if who else None,
         }
         if "HTTP_TRACEPARENT" in asked.environ:
-            fields |= _trace()
+            fields |= _trace(ctx)
         _log.callHandlers(_RequestRecord(fields))
     return response

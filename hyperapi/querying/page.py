@@ -192,14 +192,14 @@ class Listing:
         conditions = values_of(query, row_scope, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = self._statement(asked).rows({**conditions, **window, **at})
+        rows = self._statement(asked).rows(tx, {**conditions, **window, **at})
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(self.asked(query, row_scope, fixed)).rows(conditions)[0][0]
+            total = self._count(self.asked(query, row_scope, fixed)).rows(tx, conditions)[0][0]
         standing = self._standing(sort)
         return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
 

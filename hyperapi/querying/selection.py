@@ -29,7 +29,7 @@ class Selected:
 
     def delete(self) -> int:
         """Delete the rows, and tell how many there were."""
-        return _deletion(self.listing, self.asked).run(self.values)
+        return _deletion(self.listing, self.asked).run(tx, self.values)
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.common.clock import now
+from hyperapi.http.context import Context
 from hyperapi.querying.page import Listing
 from hyperapi.querying.selection import Selected
 from hyperapi.storage.change_log import clear_moved_tombstones, next_revision, tombstones_of
@@ -27,50 +28,52 @@ _Asked = Any
 """What decides the text of a selection's conditions."""
 
 
-def change_selected(row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]) -> int:
+def change_selected(
+    ctx: Context, row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]
+) -> int:
     """Give the selected tasks these columns, and tell how many were selected.
 
     Those that have them already stay as they are: their versions do not move.
     """
     listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
-    count = _counted(_count(listing, asked), values)
-    different = _counted(_count(listing, asked, names), values) if names else 0
+    count = _counted(ctx, _count(listing, asked), values)
+    different = _counted(ctx, _count(listing, asked, names), values) if names else 0
     if different:
-        first = next_revision(row_scope, different)
+        first = next_revision(ctx.tx, row_scope, different)
         moment = now()
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
         if "list" in columns:
-            _tombstones(listing, asked, names).run(values)
-        _change(listing, asked, names).run(values)
+            _tombstones(listing, asked, names).run(ctx.tx, values)
+        _change(listing, asked, names).run(ctx.tx, values)
         if "list" in columns:
-            clear_moved_tombstones(row_scope, columns["list"])
+            clear_moved_tombstones(ctx.tx, row_scope, columns["list"])
     if different and {"list", "done"} & columns.keys():
-        recount(row_scope)
+        recount(ctx, row_scope)
     return count
 
 
-def delete_selected(row_scope: RowScope, selected: Selected) -> int:
+def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
     """Delete the selected tasks, and tell how many there were."""
     listing, asked = selected.listing, selected.asked
-    count = _counted(_count(listing, asked), selected.values)
+    count = _counted(ctx, _count(listing, asked), selected.values)
     if count:
-        first = next_revision(row_scope, count)
+        first = next_revision(ctx.tx, row_scope, count)
         values = {**selected.values, "before": first - 1, "moment": now()}
-        _tombstones(listing, asked).run(values)
+        _tombstones(listing, asked).run(ctx.tx, values)
         selected.delete()
-        recount(row_scope)
+        recount(ctx, row_scope)
     return count
 
 
-def recount(row_scope: RowScope) -> None:
+def recount(ctx: Context, row_scope: RowScope) -> None:
     """Count the tasks of all lists within reach anew."""
-    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(row_scope.parameters())
+    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
 
 
-def _counted(statement: Statement, values: Mapping[str, Any]) -> int:
-    return int(statement.rows(values)[0][0])
+def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> int:
+    return int(statement.rows(ctx.tx, values)[0][0])
 
 
 def _different(names: tuple[str, ...]) -> ColumnElement[bool]:

@@ -13,17 +13,17 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Response, current_app, g, request, stream_with_context
+from flask import Response, current_app, stream_with_context
 from sqlalchemy import bindparam, select
 
-from hyperapi.auth.principal import Principal, identify, presented, principal
-from hyperapi.auth.sessions import settings
+from hyperapi.auth.principal import Principal, identify, presented
 from hyperapi.common.clock import now
+from hyperapi.http.context import Context
 from hyperapi.http.prefer import seconds_to_wait
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import READ, Route
-from hyperapi.middleware.change_notifier import change_notifier
+from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.concurrency import concurrency_limit
 from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import Parameter, QueryReader, whole_number
@@ -36,7 +36,7 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Task, TaskList, Tombstone
 from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
 
@@ -146,36 +146,36 @@ class ChangePage:
     streams=True,
     problems=(Gone, TooManyReaders),
 )
-def get_changes(question: Question) -> Reply | Response:
+def get_changes(ctx: Context, question: Question) -> Reply | Response:
     """What there is in your lists and tasks in order of last change, then what changes."""
-    if g.media_type == EVENT_STREAM:
-        return _stream(question)
-    wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
+    if ctx.media_type == EVENT_STREAM:
+        return _stream(ctx, question)
+    wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
-        return Reply(_page(question, read(lambda: _changes(question))))
-    with change_notifier().place(principal().user) as has_place:
-        found = _awaited(question, wait if has_place else 0)
+        return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
+    with ctx.state[ChangeNotifier].place(ctx.principal.user) as has_place:
+        found = _awaited(ctx, question, wait if has_place else 0)
     waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
-    return Reply(_page(question, found), headers=waited)
+    return Reply(_page(ctx, question, found), headers=waited)
 
 
-def _awaited(question: Question, seconds: int) -> ChangePage:
+def _awaited(ctx: Context, question: Question, seconds: int) -> ChangePage:
     """The next changes; when there are none, those that come within some seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        found = read(lambda: _changes(question))
+        found = ctx.read(lambda: _changes(ctx, question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or change_notifier().closing:
+        if found.changes or left <= 0 or ctx.state[ChangeNotifier].closing:
             return found
-        with concurrency_limit().aside():
-            change_notifier().wait(principal().user, found.revision, left)
+        with ctx.slot.released():
+            ctx.state[ChangeNotifier].wait(ctx.principal.user, found.revision, left)
 
 
-def _page(question: Question, found: ChangePage) -> Resource:
+def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
     limit = "" if question.limit == MOST else f"&limit={question.limit}"
-    uri = CHANGES.uri()
+    uri = CHANGES.uri(ctx)
     asked = f"?since={question.since}{limit}" if question.since else limit.replace("&", "?")
-    onward = f"{uri}?since={_cursor(found.feed_position)}{limit}"
+    onward = f"{uri}?since={_cursor(ctx, found.feed_position)}{limit}"
     return Resource(
         uri + asked,
         {"more": found.more},
@@ -187,21 +187,21 @@ def _page(question: Question, found: ChangePage) -> Resource:
 # -- the same as a stream (Server-Sent Events, as HTML defines them)
 
 
-def _stream(question: Question) -> Response:
-    last_seen = request.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
+def _stream(ctx: Context, question: Question) -> Response:
+    last_seen = ctx.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
     question = Question(last_seen, question.limit)
     try:
-        read(lambda: _changes(question))  # what is wrong with it is told before it streams
+        ctx.read(lambda: _changes(ctx, question))  # what is wrong with it is told before it streams
     except Gone:
         question = Question("", question.limit)
-        events = _events(question, resync=True)
+        events = _events(ctx, question, resync=True)
     else:
-        events = _events(question, resync=False)
+        events = _events(ctx, question, resync=False)
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
-    if request.method == "HEAD":
+    if ctx.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(change_notifier().place(principal().user)):
+    if not held.enter_context(ctx.state[ChangeNotifier].place(ctx.principal.user)):
         raise TooManyReaders(headers=[("Retry-After", "5")])
     response = Response(
         stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
@@ -218,32 +218,32 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
+def _events(ctx: Context, question: Question, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
-        yield _event("resync", "", {"first_uri": CHANGES.uri()})
-    while not change_notifier().closing:
+        yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})
+    while not ctx.state[ChangeNotifier].closing:
         try:
-            with concurrency_limit().turn():
-                found = read(partial(_changes, question))
-                told = b"".join(_told(found))
+            with concurrency_limit(ctx).turn():
+                found = ctx.read(partial(_changes, ctx, question))
+                told = b"".join(_told(ctx, found))
         except Busy:
-            change_notifier().pause(1)
+            ctx.state[ChangeNotifier].pause(1)
             yield _COMMENT
             continue
         if told:
             yield told
-        question = Question(_cursor(found.feed_position), question.limit)
+        question = Question(_cursor(ctx, found.feed_position), question.limit)
         if found.more:
             continue
-        came = change_notifier().wait(principal().user, found.revision, _HEARTBEAT)
+        came = ctx.state[ChangeNotifier].wait(ctx.principal.user, found.revision, _HEARTBEAT)
         if not (came and found.changes):
             yield _COMMENT
 
 
-def _told(found: ChangePage) -> Iterator[bytes]:
+def _told(ctx: Context, found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(FeedPosition(change.revision, found.feed_position.began))
+        at = _cursor(ctx, FeedPosition(change.revision, found.feed_position.began))
         entry = change.entry
         shown = None if entry.resource is None else json.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
@@ -256,17 +256,17 @@ def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:
 # -- finders
 
 
-def _changes(question: Question) -> ChangePage:
+def _changes(ctx: Context, question: Question) -> ChangePage:
     """The next changes for the one who asks, in the transaction under way.
 
     :raises BadQuery: for a cursor that is not one of theirs.
     :raises Gone: for one that is too old.
     """
-    who = _still_there()
-    feed_position = _position(question.since, who)
+    who = _still_there(ctx)
+    feed_position = _position(ctx, question.since, who)
     values = {**who.row_scope.parameters(), "seen": feed_position.seen, "until": who.revision}
     values |= {"began": feed_position.began, "most": question.limit + 1}
-    found = [*_live(who.row_scope, values), *_gone(who.row_scope, values)]
+    found = [*_live(ctx, who.row_scope, values), *_gone(ctx, who.row_scope, values)]
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
@@ -274,20 +274,20 @@ def _changes(question: Question) -> ChangePage:
     return ChangePage(found, more, FeedPosition(seen_now, feed_position.began), who.revision)
 
 
-def _still_there() -> Principal:
+def _still_there(ctx: Context) -> Principal:
     """The one who asks, looked up again: a wait may outlast a session."""
-    claims = presented()
+    claims = presented(ctx)
     assert claims is not None, "the operation wants a token"
-    who: Principal = identify(claims)
-    g.principal = who
+    who: Principal = identify(ctx, claims)
+    ctx.principal = who
     return who
 
 
-def _live(row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
+def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """What is there and was changed."""
     for kind, (representer, statements) in _LIVE.items():
         represent = representer()
-        for row in statements[row_scope.bound].rows(values):
+        for row in statements[row_scope.bound].rows(ctx.tx, values):
             yield _change(kind, represent(row))
 
 
@@ -301,35 +301,35 @@ def _change(kind: str, resource: Resource) -> Change:
     return Change(int(resource.version or 0), Entry(members, resource))
 
 
-def _gone(row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
+def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """Tombstones; what moved to another list is gone only for who sees no other.
 
     :raises Gone: where one is too old, whether or not it was thrown away already.
     """
-    uris = {"list": LIST.uri_of(), "task": TASK.uri_of()}
-    oldest = now() - timedelta(seconds=settings().tombstone_lifetime)
-    for revision, kind, key, deleted_at in _TOMBSTONES[row_scope.bound].rows(values):
+    uris = {"list": LIST.uri_of(ctx), "task": TASK.uri_of(ctx)}
+    oldest = now() - timedelta(seconds=ctx.settings.tombstone_lifetime)
+    for revision, kind, key, deleted_at in _TOMBSTONES[row_scope.bound].rows(ctx.tx, values):
         if datetime.fromisoformat(deleted_at) <= oldest:
-            raise _too_old()
+            raise _too_old(ctx)
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
 
 
-def _cursors() -> Cursors:
+def _cursors(ctx: Context) -> Cursors:
     found: Cursors = current_app.extensions["hyperapi.cursors"]
     return found
 
 
-def _cursor(feed_position: FeedPosition) -> str:
+def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
     position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
-    return _cursors().write(position, _bound_to(principal()))
+    return ctx.state[Cursors].write(position, _bound_to(ctx.principal))
 
 
-def _position(since: str, who: Principal) -> FeedPosition:
+def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
     if not since:
         return FeedPosition(0, who.revision)
     try:
-        feed_position = FeedPosition(*_cursors().read(since, _bound_to(who)).values)
+        feed_position = FeedPosition(*ctx.state[Cursors].read(since, _bound_to(who)).values)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
@@ -337,12 +337,12 @@ def _position(since: str, who: Principal) -> FeedPosition:
         max(feed_position.seen, feed_position.began) < who.forgotten
         or feed_position.seen > who.revision
     ):
-        raise _too_old()
+        raise _too_old(ctx)
     return feed_position
 
 
-def _too_old() -> Gone:
-    uri = CHANGES.uri()
+def _too_old(ctx: Context) -> Gone:
+    uri = CHANGES.uri(ctx)
     return Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
 
 

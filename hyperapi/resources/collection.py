@@ -9,6 +9,7 @@ from flask import current_app
 from pydantic import MISSING
 
 from hyperapi.http import uris
+from hyperapi.http.context import Context
 from hyperapi.http.problems import BadQuery
 from hyperapi.http.responses import Reply
 from hyperapi.querying.cursor import Cursors
@@ -52,6 +53,7 @@ def page_of(items: ResourceType, name: str, items_name: str, **also: Any) -> Res
 
 
 def page(
+    ctx: Context,
     listing: Listing,
     query: Query,
     row_scope: RowScope,
@@ -79,7 +81,7 @@ def page(
     return Resource(
         uri + query.parameters(),
         {} if found.total is None else {"total": found.total},
-        {"up": uris.uri("root"), **_page_links(uri, found)},
+        {"up": uris.uri(ctx, "root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
@@ -87,10 +89,14 @@ def page(
 
 
 def whole(
-    uri: str, name: str, items: list[Resource], forms: Callable[[], Sequence[Form]] = no_forms
+    ctx: Context,
+    uri: str,
+    name: str,
+    items: list[Resource],
+    forms: Callable[[], Sequence[Form]] = no_forms,
 ) -> Resource:
     """A collection that always fits on one page."""
-    links = {"up": uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
+    links = {"up": uris.uri(ctx, "root"), "first": uri, "prev": None, "next": None, "last": uri}
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from string import Template
 
 import orjson
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, url_for
 
 from hyperapi.http.bodies import JSON
+from hyperapi.http.context import Context
 from hyperapi.http.etags import seen_already
 from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.http.problems import NotFound
@@ -59,22 +60,22 @@ DOCS.returns = ResourceType("Docs", DocsMembers, links=("service-desc",))
 
 
 @OPENAPI.on("GET", scope=OPEN)
-def get_openapi() -> Document:
+def get_openapi(ctx: Context) -> Document:
     """The OpenAPI document of the service: this."""
-    media_type = choose(request.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
-    scheme, host, prefix = base()
-    written = rebased(_written(), f"{scheme}://{host}{prefix}")
+    media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
+    scheme, host, prefix = base(ctx)
+    written = rebased(_written(ctx), f"{scheme}://{host}{prefix}")
     return Document(written.encode(), media_type)
 
 
 @DOCS.on("GET", scope=OPEN)
-def get_docs() -> Resource | Document:
+def get_docs(ctx: Context) -> Resource | Document:
     """A page to read about the service, to sign in, and to try requests."""
-    if readable(request.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
-        links = {"service-desc": OPENAPI.uri()}
-        return Resource(DOCS.uri(), {"title": "Read and try"}, links)
+    if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
+        links = {"service-desc": OPENAPI.uri(ctx)}
+        return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
     assets = url_for("docs_asset", name="", _external=True).rstrip("/")
-    page = _page().substitute(openapi=OPENAPI.uri(), assets=assets)
+    page = _page().substitute(openapi=OPENAPI.uri(ctx), assets=assets)
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 
@@ -83,16 +84,16 @@ def init_app(app: Flask) -> None:
     app.add_url_rule(f"{DOCS.path}/<path:name>", "docs_asset", _asset)
 
 
-def _asset(name: str) -> Response:
+def _asset(ctx: Context, name: str) -> Response:
     if name == GUIDE:
-        text = _guide().replace(_GUIDE_ROOT, uri("root"))
+        text = _guide().replace(_GUIDE_ROOT, uri(ctx, "root"))
         found = Document(text.encode(), "text/plain; charset=utf-8")
     elif name in _ASSETS:
         found = _read(name)
     else:
         raise NotFound
-    response = respond_with_document(Reply(found), "")
-    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    response = respond_with_document(ctx, Reply(found), "")
+    known = ctx.environ.get("HTTP_IF_NONE_MATCH")
     if known and seen_already(known, response.headers["ETag"]):
         return not_modified(list(response.headers))
     return response
@@ -116,7 +117,7 @@ def _page() -> Template:
     return Template((_OURS / "page.html").read_text())
 
 
-def _written() -> str:
+def _written(ctx: Context) -> str:
     """The document, with every URI as in the examples: writing it takes longer than replacing."""
     kept = current_app.extensions
     if "hyperapi.openapi" not in kept:

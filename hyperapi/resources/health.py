@@ -9,10 +9,11 @@ from typing import Literal
 from sqlalchemy import select
 
 from hyperapi.common.processes import draining
+from hyperapi.http.context import Context
 from hyperapi.http.routes import OPEN, Route
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.database import schema as database_schema
 from hyperapi.storage.models import database_clock
 from hyperapi.storage.schema import newer
@@ -46,13 +47,13 @@ READY.returns = ResourceType("Ready", ReadyMembers)
 
 
 @LIVE.on("GET", scope=OPEN, own_transactions=True)
-def get_live() -> Resource:
+def get_live(ctx: Context) -> Resource:
     """The process answers."""
-    return Resource(LIVE.uri(), {"status": "alive"})
+    return Resource(LIVE.uri(ctx), {"status": "alive"})
 
 
 @READY.on("GET", scope=OPEN, own_transactions=True)
-def get_ready() -> Resource:
+def get_ready(ctx: Context) -> Resource:
     """The service can do its work; otherwise 503.
 
     The database answers, its tables are those asked of it, clocks agree, and the service is not
@@ -62,9 +63,11 @@ def get_ready() -> Resource:
         raise Busy("not ready: about to stop")
     present = database_schema()
     assert present is not None, "or it would be unfit"
-    skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
+    skew = datetime.now(UTC) - ctx.read(
+        lambda: _CLOCK.rows(ctx.tx, {})[0][0]
+    )  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if newer(present) else "as expected"
     members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
-    return Resource(READY.uri(), members)
+    return Resource(READY.uri(ctx), members)

@@ -1,16 +1,18 @@
 """Task lists: each is one user's, and holds tasks."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
-from hyperapi.auth.principal import demand, principal
+from hyperapi.auth.principal import demand
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
 from hyperapi.http.problems import NotFound, PreconditionFailed
 from hyperapi.http.responses import Reply, created, no_content
@@ -112,9 +114,9 @@ LIST.returns = ResourceType("List", ListMembers, links=("tasks", "collection"))
 LISTS.returns = page_of(LIST.returns, "Lists", "lists", templates=("search",))
 
 
-def representer() -> Callable[[AnyRow], Resource]:
+def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
     """A function from rows to lists as they are seen, for use over many rows."""
-    list_uri, tasks_uri, lists_uri = LIST.uri_of(), uri_of("tasks_of_list"), LISTS.uri()
+    list_uri, tasks_uri, lists_uri = LIST.uri_of(ctx), uri_of(ctx, "tasks_of_list"), LISTS.uri(ctx)
 
     def represent(row: AnyRow) -> Resource:
         key, title, description, archived, open_count, done_count, made, updated, version, *_ = row
@@ -128,34 +130,38 @@ def representer() -> Callable[[AnyRow], Resource]:
             "updated_at": updated,
         }
         links = {"tasks": tasks_uri(key), "collection": lists_uri}
-        forms = lambda: _forms(list_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: _forms(ctx, list_uri(key), members)  # noqa: E731 - made for each row
         return Resource(list_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """One list as it is seen."""
-    return representer()(row)
+    return representer(ctx)(row)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     operations = LIST.operations
     return [
-        *form_for(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
+        *form_for(
+            ctx, operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM
+        ),
         *(
             []
-            if principal().row_scope.bound
-            else form_for(operations["DELETE"], "delete", "Delete this list and its tasks", uri)
+            if ctx.row_scope.bound
+            else form_for(
+                ctx, operations["DELETE"], "delete", "Delete this list and its tasks", uri
+            )
         ),
     ]
 
 
-def _forms_of_all() -> list[Form]:
-    uri = LISTS.uri()
+def _forms_of_all(ctx: Context) -> list[Form]:
+    uri = LISTS.uri(ctx)
     return [
-        *form_for(LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
-        *search(LISTS.operations["GET"], "Find lists", uri),
+        *form_for(ctx, LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
+        *search(ctx, LISTS.operations["GET"], "Find lists", uri),
     ]
 
 
@@ -163,69 +169,71 @@ def _forms_of_all() -> list[Form]:
 
 
 @LISTS.on("GET", scope=READ, query=LISTING, versioned_by_owner=True)
-def get_lists(query: Query) -> Resource:
+def get_lists(ctx: Context, query: Query) -> Resource:
     """Your lists, page by page."""
-    found = page(LISTING, query, principal().row_scope, LISTS.uri(), "lists", representer())
-    found.forms = _forms_of_all
+    found = page(ctx, LISTING, query, ctx.row_scope, LISTS.uri(ctx), "lists", representer(ctx))
+    found.forms = partial(_forms_of_all, ctx)
     return found
 
 
 @LISTS.on("POST", scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
-def create_list(new: NewList) -> Reply:
+def create_list(ctx: Context, new: NewList) -> Reply:
     """Make a list."""
-    return created(represent(_insert(new_id(), new)))
+    return created(represent(ctx, _insert(ctx, new_id(), new)))
 
 
 @LIST.on("GET", scope=READ)
-def get_list(key: str) -> Resource:
+def get_list(ctx: Context, key: str) -> Resource:
     """A list, with how much on it is open and done."""
-    return represent(find_list(key))
+    return represent(ctx, find_list(ctx, key))
 
 
 @LIST.on("PUT", scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
-def put_list(whole: WholeList, key: str) -> Reply:
+def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
-    current = find(TaskList, principal().row_scope, key, COLUMNS)
+    current = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     if current is None:
-        demand(WRITE, principal(), refused_when_bound=True)
-        clear_tombstone(principal().row_scope, "list", key, key)
-        return created(represent(_insert(key, whole)))
-    return Reply(represent(_update(current, whole.members())))
+        demand(WRITE, ctx.principal, refused_when_bound=True)
+        clear_tombstone(ctx.tx, ctx.row_scope, "list", key, key)
+        return created(represent(ctx, _insert(ctx, key, whole)))
+    return Reply(represent(ctx, _update(ctx, current, whole.members())))
 
 
 @LIST.on("PATCH", scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
-def change_list(changes: ListChanges, key: str) -> Resource:
+def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
-    return represent(_update(find_list(key), changes.sent()))
+    return represent(ctx, _update(ctx, find_list(ctx, key), changes.sent()))
 
 
 @LIST.on("DELETE", scope=WRITE, refused_when_bound=True)
-def delete_list(key: str) -> Reply:
+def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    find_list(key)
-    record_list_tombstones(principal().row_scope, key)
-    remove(TaskList, principal().row_scope, key, COLUMNS)
+    find_list(ctx, key)
+    record_list_tombstones(ctx.tx, ctx.row_scope, key)
+    remove(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     return no_content()
 
 
 # -- finders, and how rows come about
 
 
-def find_list(key: str) -> AnyRow:
+def find_list(ctx: Context, key: str) -> AnyRow:
     """The asker's list of this key.
 
     :raises NotFound: when there is none.
     """
-    row = find(TaskList, principal().row_scope, key, COLUMNS)
+    row = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
 
 
-def count(row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:
+def count(ctx: Context, row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:
     """Add to a list's counts, in the transaction that changes its tasks."""
     if opened or done:
-        _COUNT.run({**row_scope.parameters(), "of_key": key, "more": opened, "more_done": done})
+        _COUNT.run(
+            ctx.tx, {**row_scope.parameters(), "of_key": key, "more": opened, "more_done": done}
+        )
 
 
 _COUNT = Statement(
@@ -238,10 +246,11 @@ _COUNT = Statement(
 )
 
 
-def _insert(key: str, new: NewList) -> AnyRow:
-    row_scope, moment = principal().row_scope, now()
-    revision = next_revision(row_scope)
+def _insert(ctx: Context, key: str, new: NewList) -> AnyRow:
+    row_scope, moment = ctx.row_scope, now()
+    revision = next_revision(ctx.tx, row_scope)
     return add(
+        ctx.tx,
         TaskList,
         row_scope,
         COLUMNS,
@@ -255,12 +264,13 @@ def _insert(key: str, new: NewList) -> AnyRow:
     )
 
 
-def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
+def _update(ctx: Context, current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     changed = {name: value for name, value in wanted.items() if getattr(current, name) != value}
     if not changed:
         return current
-    row_scope = principal().row_scope
+    row_scope = ctx.row_scope
     row = change(
+        ctx.tx,
         TaskList,
         row_scope,
         current.key,
@@ -268,7 +278,7 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(row_scope),
+        revision=next_revision(ctx.tx, row_scope),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

@@ -1,5 +1,6 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
+from hyperapi.http.context import Context
 from hyperapi.http.problems import NotFound, all_problems
 from hyperapi.http.routes import OPEN, Route
 from hyperapi.http.uris import uri
@@ -29,16 +30,16 @@ PROBLEM.returns = ResourceType("ProblemType", ProblemMeaning, links=("up",))
 
 
 @RELATION.on("GET", scope=OPEN)
-def get_relation(key: str) -> Resource:
+def get_relation(ctx: Context, key: str) -> Resource:
     """What a link relation means."""
     if key not in MEANINGS:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
-    return Resource(RELATION.uri(key), members, {"up": uri("root")})
+    return Resource(RELATION.uri(ctx, key), members, {"up": uri(ctx, "root")})
 
 
 @PROBLEM.on("GET", scope=OPEN)
-def get_problem(key: str) -> Resource:
+def get_problem(ctx: Context, key: str) -> Resource:
     """What a problem type means, and what to do about it."""
     for problem in all_problems():
         if problem.name == key:
@@ -48,5 +49,5 @@ def get_problem(key: str) -> Resource:
                 "status": problem.status,
                 "meaning": problem.meaning(),
             }
-            return Resource(PROBLEM.uri(key), members, {"up": uri("root")})
+            return Resource(PROBLEM.uri(ctx, key), members, {"up": uri(ctx, "root")})
     raise NotFound

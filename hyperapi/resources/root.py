@@ -2,7 +2,7 @@
 
 from flask import current_app
 
-from hyperapi.auth.principal import principal_or_none
+from hyperapi.http.context import Context
 from hyperapi.http.routes import PUBLIC, Route
 from hyperapi.http.uris import uri, uri_template
 from hyperapi.representations.resource import Resource
@@ -35,14 +35,16 @@ ROOT.returns = ResourceType(
 
 
 @ROOT.on("GET", scope=PUBLIC)
-def get_root() -> Resource:
+def get_root(ctx: Context) -> Resource:
     """Where everything begins."""
-    who = principal_or_none()
-    links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
-    links |= {"service-desc": uri("openapi"), "service-doc": uri("docs")}
-    links |= {name: uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())}
+    who = ctx.principal_or_none
+    links = {name: uri(ctx, name) for name in ("users", "tokens", "lists", "tasks", "changes")}
+    links |= {"service-desc": uri(ctx, "openapi"), "service-doc": uri(ctx, "docs")}
+    links |= {
+        name: uri(ctx, name) for name in current_app.extensions.get("hyperapi.root_links", ())
+    }
     if who is not None:
-        links["user"] = uri("user", who.user)
-    templates = {name: uri_template(name) for name in ("list", "task")}
+        links["user"] = uri(ctx, "user", who.user)
+    templates = {name: uri_template(ctx, name) for name in ("list", "task")}
     members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
-    return Resource(ROOT.uri(), members, links, templates)
+    return Resource(ROOT.uri(ctx), members, links, templates)

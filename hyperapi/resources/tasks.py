@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
 
-from hyperapi.auth.principal import principal
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id, new_ids
 from hyperapi.common.text import folded
@@ -22,6 +21,7 @@ from hyperapi.http.bodies import (
     decoded,
     media_type,
 )
+from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
 from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
@@ -211,9 +211,9 @@ TASKS_OF_LIST.returns = page_of(
 )
 
 
-def representer() -> Callable[[AnyRow], Resource]:
+def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
     """A function from rows to tasks as they are seen, for use over many rows."""
-    task_uri, uri_of_list = TASK.uri_of(), LIST.uri_of()
+    task_uri, uri_of_list = TASK.uri_of(ctx), LIST.uri_of(ctx)
 
     def represent(row: AnyRow) -> Resource:
         key, list_, title, description, done, due, priority, tags, *more = row
@@ -232,18 +232,18 @@ def representer() -> Callable[[AnyRow], Resource]:
             "list_uri": list_uri,
         }
         links = {"list": list_uri}
-        forms = lambda: _forms(task_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: _forms(ctx, task_uri(key), members)  # noqa: E731 - made for each row
         return Resource(task_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """One task as it is seen."""
-    return representer()(row)
+    return representer(ctx)(row)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     change, done = TASK.operations["PATCH"], members["done"]
     name, title = ("reopen", "Reopen this task") if done else ("complete", "Complete this task")
     other = {"done": "false" if done else "true"}
@@ -251,6 +251,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
     texts = [field for field in TaskChanges.model_fields if field != "list_uri"]
     return [
         *form_for(
+            ctx,
             change,
             "edit",
             "Change this task",
@@ -260,30 +261,34 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             hidden=moving,
             media=FORM,
         ),
-        *form_for(change, name, title, uri, fields=(), hidden=other, media=FORM),
-        *form_for(TASK.operations["DELETE"], "delete", "Delete this task", uri),
+        *form_for(ctx, change, name, title, uri, fields=(), hidden=other, media=FORM),
+        *form_for(ctx, TASK.operations["DELETE"], "delete", "Delete this task", uri),
     ]
 
 
-def _forms_of_list(key: str) -> list[Form]:
-    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(key)
+def _forms_of_list(ctx: Context, key: str) -> list[Form]:
+    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(ctx, key)
     return [
-        *form_for(operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
-        *search(operations["GET"], "Find tasks on this list", uri),
-        *_forms_for_many(TASKS_OF_LIST, uri),
+        *form_for(ctx, operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
+        *search(ctx, operations["GET"], "Find tasks on this list", uri),
+        *_forms_for_many(ctx, TASKS_OF_LIST, uri),
     ]
 
 
-def _forms_of_all() -> list[Form]:
-    uri = TASKS.uri()
-    return [*search(TASKS.operations["GET"], "Find tasks", uri), *_forms_for_many(TASKS, uri)]
+def _forms_of_all(ctx: Context) -> list[Form]:
+    uri = TASKS.uri(ctx)
+    return [
+        *search(ctx, TASKS.operations["GET"], "Find tasks", uri),
+        *_forms_for_many(ctx, TASKS, uri),
+    ]
 
 
-def _forms_for_many(place: Route, uri: str) -> list[Form]:
+def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
     change, delete = place.operations["PATCH"], place.operations["DELETE"]
     done = {"done": "true"}
     return [
         *form_for(
+            ctx,
             change,
             "complete-all",
             "Complete all open tasks",
@@ -292,7 +297,7 @@ def _forms_for_many(place: Route, uri: str) -> list[Form]:
             hidden=done,
             media=FORM,
         ),
-        *form_for(delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
+        *form_for(ctx, delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
     ]
 
 
@@ -300,10 +305,10 @@ def _forms_for_many(place: Route, uri: str) -> list[Form]:
 
 
 @TASKS.on("GET", scope=READ, query=OF_ALL, versioned_by_owner=True)
-def get_tasks(query: Query) -> Resource:
+def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
-    found = page(OF_ALL, query, principal().row_scope, TASKS.uri(), "tasks", representer())
-    found.forms = _forms_of_all
+    found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
+    found.forms = partial(_forms_of_all, ctx)
     return found
 
 
@@ -315,38 +320,38 @@ def get_tasks(query: Query) -> Resource:
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
 )
-def change_tasks(query: Query, changes: TaskChanges) -> Reply:
+def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
-    return counted(_change_some(query, changes))
+    return counted(_change_some(ctx, query, changes))
 
 
 @TASKS.on("DELETE", scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
-def delete_tasks(query: Query) -> Reply:
+def delete_tasks(ctx: Context, query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
-    return counted(_delete_some(query))
+    return counted(_delete_some(ctx, query))
 
 
 @TASKS_OF_LIST.on("GET", scope=READ, query=OF_LIST, versioned_by_owner=True)
-def get_tasks_of_list(query: Query, key: str) -> Resource:
+def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
-    uri = TASKS_OF_LIST.uri(key)
-    found = page(OF_LIST, query, principal().row_scope, uri, "tasks", representer(), list=key)
+    uri = TASKS_OF_LIST.uri(ctx, key)
+    found = page(ctx, OF_LIST, query, ctx.row_scope, uri, "tasks", representer(ctx), list=key)
     if not found.items:
-        find_list(key)  # a task on it shows that a list is there; no task shows nothing
-    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(key))}
-    found.forms = partial(_forms_of_list, key)
+        find_list(ctx, key)  # a task on it shows that a list is there; no task shows nothing
+    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(ctx, key))}
+    found.forms = partial(_forms_of_list, ctx, key)
     return found
 
 
 @TASKS_OF_LIST.on(
     "POST", scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE)
 )
-def create_task(new: NewTask | NewTasks, key: str) -> Reply:
+def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
-    find_list(key)
+    find_list(ctx, key)
     if isinstance(new, NewTasks):
-        return Reply(_made(key, new), 201, etag="")
-    return created(represent(_insert(new_id(), new.members(), list=key)))
+        return Reply(_made(ctx, key, new), 201, etag="")
+    return created(represent(ctx, _insert(ctx, new_id(), new.members(), list=key)))
 
 
 @TASKS_OF_LIST.on(
@@ -357,111 +362,113 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
 )
-def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
+def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
-    find_list(key)
-    return counted(_change_some(query, changes, list=key))
+    find_list(ctx, key)
+    return counted(_change_some(ctx, query, changes, list=key))
 
 
 @TASKS_OF_LIST.on("DELETE", scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
-def delete_tasks_of_list(query: Query, key: str) -> Reply:
+def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
-    find_list(key)
-    return counted(_delete_some(query, list=key))
+    find_list(ctx, key)
+    return counted(_delete_some(ctx, query, list=key))
 
 
 @TASK.on("GET", scope=READ)
-def get_task(key: str) -> Resource:
+def get_task(ctx: Context, key: str) -> Resource:
     """A task."""
-    return represent(_find(key))
+    return represent(ctx, _find(ctx, key))
 
 
 @TASK.on("PUT", scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
-def put_task(whole: WholeTask, key: str) -> Reply:
+def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
-    current = find(Task, principal().row_scope, key, COLUMNS)
+    current = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
     members = whole.members()
     if current is not None:
-        return Reply(represent(_update(current, members)))
+        return Reply(represent(ctx, _update(ctx, current, members)))
     if "list_uri" not in members:
         raise invalid("/list_uri", "is required to make a task")
-    row = _insert(key, members)
-    clear_tombstone(principal().row_scope, "task", key, row.list)
-    return created(represent(row))
+    row = _insert(ctx, key, members)
+    clear_tombstone(ctx.tx, ctx.row_scope, "task", key, row.list)
+    return created(represent(ctx, row))
 
 
 @TASK.on("PATCH", scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
-def change_task(changes: TaskChanges, key: str) -> Resource:
+def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
-    return represent(_update(_find(key), changes.sent()))
+    return represent(ctx, _update(ctx, _find(ctx, key), changes.sent()))
 
 
 @TASK.on("DELETE", scope=WRITE)
-def delete_task(key: str) -> Reply:
+def delete_task(ctx: Context, key: str) -> Reply:
     """Delete a task."""
-    row_scope = principal().row_scope
-    row = remove(Task, row_scope, key, COLUMNS)
+    row_scope = ctx.row_scope
+    row = remove(ctx.tx, Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    record_tombstone(row_scope, next_revision(row_scope), "task", key, row.list, moved=False)
-    _count(row.list, row.done, -1)
+    record_tombstone(
+        ctx.tx, row_scope, next_revision(ctx.tx, row_scope), "task", key, row.list, moved=False
+    )
+    _count(ctx, row.list, row.done, -1)
     return no_content()
 
 
 # -- finders, and how rows come about
 
 
-def _find(key: str) -> AnyRow:
-    row = find(Task, principal().row_scope, key, COLUMNS)
+def _find(ctx: Context, key: str) -> AnyRow:
+    row = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
 
 
-def _list_named(uri: str) -> str:
+def _list_named(ctx: Context, uri: str) -> str:
     """The key of the asker's list that a URI names.
 
     :raises Invalid: when it names none; of whose it might be, nothing is said.
     """
-    key = named_by(uri, LIST.name)
+    key = named_by(ctx, uri, LIST.name)
     if (
         key is None
-        or find(TaskList, principal().row_scope, key, selected_columns(TaskList, "key")) is None
+        or find(ctx.tx, TaskList, ctx.row_scope, key, selected_columns(TaskList, "key")) is None
     ):
         raise invalid("/list_uri", "must be the URI of a list of yours")
     return key
 
 
-def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
-    row_scope = principal().row_scope
-    values = {**_new_columns(members, now()), **fixed}
-    revision = next_revision(row_scope)
+def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
+    row_scope = ctx.row_scope
+    values = {**_new_columns(ctx, members, now()), **fixed}
+    revision = next_revision(ctx.tx, row_scope)
     try:
-        row = add(Task, row_scope, COLUMNS, key=key, revision=revision, **values)
+        row = add(ctx.tx, Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
         raise NotFound from None  # it is there, but outside of what this token can see
-    _count(row.list, row.done, 1)
+    _count(ctx, row.list, row.done, 1)
     return row
 
 
-def _made(list_: str, new: NewTasks) -> Resource:
+def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
-    row_scope, moment = principal().row_scope, now()
-    first = next_revision(row_scope, len(new.tasks))
+    row_scope, moment = ctx.row_scope, now()
+    first = next_revision(ctx.tx, row_scope, len(new.tasks))
     keys = new_ids(len(new.tasks))
     rows = [
         {
-            **_new_columns(task.members(), moment),
+            **_new_columns(ctx, task.members(), moment),
             "key": keys[place],
             "list": list_,
             "revision": first + place,
         }
         for place, task in enumerate(new.tasks)
     ]
-    add_many(Task, row_scope, rows)
+    add_many(ctx.tx, Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
-    count(row_scope, list_, opened=len(rows) - done, done=done)
-    represent = representer()
+    count(ctx, row_scope, list_, opened=len(rows) - done, done=done)
+    represent = representer(ctx)
     items = [represent(_as_seen(row)) for row in rows]
     return Resource("", {}, items=items, items_name="tasks")
 
@@ -474,17 +481,20 @@ def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
+def _update(ctx: Context, current: AnyRow, members: dict[str, Any]) -> AnyRow:
     """Write what is different, and keep the lists' counts in step."""
-    shown = represent(current).members
-    changed = _columns({name: value for name, value in members.items() if shown[name] != value})
+    shown = represent(ctx, current).members
+    changed = _columns(
+        ctx, {name: value for name, value in members.items() if shown[name] != value}
+    )
     if not changed:
         return current
-    row_scope, moment = principal().row_scope, now()
+    row_scope, moment = ctx.row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(row_scope)
+    revision = next_revision(ctx.tx, row_scope)
     row = change(
+        ctx.tx,
         Task,
         row_scope,
         current.key,
@@ -497,37 +507,37 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")
     if row.list != current.list:
-        record_tombstone(row_scope, revision, "task", row.key, current.list, moved=True)
-        clear_tombstone(row_scope, "task", row.key, row.list)
+        record_tombstone(ctx.tx, row_scope, revision, "task", row.key, current.list, moved=True)
+        clear_tombstone(ctx.tx, row_scope, "task", row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
-        _count(current.list, current.done, -1)
-        _count(row.list, row.done, 1)
+        _count(ctx, current.list, current.done, -1)
+        _count(ctx, row.list, row.done, 1)
     return row
 
 
-def _change_some(query: Query, changes: TaskChanges, **fixed: str) -> int:
-    row_scope, columns = principal().row_scope, _columns(changes.sent())
+def _change_some(ctx: Context, query: Query, changes: TaskChanges, **fixed: str) -> int:
+    row_scope, columns = ctx.row_scope, _columns(ctx, changes.sent())
     selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
-    return change_selected(row_scope, selected, columns)
+    return change_selected(ctx, row_scope, selected, columns)
 
 
-def _delete_some(query: Query, **fixed: str) -> int:
-    row_scope = principal().row_scope
+def _delete_some(ctx: Context, query: Query, **fixed: str) -> int:
+    row_scope = ctx.row_scope
     return delete_selected(
-        row_scope, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
+        ctx, row_scope, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
     )
 
 
-def _new_columns(members: dict[str, Any], moment: datetime) -> dict[str, Any]:
+def _new_columns(ctx: Context, members: dict[str, Any], moment: datetime) -> dict[str, Any]:
     return {
-        **_columns(members),
+        **_columns(ctx, members),
         "completed_at": moment if members["done"] else None,
         "created_at": moment,
         "updated_at": moment,
     }
 
 
-def _columns(members: dict[str, Any]) -> dict[str, Any]:
+def _columns(ctx: Context, members: dict[str, Any]) -> dict[str, Any]:
     """Members as the columns that hold them."""
     values = {name: value for name, value in members.items() if name != "list_uri"}
     for name in ("title", "description"):
@@ -536,13 +546,13 @@ def _columns(members: dict[str, Any]) -> dict[str, Any]:
     if "tags" in members:
         values["tags"] = "\n" + "\n".join(members["tags"]) + "\n" if members["tags"] else ""
     if "list_uri" in members:
-        values["list"] = _list_named(members["list_uri"])
+        values["list"] = _list_named(ctx, members["list_uri"])
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
 
 
-def _count(list_: str, done: bool, number: int) -> None:
+def _count(ctx: Context, list_: str, done: bool, number: int) -> None:
     """Count tasks that came to a list (or left it, when ``number`` is negative)."""
     kind = {"done": number} if done else {"opened": number}
-    count(principal().row_scope, list_, **kind)
+    count(ctx, ctx.row_scope, list_, **kind)

@@ -9,11 +9,12 @@ from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.passwords import LONGEST, SHORTEST
-from hyperapi.auth.principal import Principal, principal, principal_or_none
-from hyperapi.auth.sessions import end_others, settings, signed_in_lately
+from hyperapi.auth.principal import Principal
+from hyperapi.auth.sessions import end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.context import Context
 from hyperapi.http.etags import still_seen
 from hyperapi.http.forms import form_for
 from hyperapi.http.problems import (
@@ -29,13 +30,13 @@ from hyperapi.http.problems import (
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, WHOLE, Route
 from hyperapi.http.uris import uri
-from hyperapi.middleware.rate_limit import client_address, hashing, limits, sign_in_attempt
+from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.querying.query import Nothing, Query
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page_of, whole
-from hyperapi.resources.tokens import passwords
-from hyperapi.storage.database import AnyRow, Clash, read, write
+from hyperapi.resources.tokens import Passwords
+from hyperapi.storage.database import AnyRow, Clash
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
@@ -93,7 +94,7 @@ class Registration(Body):
 
         :raises RegistrationClosed: else, whatever it says.
         """
-        if settings().registration != "open":
+        if ctx.settings.registration != "open":
             raise RegistrationClosed
         return super().read(*sent)
 
@@ -148,20 +149,21 @@ USERS.returns = page_of(USER.returns, "Users", "users")
 COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "updated_at", "version")
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """A user as it sees itself."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
-    links = {"lists": uri("lists"), "tasks": uri("tasks"), "tokens": uri("tokens")}
-    forms = partial(_forms, USER.uri(key), members)
-    return Resource(USER.uri(key), members, links, forms=forms, version=version)
+    links = {"lists": uri(ctx, "lists"), "tasks": uri(ctx, "tasks"), "tokens": uri(ctx, "tokens")}
+    forms = partial(_forms, ctx, USER.uri(ctx, key), members)
+    return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     change = USER.operations["PATCH"]
     shown, secret = ["username", "email"], ["password", "current_password"]
     forms = [
         *form_for(
+            ctx,
             change,
             "edit",
             "Change your name or address",
@@ -170,34 +172,36 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             values=members,
             media=FORM,
         ),
-        *form_for(change, "change-password", "Change your password", uri, needs=secret),
+        *form_for(ctx, change, "change-password", "Change your password", uri, needs=secret),
     ]
-    if _recently_signed_in():
-        forms += form_for(USER.operations["DELETE"], "delete", "Delete your account", uri)
+    if _recently_signed_in(ctx):
+        forms += form_for(ctx, USER.operations["DELETE"], "delete", "Delete your account", uri)
     return forms
 
 
-def _recently_signed_in() -> bool:
-    who = principal_or_none()
-    return who is not None and signed_in_lately(who, now())
+def _recently_signed_in(ctx: Context) -> bool:
+    who = ctx.principal_or_none
+    return who is not None and signed_in_lately(ctx, who, now())
 
 
-def _forms_of_anyone() -> list[Form]:
-    if settings().registration != "open":
+def _forms_of_anyone(ctx: Context) -> list[Form]:
+    if ctx.settings.registration != "open":
         return []
-    return form_for(USERS.operations["POST"], "register", "Register", USERS.uri(), media=FORM)
+    return form_for(
+        ctx, USERS.operations["POST"], "register", "Register", USERS.uri(ctx), media=FORM
+    )
 
 
 # -- what may be done
 
 
 @USERS.on("GET", scope=PUBLIC, query=Nothing())
-def get_users(_: Query) -> Resource:
+def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
-    who = principal_or_none()
+    who = ctx.principal_or_none
     if who is not None and who.may(ACCOUNT):
-        return whole(USERS.uri(), "users", [_own(who)])
-    return whole(USERS.uri(), "users", [], _forms_of_anyone)
+        return whole(ctx, USERS.uri(ctx), "users", [_own(ctx, who)])
+    return whole(ctx, USERS.uri(ctx), "users", [], partial(_forms_of_anyone, ctx))
 
 
 @USERS.on(
@@ -208,26 +212,26 @@ def get_users(_: Query) -> Resource:
     own_transactions=True,
     problems=(RegistrationClosed, Taken, TooManyRequests),
 )
-def register(new: Registration) -> Reply:
+def register(ctx: Context, new: Registration) -> Reply:
     """Register."""
-    limits().register.count(client_address())
-    with hashing() as address:
-        hashed = passwords().hash(new.password, address)
-    return created(represent(keep_user(new, hashed)))
+    ctx.state[Limits].register.count(client_address(ctx))
+    with hashing(ctx) as address:
+        hashed = ctx.state[Passwords].hash(new.password, address)
+    return created(represent(ctx, keep_user(ctx, new, hashed)))
 
 
 @USER.on("GET", scope=ACCOUNT)
-def get_user(key: str) -> Resource:
+def get_user(ctx: Context, key: str) -> Resource:
     """Yourself."""
-    return _own(_asker_named(key))
+    return _own(ctx, _asker_named(ctx, key))
 
 
 @USER.on(
     "PUT", scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,)
 )
-def put_user(whole: WholeUser, key: str) -> Resource:
+def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
-    return _change(_asker_named(key), whole.members())
+    return _change(ctx, _asker_named(ctx, key), whole.members())
 
 
 @USER.on(
@@ -238,45 +242,46 @@ def put_user(whole: WholeUser, key: str) -> Resource:
     own_transactions=True,
     problems=(Taken,),
 )
-def change_user(changes: UserChanges, key: str) -> Resource:
+def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
     """Change your name, address or password; a new password ends your other sessions."""
-    return _change(_asker_named(key), changes.sent())
+    return _change(ctx, _asker_named(ctx, key), changes.sent())
 
 
 @USER.on("DELETE", scope=ACCOUNT, problems=(LoginTooOld,))
-def delete_user(key: str) -> Reply:
+def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account, with everything that is yours."""
-    who = _asker_named(key)
-    if not _recently_signed_in():
+    who = _asker_named(ctx, key)
+    if not _recently_signed_in(ctx):
         raise LoginTooOld
-    remove(User, who.row_scope, key, COLUMNS)
+    remove(ctx.tx, User, who.row_scope, key, COLUMNS)
     return no_content()
 
 
 # -- finders, and how users come about
 
 
-def create_user(new: Registration) -> AnyRow:
+def create_user(ctx: Context, new: Registration) -> AnyRow:
     """Make a new user without being asked by a request.
 
     :raises Taken: when somebody has the name.
     """
-    return keep_user(new, passwords().hash(new.password))
+    return keep_user(ctx, new, ctx.state[Passwords].hash(new.password))
 
 
-def keep_user(new: Registration, hashed: str) -> AnyRow:
+def keep_user(ctx: Context, new: Registration, hashed: str) -> AnyRow:
     """Keep a new user.
 
     :param hashed: the password as it is kept.
     :raises Taken: when somebody has the name.
     """
-    return write(lambda: _insert(new, hashed))
+    return ctx.write(lambda: _insert(ctx, new, hashed))
 
 
-def _insert(new: Registration, hashed: str) -> AnyRow:
+def _insert(ctx: Context, new: Registration, hashed: str) -> AnyRow:
     moment, key = now(), new_id()
     try:
         return add(
+            ctx.tx,
             User,
             RowScope(key),
             COLUMNS,
@@ -294,84 +299,86 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
         raise Taken(f"The name {new.username} is taken.") from None
 
 
-def _asker_named(key: str) -> Principal:
+def _asker_named(ctx: Context, key: str) -> Principal:
     """The asker, if this is its key: other users are not there.
 
     :raises NotFound: for every other key.
     """
-    who = principal()
+    who = ctx.principal
     if key != who.user:
         raise NotFound
     return who
 
 
-def _own(who: Principal) -> Resource:
-    row = find(User, who.row_scope, who.user, COLUMNS)
+def _own(ctx: Context, who: Principal) -> Resource:
+    row = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
     if row is None:
         raise NotFound
-    return represent(row)
+    return represent(ctx, row)
 
 
-def _change(who: Principal, members: dict[str, Any]) -> Resource:
+def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
     """Write what is different; passwords are worked on before the transaction begins."""
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
     renamed = members.get("username", who.username) != who.username
-    naming = limits().register.trying(Taken, client_address()) if renamed else nullcontext()
+    naming = (
+        ctx.state[Limits].register.trying(Taken, client_address(ctx)) if renamed else nullcontext()
+    )
     with naming:
         if password is None:
-            return write(lambda: _update(who, members))
-        verified, hashed = _exchanged(who, current_password, password)
-        return write(lambda: _update_with_password(who, members, verified, hashed))
+            return ctx.write(lambda: _update(ctx, who, members))
+        verified, hashed = _exchanged(ctx, who, current_password, password)
+        return ctx.write(lambda: _update_with_password(ctx, who, members, verified, hashed))
 
 
-def _exchanged(who: Principal, password: str | None, new: str) -> tuple[str, str]:
+def _exchanged(ctx: Context, who: Principal, password: str | None, new: str) -> tuple[str, str]:
     """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
     """
     if password is None:
         raise invalid("/current_password", "is required to change the password")
-    kept = read(lambda: _password_hash(who))
+    kept = ctx.read(lambda: _password_hash(ctx, who))
     try:
-        with sign_in_attempt(who.username), hashing() as address:
-            if kept is None or not passwords().verify(password, kept, address)[0]:
+        with sign_in_attempt(ctx, who.username), hashing(ctx) as address:
+            if kept is None or not ctx.state[Passwords].verify(password, kept, address)[0]:
                 raise CredentialsInvalid
-            return kept, passwords().hash(new, address)
+            return kept, ctx.state[Passwords].hash(new, address)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
 
 
-def _password_hash(who: Principal) -> str | None:
-    row = find(User, who.row_scope, who.user, (User.password_hash,))
+def _password_hash(ctx: Context, who: Principal) -> str | None:
+    row = find(ctx.tx, User, who.row_scope, who.user, (User.password_hash,))
     return None if row is None else row.password_hash
 
 
 def _update_with_password(
-    who: Principal, members: dict[str, Any], verified: str, hashed: str
+    ctx: Context, who: Principal, members: dict[str, Any], verified: str, hashed: str
 ) -> Resource:
-    if _password_hash(who) != verified:
+    if _password_hash(ctx, who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
-    if find(Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
+    if find(ctx.tx, Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
         raise TokenRevoked  # while we were looking at the password
-    end_others(who)
-    return _update(who, {**members, "password_hash": hashed})
+    end_others(ctx, who)
+    return _update(ctx, who, {**members, "password_hash": hashed})
 
 
-def _update(who: Principal, members: dict[str, Any]) -> Resource:
-    current = find(User, who.row_scope, who.user, COLUMNS)
+def _update(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
+    current = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
     if current is None:
         raise NotFound
-    still_seen(current.version)
+    still_seen(ctx, current.version)
     changed = {
         name: value for name, value in members.items() if getattr(current, name, None) != value
     }
     if not changed:
-        return represent(current)
+        return represent(ctx, current)
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
-        row = change(User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
+        row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     except Clash:
         raise Taken(f"The name {changed['username']} is taken.") from None
     assert row is not None, "it was there a moment ago, in this transaction"
-    return represent(row)
+    return represent(ctx, row)

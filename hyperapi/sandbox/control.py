@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from flask import Flask, current_app
@@ -21,6 +22,7 @@ from hyperapi.auth.sessions import Wanted
 from hyperapi.common import clock
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
+from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for
 from hyperapi.http.problems import NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
@@ -30,7 +32,7 @@ from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.settings import Settings
-from hyperapi.storage.database import database, write
+from hyperapi.storage.database import database
 from hyperapi.storage.row_scope import RowScope
 
 CONTROL = Route("control", "/control")
@@ -155,72 +157,76 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 
 
 @CONTROL.on("GET", scope=OPEN, own_transactions=True)
-def get_control() -> Resource:
+def get_control(ctx: Context) -> Resource:
     """What can be done about this sandbox."""
-    links = {name: uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
+    links = {name: uri(ctx, f"control-{name}") for name in ("users", "clock", "snapshots")}
     members = {"title": "The control of this sandbox"}
-    return Resource(CONTROL.uri(), members, links, forms=_all_forms)
+    return Resource(CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
-def _all_forms() -> Sequence[Form]:
-    return [*_forms_of_users(), *_forms_of_clock(), *_forms_of_snapshots()]
+def _all_forms(ctx: Context) -> Sequence[Form]:
+    return [*_forms_of_users(ctx), *_forms_of_clock(ctx), *_forms_of_snapshots(ctx)]
 
 
-def _forms_of_users() -> list[Form]:
-    return form_for(USERS.operations["POST"], "make-user", "Make a user", USERS.uri())
+def _forms_of_users(ctx: Context) -> list[Form]:
+    return form_for(ctx, USERS.operations["POST"], "make-user", "Make a user", USERS.uri(ctx))
 
 
-def _forms_of_clock() -> list[Form]:
-    return form_for(CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri())
+def _forms_of_clock(ctx: Context) -> list[Form]:
+    return form_for(ctx, CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri(ctx))
 
 
-def _forms_of_snapshots() -> list[Form]:
+def _forms_of_snapshots(ctx: Context) -> list[Form]:
     post = SNAPSHOTS.operations["POST"]
-    return form_for(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
+    return form_for(ctx, post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri(ctx))
 
 
 @USERS.on("GET", scope=OPEN, own_transactions=True)
-def get_control_users() -> Resource:
+def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
-    return Resource(USERS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_users)
+    return Resource(
+        USERS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_users, ctx)
+    )
 
 
 @USERS.on(
     "POST", scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON
 )
-def make_person(wanted: NewPerson) -> Reply:
+def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
-    with (
-        _snapshots().turn
-    ):  # or a restored snapshot takes the user away before the session is there
-        row = create_user(Registration(username=username, password=password))
+    with _snapshots(
+        ctx
+    ).turn:  # or a restored snapshot takes the user away before the session is there
+        row = create_user(ctx, Registration(username=username, password=password))
         row_scope = RowScope(row.key)
-        session = write(
-            lambda: sessions.begin(row_scope, Wanted("sandbox", " ".join(SCOPES), None))
+        session = ctx.write(
+            lambda: sessions.begin(ctx, row_scope, Wanted("sandbox", " ".join(SCOPES), None))
         )
     members = {
         "username": row.username,
         "password": password,
-        **sessions.secrets(row_scope, session),
+        **sessions.secrets(ctx, row_scope, session),
     }
-    links = {name: uri(name) for name in ("lists", "tasks", "tokens")}
-    return created(Resource(uri("user", row.key), members, links), secret=True)
+    links = {name: uri(ctx, name) for name in ("lists", "tasks", "tokens")}
+    return created(Resource(uri(ctx, "user", row.key), members, links), secret=True)
 
 
 @CLOCK.on("GET", scope=OPEN, own_transactions=True)
-def get_clock() -> Resource:
+def get_clock(ctx: Context) -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
     members = {"now": clock.write_instant(clock.now()), "ahead_by": ahead_by}
-    return Resource(CLOCK.uri(), members, {"up": CONTROL.uri()}, forms=_forms_of_clock)
+    return Resource(
+        CLOCK.uri(ctx), members, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_clock, ctx)
+    )
 
 
 @CLOCK.on(
     "PATCH", scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True
 )
-def move_clock(changes: ClockChanges) -> Resource:
+def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
     if len(sent) != 1:
@@ -236,48 +242,50 @@ def move_clock(changes: ClockChanges) -> Resource:
     if not _EARLIEST - machine <= ahead_by <= _LATEST - machine:
         raise invalid(f"/{name}", f"must lead to a year from {_EARLIEST.year} to {_LATEST.year}")
     clock.move(ahead_by)
-    return get_clock()
+    return get_clock(ctx)
 
 
 @SNAPSHOTS.on("GET", scope=OPEN, own_transactions=True)
-def get_snapshots() -> Resource:
+def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
-    return Resource(SNAPSHOTS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_snapshots)
+    return Resource(
+        SNAPSHOTS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_snapshots, ctx)
+    )
 
 
 @SNAPSHOTS.on("POST", scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
-def take_snapshot() -> Reply:
+def take_snapshot(ctx: Context) -> Reply:
     """Keep everything as it is now."""
-    snapshots = _snapshots()
+    snapshots = _snapshots(ctx)
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     with snapshots.turn, _live() as live:
         live.backup(copy)
     key, made_at = new_id(), clock.write_instant(clock.now())
     snapshots.kept[key] = _Snapshot(copy, clock.ahead_by(), made_at)
-    return created(_represent(key))
+    return created(_represent(ctx, key))
 
 
 @SNAPSHOT.on("GET", scope=OPEN, own_transactions=True)
-def get_snapshot(key: str) -> Resource:
+def get_snapshot(ctx: Context, key: str) -> Resource:
     """A snapshot."""
-    return _represent(key)
+    return _represent(ctx, key)
 
 
 @SNAPSHOT.on("POST", scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
-def restore_snapshot(key: str) -> Reply:
+def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
-    snapshots = _snapshots()
+    snapshots = _snapshots(ctx)
     snapshot = snapshots.find(key)
     with snapshots.turn, _live() as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
-    return Reply(_represent(key))
+    return Reply(_represent(ctx, key))
 
 
 @SNAPSHOT.on("DELETE", scope=OPEN, own_transactions=True)
-def delete_snapshot(key: str) -> Reply:
+def delete_snapshot(ctx: Context, key: str) -> Reply:
     """Forget a snapshot."""
-    snapshots = _snapshots()
+    snapshots = _snapshots(ctx)
     snapshots.find(key).copy.close()
     del snapshots.kept[key]
     return no_content()
@@ -286,21 +294,21 @@ def delete_snapshot(key: str) -> Reply:
 # -- finders
 
 
-def _represent(key: str) -> Resource:
-    snapshot, where = _snapshots().find(key), SNAPSHOT.uri(key)
+def _represent(ctx: Context, key: str) -> Resource:
+    snapshot, where = _snapshots(ctx).find(key), SNAPSHOT.uri(ctx, key)
     restore, forget = SNAPSHOT.operations["POST"], SNAPSHOT.operations["DELETE"]
 
     def forms() -> list[Form]:
         return [
-            *form_for(restore, "restore", "Put everything back as it was then", where),
-            *form_for(forget, "delete", "Forget this snapshot", where),
+            *form_for(ctx, restore, "restore", "Put everything back as it was then", where),
+            *form_for(ctx, forget, "delete", "Forget this snapshot", where),
         ]
 
-    links = {"collection": SNAPSHOTS.uri()}
+    links = {"collection": SNAPSHOTS.uri(ctx)}
     return Resource(where, {"made_at": snapshot.made_at}, links, forms=forms)
 
 
-def _snapshots() -> Snapshots:
+def _snapshots(ctx: Context) -> Snapshots:
     found: Snapshots = current_app.extensions["hyperapi.snapshots"]
     return found
 

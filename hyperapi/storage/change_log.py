@@ -21,22 +21,30 @@ from sqlalchemy import (
 )
 
 from hyperapi.common.clock import now
-from hyperapi.storage.database import Statement
+from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.models import Instant, Task, Tombstone, User
 from hyperapi.storage.row_scope import RowScope, owned
 
 
-def next_revision(row_scope: RowScope, changes: int = 1) -> int:
+def next_revision(tx: Transaction, row_scope: RowScope, changes: int = 1) -> int:
     """The first of as many new numbers as there are changes."""
-    last = _ADVANCE.rows({"of_owner": row_scope.owner, "changes": changes})[0][0]
+    last = _ADVANCE.rows(tx, {"of_owner": row_scope.owner, "changes": changes})[0][0]
     return int(last) - changes + 1
 
 
 def record_tombstone(
-    row_scope: RowScope, revision: int, kind: str, key: str, list_: str, *, moved: bool
+    tx: Transaction,
+    row_scope: RowScope,
+    revision: int,
+    kind: str,
+    key: str,
+    list_: str,
+    *,
+    moved: bool,
 ) -> None:
     """Keep that something is gone: for good, or only from the list it was on."""
     _RECORD.run(
+        tx,
         {
             "owner_": row_scope.owner,
             "revision_": revision,
@@ -45,25 +53,25 @@ def record_tombstone(
             "list_": list_,
             "moved_": moved,
             "deleted_at_": now(),
-        }
+        },
     )
 
 
-def clear_tombstone(row_scope: RowScope, kind: str, key: str, list_: str) -> None:
+def clear_tombstone(tx: Transaction, row_scope: RowScope, kind: str, key: str, list_: str) -> None:
     """Forget that something was gone from this list: it is there again. From others it stays so."""
     this = {"of_owner": row_scope.owner, "kind_": kind, "key_": key, "list_": list_}
-    _CLEAR.run(this)
-    _ONLY_MOVED.run(this)
+    _CLEAR.run(tx, this)
+    _ONLY_MOVED.run(tx, this)
 
 
-def record_list_tombstones(row_scope: RowScope, key: str) -> None:
+def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str) -> None:
     """Keep that a list is gone, and all tasks on it, which are still there to be counted."""
-    on_it = int(_ON_LIST.rows({"of_owner": row_scope.owner, "list_": key})[0][0])
-    first = next_revision(row_scope, on_it + 1)
+    on_it = int(_ON_LIST.rows(tx, {"of_owner": row_scope.owner, "list_": key})[0][0])
+    first = next_revision(tx, row_scope, on_it + 1)
     _RECORD_TASKS.run(
-        {"of_owner": row_scope.owner, "list_": key, "before": first - 1, "moment": now()}
+        tx, {"of_owner": row_scope.owner, "list_": key, "before": first - 1, "moment": now()}
     )
-    record_tombstone(row_scope, first + on_it, "list", key, key, moved=False)
+    record_tombstone(tx, row_scope, first + on_it, "list", key, key, moved=False)
 
 
 _ADVANCE = Statement(
@@ -114,9 +122,9 @@ def tombstones_of(*conditions: Any, moved: bool) -> Statement:
     return Statement(insert(Tombstone).from_select(list(_COLUMNS), tombstones))
 
 
-def clear_moved_tombstones(row_scope: RowScope, list_: str) -> None:
+def clear_moved_tombstones(tx: Transaction, row_scope: RowScope, list_: str) -> None:
     """Forget that tasks went from a list that they are on now."""
-    _CLEAR_MOVED.run({"of_owner": row_scope.owner, "list_": list_})
+    _CLEAR_MOVED.run(tx, {"of_owner": row_scope.owner, "list_": list_})
 
 
 _RECORD_TASKS = tombstones_of(

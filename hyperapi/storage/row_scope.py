@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi.storage.database import AnyRow, Statement, writing
+from hyperapi.storage.database import AnyRow, Statement, Transaction, writing
 from hyperapi.storage.models import Base, Instant, as_shown
 
 Model = type[Base]
@@ -81,31 +81,38 @@ def table_of(model: Model) -> Table:
     return table
 
 
-def find(model: Model, row_scope: RowScope, key: str, columns: Columns) -> AnyRow | None:
+def find(
+    tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
+) -> AnyRow | None:
     """The row named ``key``, or None when there is none within reach.
 
     Who finds it in order to write has it as it is until the transaction ends.
     """
-    statement = _find(model, row_scope.bound, columns, writing())
-    return statement.row({**row_scope.parameters(), "of_key": key})
+    statement = _find(model, row_scope.bound, columns, writing(tx))
+    return statement.row(tx, {**row_scope.parameters(), "of_key": key})
 
 
-def add(model: Model, row_scope: RowScope, columns: Columns, **values: Any) -> AnyRow:
+def add(
+    tx: Transaction, model: Model, row_scope: RowScope, columns: Columns, **values: Any
+) -> AnyRow:
     """Insert a row of the owner's, and return it."""
     names = tuple(sorted({_owner_name(model), *values}))
     named = _as_new({_owner_name(model): row_scope.owner, **values})
-    return _add(model, columns, names).row(named)
+    return _add(model, columns, names).row(tx, named)
 
 
-def add_many(model: Model, row_scope: RowScope, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_many(
+    tx: Transaction, model: Model, row_scope: RowScope, rows: Sequence[Mapping[str, Any]]
+) -> None:
     """Insert rows of the owner's, which all have the same columns, in one statement."""
     if rows:
         owner = {_owner_name(model): row_scope.owner}
         named = [_as_new({**owner, **row}) for row in rows]
-        _add(model, (), tuple(sorted({*owner, *rows[0]}))).run_many(named)
+        _add(model, (), tuple(sorted({*owner, *rows[0]}))).run_many(tx, named)
 
 
 def change(
+    tx: Transaction,
     model: Model,
     row_scope: RowScope,
     key: str,
@@ -121,12 +128,18 @@ def change(
     guarded = from_revision is not None
     statement = _change(model, row_scope.bound, columns, tuple(sorted(values)), guarded)
     seen_at = {"from_revision": from_revision} if guarded else {}
-    return statement.row({**row_scope.parameters(), "of_key": key, **seen_at, **_as_new(values)})
+    return statement.row(
+        tx, {**row_scope.parameters(), "of_key": key, **seen_at, **_as_new(values)}
+    )
 
 
-def remove(model: Model, row_scope: RowScope, key: str, columns: Columns) -> AnyRow | None:
+def remove(
+    tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
+) -> AnyRow | None:
     """Delete a row, and return what it was; None when it is not within reach."""
-    return _remove(model, row_scope.bound, columns).row({**row_scope.parameters(), "of_key": key})
+    return _remove(model, row_scope.bound, columns).row(
+        tx, {**row_scope.parameters(), "of_key": key}
+    )
 
 
 def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
