@@ -11,26 +11,15 @@ from typing import Any, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.problems import Problem
-from hyperapi.http.uris import uri, uri_of, uri_template
+from hyperapi.http.scopes import LEVELS
 from hyperapi.querying.query import Askable
 from hyperapi.representations import hal, hal_forms
 from hyperapi.representations.resource_type import ResourceType
 
 PREFIX = "/api/v1"
 
-PUBLIC = "public"
-"""Anyone may; a token is welcome, and must be good."""
-OPEN = "open"
-"""Anyone may; the operation looks at the Authorization header itself, or not at all."""
-SIGNED_IN = "signed-in"
-"""Whoever has a token may, whatever its scope."""
-READ, WRITE, ACCOUNT = "tasks:read", "tasks:write", "account"
-SCOPES = (ACCOUNT, READ, WRITE)
-
 WHOLE = (JSON, hal.MEDIA_TYPE, hal_forms.MEDIA_TYPE)
 """The media types of a whole document that is sent back: clients name the one it came in."""
-
-_LEVELS = (PUBLIC, OPEN, SIGNED_IN, *SCOPES)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -123,7 +112,7 @@ class Route:
         streams: bool = False,
     ) -> Callable[[View], View]:
         """Declare a method of this resource; who may is said, never forgotten."""
-        if scope not in _LEVELS:
+        if scope not in LEVELS:
             raise ValueError(f"{method} {self.rule}: {scope!r} does not say who may")
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")

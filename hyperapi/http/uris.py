@@ -1,87 +1,107 @@
-"""Every URI that a representation holds, made by ``url_for`` and nowhere else.
+"""Every URI in a representation, built by ``url_for`` and nowhere else.
 
-``url_for`` costs more than a row of the database, so it makes a template once for each endpoint
-and each base (scheme, host, prefix) that is asked under; what remains is putting a key into it.
-The number of templates kept is bounded, since without trusted hosts a client chooses its Host.
+``url_for`` costs more than a row of the database. So each base (scheme, host, prefix) keeps one
+template for each endpoint, and a URI is the template with the id put in. The number of bases kept
+is bounded, since without trusted hosts a client chooses its Host.
 """
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from flask import request, url_for
-from flask.globals import request_ctx
+from flask import Flask, url_for
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, Rule
 
-Result = TypeVar("Result")
+Base = tuple[str, str, str]
+"""Scheme, host and prefix."""
+
+BASE = "hyperapi.base"
+"""The key in the WSGI environment of the :data:`Base` that the proxy middleware settled."""
 
 _HOLE = "00000000-0000-0000-0000-000000000000"
+_MOST_BASES = 64
 
 
-def uri(endpoint: str, key: str | None = None) -> str:
-    """The absolute URI of a resource: of the one named by ``key``, where the rule holds a key."""
-    before, after = _template(base(), endpoint, key is not None)
-    return before if key is None else before + _quoted(key) + after
+class Uris:
+    """The URIs of one application under one base."""
+
+    def __init__(self, app: Flask, base: Base) -> None:
+        self.base = base
+        scheme, host, prefix = base
+        self._app = app
+        self._root = f"{scheme}://{host}{prefix}/"
+        self._adapter: MapAdapter = app.url_map.bind(host, prefix or "/", url_scheme=scheme)
+        self._templates: dict[tuple[str, bool], tuple[str, str]] = {}
+
+    def uri(self, endpoint: str, key: str | None = None) -> str:
+        """The absolute URI of a resource; with ``key``, of the one that it names."""
+        before, after = self._template(endpoint, key is not None)
+        return before if key is None else before + _quoted(key) + after
+
+    def uri_of(self, endpoint: str) -> Callable[[str], str]:
+        """A function from a UUID to its resource's URI, for use over many rows."""
+        before, after = self._template(endpoint, True)
+        return (lambda key: before + key + after) if after else before.__add__
+
+    def template(self, endpoint: str, variable: str = "uuid") -> str:
+        """An endpoint's URI with ``{variable}`` in place of its key (RFC 6570)."""
+        before, after = self._template(endpoint, True)
+        return f"{before}{{{variable}}}{after}"
+
+    def named_by(self, text: str, endpoint: str) -> str | None:
+        """The key in an absolute URI of ours, matched by the application's URL map.
+
+        :returns: None for a URI of another origin or prefix, or of another kind of resource.
+        """
+        scheme, host, prefix = self.base
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return None
+        if (parts.scheme.lower(), parts.netloc.lower()) != (scheme, host.lower()):
+            return None
+        if parts.query or parts.fragment or not parts.path.startswith(prefix + "/"):
+            return None
+        try:
+            rule, keys = self.match(unquote(parts.path.removeprefix(prefix)), "GET")
+        except HTTPException:
+            return None
+        return str(keys["key"]) if rule.endpoint == endpoint else None
+
+    def match(self, path: str, method: str) -> tuple[Rule, dict[str, Any]]:
+        """The URL rule of a path below the prefix, and the values in it.
+
+        :raises HTTPException: when no rule matches, or not with this method.
+        """
+        rule, keys = self._adapter.match(path, method, return_rule=True)
+        return rule, dict(keys)
+
+    def allowed_methods(self, path: str) -> list[str]:
+        """The methods that some rule takes at a path."""
+        return list(self._adapter.allowed_methods(path))
+
+    def _template(self, endpoint: str, keyed: bool) -> tuple[str, str]:
+        """The URI in front of the key, and behind it."""
+        found = self._templates.get((endpoint, keyed))
+        if found is None:
+            found = self._templates[endpoint, keyed] = self._build(endpoint, keyed)
+        return found
+
+    def _build(self, endpoint: str, keyed: bool) -> tuple[str, str]:
+        with self._app.test_request_context(base_url=self._root):
+            if not keyed:
+                return url_for(endpoint, _external=True), ""
+            before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
+        return before, after
 
 
-def uri_of(endpoint: str) -> Callable[[str], str]:
-    """A function from a UUID to its resource's URI, for use over many rows."""
-    before, after = _template(base(), endpoint, True)
-    return (lambda key: before + key + after) if after else before.__add__
+class UriSpace:
+    """The :class:`Uris` of an application, one for each base."""
+
+    def __init__(self, app: Flask) -> None:
+        self.under = lru_cache(maxsize=_MOST_BASES)(partial(Uris, app))
 
 
-def uri_template(endpoint: str, variable: str = "uuid") -> str:
-    """An endpoint's URI with ``{variable}`` for its key (RFC 6570)."""
-    before, after = _template(base(), endpoint, True)
-    return f"{before}{{{variable}}}{after}"
-
-
-def base() -> tuple[str, str, str]:
-    """Scheme, host and prefix that this request's URIs have."""
-    return _base.get() or (request.scheme, request.host, request.root_path)
-
-
-def based_on(base: tuple[str, str, str], work: Callable[[], Result]) -> Result:
-    """Do ``work``, whose URIs begin so: what the request would tell is not looked up each time."""
-    token = _base.set(base)
-    try:
-        return work()
-    finally:
-        _base.reset(token)
-
-
-def named_by(text: str, endpoint: str) -> str | None:
-    """The key in an absolute URI of ours, read by the application's own URL map.
-
-    :returns: None when it is of another origin or prefix, or names another kind of resource.
-    """
-    scheme, host, prefix = base()
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return None
-    if (parts.scheme.lower(), parts.netloc.lower()) != (scheme, host.lower()):
-        return None
-    if parts.query or parts.fragment or not parts.path.startswith(prefix + "/"):
-        return None
-    path = unquote(parts.path.removeprefix(prefix))
-    try:
-        found, keys = request_ctx.url_adapter.match(path, method="GET")  # type: ignore[union-attr]
-    except HTTPException:
-        return None
-    return str(keys["key"]) if found == endpoint else None
-
-
-_base: ContextVar[tuple[str, str, str] | None] = ContextVar("base", default=None)
 _quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
-
-
-@lru_cache(maxsize=1024)
-def _template(_: tuple[str, str, str], endpoint: str, keyed: bool) -> tuple[str, str]:
-    """What stands before and behind the key; the base only tells apart what is kept."""
-    if not keyed:
-        return url_for(endpoint, _external=True), ""
-    before, _hole, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
-    return before, after

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, PoolProxiedConnection, Select, UpdateBase, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hyperapi.settings import Settings
+from hyperapi.state import AppState
 from hyperapi.storage.dialects import Kind, Trouble, kind_of
 from hyperapi.storage.models import Base
 from hyperapi.storage.schema import unfit
@@ -70,29 +70,29 @@ class Statement:
         self._expression = expression
         self._prepared: dict[str, _Prepared] = {}
 
-    def rows(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows of the result, as plain tuples."""
-        return self._for(_transaction().dialect).rows(parameters)
+        return self._for(tx.dialect).rows(tx, parameters)
 
-    def row(self, parameters: Mapping[str, Any]) -> AnyRow | None:
-        """The one row of the result, its parts named by their columns; None without one."""
-        prepared = self._for(_transaction().dialect)
-        found = prepared.rows(parameters)
+    def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
+        """The one row of the result, with attributes named after its columns; None without one."""
+        prepared = self._for(tx.dialect)
+        found = prepared.rows(tx, parameters)
         return prepared.named(*found[0]) if found else None
 
-    def run(self, parameters: Mapping[str, Any]) -> int:
-        """Carry it out, and tell how many rows it concerned.
+    def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> int:
+        """Execute the statement and return the number of rows it concerned.
 
         :raises Clash: when a key or a name is taken already.
         """
-        return int(self._for(_transaction().dialect).run(parameters).rowcount)
+        return int(self._for(tx.dialect).run(tx, parameters).rowcount)
 
-    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> None:
-        """Carry it out once for each set of parameters.
+    def run_many(self, tx: "Transaction", parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Execute the statement once for each set of parameters.
 
         :raises Clash: when a key or a name is taken already.
         """
-        self._for(_transaction().dialect).run_many(parameters)
+        self._for(tx.dialect).run_many(tx, parameters)
 
     def _for(self, dialect: Dialect) -> "_Prepared":
         try:
@@ -123,18 +123,16 @@ class _Prepared:
         ]
         self.named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
 
-    def run(self, parameters: Mapping[str, Any]) -> Any:
-        transaction = _transaction()
+    def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> Any:
         try:
-            return transaction.cursor.execute(self._text, self._given(parameters))
-        except transaction.driver.IntegrityError as error:
+            return tx.cursor.execute(self._text, self._given(parameters))
+        except tx.driver.IntegrityError as error:
             raise Clash(str(error)) from error
 
-    def run_many(self, parameters: Sequence[Mapping[str, Any]]) -> None:
-        transaction = _transaction()
+    def run_many(self, tx: "Transaction", parameters: Sequence[Mapping[str, Any]]) -> None:
         try:
-            transaction.cursor.executemany(self._text, [self._given(each) for each in parameters])
-        except transaction.driver.IntegrityError as error:
+            tx.cursor.executemany(self._text, [self._given(each) for each in parameters])
+        except tx.driver.IntegrityError as error:
             raise Clash(str(error)) from error
 
     def _given(self, parameters: Mapping[str, Any]) -> Any:
@@ -144,8 +142,8 @@ class _Prepared:
             values[name] = writer(values[name])
         return values if self._order is None else [values[name] for name in self._order]
 
-    def rows(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self.run(parameters).fetchall()
+    def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self.run(tx, parameters).fetchall()
         if not self._readers or not found:
             return found
         columns: list[Iterable[Any]] = list(
@@ -157,8 +155,11 @@ class _Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Transaction:
-    """What is under way: a cursor of the driver, in the dialect of its database."""
+class Transaction:
+    """An open transaction: the driver's cursor, and the dialect of its database.
+
+    :param writes: whether it may change something.
+    """
 
     cursor: Any
     dialect: Dialect
@@ -169,15 +170,6 @@ class _Transaction:
         return self.dialect.loaded_dbapi
 
 
-class _UnderWay(threading.local):
-    """The transaction of this thread; None outside of one."""
-
-    transaction: _Transaction | None = None
-
-
-_under_way = _UnderWay()
-
-
 class _Again(Exception):
     """The database undid the transaction because of others: it may be tried again."""
 
@@ -186,7 +178,7 @@ class _Lost(_Again):
     """The connection was lost before the end of the transaction: it may be tried on another."""
 
 
-class _Database:
+class Database:
     """The application's database, and how transactions are carried through on it."""
 
     def __init__(self, engine: Engine, kind: Kind, patience: float) -> None:
@@ -205,7 +197,35 @@ class _Database:
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
 
-    def attempt(self, work: Callable[[], object]) -> None:
+    def read(self, work: Callable[[Transaction], Result]) -> Result:
+        """Run ``work`` in one transaction that sees one state of the database and changes nothing.
+
+        ``work`` may run more than once, so it must have no effect elsewhere.
+
+        :raises Busy: when the database does not answer in time.
+        """
+        return self._carry_through(work, writes=False)
+
+    def write(self, work: Callable[[Transaction], Result]) -> Result:
+        """Run ``work`` in one transaction that is committed as a whole, or not at all if it raises.
+
+        ``work`` may run more than once, of which one is committed, so it must have no effect
+        elsewhere.
+
+        :raises Busy: when the database does not answer in time.
+        :raises Uncertain: when the connection was lost during the commit.
+        """
+        return self._carry_through(work, writes=True)
+
+    def migration(self) -> str | None:
+        """The last migration that the database has seen, looked up anew.
+
+        :raises Unfit: when this code cannot work on it.
+        """
+        self.look_at_schema()
+        return self._carry_through(lambda _: self.schema, writes=False)
+
+    def attempt(self, work: Callable[[Transaction], object]) -> None:
         """Do ``work`` in a transaction that writes, unless others write just now.
 
         :raises Busy: when they do.
@@ -220,7 +240,7 @@ class _Database:
             if self._turn is not None:
                 self._turn.release()
 
-    def carry_through(self, work: Callable[[], Result], writes: bool) -> Result:
+    def _carry_through(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
         """Do ``work`` in a transaction; where the database undid it because of others', again.
 
         :raises Busy: when the database does not serve us in time.
@@ -257,7 +277,7 @@ class _Database:
         if self._unfit is None:
             self._look_at_schema_at = time.monotonic() + _LOOK_AT_SCHEMA_EVERY
 
-    def _try(self, work: Callable[[], Result], writes: bool) -> Result:
+    def _try(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
         if not writes:
             return self._within(self._begin_to_read, work, writes=False)
         if self._turn is None:
@@ -278,22 +298,20 @@ class _Database:
         cursor.execute(self._kind.begin_to_write)
 
     def _within(
-        self, begin: Callable[[Any], None], work: Callable[[], Result], *, writes: bool
+        self, begin: Callable[[Any], None], work: Callable[[Transaction], Result], *, writes: bool
     ) -> Result:
         """Do ``work`` in a transaction of its own; undone, unless it is committed."""
         connection = self._connect()
         try:
             cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]
             begin(cursor)
-            _under_way.transaction = _Transaction(cursor, self._dialect, writes)
-            result = work()
+            result = work(Transaction(cursor, self._dialect, writes))
             if writes:
                 self._commit(connection)
             return result
         except self._driver.Error as error:
             self._tell_apart(error, connection, writes)
         finally:
-            _under_way.transaction = None
             self._release(connection)
 
     def _connect(self) -> PoolProxiedConnection:
@@ -359,81 +377,26 @@ class _Database:
             raise DisconnectionError("to what is no longer there")
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Give ``app`` its engine, by ``settings``."""
+def init_app(app: Flask, state: AppState) -> None:
+    """Give ``app`` its engine and its :class:`Database`, by the settings."""
+    settings = state.settings
     kind = kind_of(settings)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_size": settings.database_connections or settings.threads,
         "max_overflow": 0,
         "pool_timeout": settings.busy_timeout,
-        "pool_reset_on_return": None,  # each transaction is ended by itself
+        "pool_reset_on_return": None,  # each transaction ends itself
         **kind.options(settings),
     }
     database.init_app(app)
     with app.app_context():
         engine = database.engine
-    app.extensions["hyperapi.db"] = _Database(engine, kind, settings.busy_timeout)
+    state.add(Database(engine, kind, settings.busy_timeout))
 
 
-def read(work: Callable[[], Result]) -> Result:
-    """Do ``work`` in one transaction that sees one state of the database and changes nothing.
-
-    It may be done more than once, so it must have no effect elsewhere.
-
-    :raises Busy: when the database does not answer in time.
-    """
-    return _database().carry_through(work, writes=False)
-
-
-def write(work: Callable[[], Result]) -> Result:
-    """Do ``work`` in one transaction that is kept whole, or, if it raises, not at all.
-
-    It may be done more than once, of which one is kept, so it must have no effect elsewhere.
-
-    :raises Busy: when the database does not answer in time.
-    :raises Uncertain: when it was lost at the very moment of keeping it.
-    """
-    return _database().carry_through(work, writes=True)
-
-
-def attempt(work: Callable[[], object]) -> None:
-    """Do ``work`` as :func:`write` does, but only if nobody has to be waited for.
-
-    :raises Busy: when somebody has.
-    """
-    _database().attempt(work)
-
-
-def schema() -> str | None:
-    """The last migration that the database has seen, found out anew.
-
-    :raises Unfit: when this code cannot work on it.
-    """
-    base = _database()
-    base.look_at_schema()
-    return base.carry_through(lambda: base.schema, writes=False)
-
-
-def writing() -> bool:
-    """Is the transaction under way one that may change something?"""
-    return _transaction().writes
-
-
-def _database() -> _Database:
-    found: _Database = current_app.extensions["hyperapi.db"]
-    return found
-
-
-def _transaction() -> _Transaction:
-    found: _Transaction | None = _under_way.transaction
-    assert found is not None, "outside of read() and write()"
-    return found
-
-
-def _migration() -> str | None:
-    cursor = _transaction().cursor
-    row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+def _migration(tx: Transaction) -> str | None:
+    row = tx.cursor.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
 
 
