@@ -14,8 +14,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import all_problems
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE, Operation, Route
+from hyperapi.http.routes import Operation, Route
 from hyperapi.http.routes import operations as operations_of
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE
 from hyperapi.middleware.cors import ALLOWED, EXPOSED
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import RELATIONS

@@ -1,6 +1,5 @@
 """Who asks, and what they may: from the Authorization header to a session's row."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +10,10 @@ from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
-from hyperapi.http.routes import READ, SCOPES, WRITE
+from hyperapi.http.scopes import SCOPES
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
-from hyperapi.storage.row_scope import RowScope, change, selected_columns
+from hyperapi.storage.row_scope import change, selected_columns
 
 ACCESS_PREFIX, REFRESH_PREFIX = "hya_", "hyr_"
 _STAMP_EVERY = timedelta(minutes=1)

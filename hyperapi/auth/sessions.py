@@ -20,7 +20,7 @@ from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
 from hyperapi.http.context import Context
 from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
-from hyperapi.http.routes import ACCOUNT
+from hyperapi.http.scopes import ACCOUNT
 from hyperapi.settings import Settings
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, User

@@ -136,5 +136,3 @@ class Context:
         """A header of the request, by its name in the environment: ``IF_MATCH``."""
         value: str | None = self.environ.get(f"HTTP_{name}")
         return value
-
-

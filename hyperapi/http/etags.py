@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 
-from flask import g
-
 from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, PreconditionFailed
 
@@ -77,7 +75,7 @@ def still_seen(ctx: Context, version: int) -> None:
 
     :raises PreconditionFailed: when it has moved on meanwhile.
     """
-    if g.get("seen_version", version) != version:
+    if ctx.seen_version not in (None, version):
         raise PreconditionFailed("Somebody changed this at the same moment.")
 
 

@@ -49,7 +49,8 @@ from hyperapi.http.responses import (
     respond,
     respond_with_document,
 )
-from hyperapi.http.routes import OPEN, PUBLIC, Operation, Route
+from hyperapi.http.routes import Operation, Route
+from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.page import Listing

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hyperapi.common.clock import now
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.storage.row_scope import RowScope
 

@@ -5,18 +5,18 @@ foresaw, into an ``application/problem+json`` reply. A problem's ``name`` is the
 type's URI, ``problems/NAME``, where a page says what it means and what to do about it.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, cast
 
 import orjson
-from flask import Flask, Response, current_app
+from flask import Response
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 
 from hyperapi.auth.passwords import HashersBusy
 from hyperapi.http.context import Context
-from hyperapi.http.uris import uri
 from hyperapi.representations.resource_type import Members
 from hyperapi.storage.database import Busy, Uncertain
 
@@ -62,6 +62,8 @@ class _First(Members):
 class _Current(Members):
     current: dict[str, Any] | None = None
 
+
+_log = logging.getLogger("hyperapi")
 
 _VARY = "Accept, Authorization, Origin"
 
@@ -349,19 +351,21 @@ def bad_parameter(parameter: str, detail: str) -> BadQuery:
     return BadQuery(errors=[{"parameter": parameter, "detail": detail}])
 
 
-def init_app(app: Flask) -> None:
-    """Make ``app`` answer every failure with a problem document."""
-    app.register_error_handler(Problem, respond)
-    app.register_error_handler(HTTPException, _from_http)
-    app.register_error_handler(Busy, _from_busy)
-    app.register_error_handler(HashersBusy, _from_busy)
-    app.register_error_handler(Exception, _from_mistake)
+def from_exception(ctx: Context, failure: Exception) -> Response:
+    """The reply to a request that failed: a problem, or a redirect."""
+    if isinstance(failure, Problem):
+        return respond(ctx, failure)
+    if isinstance(failure, HTTPException):
+        return _from_http(ctx, failure)
+    if isinstance(failure, Busy | HashersBusy):
+        return _from_busy(ctx, failure)
+    return _from_mistake(ctx, failure)
 
 
 def respond(ctx: Context, problem: Problem) -> Response:
     """A problem as its response."""
     document = {
-        "type": uri(ctx, "problem", problem.name),
+        "type": ctx.uris.uri("problem", problem.name),
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail or problem.title + ".",
@@ -393,11 +397,11 @@ _NOT_KNOWN = (
 
 
 def _from_busy(ctx: Context, error: Exception) -> Response:
-    current_app.logger.warning("busy: %s", error)
+    _log.warning("busy: %s", error)
     detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
     return respond(ctx, Unavailable(detail, headers=[("Retry-After", "1")]))
 
 
 def _from_mistake(ctx: Context, error: Exception) -> Response:
-    current_app.logger.exception("mistake in request %s", ctx.request_id, exc_info=error)
+    _log.exception("mistake in request %s", ctx.request_id, exc_info=error)
     return respond(ctx, InternalError())

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -13,10 +12,9 @@ from werkzeug.datastructures import Headers as WerkzeugHeaders
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
-from hyperapi.http.uris import base, uri
 from hyperapi.representations import hal, hal_forms, html, json
 from hyperapi.representations.negotiation import choose
-from hyperapi.representations.resource import RELATIONS, Resource
+from hyperapi.representations.resource import Resource
 
 Headers = list[tuple[str, str]]
 
@@ -190,7 +188,7 @@ def empty_response(status: int, headers: Headers) -> Response:
 
 def link_headers(ctx: Context, resource: Resource) -> Headers:
     """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
-    names = _relation_names(base(ctx))
+    names = ctx.uris.relation_names
     links = {"self": resource.uri or None, **resource.links}
     linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]
     templated = [
@@ -200,17 +198,3 @@ def link_headers(ctx: Context, resource: Resource) -> Headers:
     if templated:
         headers.append(("Link-Template", ", ".join(templated)))
     return headers
-
-
-class _RelationNames(dict[str, str]):
-    """From a relation's name to what headers call it: IANA's by its name, ours by its URI."""
-
-    def __missing__(self, name: str) -> str:
-        self[name] = uri(ctx, "relation", name) if name in RELATIONS else name
-        return self[name]
-
-
-@lru_cache(maxsize=64)
-def _relation_names(_: tuple[str, str, str]) -> _RelationNames:
-    """One for each base that URIs begin with."""
-    return _RelationNames()

@@ -1,15 +1,16 @@
-"""Operations, declared once: where, which method, who may, what is taken, what is asked.
+"""Routes and operations: each operation is declared once.
 
-A :class:`Place` is a kind of resource's one URL rule; ``@place.on(...)`` adds a method to it.
-What is declared here is all there is: the checks, the documents and the tests read it.
+A :class:`Route` is one URL rule; ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an operation
+to it. The pipeline, the forms, the OpenAPI document and the tests read the declaration.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
+from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem
 from hyperapi.http.scopes import LEVELS
 from hyperapi.querying.query import Askable
@@ -22,30 +23,28 @@ WHOLE = (JSON, hal.MEDIA_TYPE, hal_forms.MEDIA_TYPE)
 """The media types of a whole document that is sent back: clients name the one it came in."""
 
 View = TypeVar("View", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
-    """One method of one resource.
+class Declaration:
+    """All that is declared of an operation.
 
-    :param scope: who may: PUBLIC, OPEN, SIGNED_IN, or the scope that a token must have.
-    :param takes: what its body must be; None where a body means nothing.
+    :param scope: PUBLIC, OPEN, SIGNED_IN, or the scope that the token must have.
+    :param body: the type of its body; None where a body means nothing.
     :param media: the media types that the body may have.
-    :param asks: what its query string may ask; None where it takes none.
-    :param alone: does the view open its transactions itself, since it has work to do that must
-        not hold one open? Otherwise the whole operation is one transaction.
-    :param unbound: is it more than a token of one list can do?
-    :param answers: the statuses that it succeeds with; its method's usual one when None.
-    :param shows: the kind of what it answers, where that is not what its place and method tell.
-    :param raises: what it may fail with, beside what the rest of its declaration tells.
-    :param revised: does what it answers change only with its user's revision?
-    :param streams: may what it answers also be had as a stream of events?
-    :param grants: does it give tokens, for a Basic header and for requests of OAuth 2 too?
+    :param query: the parameters of its query string; None where it takes none.
+    :param own_transactions: whether the view manages its own transactions, for work that must not
+        hold one open. Otherwise the whole operation is one transaction.
+    :param refused_when_bound: whether a token bound to one list is refused.
+    :param statuses: the statuses of success; the usual one of its method when None.
+    :param returns: the resource type of its reply, where route and method do not tell.
+    :param problems: the problems it may raise, beside those that the declaration implies.
+    :param versioned_by_owner: whether its reply changes only with the owner's revision.
+    :param streams: whether its reply is also available as an event stream.
+    :param grants: whether it gives tokens, for Basic credentials and OAuth 2 requests too.
     """
 
-    route: "Route"
-    method: str
-    view: Callable[..., Any]
     scope: str
     body: type[Body] | None = None
     media: tuple[str, ...] = (JSON,)
@@ -59,29 +58,51 @@ class Operation:
     versioned_by_owner: bool = False
     streams: bool = False
 
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(Declaration):
+    """One method of one route."""
+
+    route: "Route"
+    method: str
+    view: Callable[..., Any]
+
     @property
     def name(self) -> str:
-        """As code and documents call it: ``change_task``."""
+        """Its name in code and documents: ``change_task``."""
         return self.view.__name__
 
     @property
     def writes(self) -> bool:
-        """May it change something?"""
+        """Whether it may change something."""
         return self.method != "GET"
 
     @property
     def summary(self) -> str:
-        """What it does, in a sentence: the first line of the view's docstring."""
+        """The first line of the view's docstring."""
         return (inspect.getdoc(self.view) or "").partition("\n")[0]
+
+
+def _declares(
+    method: str, declaration: Callable[P, Declaration]
+) -> Callable[Concatenate["Route", P], Callable[[View], View]]:
+    """A decorator of views for one HTTP method, which takes what ``declaration`` takes."""
+
+    def declare(route: "Route", /, *args: P.args, **declared: P.kwargs) -> Callable[[View], View]:
+        return route.declare(method, declaration(*args, **declared))
+
+    return declare
 
 
 @dataclass(eq=False)
 class Route:
-    """A kind of resource: its endpoint's name, its URL rule below the prefix, its operations.
+    """One URL rule, and the operations on the resources that it names.
 
-    :param document: is it to be read by people, and the same for everybody?
-    :param shows: what every representation of it has; None where it has none.
-    :param guarded: may an operator want its changes to come with If-Match?
+    :param name: the endpoint's name.
+    :param rule: the URL rule below the prefix.
+    :param document: whether people read it, and it is the same for everybody.
+    :param returns: the resource type of its representations; None where it has none.
+    :param guarded: whether an operator may require If-Match for its changes.
     :param offers: the media types of what has no representations.
     """
 
@@ -94,50 +115,29 @@ class Route:
     offers: tuple[str, ...] = ()
     operations: dict[str, Operation] = field(default_factory=dict)
 
-    def on(
-        self,
-        method: str,
-        *,
-        scope: str,
-        body: type[Body] | None = None,
-        media: tuple[str, ...] = (JSON,),
-        query: Askable | None = None,
-        own_transactions: bool = False,
-        refused_when_bound: bool = False,
-        statuses: tuple[int, ...] | None = None,
-        returns: ResourceType | tuple[ResourceType, ...] | None = None,
-        problems: tuple[type[Problem], ...] = (),
-        grants: bool = False,
-        versioned_by_owner: bool = False,
-        streams: bool = False,
-    ) -> Callable[[View], View]:
-        """Declare a method of this resource; who may is said, never forgotten."""
-        if scope not in LEVELS:
-            raise ValueError(f"{method} {self.rule}: {scope!r} does not say who may")
+    get = _declares("GET", Declaration)
+    post = _declares("POST", Declaration)
+    put = _declares("PUT", Declaration)
+    patch = _declares("PATCH", Declaration)
+    delete = _declares("DELETE", Declaration)
+
+    def declare(self, method: str, declaration: Declaration) -> Callable[[View], View]:
+        """Declare an operation, whose view is the decorated function.
+
+        :raises ValueError: for an unknown scope, or a method that is declared already.
+        """
+        if declaration.scope not in LEVELS:
+            raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is no scope")
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")
 
-        def declare(view: View) -> View:
+        def add(view: View) -> View:
             self.operations[method] = Operation(
-                route=self,
-                method=method,
-                view=view,
-                scope=scope,
-                body=body,
-                media=media,
-                query=query,
-                own_transactions=own_transactions,
-                refused_when_bound=refused_when_bound,
-                statuses=statuses,
-                returns=returns,
-                problems=problems,
-                grants=grants,
-                versioned_by_owner=versioned_by_owner,
-                streams=streams,
+                route=self, method=method, view=view, **vars(declaration)
             )
             return view
 
-        return declare
+        return add
 
     @property
     def path(self) -> str:
@@ -150,21 +150,37 @@ class Route:
         head = ["HEAD"] if "GET" in self.operations else []
         return sorted([*self.operations, *head, "OPTIONS"])
 
-    def uri(self, key: str | None = None) -> str:
+    def uri(self, ctx: Context, key: str | None = None) -> str:
         """The absolute URI of the resource here, or of the one named ``key``."""
-        return uri(ctx, self.name, key)
+        return ctx.uris.uri(self.name, key)
 
-    def uri_of(self) -> Callable[[str], str]:
+    def uri_of(self, ctx: Context) -> Callable[[str], str]:
         """A function from keys to URIs, for use over many rows."""
-        return uri_of(ctx, self.name)
+        return ctx.uris.uri_of(self.name)
 
-    def uri_template(self) -> str:
+    def uri_template(self, ctx: Context) -> str:
         """The URI with ``{uuid}`` in place of the key (RFC 6570)."""
-        return uri_template(ctx, self.name)
+        return ctx.uris.template(self.name)
 
 
-def operations(routes: list[Route]) -> Iterator[Operation]:
-    """Every operation of the places, in their order."""
+class RouteTable:
+    """The routes of an application."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+        self._by_name = {route.name: route for route in self.routes}
+
+    def named(self, name: str) -> Route | None:
+        """The route of an endpoint; None when it is none of these."""
+        return self._by_name.get(name)
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation, in the order of the routes."""
+        return operations(self.routes)
+
+
+def operations(routes: Iterable[Route]) -> Iterator[Operation]:
+    """Every operation of the routes, in their order."""
     for route in routes:
         yield from route.operations.values()
 

@@ -14,6 +14,8 @@ from flask import Flask, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
+from hyperapi.representations.resource import RELATIONS
+
 Base = tuple[str, str, str]
 """Scheme, host and prefix."""
 
@@ -34,6 +36,7 @@ class Uris:
         self._root = f"{scheme}://{host}{prefix}/"
         self._adapter: MapAdapter = app.url_map.bind(host, prefix or "/", url_scheme=scheme)
         self._templates: dict[tuple[str, bool], tuple[str, str]] = {}
+        self.relation_names = _RelationNames(self)
 
     def uri(self, endpoint: str, key: str | None = None) -> str:
         """The absolute URI of a resource; with ``key``, of the one that it names."""
@@ -70,17 +73,14 @@ class Uris:
             return None
         return str(keys["key"]) if rule.endpoint == endpoint else None
 
-    def match(self, path: str, method: str) -> tuple[Rule, dict[str, Any]]:
+    def match(self, path: str, method: str, query: str = "") -> tuple[Rule, dict[str, Any]]:
         """The URL rule of a path below the prefix, and the values in it.
 
+        :param query: what a redirect repeats.
         :raises HTTPException: when no rule matches, or not with this method.
         """
-        rule, keys = self._adapter.match(path, method, return_rule=True)
+        rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
         return rule, dict(keys)
-
-    def allowed_methods(self, path: str) -> list[str]:
-        """The methods that some rule takes at a path."""
-        return list(self._adapter.allowed_methods(path))
 
     def _template(self, endpoint: str, keyed: bool) -> tuple[str, str]:
         """The URI in front of the key, and behind it."""
@@ -95,6 +95,17 @@ class Uris:
                 return url_for(endpoint, _external=True), ""
             before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
         return before, after
+
+
+class _RelationNames(dict[str, str]):
+    """What headers call a relation: IANA's by its name, ours by the URI of its page."""
+
+    def __init__(self, uris: Uris) -> None:
+        self._uris = uris
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._uris.uri("relation", name) if name in RELATIONS else name
+        return self[name]
 
 
 class UriSpace:

@@ -16,8 +16,8 @@ from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
 from hyperapi.http.problems import NotFound, PreconditionFailed
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import READ, WHOLE, WRITE, Route
-from hyperapi.http.uris import uri_of
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
@@ -116,7 +116,11 @@ LISTS.returns = page_of(LIST.returns, "Lists", "lists", templates=("search",))
 
 def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
     """A function from rows to lists as they are seen, for use over many rows."""
-    list_uri, tasks_uri, lists_uri = LIST.uri_of(ctx), uri_of(ctx, "tasks_of_list"), LISTS.uri(ctx)
+    list_uri, tasks_uri, lists_uri = (
+        LIST.uri_of(ctx),
+        ctx.uris.uri_of("tasks_of_list"),
+        LISTS.uri(ctx),
+    )
 
     def represent(row: AnyRow) -> Resource:
         key, title, description, archived, open_count, done_count, made, updated, version, *_ = row
@@ -168,7 +172,7 @@ def _forms_of_all(ctx: Context) -> list[Form]:
 # -- what may be done
 
 
-@LISTS.on("GET", scope=READ, query=LISTING, versioned_by_owner=True)
+@LISTS.get(scope=READ, query=LISTING, versioned_by_owner=True)
 def get_lists(ctx: Context, query: Query) -> Resource:
     """Your lists, page by page."""
     found = page(ctx, LISTING, query, ctx.row_scope, LISTS.uri(ctx), "lists", representer(ctx))
@@ -176,19 +180,19 @@ def get_lists(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@LISTS.on("POST", scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
+@LISTS.post(scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
 def create_list(ctx: Context, new: NewList) -> Reply:
     """Make a list."""
     return created(represent(ctx, _insert(ctx, new_id(), new)))
 
 
-@LIST.on("GET", scope=READ)
+@LIST.get(scope=READ)
 def get_list(ctx: Context, key: str) -> Resource:
     """A list, with how much on it is open and done."""
     return represent(ctx, find_list(ctx, key))
 
 
-@LIST.on("PUT", scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
+@LIST.put(scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
 def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
@@ -199,13 +203,13 @@ def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     return Reply(represent(ctx, _update(ctx, current, whole.members())))
 
 
-@LIST.on("PATCH", scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+@LIST.patch(scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
 def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
     return represent(ctx, _update(ctx, find_list(ctx, key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE, refused_when_bound=True)
+@LIST.delete(scope=WRITE, refused_when_bound=True)
 def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list, and the tasks on it."""
     find_list(ctx, key)

@@ -25,7 +25,8 @@ from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
 from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import READ, WHOLE, WRITE, Route
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import READ, WRITE
 from hyperapi.http.uris import named_by
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -304,7 +305,7 @@ def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
 # -- what may be done
 
 
-@TASKS.on("GET", scope=READ, query=OF_ALL, versioned_by_owner=True)
+@TASKS.get(scope=READ, query=OF_ALL, versioned_by_owner=True)
 def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
     found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
@@ -312,8 +313,7 @@ def get_tasks(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@TASKS.on(
-    "PATCH",
+@TASKS.patch(
     scope=WRITE,
     query=SOME_OF_ALL,
     body=TaskChanges,
@@ -325,13 +325,13 @@ def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     return counted(_change_some(ctx, query, changes))
 
 
-@TASKS.on("DELETE", scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
+@TASKS.delete(scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
 def delete_tasks(ctx: Context, query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(ctx, query))
 
 
-@TASKS_OF_LIST.on("GET", scope=READ, query=OF_LIST, versioned_by_owner=True)
+@TASKS_OF_LIST.get(scope=READ, query=OF_LIST, versioned_by_owner=True)
 def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
     uri = TASKS_OF_LIST.uri(ctx, key)
@@ -343,9 +343,7 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     return found
 
 
-@TASKS_OF_LIST.on(
-    "POST", scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE)
-)
+@TASKS_OF_LIST.post(scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE))
 def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
     find_list(ctx, key)
@@ -354,8 +352,7 @@ def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     return created(represent(ctx, _insert(ctx, new_id(), new.members(), list=key)))
 
 
-@TASKS_OF_LIST.on(
-    "PATCH",
+@TASKS_OF_LIST.patch(
     scope=WRITE,
     query=SOME_OF_LIST,
     body=TaskChanges,
@@ -368,20 +365,20 @@ def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: 
     return counted(_change_some(ctx, query, changes, list=key))
 
 
-@TASKS_OF_LIST.on("DELETE", scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
+@TASKS_OF_LIST.delete(scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
 def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(ctx, key)
     return counted(_delete_some(ctx, query, list=key))
 
 
-@TASK.on("GET", scope=READ)
+@TASK.get(scope=READ)
 def get_task(ctx: Context, key: str) -> Resource:
     """A task."""
     return represent(ctx, _find(ctx, key))
 
 
-@TASK.on("PUT", scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
+@TASK.put(scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
 def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
@@ -395,13 +392,13 @@ def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     return created(represent(ctx, row))
 
 
-@TASK.on("PATCH", scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.patch(scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
 def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(ctx, _update(ctx, _find(ctx, key), changes.sent()))
 
 
-@TASK.on("DELETE", scope=WRITE)
+@TASK.delete(scope=WRITE)
 def delete_task(ctx: Context, key: str) -> Reply:
     """Delete a task."""
     row_scope = ctx.row_scope
@@ -430,7 +427,7 @@ def _list_named(ctx: Context, uri: str) -> str:
 
     :raises Invalid: when it names none; of whose it might be, nothing is said.
     """
-    key = named_by(ctx, uri, LIST.name)
+    key = ctx.uris.named_by(uri, LIST.name)
     if (
         key is None
         or find(ctx.tx, TaskList, ctx.row_scope, key, selected_columns(TaskList, "key")) is None

@@ -34,8 +34,8 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Route
-from hyperapi.http.uris import named_by, uri_of
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
 from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -102,7 +102,7 @@ TOKENS.returns = page_of(TOKEN.returns, "Tokens", "tokens", sometimes_templates=
 
 def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     """A function from rows to tokens as they are seen by the session ``current``."""
-    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), uri_of(ctx, "list")
+    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), ctx.uris.uri_of("list")
 
     def represent(row: AnyRow) -> Resource:
         key, parent, list_, label, scope, client, _, _, made, used, expires, *_ = row
@@ -175,7 +175,7 @@ def derive_form(ctx: Context, who: Principal, only_list: str | None = None) -> l
 # -- what may be done
 
 
-@TOKENS.on("GET", scope=PUBLIC, query=LISTING)
+@TOKENS.get(scope=PUBLIC, query=LISTING)
 def get_tokens(ctx: Context, query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
     who = ctx.principal_or_none
@@ -197,8 +197,7 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@TOKENS.on(
-    "POST",
+@TOKENS.post(
     scope=OPEN,
     body=TokenRequest,
     media=(JSON, FORM),
@@ -234,7 +233,7 @@ def create_token(sent: Body) -> Reply:
     return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, query=SOME)
+@TOKENS.delete(scope=ACCOUNT, query=SOME)
 def delete_tokens(ctx: Context, query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker(ctx)
@@ -242,14 +241,14 @@ def delete_tokens(ctx: Context, query: Query) -> Reply:
     return no_content()
 
 
-@TOKEN.on("GET", scope=SIGNED_IN, problems=(InsufficientScope,))
+@TOKEN.get(scope=SIGNED_IN, problems=(InsufficientScope,))
 def get_token(ctx: Context, key: str) -> Resource:
     """A session of yours."""
     who = _asker_about(ctx, key)
     return representer(ctx, who.session)(_find(ctx, who, key))
 
 
-@TOKEN.on("DELETE", scope=SIGNED_IN, problems=(InsufficientScope,))
+@TOKEN.delete(scope=SIGNED_IN, problems=(InsufficientScope,))
 def delete_token(ctx: Context, key: str) -> Reply:
     """End a session, and those derived from it; from the next request on their tokens are void."""
     if remove(ctx.tx, Session, _asker_about(ctx, key).row_scope, key, COLUMNS) is None:
@@ -349,7 +348,7 @@ def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
     """
     if uri is MISSING:
         return who.only_list
-    key = named_by(ctx, uri, "list")
+    key = ctx.uris.named_by(uri, "list")
     if (
         key is None
         or find(ctx.tx, TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None

@@ -28,8 +28,8 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, WHOLE, Route
-from hyperapi.http.uris import uri
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.querying.query import Nothing, Query
 from hyperapi.representations.resource import Form, Resource
@@ -153,7 +153,11 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
     """A user as it sees itself."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
-    links = {"lists": uri(ctx, "lists"), "tasks": uri(ctx, "tasks"), "tokens": uri(ctx, "tokens")}
+    links = {
+        "lists": ctx.uris.uri("lists"),
+        "tasks": ctx.uris.uri("tasks"),
+        "tokens": ctx.uris.uri("tokens"),
+    }
     forms = partial(_forms, ctx, USER.uri(ctx, key), members)
     return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
 
@@ -195,7 +199,7 @@ def _forms_of_anyone(ctx: Context) -> list[Form]:
 # -- what may be done
 
 
-@USERS.on("GET", scope=PUBLIC, query=Nothing())
+@USERS.get(scope=PUBLIC, query=Nothing())
 def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
     who = ctx.principal_or_none
@@ -204,8 +208,7 @@ def get_users(ctx: Context, _: Query) -> Resource:
     return whole(ctx, USERS.uri(ctx), "users", [], partial(_forms_of_anyone, ctx))
 
 
-@USERS.on(
-    "POST",
+@USERS.post(
     scope=OPEN,
     body=Registration,
     media=(JSON, FORM),
@@ -220,22 +223,19 @@ def register(ctx: Context, new: Registration) -> Reply:
     return created(represent(ctx, keep_user(ctx, new, hashed)))
 
 
-@USER.on("GET", scope=ACCOUNT)
+@USER.get(scope=ACCOUNT)
 def get_user(ctx: Context, key: str) -> Resource:
     """Yourself."""
     return _own(ctx, _asker_named(ctx, key))
 
 
-@USER.on(
-    "PUT", scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,)
-)
+@USER.put(scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,))
 def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
     return _change(ctx, _asker_named(ctx, key), whole.members())
 
 
-@USER.on(
-    "PATCH",
+@USER.patch(
     scope=ACCOUNT,
     body=UserChanges,
     media=(JSON, MERGE_PATCH, FORM),
@@ -247,7 +247,7 @@ def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
     return _change(ctx, _asker_named(ctx, key), changes.sent())
 
 
-@USER.on("DELETE", scope=ACCOUNT, problems=(LoginTooOld,))
+@USER.delete(scope=ACCOUNT, problems=(LoginTooOld,))
 def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(ctx, key)

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hyperapi.http.routes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE, Operation
+from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
+from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
 from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
