@@ -22,14 +22,16 @@ class AppState:
         self.settings = settings
         self._parts: dict[type, object] = {}
 
-    def add(self, part: Part) -> Part:
+    def add(self, part: Part, kind: type | None = None) -> Part:
         """Keep a part.
 
-        :raises ValueError: when there is one of its class already.
+        :param kind: the class that it is found by; its own when None.
+        :raises ValueError: when there is one of that class already.
         """
-        if type(part) in self._parts:
-            raise ValueError(f"There is a {type(part).__name__} already.")
-        self._parts[type(part)] = part
+        kind = kind or type(part)
+        if kind in self._parts:
+            raise ValueError(f"There is a {kind.__name__} already.")
+        self._parts[kind] = part
         return part
 
     def __getitem__(self, kind: type[Part]) -> Part:

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import bindparam, select
 
-from hyperapi.auth.tokens import BadToken, Claims, Tokens
+from hyperapi.auth.tokens import AccessTokens, BadToken, Claims
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
@@ -15,14 +14,9 @@ from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import change, selected_columns
 
-ACCESS_PREFIX, REFRESH_PREFIX = "hya_", "hyr_"
 _STAMP_EVERY = timedelta(minutes=1)
 
-
-def access_tokens(ctx: Context) -> Tokens:
-    """The application's writer and reader of access tokens."""
-    tokens: Tokens = current_app.extensions["hyperapi.access_tokens"]
-    return tokens
+_log = logging.getLogger("hyperapi")
 
 
 def presented(ctx: Context) -> Claims | None:
@@ -74,36 +68,6 @@ def identify(ctx: Context, claims: Claims, *, to_write: bool = False) -> Princip
     )
 
 
-def principal(ctx: Context) -> Principal:
-    """The signed-in user of the request under way; only where the operation wants one."""
-    found: Principal = ctx.principal
-    return found
-
-
-def principal_or_none(ctx: Context) -> Principal | None:
-    """The signed-in user of the request under way, if there is one."""
-    found: Principal | None = ctx.principal_or_none
-    return found
-
-
-def demand(scope: str, who: Principal, *, refused_when_bound: bool = False) -> None:
-    """Refuse what the token does not cover.
-
-    :param unbound: is it more than a token of one list can do?
-    :raises InsufficientScope: (RFC 6750 §3.1) naming the scope that is needed.
-    """
-    if refused_when_bound and who.only_list is not None:
-        raise InsufficientScope(
-            "This token is for one list: it cannot make or delete lists.",
-            headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
-        )
-    if scope in SCOPES and not who.may(scope):
-        raise InsufficientScope(
-            f"This needs a token with the scope {scope}.",
-            headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
-        )
-
-
 def stamp(ctx: Context, who: Principal) -> None:
     """Write down that the session was used, at most once a minute, and never at all costs."""
     moment = now()
@@ -112,7 +76,7 @@ def stamp(ctx: Context, who: Principal) -> None:
     try:
         ctx.attempt(lambda: _touch(ctx, who, moment))
     except Busy:
-        current_app.logger.info("session use not written: the database is busy")
+        _log.info("session use not written: the database is busy", extra=ctx.log_extra)
 
 
 def _touch(ctx: Context, who: Principal, moment: datetime) -> Any:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app, request
 from sqlalchemy import bindparam, delete, select
 
 from hyperapi.auth.grants import SHORT_LIFE
-from hyperapi.auth.principal import AccessTokens, Principal
-from hyperapi.auth.tokens import BadToken, Claims, Tokens, fingerprint
+from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens
+from hyperapi.common.secret_keys import fingerprint
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
 from hyperapi.http.context import Context
+from hyperapi.http.principal import Principal
 from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
 from hyperapi.http.scopes import ACCOUNT
 from hyperapi.settings import Settings
@@ -62,18 +62,6 @@ class Wanted:
     list: str | None = None
 
 
-def settings(ctx: Context) -> Settings:
-    """The application's settings."""
-    found: Settings = current_app.extensions["hyperapi.settings"]
-    return found
-
-
-def refresh_tokens(ctx: Context) -> Tokens:
-    """The application's writer and reader of refresh tokens."""
-    tokens: Tokens = current_app.extensions["hyperapi.refresh_tokens"]
-    return tokens
-
-
 def begin(
     ctx: Context, row_scope: RowScope, wanted: Wanted, parent: Principal | None = None
 ) -> AnyRow:
@@ -95,7 +83,7 @@ def begin(
         list=wanted.list,
         label=wanted.label,
         scope=wanted.scope,
-        client=(request.user_agent.string if request else "")[:_LONGEST_CLIENT],
+        client=ctx.environ.get("HTTP_USER_AGENT", "")[:_LONGEST_CLIENT],
         generation=1 if wanted.life is None else 0,
         refreshed_at=moment,
         refreshes="",

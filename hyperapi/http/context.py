@@ -4,6 +4,7 @@ The request handler makes one for each request. The steps of the pipeline fill i
 once the token is read, the transaction while one is open.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
@@ -17,6 +18,11 @@ from hyperapi.storage.database import Database, Transaction
 from hyperapi.storage.row_scope import RowScope
 
 Result = TypeVar("Result")
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(-.*)?"
+)
 
 
 class Slot(Protocol):
@@ -127,12 +133,18 @@ class Context:
             self._tx = outer
 
     @property
+    def trace(self) -> dict[str, str]:
+        """The trace that the request is part of (W3C Trace Context), as its sender says."""
+        match = _TRACEPARENT.fullmatch(self.environ.get("HTTP_TRACEPARENT", ""))
+        return {} if match is None else match.groupdict()
+
+    @property
+    def log_extra(self) -> dict[str, dict[str, str]]:
+        """What ties a log line to this request: the ``extra`` of a logging call."""
+        return {"fields": {"request_id": self.request_id, **self.trace}}
+
+    @property
     def content_length(self) -> int | None:
         """The body's length as it was announced; None when it was not."""
         text = self.environ.get("CONTENT_LENGTH") or ""
         return int(text) if text.isascii() and text.isdigit() else None
-
-    def header(self, name: str) -> str | None:
-        """A header of the request, by its name in the environment: ``IF_MATCH``."""
-        value: str | None = self.environ.get(f"HTTP_{name}")
-        return value

@@ -38,7 +38,7 @@ class RequestHandler:
     """
 
     def __init__(self, app: Flask, state: AppState) -> None:
-        self._app = app
+        self.app = app
         self._state = state
         self._uris = UriSpace(app)
         self._endpoints: dict[str, Endpoint] = {}
@@ -49,7 +49,7 @@ class RequestHandler:
 
     def add(self, path: str, name: str, endpoint: Endpoint, methods: Iterable[str]) -> None:
         """Handle a URL rule by ``endpoint``, which gets the context and the values in the URL."""
-        self._app.add_url_rule(path, name, methods=methods, provide_automatic_options=False)
+        self.app.add_url_rule(path, name, methods=methods, provide_automatic_options=False)
         self._endpoints[name] = endpoint
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -67,9 +67,21 @@ class RequestHandler:
             rule, values = _match(ctx)
             ctx.rule = rule.rule
             return self._endpoints[rule.endpoint](ctx, **values)
+        except MethodNotAllowed as refusal:
+            return _refuse_method(ctx, refusal)
         except Exception as failure:
             return problems.from_exception(ctx, failure)
 
 
-def _match(ctx: Context) -> Any:
-    return ctx.uris.match(ctx.path, ctx.method, ctx.environ.get("QUERY_STRING", ""))
+def _match(ctx: Context, method: str | None = None) -> tuple[Rule, dict[str, Any]]:
+    return ctx.uris.match(ctx.path, method or ctx.method, ctx.environ.get("QUERY_STRING", ""))
+
+
+def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
+    """405, with what OPTIONS would say."""
+    allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
+    rule, _ = _match(ctx, "OPTIONS")
+    ctx.rule = rule.rule
+    route = ctx.state[RouteTable].named(rule.endpoint)
+    headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
+    return problems.respond(ctx, MethodNotAllowedProblem(f"Allowed are {allowed}.", headers=headers))

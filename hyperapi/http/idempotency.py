@@ -10,7 +10,7 @@ import zlib
 from datetime import datetime, timedelta
 
 import orjson
-from flask import Response, current_app
+from flask import Response
 from itsdangerous import Signer
 from sqlalchemy import bindparam, delete, insert, select
 
@@ -90,11 +90,6 @@ def _identity(ctx: Context, row_scope: RowScope, key: str) -> dict[str, str]:
 def _asked(ctx: Context, body: bytes) -> bytes:
     kind = media_type(ctx.environ.get("CONTENT_TYPE", ""))
     return kind.encode() + b"\n" + body
-
-
-def _settings(ctx: Context) -> Settings:
-    found: Settings = current_app.extensions["hyperapi.settings"]
-    return found
 
 
 def _horizon(ctx: Context) -> datetime:

@@ -11,24 +11,21 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from flask import Flask, Response
-from flask.globals import request_ctx
-from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
-from werkzeug.routing import BaseConverter
+from flask import Response
 
-from hyperapi.auth.principal import Principal, demand, identify, presented, stamp
-from hyperapi.auth.tokens import Claims
 from hyperapi.http import preconditions
+from hyperapi.http.access import demand
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.context import Context
 from hyperapi.http.etags import seen_already
+from hyperapi.http.handler import RequestHandler
 from hyperapi.http.idempotency import record_reply, recorded_reply, sent_key
 from hyperapi.http.preconditions import Headers
 from hyperapi.http.prefer import preferences
+from hyperapi.http.principal import Authenticator, Claims
 from hyperapi.http.problems import (
     BadQuery,
     Malformed,
-    MethodNotAllowed,
     NotFound,
     PreconditionFailed,
     Problem,
@@ -36,7 +33,6 @@ from hyperapi.http.problems import (
     TooLarge,
     UnsupportedMediaType,
 )
-from hyperapi.http.problems import respond as respond_with_problem
 from hyperapi.http.responses import (
     OWNED_HEADERS,
     Document,
@@ -49,15 +45,13 @@ from hyperapi.http.responses import (
     respond,
     respond_with_document,
 )
-from hyperapi.http.routes import Operation, Route
+from hyperapi.http.routes import Operation, Route, RouteTable, accept_patch
 from hyperapi.http.scopes import OPEN, PUBLIC
-from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.representations import json
 from hyperapi.representations.resource import Resource
-from hyperapi.storage.database import read, write
+from hyperapi.state import AppState
 
 _MOST_PARAMETERS = 200
 _MOST_PASSED_OVER = 16 * MOST_BYTES
@@ -65,93 +59,92 @@ _PIECE = 64 * 1024
 _EVERYTHING = Query()
 
 View = Callable[[], Any]
+Hook = Callable[[Context, Claims], None]
 
 
-class KeyConverter(BaseConverter):
-    """A UUID in a URL, in any case; in Python its lower-case text."""
+class Pipeline:
+    """Carries out the operations of the routes.
 
-    regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    :ivar on_token: called with the claims of each valid token, before anything else is done.
+    :ivar on_change: called with the claims after each operation that may have changed something.
+    """
 
-    def to_python(self, value: str) -> str:
-        return value.lower()
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+        self.on_token: list[Hook] = []
+        self.on_change: list[Hook] = []
+
+    def endpoint(self, route: Route) -> Callable[..., Response]:
+        """What handles the requests of a route."""
+
+        def endpoint(ctx: Context, **keys: str) -> Response:
+            if ctx.method == "OPTIONS":
+                return options(route)
+            method = "GET" if ctx.method == "HEAD" else ctx.method
+            return self.carry_out(ctx, route.operations[method], keys)
+
+        return endpoint
+
+    def carry_out(self, ctx: Context, operation: Operation, keys: dict[str, str]) -> Response:
+        """Carry out an operation on the resource that ``keys`` name, and reply."""
+        claims = None if operation.scope == OPEN else self._authenticator.claims(ctx)
+        if claims is None and operation.scope not in (PUBLIC, OPEN):
+            raise TokenMissing
+        if claims is not None:
+            for hook in self.on_token:
+                hook(ctx, claims)
+        body = read_body(ctx) if operation.body else b""
+
+        def work() -> Response:
+            if claims is not None:
+                self._identify(ctx, operation, claims)
+            return _carry_out(ctx, operation, body, keys)
+
+        if operation.own_transactions:
+            response = work()
+        else:
+            response = ctx.write(work) if operation.writes else ctx.read(work)
+        if claims is not None:
+            self._conclude(ctx, operation, claims)
+        return response
+
+    def _identify(self, ctx: Context, operation: Operation, claims: Claims) -> None:
+        """Look up the principal, and refuse what its token does not cover."""
+        if operation.own_transactions:
+            ctx.principal = ctx.read(
+                lambda: self._authenticator.principal(ctx, claims, to_write=False)
+            )
+        else:
+            writes = operation.writes
+            ctx.principal = self._authenticator.principal(ctx, claims, to_write=writes)
+        demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)
+
+    def _conclude(self, ctx: Context, operation: Operation, claims: Claims) -> None:
+        if operation.writes:
+            for hook in self.on_change:
+                hook(ctx, claims)
+        if operation.method != "DELETE":
+            self._authenticator.record_use(ctx)
 
 
-def register(ctx: Context, app: Flask, routes: list[Route]) -> None:
-    """Give ``app`` a URL rule for every place, with all its methods behind it."""
-    app.url_map.converters["uuid"] = KeyConverter
-    app.url_map.merge_slashes = False
-    app.extensions["hyperapi.places"] = routes
-    app.after_request(partial(_take_what_is_left, ctx))
-    app.register_error_handler(WerkzeugMethodNotAllowed, partial(_refuse_method, ctx, routes))
-    for route in routes:
-        app.add_url_rule(
-            route.path,
-            route.name,
-            _view(ctx, route),
-            methods=[*route.operations, "OPTIONS"],
-            provide_automatic_options=False,
-        )
-
-
-def _view(ctx: Context, route: Route) -> Callable[..., Response]:
-    def view(**keys: str) -> Response:
-        if ctx.method == "OPTIONS":
-            return options(route)
-        method = "GET" if ctx.method == "HEAD" else ctx.method
-        return answer(ctx, route.operations[method], keys)
-
-    return view
+def init_app(handler: RequestHandler, state: AppState) -> Pipeline:
+    """Have every operation of the application's routes carried out by a pipeline."""
+    pipeline = state.add(Pipeline(state[Authenticator]))
+    handler.after.append(_take_what_is_left)
+    for route in state[RouteTable].routes:
+        methods = [*route.operations, "OPTIONS"]
+        handler.add(route.path, route.name, pipeline.endpoint(route), methods)
+    return pipeline
 
 
 def options(route: Route) -> Response:
     """What may be done here (RFC 9110 §9.3.7), to anyone who asks."""
-    return empty_response(204, [("Allow", ", ".join(route.methods)), *_accept_patch(route)])
-
-
-def _accept_patch(route: Route) -> list[tuple[str, str]]:
-    """What PATCH takes where there is one (RFC 5789 §3.1)."""
-    patch = route.operations.get("PATCH")
-    return [("Accept-Patch", ", ".join(patch.media))] if patch else []
-
-
-def _refuse_method(
-    ctx: Context, routes: list[Route], refusal: WerkzeugMethodNotAllowed
-) -> Response:
-    """405, which tells what OPTIONS would."""
-    allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
-    name, _ = request_ctx.url_adapter.match(method="OPTIONS")  # type: ignore[union-attr]
-    patch = [each for route in routes if route.name == name for each in _accept_patch(route)]
-    headers = [("Allow", allowed), *patch]
-    return respond_with_problem(ctx, MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
-
-
-def answer(ctx: Context, operation: Operation, keys: dict[str, str]) -> Response:
-    """Carry out an operation on the resource that ``keys`` name, and reply."""
-    claims = None if operation.scope == OPEN else presented(ctx)
-    if claims is None and operation.scope not in (PUBLIC, OPEN):
-        raise TokenMissing
-    if claims is not None:
-        ctx.state[Limits].requests.spend(claims.session)
-    body = read_body(ctx) if operation.body else b""
-
-    def work() -> Response:
-        return _carry_out(ctx, operation, claims, body, keys)
-
-    within = partial(write, ctx) if operation.writes else partial(read, ctx)
-    response = work() if operation.own_transactions else within(work)
-    if operation.writes and claims is not None:
-        ctx.state[ChangeNotifier].tell(claims.owner)
-    if claims is not None and operation.method != "DELETE":
-        stamp(ctx, ctx.principal)
-    return response
+    return empty_response(204, [("Allow", ", ".join(route.methods)), *accept_patch(route)])
 
 
 def _carry_out(
-    ctx: Context, operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
+    ctx: Context, operation: Operation, body: bytes, keys: dict[str, str]
 ) -> Response:
-    if claims is not None:
-        ctx.principal = _who(ctx, operation, claims)
-        demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)
     arguments: list[Any] = []
     if operation.query is not None:
         arguments.append(query_of(ctx, operation.query))
@@ -159,12 +152,12 @@ def _carry_out(
     if operation.body is not None:
         content_type = ctx.environ.get("CONTENT_TYPE", "")
         shown_now = partial(_shown, ctx, operation, keys)
-        sent = operation.body.read(body, content_type, operation.media, shown_now)
+        sent = operation.body.read(ctx, body, content_type, operation.media, shown_now)
         arguments.append(sent)
         answers_in = sent.answers_in
     accept = ctx.environ.get("HTTP_ACCEPT")
     media_type = ctx.media_type = answers_in or _media_type(operation, accept)
-    do = partial(operation.view, *arguments, **keys)
+    do = partial(operation.view, ctx, *arguments, **keys)
     if operation.method == "GET":
         return _show(ctx, operation, do, media_type)
     return _change(ctx, operation, do, media_type, body, keys)
@@ -174,12 +167,6 @@ def _media_type(operation: Operation, accept: str | None) -> str:
     if operation.route.document:
         return readable(accept)
     return acceptable(accept, streams=operation.streams)
-
-
-def _who(ctx: Context, operation: Operation, claims: Claims) -> Principal:
-    if operation.own_transactions:
-        return ctx.read(lambda: identify(ctx, claims))
-    return identify(ctx, claims, to_write=operation.writes)
 
 
 def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Response:
@@ -198,7 +185,7 @@ def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Re
         return found
     reply = Reply(found, etag=tag) if isinstance(found, Resource) else _reply(found)
     response = _respond(ctx, operation, reply, media_type)
-    response.headers.extend(_accept_patch(operation.route))
+    response.headers.extend(accept_patch(operation.route))
     tag = response.headers.get("ETag", "")
     if known and seen_already(known, tag):
         return not_modified(list(response.headers))
@@ -267,7 +254,7 @@ def _check_preconditions(
 def _current(ctx: Context, operation: Operation, keys: dict[str, str]) -> Resource | None:
     """A resource as its GET shows it now; None when it is not there."""
     get = operation.route.operations["GET"]
-    view = partial(get.view, *([] if get.query is None else [_EVERYTHING]), **keys)
+    view = partial(get.view, ctx, *([] if get.query is None else [_EVERYTHING]), **keys)
     try:
         found = ctx.read(view) if operation.own_transactions else view()
     except NotFound:

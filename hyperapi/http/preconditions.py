@@ -1,9 +1,9 @@
 """Preconditions: is a resource still what the client has seen of it (RFC 9110 §13)?"""
 
-from hyperapi.auth.sessions import longest_life_in_forms
-from hyperapi.auth.tokens import fingerprint
+from hyperapi.common.secret_keys import fingerprint
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag, names_version
+from hyperapi.http.principal import Authenticator
 from hyperapi.http.problems import PreconditionFailed, PreconditionRequired
 from hyperapi.http.responses import OFFERED, SHAPES, shown
 from hyperapi.http.routes import Operation
@@ -29,7 +29,7 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     with the session.
     """
     who = ctx.principal
-    life = "" if media_type in _LIFELESS else str(longest_life_in_forms(ctx, who))
+    life = "" if media_type in _LIFELESS else ctx.state[Authenticator].forms_depend_on(ctx)
     asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links

@@ -1,7 +1,12 @@
-"""The principal of a request: a signed-in user, and the session that its token names."""
+"""The principal of a request: a signed-in user, and the session that its token names.
 
+Reading tokens is the business of the package ``auth``, which provides the :class:`Authenticator`.
+"""
+
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.storage.row_scope import RowScope
@@ -41,3 +46,44 @@ class Principal:
         """Does the token's scope include this one?"""
         held = self.scope.split()
         return scope in held or (scope == READ and WRITE in held)
+
+
+class Claims(Protocol):
+    """What a token says by its signature alone."""
+
+    @property
+    def owner(self) -> str:
+        """The user's id."""
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+
+
+class Authenticator(ABC):
+    """Finds the principal of a request. ``ctx`` is the request's context."""
+
+    @abstractmethod
+    def claims(self, ctx: Any) -> Claims | None:
+        """What the request's token says, without a look at the database; None without a token.
+
+        :raises TokenInvalid: (or a subclass) for a token that does not count.
+        """
+
+    @abstractmethod
+    def principal(self, ctx: Any, claims: Claims, *, to_write: bool) -> Principal:
+        """The user and session behind a token, by one statement.
+
+        :param to_write: whether a change follows in this transaction. The user's row then stays
+            locked until commit, so one user's writers run one after the other.
+        :raises TokenRevoked: when the session ended, or its user is disabled or deleted.
+        :raises TokenExpired: when the session's time is over.
+        """
+
+    @abstractmethod
+    def record_use(self, ctx: Any) -> None:
+        """Note that the principal's session was used."""
+
+    @abstractmethod
+    def forms_depend_on(self, ctx: Any) -> str:
+        """What the forms for this principal depend on beside its scope, as text."""

@@ -15,7 +15,6 @@ from flask import Response
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 
-from hyperapi.auth.passwords import HashersBusy
 from hyperapi.http.context import Context
 from hyperapi.representations.resource_type import Members
 from hyperapi.storage.database import Busy, Uncertain
@@ -357,7 +356,7 @@ def from_exception(ctx: Context, failure: Exception) -> Response:
         return respond(ctx, failure)
     if isinstance(failure, HTTPException):
         return _from_http(ctx, failure)
-    if isinstance(failure, Busy | HashersBusy):
+    if isinstance(failure, Busy):
         return _from_busy(ctx, failure)
     return _from_mistake(ctx, failure)
 
@@ -397,11 +396,11 @@ _NOT_KNOWN = (
 
 
 def _from_busy(ctx: Context, error: Exception) -> Response:
-    _log.warning("busy: %s", error)
+    _log.warning("busy: %s", error, extra=ctx.log_extra)
     detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
     return respond(ctx, Unavailable(detail, headers=[("Retry-After", "1")]))
 
 
 def _from_mistake(ctx: Context, error: Exception) -> Response:
-    _log.exception("mistake in request %s", ctx.request_id, exc_info=error)
+    _log.exception("mistake in request %s", ctx.request_id, exc_info=error, extra=ctx.log_extra)
     return respond(ctx, InternalError())

@@ -179,6 +179,12 @@ class RouteTable:
         return operations(self.routes)
 
 
+def accept_patch(route: Route) -> list[tuple[str, str]]:
+    """What PATCH takes where there is one (RFC 5789 §3.1)."""
+    patch = route.operations.get("PATCH")
+    return [("Accept-Patch", ", ".join(patch.media))] if patch else []
+
+
 def operations(routes: Iterable[Route]) -> Iterator[Operation]:
     """Every operation of the routes, in their order."""
     for route in routes:

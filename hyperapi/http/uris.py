@@ -5,7 +5,7 @@ template for each endpoint, and a URI is the template with the id put in. The nu
 is bounded, since without trusted hosts a client chooses its Host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 from flask import Flask, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
+from werkzeug.sansio.utils import get_host
 
 from hyperapi.representations.resource import RELATIONS
 
@@ -116,3 +117,19 @@ class UriSpace:
 
 
 _quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
+
+
+def base_of(environ: Mapping[str, Any]) -> Base:
+    """Scheme, host and prefix of a request, as Werkzeug reads them."""
+    scheme: str = environ["wsgi.url_scheme"]
+    host = environ.get("HTTP_HOST") or get_host(
+        scheme, None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
+    )
+    prefix: str = environ.get("SCRIPT_NAME") or ""
+    return scheme, _without_port(scheme, host), prefix.rstrip("/")
+
+
+@lru_cache(maxsize=1024)
+def _without_port(scheme: str, host: str) -> str:
+    """A host without the port that its scheme implies."""
+    return get_host(scheme, host)

@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from flask import Flask, current_app
 from sqlalchemy import bindparam, select
 
-from hyperapi.http.context import Context
-from hyperapi.settings import Settings
-from hyperapi.storage.database import Busy, Statement
+from hyperapi.http.pipeline import Pipeline
+from hyperapi.state import AppState
+from hyperapi.storage.database import Busy, Database, Statement, Transaction
 from hyperapi.storage.models import User
 
 _LOOK_EVERY = 0.5
@@ -45,8 +44,8 @@ class _Readers:
 class ChangeNotifier:
     """Who waits in this process, and for how many more there is room."""
 
-    def __init__(self, app: Flask, places: int) -> None:
-        self._app = app
+    def __init__(self, database: Database, places: int) -> None:
+        self._database = database
         self._places = places
         self._taken: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -124,17 +123,16 @@ class ChangeNotifier:
 
     def _watch(self) -> None:
         """Look at what is waited for, until nobody waits."""
-        with self._app.app_context():
-            while users := self._waited_for():
-                if self._look.wait(_LOOK_EVERY):
-                    time.sleep(_GATHER)
-                self._look.clear()
-                try:
-                    self._wake(users, _revisions(ctx, users))
-                except Busy:
-                    _log.info("no news: the database is busy")
-                except Exception:
-                    _log.exception("no news")
+        while users := self._waited_for():
+            if self._look.wait(_LOOK_EVERY):
+                time.sleep(_GATHER)
+            self._look.clear()
+            try:
+                self._wake(users, _revisions(self._database, users))
+            except Busy:
+                _log.info("no news: the database is busy")
+            except Exception:
+                _log.exception("no news")
 
     def _waited_for(self) -> list[str]:
         with self._lock:
@@ -150,22 +148,20 @@ class ChangeNotifier:
                     readers.awake.notify_all()
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Give ``app`` a place to wait."""
-    app.extensions["hyperapi.news"] = ChangeNotifier(app, settings.readers)
+def init_app(state: AppState) -> ChangeNotifier:
+    """Have readers woken by the changes that this process and others make."""
+    notifier = state.add(ChangeNotifier(state[Database], state.settings.readers))
+    state[Pipeline].on_change.append(lambda _, claims: notifier.tell(claims.owner))
+    return notifier
 
 
-def change_notifier(ctx: Context) -> ChangeNotifier:
-    """The application's place to wait."""
-    found: ChangeNotifier = current_app.extensions["hyperapi.news"]
-    return found
+def _revisions(database: Database, users: Sequence[str]) -> dict[str, int]:
+    """The revisions of users' lists and tasks, without users who are gone."""
 
+    def look(tx: Transaction) -> dict[str, int]:
+        return dict(row for some in _batches(users) for row in _REVISIONS.rows(tx, some))
 
-def _revisions(ctx: Context, users: Sequence[str]) -> dict[str, int]:
-    """The revisions of users' lists and tasks, but for users who are gone."""
-    return ctx.read(
-        lambda: dict(row for some in _batches(users) for row in _REVISIONS.rows(ctx.tx, some))
-    )
+    return database.read(look)
 
 
 def _batches(users: Sequence[str]) -> Iterator[dict[str, str]]:

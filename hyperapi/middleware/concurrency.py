@@ -1,8 +1,8 @@
-"""Taking turns: a worker has a thread for each that waits, and works for a few of them at once.
+"""The concurrency limit: a worker has many threads, and a few of them work at once.
 
-Threads that wait cost a little memory. Threads that work get into each other's way at Python's
-lock, and a request then costs more than it would alone. So a request has a turn while it is worked
-on, and leaves it to others while it waits: for the rest of a body, or for news.
+Threads that wait cost a little memory. Threads that work compete for Python's interpreter lock, and
+a request then costs more than it would alone. So a request holds a slot while it is worked on, and
+releases it while it waits: for the rest of a body, for a change, for a password hash.
 """
 
 import threading
@@ -10,63 +10,58 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Flask, current_app
-
-from hyperapi.settings import Settings
-
 Application = Callable[..., Iterable[bytes]]
 
 
-class ConcurrencyLimit:
-    """So many turns as are worked on at once."""
+class Slot:
+    """One request's share of the limit; it is taken when it is made."""
 
-    def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
-        self._mine = threading.local()
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a turn, and work."""
+    def __init__(self, free: threading.Semaphore) -> None:
+        self._free = free
         self._free.acquire()
-        self._mine.held = True
-        try:
-            yield
-        finally:
-            self._mine.held = False
-            self._free.release()
+        self._held = True
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Wait for something, and leave the turn to others meanwhile; a thread that has none may
-        do so as well."""
-        if not getattr(self._mine, "held", False):
+    def released(self) -> Iterator[None]:
+        """Let others work while this request waits; nothing happens where that is so already."""
+        if not self._held:
             yield
             return
-        self._mine.held = False
-        self._free.release()
+        self.release()
         try:
             yield
         finally:
             self._free.acquire()
-            self._mine.held = True
+            self._held = True
+
+    def release(self) -> None:
+        """Give the slot back."""
+        if self._held:
+            self._held = False
+            self._free.release()
+
+
+class ConcurrencyLimit:
+    """So many slots as requests may be worked on at once."""
+
+    def __init__(self, most: int) -> None:
+        self._free = threading.Semaphore(most)
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Wait for a slot, and hold it."""
+        slot = Slot(self._free)
+        try:
+            yield slot
+        finally:
+            slot.release()
 
     def around(self, application: Application) -> Application:
-        """A WSGI application whose requests take turns, until they have a response."""
+        """A WSGI application whose requests each hold a slot until they have a response."""
 
-        def taking_turns(environ: Any, start_response: Any) -> Iterable[bytes]:
-            with self.turn():
+        def limited(environ: Any, start_response: Any) -> Iterable[bytes]:
+            with self.slot() as slot:
+                environ["hyperapi.slot"] = slot
                 return application(environ, start_response)
 
-        return taking_turns
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    """Have the requests of ``app`` take turns."""
-    found = app.extensions["hyperapi.turns"] = ConcurrencyLimit(settings.threads)
-    app.wsgi_app = found.around(app.wsgi_app)  # type: ignore[method-assign]
-
-
-def concurrency_limit() -> ConcurrencyLimit:
-    """The application's turns."""
-    found: ConcurrencyLimit = current_app.extensions["hyperapi.turns"]
-    return found
+        return limited

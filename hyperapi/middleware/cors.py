@@ -7,10 +7,12 @@ page must set for itself, so any origin can be let in without risk, and is by de
 import re
 from typing import Any
 
-from flask import Flask, Response, request
-from flask_cors import CORS
+from flask import Response
+from flask_cors.core import get_cors_headers, get_cors_options
+from werkzeug.datastructures import EnvironHeaders
 
 from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
 from hyperapi.http.responses import empty_response
 from hyperapi.settings import Settings
 
@@ -52,33 +54,29 @@ EXPOSED = [
 _PREFLIGHT_SECONDS = 7200
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Answer preflights, and put the headers of CORS on every reply of ``app``."""
-    app.after_request(_vary)  # registered before Flask-CORS, so that it runs after it
-    CORS(
-        app,
-        origins=[_exactly(origin) for origin in settings.cors_origins],
-        methods=METHODS,
-        allow_headers=ALLOWED,
-        expose_headers=EXPOSED,
-        max_age=_PREFLIGHT_SECONDS,
-        send_wildcard=True,
-        always_send=False,
-        vary_header=False,
-    )
-    _spare_others(app)
-    app.before_request(_preflight)
+def init_app(handler: RequestHandler, settings: Settings) -> None:
+    """Answer preflights, and put the headers of CORS on every reply to another origin."""
+    options = {
+        "origins": [_exactly(origin) for origin in settings.cors_origins],
+        "methods": METHODS,
+        "allow_headers": ALLOWED,
+        "expose_headers": EXPOSED,
+        "max_age": _PREFLIGHT_SECONDS,
+        "send_wildcard": True,
+        "always_send": False,
+        "vary_header": False,
+    }
+    resolved = get_cors_options(handler.app, options)
 
+    def add(ctx: Context, response: Response) -> Response:
+        """Replies to the same origin need nothing, and pay nothing."""
+        if "HTTP_ORIGIN" in ctx.environ:
+            asked = EnvironHeaders(ctx.environ)
+            response.headers.extend(get_cors_headers(resolved, asked, ctx.method))
+        return _vary(response)
 
-def _spare_others(ctx: Context, app: Flask) -> None:
-    """Have Flask-CORS look at replies to other origins alone: it adds nothing to the rest, and
-    takes as long to find that out as it takes to find a task."""
-    by_flask_cors = app.after_request_funcs[None].pop()
-
-    def after_request(response: Response) -> Any:
-        return by_flask_cors(response) if "HTTP_ORIGIN" in ctx.environ else response
-
-    app.after_request(after_request)
+    handler.before.append(_preflight)
+    handler.after.append(add)
 
 
 def _exactly(origin: str) -> str | re.Pattern[str]:
@@ -92,7 +90,7 @@ def _preflight(ctx: Context) -> Response | None:
     It is told of all headers that may be sent. Flask-CORS tells of those that were asked for, and
     the browser, which keeps the answer, would come again for each that is sent later.
     """
-    asked = request.environ
+    asked = ctx.environ
     if (
         ctx.method == "OPTIONS"
         and "HTTP_ORIGIN" in asked

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, bindparam, event, func, select
@@ -20,7 +20,10 @@ from sqlalchemy import Engine, bindparam, event, func, select
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
 from hyperapi.common.processes import runs
-from hyperapi.storage.database import Busy, Statement, database, read
+from hyperapi.storage.database import Busy, Database, Statement, Transaction, database
+from hyperapi.state import AppState
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
 from hyperapi.storage.models import Session
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -33,7 +36,8 @@ _log = logging.getLogger("hyperapi.metrics")
 class Metrics:
     """The metrics of one application, in this process."""
 
-    def __init__(self, app: Flask, sign_in: str) -> None:
+    def __init__(self, state: AppState, handler: RequestHandler, sign_in: str) -> None:
+        self._state = state
         self.registry = CollectorRegistry()
         self._sign_in = sign_in
         self._kept: dict[tuple[str, str, int], tuple[Any, Any]] = {}
@@ -79,12 +83,12 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=self.registry,
         )
-        app.after_request(self._count)
+        handler.after.append(self._count)
 
     def _gauge(self, name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, multiprocess_mode="livesum", registry=self.registry)
 
-    def _count(self, response: Response) -> Response:
+    def _count(self, ctx: Context, response: Response) -> Response:
         rule = request.url_rule
         route = rule.rule if rule is not None else "none"
         method = ctx.method if rule is not None else "any"  # a client may make one up
@@ -106,8 +110,7 @@ class Metrics:
     def _signing_in(self, status: int) -> None:
         if status in _REFUSED:
             self._refused.labels(status).inc()
-        passwords: Passwords = current_app.extensions["hyperapi.passwords"]
-        self._hashing.set(passwords.in_hand)
+        self._hashing.set(self._state[Passwords].in_hand)
 
     def watch(self, engine: Engine) -> None:
         """Count the connections of a pool."""
@@ -120,29 +123,32 @@ class Metrics:
         """A transaction is tried again."""
         self._retries.inc()
 
-    def count_sessions(self, app: Flask) -> None:
+    def count_sessions(self) -> None:
         """Have a thread count the live sessions, now and then, until the process ends."""
-        threading.Thread(target=self._look, args=[app], daemon=True, name="metrics").start()
+        threading.Thread(target=self._look, daemon=True, name="metrics").start()
 
-    def _look(self, app: Flask) -> None:
+    def _look(self) -> None:
         while True:
-            with app.app_context():
-                try:
-                    self._sessions.set(read(lambda: _LIVE.rows({"moment": now()})[0][0]))
-                except Busy:
-                    _log.info("sessions not counted: the database is busy")
+            try:
+                self._sessions.set(self._state[Database].read(_live_sessions))
+            except Busy:
+                _log.info("sessions not counted: the database is busy")
             time.sleep(_LOOK_EVERY)
 
 
-def init_app(app: Flask, sign_in: str) -> None:
+def init_app(app: Flask, state: AppState, handler: RequestHandler, sign_in: str) -> None:
     """Count what ``app`` does.
 
     :param sign_in: the route at which tokens are given.
     """
-    found = app.extensions["hyperapi.metrics"] = Metrics(app, sign_in)
+    found = state.add(Metrics(state, handler, sign_in))
     with app.app_context():
         found.watch(database.engine)
-    app.extensions["hyperapi.db"].on_retry = found.retried
+    state[Database].on_retry = found.retried
+
+
+def _live_sessions(tx: Transaction) -> int:
+    return int(_LIVE.rows(tx, {"moment": now()})[0][0])
 
 
 def export(place: Path, host: str, port: int) -> None:

@@ -1,6 +1,6 @@
 """Under which scheme, host and prefix the service is known: before Flask sees the request."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,9 +9,12 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import get_host, host_is_trusted
 
+from hyperapi.http.context import Context
 from hyperapi.http.problems import UntrustedHost
-from hyperapi.http.uris import based_on
+from hyperapi.http.uris import BASE, base_of
 from hyperapi.settings import Settings
+
+Application = Callable[..., Iterable[bytes]]
 
 _UNTRUSTED = "hyperapi.untrusted_host"
 
@@ -41,7 +44,8 @@ class Front:
             self._publish(environ)
         elif prefix := environ.get("SCRIPT_NAME"):  # without its slash it would go on with the host
             environ["SCRIPT_NAME"] = f"/{prefix.strip('/')}".rstrip("/")
-        return based_on(_base(environ), lambda: self._app(environ, start_response))
+        environ[BASE] = base_of(environ)
+        return self._app(environ, start_response)
 
     def _is_good(self, host: str) -> bool:
         return _routable(host) and host_is_trusted(host, self._trusted)
@@ -53,19 +57,6 @@ class Front:
         path = environ["PATH_INFO"]
         if self._prefix and path.startswith(self._prefix + "/"):  # a proxy that passes it on
             environ["PATH_INFO"] = path.removeprefix(self._prefix)
-
-
-def _base(environ: dict[str, Any]) -> tuple[str, str, str]:
-    """Scheme, host and prefix, as Werkzeug reads them."""
-    scheme: str = environ["wsgi.url_scheme"]
-    prefix: str = environ.get("SCRIPT_NAME") or ""
-    return scheme, _without_port(scheme, environ["HTTP_HOST"]), prefix.rstrip("/")
-
-
-@lru_cache(maxsize=1024)
-def _without_port(scheme: str, host: str) -> str:
-    """A host without the port that its scheme has anyway."""
-    return get_host(scheme, host)
 
 
 def _server(environ: dict[str, Any]) -> str:
@@ -84,17 +75,19 @@ def _routable(host: str) -> bool:
     return True
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Put the service's front before ``app``."""
-    app.wsgi_app = Front(app.wsgi_app, settings)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops
-        )
-    app.before_request(_refuse_untrusted)
+def around(application: Application, settings: Settings) -> Application:
+    """Put the service's front before a WSGI application."""
+    front = Front(application, settings)
+    if not settings.trusted_proxies:
+        return front
+    hops = settings.trusted_proxies
+    return ProxyFix(front, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
 
 
-def _refuse_untrusted() -> None:
+def refuse_untrusted(ctx: Context) -> None:
+    """Refuse a request whose Host the middleware did not trust.
+
+    :raises UntrustedHost: for such a request.
+    """
     if _UNTRUSTED in ctx.environ:
         raise UntrustedHost

@@ -5,6 +5,7 @@ the same time cannot slip past together, and whoever signs in rightly is never h
 counters themselves fail, everyone is let in, and the log says so.
 """
 
+import logging
 import math
 import re
 import threading
@@ -15,18 +16,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response
 from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import places
 from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.pipeline import Pipeline
 from hyperapi.http.problems import CredentialsInvalid, Problem, TooManyRequests
 from hyperapi.middleware.counters import counts_of
 from hyperapi.settings import Settings
+from hyperapi.state import AppState
 
 _MOST_COUNTED = 10_000
+
+_log = logging.getLogger("hyperapi")
 
 
 class Attempts:
@@ -46,7 +52,7 @@ class Attempts:
             f'"{purpose}";q={limit.amount};w={limit.get_expiry()}' for limit in limits
         )
 
-    def count(self, *who: str, times: int = 1) -> tuple[int, float] | None:
+    def count(self, ctx: Context, *who: str, times: int = 1) -> tuple[int, float] | None:
         """Count an attempt by ``who``, or several, and let the reply tell how many are left.
 
         :returns: how many are left of the last limit, and until when; None without limits.
@@ -58,10 +64,10 @@ class Attempts:
                 counted = self._limiter.hit(limit, self._purpose, *who, cost=times)
                 left = self._limiter.get_window_stats(limit, self._purpose, *who)
             except StorageError:
-                current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
+                _log.exception("not limiting %s: the counters fail", self._purpose)
                 return None
             seconds = max(1, math.ceil(left.reset_time - time.time()))
-            self._let_tell(left.remaining + times - 1 if counted else 0, seconds)
+            self._let_tell(ctx, left.remaining + times - 1 if counted else 0, seconds)
             told = left.remaining, left.reset_time
             if not counted:
                 self._take_back(self._limits[: number + 1], *who, times=times)
@@ -70,19 +76,19 @@ class Attempts:
                 )
         return told
 
-    def _let_tell(self, left: int, seconds: int) -> None:
+    def _let_tell(self, ctx: Context, left: int, seconds: int) -> None:
         """Let the reply tell what is left, unless there is less of what else it counts for."""
         nearest = (left, -seconds)
-        if "rate_limit" not in g or nearest < ctx.rate_limit[0]:
+        if ctx.rate_limit is None or nearest < ctx.rate_limit[0]:
             ctx.rate_limit = nearest, self._policy, f'"{self._purpose}";r={left};t={seconds}'
 
     @contextmanager
-    def trying(self, mistake: type[Problem], *who: str) -> Iterator[None]:
+    def trying(self, ctx: Context, mistake: type[Problem], *who: str) -> Iterator[None]:
         """Count what is tried by ``who``, and forget it unless it ends in this mistake.
 
         :raises TooManyRequests: when there were too many.
         """
-        self.count(*who)
+        self.count(ctx, *who)
         failed = False
         try:
             yield
@@ -101,7 +107,7 @@ class Attempts:
                 if storage.get(key) > 0:
                     storage.incr(key, limit.get_expiry(), amount=-times)
             except StorageError:
-                current_app.logger.exception("not limiting %s: the counters fail", self._purpose)
+                _log.exception("not limiting %s: the counters fail", self._purpose)
 
 
 class Spending(Attempts):
@@ -118,7 +124,7 @@ class Spending(Attempts):
         self._in_advance = limits[0].amount // 100 if len(limits) == 1 else 0
         self._counted: dict[str, _Counted] = {}
 
-    def spend(self, who: str) -> None:
+    def spend(self, ctx: Context, who: str) -> None:
         """Count one more of ``who``'s.
 
         :raises TooManyRequests: when it is one too many.
@@ -126,17 +132,17 @@ class Spending(Attempts):
         counted = self._counted.get(who)
         moment = time.time()
         if counted is None or not counted.in_advance or moment >= counted.until:
-            self._visit(who)
+            self._visit(ctx, who)
             return
         counted.in_advance -= 1
         left = counted.left + counted.in_advance
-        self._let_tell(left, math.ceil(counted.until - moment))
+        self._let_tell(ctx, left, math.ceil(counted.until - moment))
 
-    def _visit(self, who: str) -> None:
+    def _visit(self, ctx: Context, who: str) -> None:
         if len(self._counted) >= _MOST_COUNTED:
             self._counted.clear()
         self._counted.pop(who, None)
-        found = self.count(who, times=1 + self._in_advance)
+        found = self.count(ctx, who, times=1 + self._in_advance)
         if found is not None:
             left, until = found
             self._counted[who] = _Counted(left, self._in_advance, until)
@@ -192,10 +198,11 @@ class Limits:
         self.register = Attempts(limiter, "register", settings.register_limit)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Give ``app`` its counters."""
-    app.extensions["hyperapi.limits"] = Limits(settings)
-    app.after_request(_tell)
+def init_app(handler: RequestHandler, state: AppState) -> None:
+    """Count the requests of each session, and say in each reply how many are left."""
+    limits = state.add(Limits(state.settings))
+    state[Pipeline].on_token.append(lambda ctx, claims: limits.requests.spend(ctx, claims.session))
+    handler.after.append(_tell)
 
 
 def _tell(ctx: Context, response: Response) -> Response:
@@ -203,16 +210,9 @@ def _tell(ctx: Context, response: Response) -> Response:
 
     Not with 404, which says the same each time, whatever is or is not there.
     """
-    told: tuple[tuple[int, int], str, str] | None = g.pop("rate_limit", None)
-    if told is not None and response.status_code != 404:
-        _, response.headers["RateLimit-Policy"], response.headers["RateLimit"] = told
+    if ctx.rate_limit is not None and response.status_code != 404:
+        _, response.headers["RateLimit-Policy"], response.headers["RateLimit"] = ctx.rate_limit
     return response
-
-
-def limits(ctx: Context) -> Limits:
-    """The application's counters."""
-    found: Limits = current_app.extensions["hyperapi.limits"]
-    return found
 
 
 @contextmanager
@@ -225,8 +225,8 @@ def sign_in_attempt(ctx: Context, name: str) -> Iterator[None]:
     """
     address = client_address(ctx)
     with (
-        ctx.state[Limits].sign_in_address.trying(CredentialsInvalid, address),
-        ctx.state[Limits].sign_in.trying(CredentialsInvalid, name, address),
+        ctx.state[Limits].sign_in_address.trying(ctx, CredentialsInvalid, address),
+        ctx.state[Limits].sign_in.trying(ctx, CredentialsInvalid, name, address),
     ):
         yield
 
@@ -249,7 +249,7 @@ def client_address(ctx: Context) -> str:
 
     Of IPv6 it is the network of 64 bits, all of which is one subscriber's to choose from.
     """
-    told = request.remote_addr or ""
+    told: str = ctx.environ.get("REMOTE_ADDR") or ""
     if with_port := _WITH_PORT.fullmatch(told):
         told = with_port["v4"] or with_port["v6"]
     try:

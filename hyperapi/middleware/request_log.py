@@ -15,15 +15,12 @@ from time import perf_counter, time
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, has_request_context, request
+from flask import Response
 
 from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
-    r"-[0-9a-f]{2}(-.*)?"
-)
 _log = logging.getLogger("hyperapi.requests")
 
 
@@ -36,24 +33,11 @@ class JsonLines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **(getattr(record, "fields", None) or _request_under_way(ctx)),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
-
-
-def _request_under_way(ctx: Context) -> dict[str, str]:
-    """What ties a line to the request that it is about; nothing where there is none."""
-    if not has_request_context() or "request_id" not in g:
-        return {}
-    return {"request_id": ctx.request_id, **_trace(ctx)}
-
-
-def _trace(ctx: Context) -> dict[str, str]:
-    """The trace that the request under way is part of, as its sender says."""
-    match = _TRACEPARENT.fullmatch(ctx.environ.get("HTTP_TRACEPARENT", ""))
-    return {} if match is None else match.groupdict()
 
 
 class _RequestRecord(logging.LogRecord):
@@ -77,17 +61,15 @@ def write_json_lines() -> None:
     log.propagate = False
 
 
-def init_app(app: Flask) -> None:
-    """Give every request an id, and log it when its reply is ready."""
-    app.before_request(_begin)
-    app.after_request(_end)
+def init_app(handler: RequestHandler) -> None:
+    """Give every request an id first of all, and log it last of all."""
+    handler.before.insert(0, _begin)
+    handler.after.append(_end)
 
 
 def _begin(ctx: Context) -> None:
-    kept = g._get_current_object()  # once: to go through the proxy costs more than what is kept
-    kept.started = perf_counter()
     wanted = ctx.environ.get("HTTP_X_REQUEST_ID", "")
-    kept.request_id = wanted.lower() if _UUID.fullmatch(wanted) else _new_id()
+    ctx.request_id = wanted.lower() if _UUID.fullmatch(wanted) else _new_id()
 
 
 def _new_id() -> str:
@@ -97,19 +79,18 @@ def _new_id() -> str:
 
 
 def _end(ctx: Context, response: Response) -> Response:
-    kept, asked = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
-    response.headers["X-Request-Id"] = kept.request_id
+    response.headers["X-Request-Id"] = ctx.request_id
     if _log.isEnabledFor(logging.INFO):
-        who, rule = kept.get("principal"), asked.url_rule
+        who = ctx.principal_or_none
         fields = {
-            "request_id": kept.request_id,
-            "method": asked.method,
-            "route": rule.rule if rule else None,
+            "request_id": ctx.request_id,
+            "method": ctx.method,
+            "route": ctx.rule,
             "status": response.status_code,
-            "ms": round((perf_counter() - kept.started) * 1000, 2),
+            "ms": round((perf_counter() - ctx.started) * 1000, 2),
             "user": who.user if who else None,
         }
-        if "HTTP_TRACEPARENT" in asked.environ:
-            fields |= _trace(ctx)
+        if "HTTP_TRACEPARENT" in ctx.environ:
+            fields |= ctx.trace
         _log.callHandlers(_RequestRecord(fields))
     return response

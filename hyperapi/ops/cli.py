@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hyperapi.app import create_app
-from hyperapi.auth.tokens import fingerprint
+from hyperapi.common.secret_keys import fingerprint
 from hyperapi.common.clock import now, write_instant
 from hyperapi.http.openapi import document
 from hyperapi.http.problems import Problem

@@ -35,7 +35,7 @@ from hyperapi.querying.query import (
     QueryReader,
     Sort,
 )
-from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.database import AnyRow, Statement, Transaction
 from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 
@@ -168,6 +168,7 @@ class Listing:
 
     def page(
         self,
+        tx: Transaction,
         query: Query,
         row_scope: RowScope,
         cursors: Cursors,

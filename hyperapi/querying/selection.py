@@ -11,7 +11,7 @@ from sqlalchemy import (
 
 from hyperapi.querying.page import Asked, Listing, values_of
 from hyperapi.querying.query import Parameter, Query, QueryError, QueryReader, Sort
-from hyperapi.storage.database import Statement
+from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.row_scope import RowScope, table_of
 
 
@@ -27,7 +27,7 @@ class Selected:
     asked: Asked
     values: Mapping[str, Any]
 
-    def delete(self) -> int:
+    def delete(self, tx: Transaction) -> int:
         """Delete the rows, and tell how many there were."""
         return _deletion(self.listing, self.asked).run(tx, self.values)
 

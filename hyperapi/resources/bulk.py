@@ -62,7 +62,7 @@ def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> in
         first = next_revision(ctx.tx, row_scope, count)
         values = {**selected.values, "before": first - 1, "moment": now()}
         _tombstones(listing, asked).run(ctx.tx, values)
-        selected.delete()
+        selected.delete(ctx.tx)
         recount(ctx, row_scope)
     return count
 

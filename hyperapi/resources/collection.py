@@ -74,7 +74,7 @@ def page(
     """
     cursors: Cursors = current_app.extensions["hyperapi.cursors"]
     try:
-        found = listing.page(query, row_scope, cursors, name, fixed, also)
+        found = listing.page(ctx.tx, query, row_scope, cursors, name, fixed, also)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(

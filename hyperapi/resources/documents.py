@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 import orjson
-from flask import Flask, Response, current_app, url_for
+from flask import Response
 
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context
@@ -15,7 +15,8 @@ from hyperapi.http.etags import seen_already
 from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
-from hyperapi.http.routes import Route
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.routes import RouteTable, Route
 from hyperapi.http.scopes import OPEN
 from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose
@@ -74,14 +75,14 @@ def get_docs(ctx: Context) -> Resource | Document:
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
         links = {"service-desc": OPENAPI.uri(ctx)}
         return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
-    assets = url_for("docs_asset", name="", _external=True).rstrip("/")
+    assets = f"{DOCS.uri(ctx)}"
     page = _page().substitute(openapi=OPENAPI.uri(ctx), assets=assets)
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 
-def init_app(app: Flask) -> None:
-    """Let ``app`` serve what the page is made of."""
-    app.add_url_rule(f"{DOCS.path}/<path:name>", "docs_asset", _asset)
+def init_app(handler: RequestHandler) -> None:
+    """Serve what the page is made of."""
+    handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
 
 
 def _asset(ctx: Context, name: str) -> Response:
@@ -117,11 +118,16 @@ def _page() -> Template:
     return Template((_OURS / "page.html").read_text())
 
 
+class _Description:
+    """The OpenAPI document of an application, written once."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
+
+
 def _written(ctx: Context) -> str:
     """The document, with every URI as in the examples: writing it takes longer than replacing."""
-    kept = current_app.extensions
-    if "hyperapi.openapi" not in kept:
-        places: list[Route] = kept["hyperapi.places"]
-        kept["hyperapi.openapi"] = orjson.dumps(document(places, EXAMPLES_BASE)).decode()
-    found: str = kept["hyperapi.openapi"]
-    return found
+    found = ctx.state.get(_Description)
+    if found is None:
+        found = ctx.state.add(_Description(ctx.state[RouteTable].routes))
+    return found.text

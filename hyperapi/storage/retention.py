@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask
 from sqlalchemy import Select, bindparam, delete, select, tuple_, update
 
-from hyperapi.auth.sessions import settings
 from hyperapi.common.clock import now
-from hyperapi.storage.database import Busy, Statement, write
+from hyperapi.settings import Settings
+from hyperapi.state import AppState
+from hyperapi.storage.database import Busy, Database, Statement, Transaction
 from hyperapi.storage.models import IdempotencyRecord, Session, Tombstone, User
 from hyperapi.storage.row_scope import Model, owned, table_of
 
@@ -36,21 +36,22 @@ class Rule:
     """
 
     name: str
-    until: Callable[[], datetime]
-    step: Callable[[datetime, int], int]
+    until: Callable[[Settings], datetime]
+    step: Callable[[Transaction, datetime, int], int]
 
 
-def purge(chore: Rule, most: int = _STEP) -> int:
-    """Do a step of a chore, in the application's context, and tell how many rows went."""
-    return write(lambda: chore.step(chore.until(), most))
+def purge(state: AppState, rule: Rule, most: int = _STEP) -> int:
+    """Delete some of the rows that a rule concerns, and return how many went."""
+    until = rule.until(state.settings)
+    return state[Database].write(lambda tx: rule.step(tx, until, most))
 
 
-def _ended(model: Model, column: str) -> Callable[[datetime, int], int]:
+def _ended(model: Model, column: str) -> Callable[[Transaction, datetime, int], int]:
     """Throws away rows whose ``column`` is past."""
     table = table_of(model)
     key = tuple_(*table.primary_key.columns)
     statement = Statement(delete(table).where(key.in_(_some(model, column))))
-    return lambda moment, most: statement.run({"moment": moment, "most": most})
+    return lambda tx, moment, most: statement.run(tx, {"moment": moment, "most": most})
 
 
 def _some(model: Model, column: str) -> Select[*tuple[Any, ...]]:
@@ -75,22 +76,22 @@ _DELETE_TOMBSTONE = Statement(
 )
 
 
-def _forget_tombstones(moment: datetime, most: int) -> int:
+def _forget_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
     """Throws away old tombstones; whoever has read less of the feed is told so from now on."""
-    old = _OLD_TOMBSTONES.rows({"moment": moment, "most": most})
+    old = _OLD_TOMBSTONES.rows(tx, {"moment": moment, "most": most})
     for owner, revision in old:
-        _FORGET.run({"of_owner": owner, "upto": revision})
-        _DELETE_TOMBSTONE.run({"of_owner": owner, "revision_": revision})
+        _FORGET.run(tx, {"of_owner": owner, "upto": revision})
+        _DELETE_TOMBSTONE.run(tx, {"of_owner": owner, "revision_": revision})
     return len(old)
 
 
-def _kept_for(lifetime: str) -> Callable[[], datetime]:
+def _kept_for(lifetime: str) -> Callable[[Settings], datetime]:
     """The moment before which all is old, by a setting in seconds."""
-    return lambda: now() - timedelta(seconds=getattr(settings(), lifetime))
+    return lambda settings: now() - timedelta(seconds=getattr(settings, lifetime))
 
 
 RULES = [
-    Rule("ended sessions", now, _ended(Session, "expires_at")),
+    Rule("ended sessions", lambda _: now(), _ended(Session, "expires_at")),
     Rule(
         "replies kept", _kept_for("idempotency_lifetime"), _ended(IdempotencyRecord, "created_at")
     ),
@@ -98,30 +99,29 @@ RULES = [
 ]
 
 
-def start_retention(app: Flask) -> threading.Event:
-    """Have a thread of this process look after ``app``'s database, until the process ends.
+def start_retention(state: AppState) -> threading.Event:
+    """Have a thread of this process look after the application's database, until the process ends.
 
     :returns: what ends it before that, when it is set.
     """
     over = threading.Event()
-    thread = threading.Thread(target=_look_after, args=[app, over], name="housekeeping")
+    thread = threading.Thread(target=_look_after, args=[state, over], name="housekeeping")
     thread.daemon = True
     thread.start()
     return over
 
 
-def _look_after(app: Flask, over: threading.Event) -> None:
+def _look_after(state: AppState, over: threading.Event) -> None:
     while not over.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
-        with app.app_context():
-            for chore in RULES:
-                _purge_quietly(chore, over)
+        for rule in RULES:
+            _purge_quietly(state, rule, over)
 
 
-def _purge_quietly(chore: Rule, over: threading.Event) -> None:
+def _purge_quietly(state: AppState, rule: Rule, over: threading.Event) -> None:
     try:
-        while purge(chore) == _STEP and not over.wait(0.05):  # lets writers in between
+        while purge(state, rule) == _STEP and not over.wait(0.05):  # lets writers in between
             pass
     except Busy:
-        _log.info("not purged: %s (the database is busy)", chore.name)
+        _log.info("not purged: %s (the database is busy)", rule.name)
     except Exception:
-        _log.exception("not purged: %s", chore.name)
+        _log.exception("not purged: %s", rule.name)
