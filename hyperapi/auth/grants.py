@@ -59,7 +59,9 @@ class TokenRequest(Body):
         return tuple(_GRANTS.values()) if media == FORM else (SignIn, Refresh, Derivation)
 
     @classmethod
-    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+    def read(
+        cls, ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
+    ) -> Body:
         """The request as the kind that it is.
 
         :raises CredentialsInvalid: for a Basic header that holds none.

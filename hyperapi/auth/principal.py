@@ -1,5 +1,6 @@
 """Who asks, and what they may: from the Authorization header to a session's row."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ from sqlalchemy import bindparam, select
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
-from hyperapi.http.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
-from hyperapi.http.scopes import SCOPES
+from hyperapi.http.principal import Principal
+from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import change, selected_columns

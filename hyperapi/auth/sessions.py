@@ -14,14 +14,13 @@ from sqlalchemy import bindparam, delete, select
 
 from hyperapi.auth.grants import SHORT_LIFE
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens
-from hyperapi.common.secret_keys import fingerprint
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
+from hyperapi.common.secret_keys import fingerprint
 from hyperapi.http.context import Context
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked, TooManySessions
 from hyperapi.http.scopes import ACCOUNT
-from hyperapi.settings import Settings
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns

@@ -15,6 +15,7 @@ from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, Vali
 
 from hyperapi.common.clock import INSTANT, parse_instant, write_instant
 from hyperapi.common.text import ANY_TEXT, normal
+from hyperapi.http.context import Context
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
 
 JSON = "application/json"
@@ -71,9 +72,17 @@ class Body(BaseModel):
         }
 
     @classmethod
-    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], shown: Shown) -> "Body":
+    def read(
+        cls,
+        ctx: Context,  # noqa: ARG003 - for those that look at more than the body
+        body: bytes,
+        content_type: str,
+        media: tuple[str, ...],
+        shown: Shown,
+    ) -> "Body":
         """The body of a request.
 
+        :param ctx: the request.
         :param media: the media types that the operation takes.
         :param shown: gives what the resource shows now, in the default shape.
         :raises UnsupportedMediaType: for other types.

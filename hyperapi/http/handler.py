@@ -7,12 +7,16 @@ request none of its proxies is used: the context is an argument.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, Response
-from werkzeug.routing import BaseConverter
+from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import BaseConverter, Rule
+from werkzeug.wrappers import Response
 
 from hyperapi.http import problems
 from hyperapi.http.context import Context
-from hyperapi.http.uris import BASE, UriSpace
+from hyperapi.http.problems import MethodNotAllowed as MethodNotAllowedProblem
+from hyperapi.http.routes import RouteTable, accept_patch
+from hyperapi.http.uris import BASE, UriSpace, base_of
 from hyperapi.state import AppState
 
 Endpoint = Callable[..., Response]
@@ -84,4 +88,6 @@ def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
     ctx.rule = rule.rule
     route = ctx.state[RouteTable].named(rule.endpoint)
     headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
-    return problems.respond(ctx, MethodNotAllowedProblem(f"Allowed are {allowed}.", headers=headers))
+    return problems.respond(
+        ctx, MethodNotAllowedProblem(f"Allowed are {allowed}.", headers=headers)
+    )

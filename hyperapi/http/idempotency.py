@@ -18,7 +18,6 @@ from hyperapi.common.clock import now
 from hyperapi.http.bodies import media_type
 from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, KeyReused
-from hyperapi.settings import Settings
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import IdempotencyRecord
 from hyperapi.storage.row_scope import RowScope, owned

@@ -142,9 +142,7 @@ def options(route: Route) -> Response:
     return empty_response(204, [("Allow", ", ".join(route.methods)), *accept_patch(route)])
 
 
-def _carry_out(
-    ctx: Context, operation: Operation, body: bytes, keys: dict[str, str]
-) -> Response:
+def _carry_out(ctx: Context, operation: Operation, body: bytes, keys: dict[str, str]) -> Response:
     arguments: list[Any] = []
     if operation.query is not None:
         arguments.append(query_of(ctx, operation.query))
@@ -312,7 +310,7 @@ def query_of(ctx: Context, listing: Askable) -> Any:
             ],
         ) from None
     try:
-        return listing.parse(pairs)
+        return listing.parse(pairs, ctx.uris.named_by)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
 

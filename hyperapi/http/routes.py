@@ -1,7 +1,7 @@
 """Routes and operations: each operation is declared once.
 
-A :class:`Route` is one URL rule; ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an operation
-to it. The pipeline, the forms, the OpenAPI document and the tests read the declaration.
+A :class:`Route` is one URL rule; ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an
+operation to it. The pipeline, the forms, the OpenAPI document and the tests read the declaration.
 """
 
 import inspect
@@ -104,6 +104,7 @@ class Route:
     :param returns: the resource type of its representations; None where it has none.
     :param guarded: whether an operator may require If-Match for its changes.
     :param offers: the media types of what has no representations.
+    :param root_link: whether the root links to it, by its name.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Route:
     returns: ResourceType | None = None
     guarded: bool = False
     offers: tuple[str, ...] = ()
+    root_link: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
 
     get = _declares("GET", Declaration)

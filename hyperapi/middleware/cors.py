@@ -5,7 +5,6 @@ page must set for itself, so any origin can be let in without risk, and is by de
 """
 
 import re
-from typing import Any
 
 from flask import Response
 from flask_cors.core import get_cors_headers, get_cors_options

@@ -20,10 +20,10 @@ from sqlalchemy import Engine, bindparam, event, func, select
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
 from hyperapi.common.processes import runs
-from hyperapi.storage.database import Busy, Database, Statement, Transaction, database
-from hyperapi.state import AppState
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
+from hyperapi.state import AppState
+from hyperapi.storage.database import Busy, Database, Statement, Transaction, database
 from hyperapi.storage.models import Session
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -89,9 +89,8 @@ class Metrics:
         return Gauge(name, meaning, multiprocess_mode="livesum", registry=self.registry)
 
     def _count(self, ctx: Context, response: Response) -> Response:
-        rule = request.url_rule
-        route = rule.rule if rule is not None else "none"
-        method = ctx.method if rule is not None else "any"  # a client may make one up
+        route = ctx.rule or "none"
+        method = ctx.method if ctx.rule else "any"  # a client may make one up
         key = (method, route, response.status_code)
         counted = self._kept.get(key)
         if counted is None:
@@ -149,6 +148,11 @@ def init_app(app: Flask, state: AppState, handler: RequestHandler, sign_in: str)
 
 def _live_sessions(tx: Transaction) -> int:
     return int(_LIVE.rows(tx, {"moment": now()})[0][0])
+
+
+def count_sessions(state: AppState) -> None:
+    """Have a thread count the live sessions, where metrics are kept."""
+    state[Metrics].count_sessions()
 
 
 def export(place: Path, host: str, port: int) -> None:

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import get_host, host_is_trusted
 
@@ -27,7 +26,7 @@ class Front:
     is replaced by one that is harmless to build URIs with, and the request marked.
     """
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, app: Application, settings: Settings) -> None:
         self._trusted = tuple(host.lower() for host in settings.trusted_hosts)
         public = urlsplit(settings.public_url)
         self._scheme, self._host, self._prefix = public.scheme, public.netloc, public.path

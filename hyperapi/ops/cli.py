@@ -14,8 +14,9 @@ from flask import Flask
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hyperapi.app import create_app
-from hyperapi.common.secret_keys import fingerprint
+from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now, write_instant
+from hyperapi.common.secret_keys import fingerprint
 from hyperapi.http.openapi import document
 from hyperapi.http.problems import Problem
 from hyperapi.http.routes import operations
@@ -24,12 +25,12 @@ from hyperapi.ops.doctor import Level
 from hyperapi.ops.serving import check_address
 from hyperapi.ops.serving import serve as start_serving
 from hyperapi.resources import ROUTES
-from hyperapi.resources.tokens import passwords
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
 from hyperapi.settings import Settings, SettingsError, unknown_settings
+from hyperapi.state import state_of
 from hyperapi.storage import backup, migrations
-from hyperapi.storage.database import Busy, Statement, Unfit, read, schema, write
+from hyperapi.storage.database import Busy, Database, Statement, Transaction, Unfit
 from hyperapi.storage.dialects import kind_of
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.retention import RULES, purge
@@ -123,8 +124,8 @@ def restore(file: Path, yes: bool) -> None:
     with _progress("Restoring") as progress:
         backup.restore(settings, file, progress)
     _upgrade(settings)
-    with _app().app_context():
-        backup.forget_what_was_handed_out()
+    state = state_of(_app())
+    backup.forget_what_was_handed_out(state[Database])
     click.echo(f"The database is as {file} has it.")
 
 
@@ -134,8 +135,8 @@ def restored() -> None:
 
     To be run once, when `hyperapi upgrade` was and before clients are let in again.
     """
-    with _app().app_context():
-        backup.forget_what_was_handed_out()
+    state = state_of(_app())
+    backup.forget_what_was_handed_out(state[Database])
     click.echo("Clients begin their feeds and caches anew.")
 
 
@@ -162,21 +163,21 @@ def users() -> None:
 @click.password_option(help="Asked for when it is not given.")
 def create(username: str, email: str | None, password: str) -> None:
     """Make a user, whether registration is open or not."""
-    with _app().app_context():
-        try:
-            new = Registration.of({"username": username, "password": password, "email": email})
-            made = create_user(new)
-        except Problem as problem:
-            raise click.ClickException(_in_words(problem)) from None
-        click.echo(f"{made.username} can sign in now.")
+    state = state_of(_app())
+    try:
+        new = Registration.of({"username": username, "password": password, "email": email})
+        made = create_user(state, new)
+    except Problem as problem:
+        raise click.ClickException(_in_words(problem)) from None
+    click.echo(f"{made.username} can sign in now.")
 
 
 @users.command("list")
 def list_users() -> None:
     """List users: name, since when, and whether disabled."""
-    with _app().app_context():
-        for name, made, off in read(lambda: _ALL_USERS.rows({})):
-            click.echo(f"{name:32} {write_instant(made):28} {'disabled' if off else 'active'}")
+    state = state_of(_app())
+    for name, made, off in state[Database].read(lambda tx: _ALL_USERS.rows(tx, {})):
+        click.echo(f"{name:32} {write_instant(made):28} {'disabled' if off else 'active'}")
 
 
 @users.command("disable")
@@ -184,11 +185,11 @@ def list_users() -> None:
 @click.option("--undo", is_flag=True, help="Let the user in again.")
 def disable(username: str, undo: bool) -> None:
     """Keep a user out: every token of theirs is refused from now on."""
-    with _app().app_context():
-        wanted = {"name": username.lower(), "wanted": not undo}
-        if write(lambda: _DISABLE.run(wanted)) == 0:
-            raise click.ClickException(f"There is no user {username}.")
-        click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
+    state = state_of(_app())
+    wanted = {"name": username.lower(), "wanted": not undo}
+    if state[Database].write(lambda tx: _DISABLE.run(tx, wanted)) == 0:
+        raise click.ClickException(f"There is no user {username}.")
+    click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
 
 
 @users.command("password")
@@ -196,15 +197,15 @@ def disable(username: str, undo: bool) -> None:
 @click.password_option(help="Asked for when it is not given.")
 def give_password(username: str, password: str) -> None:
     """Give a user another password, as one who forgot theirs, and end all their sessions."""
-    with _app().app_context():
-        try:
-            new = Registration.of({"username": username, "password": password})
-        except Problem as problem:
-            raise click.ClickException(_in_words(problem)) from None
-        hashed = passwords().hash(new.password)
-        if not write(lambda: _give_password(new.username, hashed)):
-            raise click.ClickException(f"There is no user {new.username}.")
-        click.echo(f"{new.username} can sign in with it, and is signed out everywhere.")
+    state = state_of(_app())
+    try:
+        new = Registration.of({"username": username, "password": password})
+    except Problem as problem:
+        raise click.ClickException(_in_words(problem)) from None
+    hashed = state[Passwords].hash(new.password)
+    if not state[Database].write(lambda tx: _give_password(tx, new.username, hashed)):
+        raise click.ClickException(f"There is no user {new.username}.")
+    click.echo(f"{new.username} can sign in with it, and is signed out everywhere.")
 
 
 @commands.group(invoke_without_command=True)
@@ -214,8 +215,8 @@ def keys(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = _settings()
-    with _app().app_context():
-        signed = dict(read(lambda: _SESSIONS_BY_KEY.rows({"moment": now()})))
+    state = state_of(_app())
+    signed = dict(state[Database].read(lambda tx: _SESSIONS_BY_KEY.rows(tx, {"moment": now()})))
     for key in settings.secret_keys:
         role = "signs and verifies" if key == settings.secret_keys[-1] else "verifies"
         name = fingerprint(key)
@@ -257,13 +258,13 @@ def remove_secret_key(fingerprint_: str) -> None:
 @commands.command("purge")
 def purge_all() -> None:
     """Throw away what has ended and is not needed any more."""
-    with _app().app_context():
-        for chore in RULES:
-            total = 0
-            while gone := purge(chore):
-                total += gone
-                click.echo(f"\r{total} {chore.name}", nl=False, err=True)
-            click.echo(f"\r{total} {chore.name}", err=True)
+    state = state_of(_app())
+    for rule in RULES:
+        total = 0
+        while gone := purge(state, rule):
+            total += gone
+            click.echo(f"\r{total} {rule.name}", nl=False, err=True)
+        click.echo(f"\r{total} {rule.name}", err=True)
 
 
 @commands.command()
@@ -302,8 +303,7 @@ def _app() -> Flask:
         raise click.ClickException("There is no database yet: first run hyperapi upgrade")
     app = create_app(settings)
     try:
-        with app.app_context():
-            schema()
+        state_of(app)[Database].migration()
     except Unfit as error:
         if "hyperapi upgrade" in str(error):
             raise click.ClickException(
@@ -325,10 +325,10 @@ def _upgrade(settings: Settings) -> None:
     migrations.upgrade(settings.database_url)
 
 
-def _give_password(username: str, hashed: str) -> bool:
+def _give_password(tx: Transaction, username: str, hashed: str) -> bool:
     """Is there such a user? Then nothing that the old password opened stays open."""
-    found = _CHANGE_PASSWORD.run({"name": username, "hashed": hashed})
-    _END_SESSIONS.run({"name": username})
+    found = _CHANGE_PASSWORD.run(tx, {"name": username, "hashed": hashed})
+    _END_SESSIONS.run(tx, {"name": username})
     return found == 1
 
 

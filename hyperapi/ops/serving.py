@@ -30,9 +30,11 @@ from hyperapi.common.processes import (
     obey_signals,
     runs,
 )
+from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.counters import in_redis
 from hyperapi.middleware.request_log import write_json_lines
 from hyperapi.settings import Settings, SettingsError
+from hyperapi.state import state_of
 from hyperapi.storage.dialects import kind_of
 from hyperapi.storage.retention import start_retention
 
@@ -90,15 +92,15 @@ def application() -> Flask:
         granian = signal.getsignal(signal.SIGTERM)
         if granian is inherited or not callable(granian):
             os._exit(0)  # it does not serve yet, so nothing is under way
-        app.extensions["hyperapi.news"].close()
+        state_of(app)[ChangeNotifier].close()
         granian(signal.SIGTERM, None)  # once: told twice, it hangs
 
     obey_main_process(stop)
     write_json_lines()
     app = create_app()
-    start_retention(app)
-    if "hyperapi.metrics" in app.extensions:
-        app.extensions["hyperapi.metrics"].count_sessions(app)
+    start_retention(state_of(app))
+    if Settings.read().metrics_port:
+        import_module("hyperapi.middleware.metrics").count_sessions(state_of(app))
     return app
 
 

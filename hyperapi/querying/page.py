@@ -29,6 +29,7 @@ from hyperapi.querying.query import (
     MOST_LIMIT,
     MOST_OFFSET,
     Filter,
+    KeyOf,
     Parameter,
     Query,
     QueryError,
@@ -156,12 +157,12 @@ class Listing:
 
     # -- reading the query string
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.
 
         :raises QueryError: naming every parameter that is unknown, repeated or wrong.
         """
-        reader = QueryReader(self, [(name, value) for name, value in arguments])
+        reader = QueryReader(self, arguments, key_of)
         return reader.query()
 
     # -- reading a page

@@ -10,7 +10,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.querying.page import Asked, Listing, values_of
-from hyperapi.querying.query import Parameter, Query, QueryError, QueryReader, Sort
+from hyperapi.querying.query import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
 from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.row_scope import RowScope, table_of
 
@@ -66,12 +66,12 @@ class Selection:
         asked = self.listing.asked(query, row_scope, fixed)
         return Selected(self.listing, asked, values_of(query, row_scope, fixed, also))
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.
 
         :raises QueryError: naming every parameter that is wrong, or that is missing.
         """
-        reader = QueryReader(self, list(arguments))
+        reader = QueryReader(self, arguments, key_of)
         query = reader.query()
         said = reader.given.get("all")
         if said != ["true"] and (said or (self.needs_filter and not query.filters)):

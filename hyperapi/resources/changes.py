@@ -13,21 +13,22 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Response, current_app, stream_with_context
+from flask import Response
 from sqlalchemy import bindparam, select
 
-from hyperapi.auth.principal import Principal, identify, presented
+from hyperapi.auth.principal import identify, presented
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.prefer import seconds_to_wait
+from hyperapi.http.principal import Principal
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.concurrency import concurrency_limit
+from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors, Position, Towards
-from hyperapi.querying.query import Parameter, QueryReader, whole_number
+from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
@@ -74,12 +75,12 @@ class Feed:
             Parameter("limit", f"the most changes at once; {MOST} unless told", size),
         ]
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Question:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Question:
         """Read the pairs of a query string.
 
         :raises QueryError: naming every parameter that is wrong.
         """
-        reader = QueryReader(self, list(arguments))
+        reader = QueryReader(self, arguments, key_of)
         question = Question(
             reader.one("since", str, ""), reader.one("limit", whole_number(1, MOST), MOST)
         )
@@ -203,9 +204,7 @@ def _stream(ctx: Context, question: Question) -> Response:
     held = ExitStack()
     if not held.enter_context(ctx.state[ChangeNotifier].place(ctx.principal.user)):
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    response = Response(
-        stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
-    )
+    response = Response(_until_told(events), headers=headers, content_type=EVENT_STREAM)
     response.call_on_close(held.close)
     return response
 
@@ -224,7 +223,7 @@ def _events(ctx: Context, question: Question, *, resync: bool) -> Iterator[bytes
         yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})
     while not ctx.state[ChangeNotifier].closing:
         try:
-            with concurrency_limit(ctx).turn():
+            with ctx.state[ConcurrencyLimit].slot():
                 found = ctx.read(partial(_changes, ctx, question))
                 told = b"".join(_told(ctx, found))
         except Busy:
@@ -286,7 +285,7 @@ def _still_there(ctx: Context) -> Principal:
 def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """What is there and was changed."""
     for kind, (representer, statements) in _LIVE.items():
-        represent = representer()
+        represent = representer(ctx)
         for row in statements[row_scope.bound].rows(ctx.tx, values):
             yield _change(kind, represent(row))
 
@@ -313,11 +312,6 @@ def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator
             raise _too_old(ctx)
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
-
-
-def _cursors(ctx: Context) -> Cursors:
-    found: Cursors = current_app.extensions["hyperapi.cursors"]
-    return found
 
 
 def _cursor(ctx: Context, feed_position: FeedPosition) -> str:

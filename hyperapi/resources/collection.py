@@ -5,7 +5,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from flask import current_app
 from pydantic import MISSING
 
 from hyperapi.http.context import Context
@@ -72,7 +71,7 @@ def page(
     :param fixed: columns that have one value in this collection.
     :raises BadQuery: when its cursor is not one of ours for this.
     """
-    cursors: Cursors = current_app.extensions["hyperapi.cursors"]
+    cursors = ctx.state[Cursors]
     try:
         found = listing.page(ctx.tx, query, row_scope, cursors, name, fixed, also)
     except QueryError as error:

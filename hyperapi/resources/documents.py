@@ -12,11 +12,11 @@ from flask import Response
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context
 from hyperapi.http.etags import seen_already
+from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
-from hyperapi.http.handler import RequestHandler
-from hyperapi.http.routes import RouteTable, Route
+from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
 from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose

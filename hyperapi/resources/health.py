@@ -14,8 +14,7 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.storage.database import Busy, Statement
-from hyperapi.storage.database import schema as database_schema
+from hyperapi.storage.database import Busy, Database, Statement
 from hyperapi.storage.models import database_clock
 from hyperapi.storage.schema import newer
 
@@ -62,7 +61,7 @@ def get_ready(ctx: Context) -> Resource:
     """
     if draining():
         raise Busy("not ready: about to stop")
-    present = database_schema()
+    present = ctx.state[Database].migration()
     assert present is not None, "or it would be unfit"
     skew = datetime.now(UTC) - ctx.read(
         lambda: _CLOCK.rows(ctx.tx, {})[0][0]

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
-from hyperapi.auth.principal import demand
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
+from hyperapi.http.access import demand
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search

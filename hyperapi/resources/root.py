@@ -1,9 +1,7 @@
 """The root: the one URI that a client has to know."""
 
-from flask import current_app
-
 from hyperapi.http.context import Context
-from hyperapi.http.routes import Route
+from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import PUBLIC
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
@@ -40,9 +38,7 @@ def get_root(ctx: Context) -> Resource:
     who = ctx.principal_or_none
     links = {name: ctx.uris.uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
     links |= {"service-desc": ctx.uris.uri("openapi"), "service-doc": ctx.uris.uri("docs")}
-    links |= {
-        name: ctx.uris.uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())
-    }
+    links |= {each.name: each.uri(ctx) for each in ctx.state[RouteTable].routes if each.root_link}
     if who is not None:
         links["user"] = ctx.uris.uri("user", who.user)
     templates = {name: ctx.uris.template(name) for name in ("list", "task")}

@@ -27,7 +27,6 @@ from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import WHOLE, Route
 from hyperapi.http.scopes import READ, WRITE
-from hyperapi.http.uris import named_by
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
@@ -101,7 +100,9 @@ class TasksToMake(Body):
         return (NewTask,) if media == FORM else (NewTask, NewTasks)
 
     @classmethod
-    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+    def read(
+        cls, _ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
+    ) -> Body:
         """The one that it is: many have a member ``tasks``."""
         members = decoded(NewTask, body, content_type, media)
         many = "tasks" in members and media_type(content_type) != FORM
@@ -179,7 +180,7 @@ OF_ALL = Listing(
     COLUMNS,
     filters={
         **FILTERS,
-        "list": filters.named(Task.list, LIST.name, named_by, "tasks on this list"),
+        "list": filters.named(Task.list, LIST.name, "tasks on this list"),
     },
     sorts=SORTS,
 )

@@ -6,19 +6,20 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
 
-from flask import current_app
 from pydantic import MISSING
 from sqlalchemy import bindparam, select
 
 from hyperapi.auth import sessions
 from hyperapi.auth.grants import SHORT_LIFE, Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.principal import Principal, demand, identify, presented, stamp
+from hyperapi.auth.principal import identify, presented, stamp
 from hyperapi.auth.sessions import COLUMNS, Wanted
 from hyperapi.common.clock import now
+from hyperapi.http.access import demand
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
+from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
     InsufficientScope,
@@ -216,12 +217,12 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
         TooManySessions,
     ),
 )
-def create_token(sent: Body) -> Reply:
+def create_token(ctx: Context, sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _TRADES[type(sent)](sent)
+        return _TRADES[type(sent)](ctx, sent)
     try:
-        made = _TRADES[type(sent).__base__ or Body](sent)
+        made = _TRADES[type(sent).__base__ or Body](ctx, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -237,7 +238,7 @@ def create_token(sent: Body) -> Reply:
 def delete_tokens(ctx: Context, query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker(ctx)
-    SOME.of(query, who.row_scope, {}, _also(who)).delete()
+    SOME.of(query, who.row_scope, {}, _also(who)).delete(ctx.tx)
     return no_content()
 
 
@@ -286,13 +287,13 @@ def _derive(ctx: Context, sent: Derivation) -> Reply:
     claims = presented(ctx)
     if claims is None:
         raise TokenMissing
-    ctx.state[Limits].requests.count(claims.session)
+    ctx.state[Limits].requests.count(ctx, claims.session)
     who, row = ctx.write(lambda: _open_derived(ctx, identify(ctx, claims, to_write=True), sent))
     stamp(ctx, who)
     return created(_with_secrets(ctx, who.row_scope, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], Callable[[Any], Reply]] = {
+_TRADES: dict[type[Body], Callable[[Context, Any], Reply]] = {
     SignIn: _sign_in,
     Refresh: _refresh,
     Derivation: _derive,
@@ -369,12 +370,6 @@ _BY_NAME = Statement(
 )
 
 # -- finders
-
-
-def passwords(ctx: Context) -> Passwords:
-    """The application's keeper of passwords."""
-    found: Passwords = current_app.extensions["hyperapi.passwords"]
-    return found
 
 
 def _asker(ctx: Context) -> Principal:

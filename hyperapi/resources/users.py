@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.auth.grants import PasswordText
-from hyperapi.auth.passwords import LONGEST, SHORTEST
-from hyperapi.auth.principal import Principal
+from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
 from hyperapi.auth.sessions import end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
@@ -17,6 +16,7 @@ from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.http.context import Context
 from hyperapi.http.etags import still_seen
 from hyperapi.http.forms import form_for
+from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
     LoginTooOld,
@@ -35,8 +35,8 @@ from hyperapi.querying.query import Nothing, Query
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page_of, whole
-from hyperapi.resources.tokens import Passwords
-from hyperapi.storage.database import AnyRow, Clash
+from hyperapi.state import AppState
+from hyperapi.storage.database import AnyRow, Clash, Database, Transaction
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
@@ -89,14 +89,14 @@ class Registration(Body):
     """A user to be."""
 
     @classmethod
-    def read(cls, *sent: Any) -> Body:
+    def read(cls, ctx: Context, *sent: Any) -> Body:
         """The registration, where one may register.
 
         :raises RegistrationClosed: else, whatever it says.
         """
         if ctx.settings.registration != "open":
             raise RegistrationClosed
-        return super().read(*sent)
+        return super().read(ctx, *sent)
 
     username: Username
     password: NewPassword
@@ -217,10 +217,10 @@ def get_users(ctx: Context, _: Query) -> Resource:
 )
 def register(ctx: Context, new: Registration) -> Reply:
     """Register."""
-    ctx.state[Limits].register.count(client_address(ctx))
+    ctx.state[Limits].register.count(ctx, client_address(ctx))
     with hashing(ctx) as address:
         hashed = ctx.state[Passwords].hash(new.password, address)
-    return created(represent(ctx, keep_user(ctx, new, hashed)))
+    return created(represent(ctx, create_user(ctx.state, new, hashed)))
 
 
 @USER.get(scope=ACCOUNT)
@@ -260,28 +260,21 @@ def delete_user(ctx: Context, key: str) -> Reply:
 # -- finders, and how users come about
 
 
-def create_user(ctx: Context, new: Registration) -> AnyRow:
-    """Make a new user without being asked by a request.
+def create_user(state: AppState, new: Registration, hashed: str | None = None) -> AnyRow:
+    """Create a user.
 
-    :raises Taken: when somebody has the name.
+    :param hashed: the hash of the password; computed here when None.
+    :raises Taken: when the name is taken.
     """
-    return keep_user(ctx, new, ctx.state[Passwords].hash(new.password))
+    hashed = hashed or state[Passwords].hash(new.password)
+    return state[Database].write(lambda tx: _insert(tx, new, hashed))
 
 
-def keep_user(ctx: Context, new: Registration, hashed: str) -> AnyRow:
-    """Keep a new user.
-
-    :param hashed: the password as it is kept.
-    :raises Taken: when somebody has the name.
-    """
-    return ctx.write(lambda: _insert(ctx, new, hashed))
-
-
-def _insert(ctx: Context, new: Registration, hashed: str) -> AnyRow:
+def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
     moment, key = now(), new_id()
     try:
         return add(
-            ctx.tx,
+            tx,
             User,
             RowScope(key),
             COLUMNS,
@@ -323,7 +316,9 @@ def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
     password = members.pop("password", None)
     renamed = members.get("username", who.username) != who.username
     naming = (
-        ctx.state[Limits].register.trying(Taken, client_address(ctx)) if renamed else nullcontext()
+        ctx.state[Limits].register.trying(ctx, Taken, client_address(ctx))
+        if renamed
+        else nullcontext()
     )
     with naming:
         if password is None:

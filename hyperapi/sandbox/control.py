@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from flask import Flask, current_app
+from flask import Flask
 from pydantic import MISSING, Field
 from sqlalchemy import event
 
@@ -32,10 +32,11 @@ from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.settings import Settings
-from hyperapi.storage.database import database
+from hyperapi.state import AppState, state_of
+from hyperapi.storage.database import Database
 from hyperapi.storage.row_scope import RowScope
 
-CONTROL = Route("control", "/control")
+CONTROL = Route("control", "/control", root_link=True)
 USERS = Route("control-users", "/control/users")
 CLOCK = Route("control-clock", "/control/clock")
 SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
@@ -142,10 +143,9 @@ class Snapshots:
 def sandbox_app(settings: Settings) -> Flask:
     """The application, with the control resource, on a database that may be lost at any time."""
     app = create_app(settings, also=ROUTES)
-    app.extensions["hyperapi.root_links"] = ("control",)
-    app.extensions["hyperapi.snapshots"] = Snapshots()
-    with app.app_context():
-        event.listen(database.engine, "connect", _careless)
+    state = state_of(app)
+    state.add(Snapshots())
+    event.listen(state[Database].engine, "connect", _careless)
     return app
 
 
@@ -194,10 +194,10 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
-    with _snapshots(
-        ctx
-    ).turn:  # or a restored snapshot takes the user away before the session is there
-        row = create_user(ctx, Registration(username=username, password=password))
+    with ctx.state[
+        Snapshots
+    ].turn:  # or a restored snapshot takes the user away before the session is there
+        row = create_user(ctx.state, Registration(username=username, password=password))
         row_scope = RowScope(row.key)
         session = ctx.write(
             lambda: sessions.begin(ctx, row_scope, Wanted("sandbox", " ".join(SCOPES), None))
@@ -252,9 +252,9 @@ def get_snapshots(ctx: Context) -> Resource:
 @SNAPSHOTS.post(scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
 def take_snapshot(ctx: Context) -> Reply:
     """Keep everything as it is now."""
-    snapshots = _snapshots(ctx)
+    snapshots = ctx.state[Snapshots]
     copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with snapshots.turn, _live() as live:
+    with snapshots.turn, _live(ctx.state) as live:
         live.backup(copy)
     key, made_at = new_id(), clock.write_instant(clock.now())
     snapshots.kept[key] = _Snapshot(copy, clock.ahead_by(), made_at)
@@ -270,9 +270,9 @@ def get_snapshot(ctx: Context, key: str) -> Resource:
 @SNAPSHOT.post(scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
 def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
-    snapshots = _snapshots(ctx)
+    snapshots = ctx.state[Snapshots]
     snapshot = snapshots.find(key)
-    with snapshots.turn, _live() as live:
+    with snapshots.turn, _live(ctx.state) as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
     return Reply(_represent(ctx, key))
@@ -281,7 +281,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
 @SNAPSHOT.delete(scope=OPEN, own_transactions=True)
 def delete_snapshot(ctx: Context, key: str) -> Reply:
     """Forget a snapshot."""
-    snapshots = _snapshots(ctx)
+    snapshots = ctx.state[Snapshots]
     snapshots.find(key).copy.close()
     del snapshots.kept[key]
     return no_content()
@@ -291,7 +291,7 @@ def delete_snapshot(ctx: Context, key: str) -> Reply:
 
 
 def _represent(ctx: Context, key: str) -> Resource:
-    snapshot, where = _snapshots(ctx).find(key), SNAPSHOT.uri(ctx, key)
+    snapshot, where = ctx.state[Snapshots].find(key), SNAPSHOT.uri(ctx, key)
     restore, forget = SNAPSHOT.operations["POST"], SNAPSHOT.operations["DELETE"]
 
     def forms() -> list[Form]:
@@ -304,14 +304,9 @@ def _represent(ctx: Context, key: str) -> Resource:
     return Resource(where, {"made_at": snapshot.made_at}, links, forms=forms)
 
 
-def _snapshots(ctx: Context) -> Snapshots:
-    found: Snapshots = current_app.extensions["hyperapi.snapshots"]
-    return found
-
-
 @contextmanager
-def _live() -> Iterator[sqlite3.Connection]:
+def _live(state: AppState) -> Iterator[sqlite3.Connection]:
     """A connection to the database, outside of any transaction."""
-    with closing(database.engine.raw_connection()) as pooled:
+    with closing(state[Database].engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
         yield connection

@@ -26,8 +26,9 @@ from hyperapi.ops.serving import Server
 from hyperapi.sandbox import seed
 from hyperapi.sandbox.control import sandbox_app
 from hyperapi.settings import Settings, SettingsError, surroundings
+from hyperapi.state import state_of
 from hyperapi.storage import migrations
-from hyperapi.storage.database import database
+from hyperapi.storage.database import Database
 
 HOST = "127.0.0.1"
 CHOSEN = {
@@ -78,8 +79,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
         app = sandbox_app(settings)
         base_url = f"http://{HOST}:{taken}"
         planted = seed.plant(app, base_url, users)
-        with app.app_context():
-            database.engine.dispose()
+        state_of(app)[Database].engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
         server = Server(
             "hyperapi.sandbox.server:application",

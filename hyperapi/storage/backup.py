@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from hyperapi.settings import Settings
-from hyperapi.storage.database import Statement, write
+from hyperapi.storage.database import Database, Statement
 from hyperapi.storage.models import User
 from hyperapi.storage.schema import unfit
 
@@ -68,13 +68,13 @@ def restore(settings: Settings, source: Path, progress: Progress) -> None:
                 here.execute("PRAGMA journal_mode=WAL")
 
 
-def forget_what_was_handed_out() -> None:
+def forget_what_was_handed_out(database: Database) -> None:
     """Once a database was put back to an older state, by whatever means: nothing that clients were
     given in between, with numbers that will be given again, may count.
 
     Cursors of the feed are 410 from now on, and no ETag is one that there was before.
     """
-    write(lambda: _LEAP.run({}))
+    database.write(lambda tx: _LEAP.run(tx, {}))
 
 
 def _embedded(settings: Settings) -> Path:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi.storage.database import AnyRow, Statement, Transaction, writing
+from hyperapi.storage.database import AnyRow, Statement, Transaction
 from hyperapi.storage.models import Base, Instant, as_shown
 
 Model = type[Base]
@@ -88,7 +88,7 @@ def find(
 
     Who finds it in order to write has it as it is until the transaction ends.
     """
-    statement = _find(model, row_scope.bound, columns, writing(tx))
+    statement = _find(model, row_scope.bound, columns, tx.writes)
     return statement.row(tx, {**row_scope.parameters(), "of_key": key})
 
 
