@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 
 from hyperapi import Settings, create_app
 from hyperapi.common.clock import move
+from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from tests import contract, databases
 
@@ -89,8 +91,8 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
 
 def end(app: Flask) -> None:
     """Close every connection of an application's, those of its own threads too."""
-    app.extensions["hyperapi.news"].close()
-    app.extensions["hyperapi.news"].join()
+    state_of(app)[ChangeNotifier].close()
+    state_of(app)[ChangeNotifier].join()
     with app.app_context():
         database.engine.dispose()
 

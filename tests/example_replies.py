@@ -26,6 +26,8 @@ from hyperapi.common import clock, ids
 from hyperapi.http.openapi import EXAMPLES_BASE
 from hyperapi.http.problems import PROBLEM_JSON
 from hyperapi.http.responses import DESCRIBED
+from hyperapi.http.routes import RouteTable
+from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
 from tests.conftest import CHEAP_HASHING, NO_LIMITS
@@ -71,7 +73,7 @@ class Storyteller:
         sent = reply.request
         adapter = self._app.url_map.bind(sent.host)
         endpoint, _ = adapter.match(sent.path, method=sent.method)
-        places = self._app.extensions["hyperapi.places"]
+        places = state_of(self._app)[RouteTable].routes
         place = next(each for each in places if each.name == endpoint)
         kept = self.operations.setdefault(place.operations[sent.method].name, {})
         if reply.status_code >= 400:

@@ -26,6 +26,7 @@ from hyperapi.storage.database import Busy, database
 from hyperapi.storage.models import Base
 from tests import databases
 from tests.conftest import PASSWORD, MakeApp, Person, applications, problem
+from tests.contexts import context
 
 OPERATIONS = list(operations_of(ROUTES))
 TAKING = [each for each in OPERATIONS if each.body]
@@ -68,10 +69,10 @@ class World:
 
     def uri(self, place: Route, of: str = "alice", key: str | None = None) -> str:
         """The URI of a person's resource at a place, or of the one named by ``key``."""
-        with self.app.test_request_context():
-            if "<" not in place.path:
-                return place.uri()
-            return place.uri(key or self.keys[of][place.name])
+        ctx = context(self.app)
+        if "<" not in place.path:
+            return place.uri(ctx)
+        return place.uri(ctx, key or self.keys[of][place.name])
 
     def sent(self, operation: Operation, of: str = "alice") -> dict[str, Any]:
         """A good body for an operation, as this person may send it."""

@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 
 from hyperapi import Settings, create_app
 from hyperapi.settings import SettingsError, unknown_settings, variable
+from hyperapi.state import state_of
 
 EXAMPLE = Path(__file__).parent.with_name(".env.example")
 HEADER = """\
@@ -205,5 +206,5 @@ def test_relative_places_do_not_move_when_the_process_does(
 def test_the_command_and_its_workers_read_the_same_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("HYPERAPI_TRUSTED_HOSTS=todo.example.org\n")
     worker = create_app()  # as each worker does
-    assert worker.extensions["hyperapi.settings"] == Settings.read()
-    assert worker.extensions["hyperapi.settings"].trusted_hosts == ("todo.example.org",)
+    assert state_of(worker).settings == Settings.read()
+    assert state_of(worker).settings.trusted_hosts == ("todo.example.org",)

@@ -10,9 +10,9 @@ import zlib
 from datetime import datetime, timedelta
 
 import orjson
-from flask import Response
 from itsdangerous import Signer
 from sqlalchemy import bindparam, delete, insert, select
+from werkzeug.wrappers import Response
 
 from hyperapi.common.clock import now
 from hyperapi.http.bodies import media_type

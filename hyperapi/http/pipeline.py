@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from flask import Response
+from werkzeug.wrappers import Response
 
 from hyperapi.http import preconditions
 from hyperapi.http.access import demand

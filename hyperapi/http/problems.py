@@ -8,12 +8,12 @@ type's URI, ``problems/NAME``, where a page says what it means and what to do ab
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import orjson
-from flask import Response
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.representations.resource_type import Members
@@ -384,7 +384,7 @@ def respond(ctx: Context, problem: Problem) -> Response:
 def _from_http(ctx: Context, error: HTTPException) -> Response:
     """A failure that Flask or Werkzeug found, as the problem it is; a redirect as it is."""
     if error.code is None or error.code < 400:
-        return cast(Response, error.get_response())
+        return error.get_response()
     kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
     return respond(ctx, kinds.get(error.code, BadRequest)())
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
-from flask import Response
 from werkzeug.datastructures import Headers as WerkzeugHeaders
+from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag

@@ -6,9 +6,9 @@ page must set for itself, so any origin can be let in without risk, and is by de
 
 import re
 
-from flask import Response
 from flask_cors.core import get_cors_headers, get_cors_options
 from werkzeug.datastructures import EnvironHeaders
+from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler

@@ -12,10 +12,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, bindparam, event, func, select
+from werkzeug.wrappers import Response
 
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from flask import Response
 from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
+from werkzeug.wrappers import Response
 
 from hyperapi.auth.passwords import places
 from hyperapi.http.context import Context

@@ -15,7 +15,7 @@ from time import perf_counter, time
 from typing import Any
 
 import orjson
-from flask import Response
+from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Response
 from sqlalchemy import bindparam, select
+from werkzeug.wrappers import Response
 
 from hyperapi.auth.principal import identify, presented
 from hyperapi.common.clock import now

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 import orjson
-from flask import Response
+from werkzeug.wrappers import Response
 
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context

@@ -30,6 +30,7 @@ from tests.auth.trading import (
     works,
 )
 from tests.conftest import MakeApp, Person, pointers, problem
+from tests.contexts import context
 from tests.crawling import crawl
 
 # -- what one asks for, and gets
@@ -609,7 +610,7 @@ def test_it_is_told_405_and_options_like_everybody(
     helper: Person, alice: Person, lists: tuple[Any, Any]
 ) -> None:
     for place in ROUTES:
-        with alice.client.application.test_request_context():
-            uri = place.uri(lists[1]["uri"][-36:] if "<" in place.path else None)
+        ctx = context(alice.client.application)
+        uri = place.uri(ctx, lists[1]["uri"][-36:] if "<" in place.path else None)
         assert told(helper.ask("OPTIONS", uri)) == told(alice.ask("OPTIONS", uri))
         assert told(helper.ask("BREW", uri)) == told(alice.ask("BREW", uri))

@@ -15,6 +15,7 @@ from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
 from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
+from tests.contexts import context
 from tests.crawling import crawl
 from tests.databases import Store
 
@@ -47,8 +48,7 @@ def alices(
 def uri_of(person: Person, operation: Operation, key: str) -> str:
     """The URI of the resource named ``key``, or of the collection."""
     app: Flask = person.client.application
-    with app.test_request_context():
-        return operation.route.uri(key if "<" in operation.route.path else None)
+    return operation.route.uri(context(app), key if "<" in operation.route.path else None)
 
 
 def ask(person: Person, operation: Operation, **request: Any) -> TestResponse:
@@ -111,10 +111,9 @@ def test_no_form_is_offered_that_would_be_refused_for_its_scope(
 def operation_of(person: Person, form: Any) -> Operation:
     """The operation that a form carries out."""
     app: Flask = person.client.application
-    with app.test_request_context():
-        adapter = app.url_map.bind("localhost")
-        path = form["target"].removeprefix("http://localhost").partition("?")[0]
-        endpoint, _ = adapter.match(path, method=form["method"])
+    adapter = app.url_map.bind("localhost")
+    path = form["target"].removeprefix("http://localhost").partition("?")[0]
+    endpoint, _ = adapter.match(path, method=form["method"])
     [place] = [each for each in ROUTES if each.name == endpoint]
     return place.operations[form["method"]]
 

@@ -10,6 +10,8 @@ from pydantic import MISSING, Field
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, Text, pointer
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
 
+NO_CONTEXT: Any = None
+
 
 class Thing(Body):
     """Something with a member of every type."""
@@ -43,7 +45,7 @@ def read(
 ) -> dict[str, Any]:
     """The members that a body sends."""
     sent = body.encode() if isinstance(body, str) else body
-    return kind.read(sent, content_type, (JSON, MERGE_PATCH, FORM), shown).sent()
+    return kind.read(NO_CONTEXT, sent, content_type, (JSON, MERGE_PATCH, FORM), shown).sent()
 
 
 def wrong(body: str, content_type: str = JSON, kind: type[Body] = Thing) -> dict[str, str]:
@@ -247,4 +249,6 @@ def test_only_what_may_be_sent_back_whole_has_such_leave() -> None:
 
 
 def test_what_is_shown_is_only_asked_for_when_links_were_sent() -> None:
-    assert WholeThing.read(b'{"title": "a"}', JSON, (JSON,), nothing).sent() == {"title": "a"}
+    assert WholeThing.read(NO_CONTEXT, b'{"title": "a"}', JSON, (JSON,), nothing).sent() == {
+        "title": "a"
+    }

@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from hyperapi.auth.passwords import Passwords
 from hyperapi.http.responses import OFFERED
 from hyperapi.settings import Settings
+from hyperapi.state import state_of
 from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, problem
 from tests.statements import statements
 
@@ -437,7 +439,7 @@ def test_a_password_is_changed_only_by_who_saw_the_present_user(alice: Person) -
 def test_who_changes_a_user_while_the_password_is_checked_is_not_overwritten(
     app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uri, passwords = alice.root["user_uri"], app.extensions["hyperapi.passwords"]
+    uri, passwords = alice.root["user_uri"], state_of(app)[Passwords]
     phone = alice.elsewhere()
     check = passwords.verify
 

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.models import IdempotencyRecord
 from hyperapi.storage.retention import RULES, purge
@@ -304,7 +305,7 @@ def test_what_a_failure_undid_is_not_kept(
 ) -> None:
     uri = alice.root["lists_uri"]
     with monkeypatch.context() as patched:
-        patched.setattr("hyperapi.http.pipeline.keep_reply", _fail)
+        patched.setattr("hyperapi.http.pipeline.record_reply", _fail)
         problem(post(alice, uri, "unlucky", json={"title": "Chores"}), 500, "internal-error")
     assert alice.get(uri)["lists"] == []
     made = post(alice, uri, "unlucky", json={"title": "Chores"})
@@ -382,9 +383,9 @@ def test_what_is_kept_is_thrown_away_after_its_time(
     post(alice, alice.root["lists_uri"], "short", json={"title": "Chores"})
     [chore] = [each for each in RULES if each.name == "replies kept"]
     with app.app_context():
-        assert purge(chore) == 0
+        assert purge(state_of(app), chore) == 0
         clock(timedelta(seconds=61))
-        assert (purge(chore), purge(chore)) == (1, 0)
+        assert (purge(state_of(app), chore), purge(state_of(app), chore)) == (1, 0)
     assert kept(app) == []
 
 

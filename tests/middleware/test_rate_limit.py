@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.auth.passwords import Passwords, places
 from hyperapi.middleware.rate_limit import Limits
+from hyperapi.state import state_of
 from tests.conftest import PASSWORD, MakeApp, Person, pointers, problem
 
 LISTS, TOKENS, USERS = "/api/v1/lists", "/api/v1/tokens", "/api/v1/users"
@@ -297,7 +298,7 @@ def test_when_counters_fail_everyone_is_let_in_and_the_log_says_so(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, limit: str
 ) -> None:
     app = make_app(**{f"{name}_limit": "1/hour" for name in ("sign_in", "register")})
-    found: Limits = app.extensions["hyperapi.limits"]
+    found: Limits = state_of(app)[Limits]
     for each in (found.sign_in, found.sign_in_address, found.register, found.requests):
         each._limiter.storage = Broken()
     person = Person(app.test_client())
@@ -330,7 +331,7 @@ class Held:
 @contextmanager
 def held(app: Flask) -> Iterator[Held]:
     """Let every password take until the block ends."""
-    passwords = app.extensions["hyperapi.passwords"]
+    passwords = state_of(app)[Passwords]
     slow = Held(passwords._context)
     passwords._context = slow
     try:
@@ -342,7 +343,7 @@ def held(app: Flask) -> Iterator[Held]:
 
 def in_hand(app: Flask) -> int:
     """How many passwords are being worked on or wait."""
-    passwords: Passwords = app.extensions["hyperapi.passwords"]
+    passwords: Passwords = state_of(app)[Passwords]
     return passwords.in_hand
 
 
@@ -364,7 +365,7 @@ def flood(threads: ThreadPoolExecutor, app: Flask, address: str, number: int) ->
 def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> None:
     app = make_app(hashers="1")
     Person(app.test_client()).register("alice")
-    most = places(app.extensions["hyperapi.settings"])
+    most = places(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             mallory = flood(threads, app, "203.0.113.66", most * 2)
@@ -382,7 +383,7 @@ def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> 
 def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: MakeApp) -> None:
     app = make_app(hashers="1", sign_in_limit="1/hour")
     Person(app.test_client()).register("alice")
-    most = places(app.extensions["hyperapi.settings"])
+    most = places(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             begun = [
@@ -403,7 +404,7 @@ def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: Make
 def test_all_that_hashes_takes_its_share_of_the_queue(make_app: MakeApp, what: str) -> None:
     app = make_app(hashers="1")
     person = Person(app.test_client()).register("alice").sign_in()
-    most = places(app.extensions["hyperapi.settings"]) * 2 // 3
+    most = places(state_of(app).settings) * 2 // 3
     me = person.root["user_uri"]
     address = {"environ_overrides": {"REMOTE_ADDR": "203.0.113.66"}}
     with ThreadPoolExecutor(most) as threads:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from hyperapi.state import state_of
 from hyperapi.storage.retention import RULES, purge
 from tests.conftest import MakeApp, Person, problem
 from tests.statements import statements
@@ -405,7 +406,7 @@ def forget(app: Flask) -> int:
     [chore] = [each for each in RULES if each.name == "tombstones"]
     gone = 0
     with app.app_context():
-        while step := purge(chore, most=2):
+        while step := purge(state_of(app), chore, most=2):
             gone += step
     return gone
 

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from hyperapi.settings import Settings
+from hyperapi.state import state_of
 from hyperapi.storage import backup
 from hyperapi.storage.backup import BackupError, back_up, forget_what_was_handed_out, restore
 from tests import postgres
@@ -26,7 +27,7 @@ OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 def settings_of(app: Flask) -> Settings:
     """The settings of an application."""
-    found: Settings = app.extensions["hyperapi.settings"]
+    found: Settings = state_of(app).settings
     return found
 
 

@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import func, insert, select
 
 from hyperapi.ops import cli
+from hyperapi.state import state_of
 from hyperapi.storage import retention
 from hyperapi.storage.database import Busy
 from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone
@@ -43,7 +44,7 @@ def sweep(app: Flask, chore: Rule, most: int) -> list[int]:
     """Do steps of a chore until there is nothing more to do; how many rows went in each."""
     steps = []
     with app.app_context():
-        while gone := purge(chore, most):
+        while gone := purge(state_of(app), chore, most):
             steps.append(gone)
     return steps
 
