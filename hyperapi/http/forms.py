@@ -93,13 +93,26 @@ def allowed(ctx: Context, operation: Operation) -> bool:
     return operation.scope == SIGNED_IN or who.may(operation.scope)
 
 
-@cache
 def _properties(ctx: Context, body: type[Body]) -> list[Property]:
+    """The fields of a body; those that take a URI say how ours look under the request's base."""
+    return [_with_regex(ctx, field) for field in _fields_of(body)]
+
+
+def _with_regex(ctx: Context, field: Property) -> Property:
+    route = field.get("route")
+    if route is None:
+        return field
+    rest = {name: value for name, value in field.items() if name != "route"}
+    return {**rest, "regex": _uri_regex(ctx, route)}
+
+
+@cache
+def _fields_of(body: type[Body]) -> list[Property]:
     """The fields of a body, from the schema that it is validated by."""
     schema = body.model_json_schema()
     required = schema.get("required", ())
     return [
-        _property(ctx, name, described, required=name in required)
+        _property(name, described, required=name in required)
         for name, described in schema["properties"].items()
     ]
 
@@ -107,15 +120,18 @@ def _properties(ctx: Context, body: type[Body]) -> list[Property]:
 def _questions(ctx: Context, listing: Askable) -> list[Property]:
     """The fields of a search, from the table of what the collection may be asked."""
     return [
-        _property(
-            ctx, parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False
+        _with_regex(
+            ctx,
+            _property(
+                parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False
+            ),
         )
         for parameter in listing.documented()
         if parameter.name != "cursor"
     ]
 
 
-def _property(ctx: Context, name: str, schema: Mapping[str, Any], *, required: bool) -> Property:
+def _property(name: str, schema: Mapping[str, Any], *, required: bool) -> Property:
     """A HAL-FORMS property for a member or parameter of this JSON Schema."""
     described: Property = {
         "name": name,
@@ -125,7 +141,7 @@ def _property(ctx: Context, name: str, schema: Mapping[str, Any], *, required: b
     }
     schema = _inner(schema)
     if "x-place" in schema:
-        return described | {"type": "url", "regex": _uri_regex(ctx, schema["x-place"])}
+        return described | {"type": "url", "route": schema["x-place"]}
     choices = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
     if choices:
         options = [{"prompt": choice, "value": choice} for choice in choices]
