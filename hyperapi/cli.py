@@ -29,7 +29,7 @@ from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
 from hyperapi.serving import check_address
 from hyperapi.serving import serve as start_serving
-from hyperapi.settings import Settings, SettingsError, unknown_settings
+from hyperapi.settings import KeysError, Settings, SettingsError, unknown_settings
 from hyperapi.web.problems import Problem
 from hyperapi.web.routing import operations
 
@@ -228,7 +228,13 @@ def keys(context: click.Context) -> None:
 def new_secret_key() -> None:
     """Make a new key, which signs from the next start on; older ones still verify."""
     key = secrets.token_urlsafe(32)
-    settings = _settings()
+    try:
+        settings = _settings()
+    except KeysError as error:
+        click.echo(f"hyperapi: {error}", err=True)
+        click.echo("Put this into HYPERAPI_SECRET_KEYS, and restart:", err=True)
+        click.echo(key)
+        return
     if settings.keeps_keys:
         settings.keep_keys((*settings.secret_keys, key))
         click.echo(f"{fingerprint(key)} is in {settings.key_file}. Restart to sign with it.")

@@ -34,7 +34,6 @@ from hyperapi.web.counts import in_redis
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
-_SHORTEST_KEY = 32
 _MEMORY, _ROUNDS = 19456, 2  # of a hash, as OWASP asks for
 _ELSEWHERE = "https://somewhere.else.example"
 _MOST_PAGES = 50
@@ -92,8 +91,6 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    if any(len(key) < _SHORTEST_KEY for key in settings.secret_keys):
-        yield bad(f"a secret key is shorter than {_SHORTEST_KEY} characters: hyperapi keys new")
     if settings.keeps_keys and stat.S_IMODE(settings.key_file.stat().st_mode) & 0o077:
         yield bad(f"others may read {settings.key_file}: chmod 600")
 

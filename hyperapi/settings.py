@@ -22,6 +22,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
+from hyperapi.key_strength import weakness
+
 PREFIX = "HYPERAPI_"
 _OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}
 
@@ -32,6 +34,10 @@ _ORIGIN = re.compile(
 
 class SettingsError(ValueError):
     """A setting that the service cannot start with; its text is one line that names it."""
+
+
+class KeysError(SettingsError):
+    """There is no key to sign with, or one of them is too weak."""
 
 
 def _text(value: str) -> str:
@@ -175,7 +181,8 @@ class Settings:
         "",
         _words,
         "keys that sign tokens and cursors, comma-separated, oldest first: the last signs, all "
-        "verify; with the embedded database, empty generates one and keeps it there",
+        "verify; each of 32 bytes or more, as `hyperapi keys new` makes them; with the embedded "
+        "database, empty generates one and keeps it there",
         secret=True,
     )
     public_url: str = _setting(
@@ -266,6 +273,8 @@ class Settings:
             keep(self, "database_url", f"sqlite:///{self.instance}/hyperapi.db")
         if not self.secret_keys:
             keep(self, "secret_keys", self._kept_keys())
+        else:
+            _demand_strong(self.secret_keys, f"{PREFIX}SECRET_KEYS has")
 
     @property
     def embedded(self) -> bool:
@@ -295,7 +304,7 @@ class Settings:
     def _kept_keys(self) -> tuple[str, ...]:
         """The keys kept beside the embedded database, the first made at the first start."""
         if not self.embedded:
-            raise SettingsError(
+            raise KeysError(
                 f"{PREFIX}SECRET_KEYS must be set when the database is not the embedded one; "
                 "`hyperapi keys new` makes a key"
             )
@@ -303,9 +312,13 @@ class Settings:
             if not self.key_file.exists():
                 self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _create_private(self.key_file, secrets.token_urlsafe(32) + "\n")
-            return self._read_keys()
+            keys = self._read_keys()
         except OSError as error:
             raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
+        if not keys:
+            raise KeysError(f"{self.key_file} is empty; delete it, and the next start makes a key")
+        _demand_strong(keys, f"{self.key_file} has")
+        return keys
 
 
 def surroundings() -> dict[str, str]:
@@ -330,6 +343,17 @@ def _parse(setting: Field[Any], value: str) -> Any:
         return setting.metadata["parse"](value)
     except ValueError as error:
         raise SettingsError(f"{variable(setting)} {error}") from None
+
+
+def _demand_strong(keys: tuple[str, ...], place: str) -> None:
+    """Refuse weak keys, whether they sign or only verify: with either, tokens can be made up.
+
+    :raises KeysError: for the first of them, by its number.
+    """
+    for number, key in enumerate(keys, 1):
+        if (fault := weakness(key)) is not None:
+            which = "a key" if len(keys) == 1 else f"a key (number {number})"
+            raise KeysError(f"{place} {which} that {fault}; `hyperapi keys new` makes a good one")
 
 
 def _create_private(path: Path, text: str) -> None:

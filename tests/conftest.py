@@ -20,6 +20,7 @@ from tests import contract, databases
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
+OLD_KEY, NEW_KEY = ("a key of many characters " + name for name in ("from long ago", "of today"))
 CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
 NO_LIMITS = {
     "HYPERAPI_SIGN_IN_LIMIT": "",

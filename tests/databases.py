@@ -6,6 +6,7 @@ PostgreSQL as well, without being asked.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -89,7 +90,7 @@ Store = SQLiteFiles | PostgreSQLDatabases
 
 def as_setting(url: str) -> str:
     """A URL as the settings make it."""
-    chosen = {"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": "x" * 32}
+    chosen = {"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32)}
     return Settings.read(chosen).database_url
 
 

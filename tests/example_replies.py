@@ -26,7 +26,7 @@ from hyperapi.db import database
 from hyperapi.openapi import EXAMPLES_BASE
 from hyperapi.web.problems import PROBLEM_JSON
 from hyperapi.web.replies import DESCRIBED
-from tests.conftest import CHEAP_HASHING, NO_LIMITS
+from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY
 
 FILE = Path(hyperapi.__file__).with_name("examples.json")
 PASSWORD = "correct horse battery staple"
@@ -193,7 +193,7 @@ def settings(folder: Path) -> Settings:
     return Settings.read(
         {
             "HYPERAPI_INSTANCE": str(folder),
-            "HYPERAPI_SECRET_KEYS": "only for the examples",
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
             "HYPERAPI_ACCESS_TOKEN_LIFETIME": "86400",
             **CHEAP_HASHING,
             **NO_LIMITS,

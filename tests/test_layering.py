@@ -12,7 +12,7 @@ import hyperapi
 FOLDER = Path(hyperapi.__file__).parent
 
 LAYERS = (
-    ("clock", "text", "keys", "settings", "migrating", "schema", "processes"),
+    ("clock", "text", "keys", "key_strength", "settings", "migrating", "schema", "processes"),
     ("models",),
     ("db", "engines", "postgresql"),
     ("access",),
