@@ -13,7 +13,7 @@ import click
 from flask import Flask
 from sqlalchemy import bindparam, delete, func, select, update
 
-from hyperapi import backup, doctor, migrating
+from hyperapi import backup, doctor, migrating, private_files
 from hyperapi.app import create_app
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.clock import now, write_instant
@@ -303,7 +303,11 @@ def _app() -> Flask:
     """An application on a database that is as this version expects."""
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
     settings = _settings()
-    if settings.embedded and not _file_of(settings).exists() and _file_of(settings).parent.exists():
+    if (
+        settings.embedded
+        and not settings.database_file.exists()
+        and settings.database_file.parent.exists()
+    ):
         raise click.ClickException("There is no database yet: first run hyperapi upgrade")
     app = create_app(settings)
     try:
@@ -320,13 +324,11 @@ def _app() -> Flask:
     return app
 
 
-def _file_of(settings: Settings) -> Path:
-    return Path(settings.database_url.removeprefix("sqlite:///"))
-
-
 def _upgrade(settings: Settings) -> None:
     if settings.embedded:
-        _file_of(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.keeps_keys and private_files.tighten(settings.key_file):
+        click.echo(f"hyperapi: others could read {settings.key_file}: make a new key", err=True)
     migrating.upgrade(settings.database_url)
 
 

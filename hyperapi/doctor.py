@@ -7,7 +7,6 @@ at from outside, by the links of its root: what a proxy in front makes of them i
 import http.client
 import json
 import re
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from hyperapi import migrating
+from hyperapi import migrating, private_files
 from hyperapi.engines import kind_of
 from hyperapi.resources.root import ROOT
 from hyperapi.schema import EXPECTED, unfit
@@ -91,7 +90,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    if settings.keeps_keys and stat.S_IMODE(settings.key_file.stat().st_mode) & 0o077:
+    if settings.keeps_keys and private_files.readable_by_others(settings.key_file):
         yield bad(f"others may read {settings.key_file}: chmod 600")
 
 
@@ -158,7 +157,10 @@ def _migrations(connection: Connection) -> Finding:
     return good("every migration has run")
 
 
-def _of_sqlite(connection: Connection, _: Settings) -> Iterator[Finding]:
+def _of_sqlite(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    for path in private_files.with_companions(settings.database_file):
+        if private_files.readable_by_others(path):
+            yield bad(f"others may read {path}: chmod 600")
     mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
     yield good("SQLite writes ahead") if mode == "wal" else bad(f"SQLite's journal is {mode}")
     damage = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()

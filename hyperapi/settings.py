@@ -282,6 +282,12 @@ class Settings:
         return self.database_url.startswith("sqlite:")
 
     @property
+    def database_file(self) -> Path:
+        """The file of the embedded database."""
+        assert self.embedded, "only an embedded database is a file"
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
     def keeps_keys(self) -> bool:
         """Do the keys come from the file, rather than from a setting?"""
         return self.embedded and set(self.secret_keys) <= set(self._read_keys())

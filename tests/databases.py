@@ -37,6 +37,7 @@ class SQLiteFiles:
     def fresh(self, folder: Path) -> Iterator[str]:
         """The URL of an empty database: the file ``hyperapi.db`` in ``folder``."""
         path = folder / "hyperapi.db"
+        path.touch(0o600)
         path.write_bytes(self._empty.read_bytes())
         yield f"sqlite:///{path}"
 
