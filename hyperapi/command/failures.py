@@ -12,6 +12,7 @@ from hyperapi.client import (
     FieldError,
     FieldErrors,
     Forbidden,
+    ForeignOrigin,
     Gone,
     InsufficientScope,
     Invalid,
@@ -80,6 +81,7 @@ _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
     (Unreachable, UNREACHABLE),
     (NotHyperapi, UNREACHABLE),
     (Moved, UNREACHABLE),
+    (ForeignOrigin, UNREACHABLE),
 )
 
 _HINTS: tuple[tuple[type[ClientError], str], ...] = (
