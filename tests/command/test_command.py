@@ -611,3 +611,19 @@ def test_days_are_counted_by_the_clock_on_the_wall(hyper: Hyper) -> None:
     tomorrow = datetime.now() + timedelta(days=1)
     hyper("add", "Milk", "--due", f"{tomorrow:%Y-%m-%d}")
     assert [line[1] for line in hyper("ls", "--due", "tomorrow").lines] == ["Milk"]
+
+
+def test_what_is_due_on_a_day_before_a_missing_midnight_is_listed_then(
+    hyper: Hyper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Africa/Cairo")
+    time.tzset()
+    try:
+        hyper("add", "Milk", "--due", "2030-04-25")
+        listed = {
+            day: len(hyper("ls", "--due", f"2030-04-{day}").lines) for day in (24, 25, 26, 27)
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert listed == {24: 0, 25: 1, 26: 0, 27: 0}
