@@ -22,6 +22,7 @@ from hyperapi.command.group import (
     hyper,
 )
 from hyperapi.command.listing import confirm
+from hyperapi.command.naming import Named, task_named, tasks_named
 from hyperapi.command.showing import details, task_row, task_table
 from hyperapi.command.words import quoted
 
@@ -106,7 +107,7 @@ def show_tasks(desk: Desk, found: Any, most: int | None) -> None:
         screen.lines(task_row(each.state, desk.titles) for each in islice(found, most))
     else:
         shown = [each.state for each in islice(found, most)]
-        desk.remember(shown)
+        desk.remember("tasks", shown)
         if not shown:
             screen.say("Nothing to do here.")
             return
@@ -166,7 +167,7 @@ def due_between(desk: Desk, when: str | None) -> dict[str, Any]:
 @tasks_argument()
 def show(desk: Desk, tasks: tuple[str, ...]) -> None:
     """Show all about a task."""
-    for number, each in enumerate(map(desk.task_named, tasks)):
+    for number, each in enumerate(tasks_named(desk, tasks).tasks):
         if desk.screen.as_json:
             desk.screen.json(plain(each.state))
         else:
@@ -178,14 +179,22 @@ def show(desk: Desk, tasks: tuple[str, ...]) -> None:
 
 
 @command(hyper, "edit")
-@click.argument("task", shell_complete=complete_task)
+@tasks_argument()
 @click.option("--title", help="Another title.")
 @member_options
 @click.option("--untag", "untags", multiple=True, help="Take this tag away.")
-def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **options: Any) -> None:
-    """Change a task, by options or in your editor. That is $VISUAL or $EDITOR, and what is tried
-    without options; only what you changed is sent."""
-    found = desk.task_named(task)
+def edit(
+    desk: Desk,
+    tasks: tuple[str, ...],
+    title: str | None,
+    untags: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Change a task, by options or in your editor.
+
+    Without options your editor opens: $VISUAL or $EDITOR. Only what you changed is sent.
+    """
+    found = task_named(desk, tasks)
     changed = _members(desk, **options)
     if title is not None:
         changed["title"] = title
@@ -203,13 +212,22 @@ def edit(desk: Desk, task: str, title: str | None, untags: tuple[str, ...], **op
     desk.screen.say(f"Changed {quoted(done.title)}.", done.state)
 
 
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
 @command(hyper, "done")
 @tasks_argument()
-@click.option("--undo", is_flag=True, help="It is not done after all.")
-def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
-    """Tick tasks off."""
-    form, said = ("reopen", "open again") if undo else ("complete", "done")
-    for each in [desk.task_named(name, rather_done=undo) for name in tasks]:
+@click.option("--undo", is_flag=True, help="Open a task again.")
+@yes_option
+def done(desk: Desk, tasks: tuple[str, ...], undo: bool, yes: bool) -> None:
+    """Complete tasks."""
+    form, verb, said = (
+        ("reopen", "Reopen", "open again") if undo else ("complete", "Complete", "done")
+    )
+    found = tasks_named(desk, tasks, done=undo)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(desk, verb, found, yes)
+    for each in found.tasks:
         try:
             changed = each.submit(form)
         except NoSuchForm:
@@ -224,12 +242,12 @@ def done(desk: Desk, tasks: tuple[str, ...], undo: bool) -> None:
 
 @command(hyper, "rm")
 @tasks_argument()
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@yes_option
 def remove(desk: Desk, tasks: tuple[str, ...], yes: bool) -> None:
     """Delete tasks."""
-    found = [desk.task_named(name) for name in tasks]
-    confirm(f"Delete {', '.join(quoted(each.title) for each in found)}?", yes)
-    for each in found:
+    found = tasks_named(desk, tasks, any_state=True)
+    _confirm(desk, "Delete", found, yes)
+    for each in found.tasks:
         each.submit("delete")
         desk.screen.say(f"Deleted {quoted(each.title)}.")
 
@@ -237,12 +255,23 @@ def remove(desk: Desk, tasks: tuple[str, ...], yes: bool) -> None:
 @command(hyper, "mv")
 @tasks_argument(complete_task_or_list)
 @click.argument("to", metavar="LIST", shell_complete=complete_list)
-def move(desk: Desk, tasks: tuple[str, ...], to: str) -> None:
+@yes_option
+def move(desk: Desk, tasks: tuple[str, ...], to: str, yes: bool) -> None:
     """Move tasks to another list."""
     target = desk.list_named(to)
-    for each in [desk.task_named(name) for name in tasks]:
+    found = tasks_named(desk, tasks)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(desk, "Move", found, yes)
+    for each in found.tasks:
         moved = each.submit("edit", list_uri=target)
         desk.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
+
+
+def _confirm(desk: Desk, verb: str, found: Named, yes: bool) -> None:
+    """Name the tasks that a command is about to change, and ask, unless ``--yes`` was given."""
+    if yes and len(found.tasks) > 1:
+        desk.screen.note(f"{verb}: {found.titles}.")
+    confirm(f"{verb} {found.titles}?", yes)
 
 
 def _members(

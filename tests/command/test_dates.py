@@ -1,6 +1,5 @@
 """Days and times as people write and read them."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
