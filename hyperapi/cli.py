@@ -182,10 +182,9 @@ def list_users() -> None:
 @click.argument("username")
 @click.option("--undo", is_flag=True, help="Let the user in again.")
 def disable(username: str, undo: bool) -> None:
-    """Keep a user out: every token of theirs is refused from now on."""
+    """Keep a user out, and end all their sessions; --undo lets them sign in again."""
     with _app().app_context():
-        wanted = {"name": username.lower(), "wanted": not undo}
-        if write(lambda: _DISABLE.run(wanted)) == 0:
+        if not write(lambda: _disable(username.lower(), not undo)):
             raise click.ClickException(f"There is no user {username}.")
         click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
 
@@ -330,6 +329,14 @@ def _upgrade(settings: Settings) -> None:
     if settings.keeps_keys and private_files.tighten(settings.key_file):
         click.echo(f"hyperapi: others could read {settings.key_file}: make a new key", err=True)
     migrating.upgrade(settings.database_url)
+
+
+def _disable(username: str, disabled: bool) -> bool:
+    """Is there such a user? Tokens from before do not come back when the user does."""
+    found = _DISABLE.run({"name": username, "wanted": disabled})
+    if disabled:
+        _END_SESSIONS.run({"name": username})
+    return found == 1
 
 
 def _give_password(username: str, hashed: str) -> bool:

@@ -202,6 +202,11 @@ class Settings:
     refresh_token_lifetime: int = _setting(
         "2592000", _number(1), "life of a refresh token, and of a session that is not refreshed"
     )
+    session_lifetime: int = _setting(
+        "31536000",
+        _number(1),
+        "how long after the sign-in a session can still be refreshed; then its user signs in again",
+    )
     refresh_replay_window: int = _setting(
         "30", _number(0, 3600), "how long a used refresh token still gives its successor"
     )

@@ -164,8 +164,9 @@ def test_a_disabled_user_is_out_at_once_and_in_again_when_it_is_undone(
     assert alice.ask("POST", alice.root["tokens_uri"], json=credentials).status_code == 401
     again = upgraded("users", "disable", "--undo", "alice")
     assert (again.status, again.out) == (0, "alice is active now.\n")
-    alice.token = token
-    assert alice.ask("GET", lists).status_code == 200
+    alice.token = token  # which does not come back
+    assert alice.ask("GET", lists).status_code == 401
+    assert alice.sign_in().ask("GET", lists).status_code == 200
 
 
 def test_a_user_who_forgot_their_password_is_given_another_and_signed_out(

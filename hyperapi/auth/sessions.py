@@ -81,7 +81,8 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
     """
     moment = now()
     _make_room(reach, moment, parent)
-    ends = moment + (wanted.life or timedelta(seconds=settings().refresh_token_lifetime))
+    idle = min(settings().refresh_token_lifetime, settings().session_lifetime)
+    ends = moment + (wanted.life or timedelta(seconds=idle))
     return add(
         Session,
         Reach(reach.owner),
@@ -102,11 +103,8 @@ def begin(reach: Reach, wanted: Wanted, parent: Asker | None = None) -> AnyRow:
     )
 
 
-def refreshed(text: str) -> tuple[Reach, AnyRow]:
-    """The session whose refresh token this is, on to its next generation.
-
-    A token that was used gives the same successor for a short while: two tabs, or one whose
-    reply was lost, are no thieves. After that it is theft, and ends the session.
+def refresh_claims(text: str) -> Claims:
+    """What a refresh token says, by its signature alone.
 
     :raises TokenInvalid: (or a kind of it) when it does not count.
     """
@@ -116,6 +114,17 @@ def refreshed(text: str) -> tuple[Reach, AnyRow]:
         raise TokenInvalid from None
     if claims.expires <= now().timestamp():
         raise TokenExpired
+    return claims
+
+
+def refreshed(claims: Claims) -> tuple[Reach, AnyRow]:
+    """The session that a refresh token names, on to its next generation.
+
+    A token that was used gives the same successor for a short while: two tabs, or one whose
+    reply was lost, are no thieves. After that it is theft, and ends the session.
+
+    :raises TokenInvalid: (or a kind of it) when it does not count.
+    """
     reach = Reach(claims.owner)
     row = write(lambda: _advanced(reach, claims))
     if row is None:  # ended by that transaction, which an exception would have undone
@@ -154,7 +163,13 @@ def _recent(row: AnyRow, moment: datetime) -> list[str]:
 
 
 def _step(reach: Reach, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
-    """Go on to the next generation."""
+    """Go on to the next generation.
+
+    :raises TokenExpired: when the session is as old as a session may be.
+    """
+    ends = _end_of_refreshed(row, moment)
+    if ends <= moment:
+        raise TokenExpired
     return change(
         Session,
         reach,
@@ -165,14 +180,20 @@ def _step(reach: Reach, row: AnyRow, moment: datetime, recent: list[str]) -> Any
         refreshes="\n".join([*recent, write_instant(moment)][-_MOST_REPLAYED:]),
         last_used_at=moment,
         signed_by=_present_key(),
-        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
+        expires_at=ends,
     )
+
+
+def _end_of_refreshed(row: AnyRow, refreshed_at: datetime) -> datetime:
+    """When a session ends that is refreshed: with its refresh token, or with its absolute life."""
+    idle = timedelta(seconds=settings().refresh_token_lifetime)
+    absolute = timedelta(seconds=settings().session_lifetime)
+    return min(refreshed_at + idle, _instant(row.created_at) + absolute)
 
 
 def _as_it_was(row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
     """The row as it was at an earlier generation, as far as tokens are made of it."""
-    life = timedelta(seconds=settings().refresh_token_lifetime)
-    expires_at = write_instant(_instant(refreshed_at) + life)
+    expires_at = write_instant(_end_of_refreshed(row, _instant(refreshed_at)))
     return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 

@@ -47,9 +47,10 @@ from hyperapi.web.problems import (
     TooManySessions,
     invalid,
 )
-from hyperapi.web.ratelimit import hashing, limits, sign_in_attempt
+from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
+from hyperapi.web.sign_in_log import log_user, logged
 from hyperapi.web.uris import named_by, uri_of
 
 TOKENS = Place("tokens", "/tokens")
@@ -215,9 +216,9 @@ def get_tokens(query: Query) -> Resource:
 def create_token(sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _TRADES[type(sent)](sent)
+        return _traded(type(sent), sent)
     try:
-        made = _TRADES[type(sent).__base__ or Body](sent)
+        made = _traded(type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -255,13 +256,23 @@ def delete_token(key: str) -> Reply:
 # -- the three trades
 
 
+def _traded(kind: type[Body], sent: Body) -> Reply:
+    action, trade = _TRADES[kind]
+    with logged(action):
+        return trade(sent)
+
+
 def _sign_in(sent: SignIn) -> Reply:
     """A new session for whoever these credentials are of."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
+    limits().requests.count(client_address())
     with sign_in_attempt(name):
         user = read(lambda: _BY_NAME.row({"name": name}))
-        kept = None if user is None else user.password_hash
+        kept = None
+        if user is not None:
+            kept = user.password_hash
+            log_user(user.key)
         with hashing() as address:
             right, renewed = passwords().verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
@@ -273,7 +284,10 @@ def _sign_in(sent: SignIn) -> Reply:
 
 def _refresh(sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    reach, row = sessions.refreshed(sent.refresh_token)
+    claims = sessions.refresh_claims(sent.refresh_token)
+    log_user(claims.owner)
+    limits().requests.count(claims.session)
+    reach, row = sessions.refreshed(claims)
     return Reply(_with_secrets(reach, row, row.key), secret=True)
 
 
@@ -282,16 +296,17 @@ def _derive(sent: Derivation) -> Reply:
     claims = presented()
     if claims is None:
         raise TokenMissing
+    log_user(claims.owner)
     limits().requests.count(claims.session)
     who, row = write(lambda: _open_derived(identify(claims, to_write=True), sent))
     stamp(who)
     return created(_with_secrets(who.reach, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], Callable[[Any], Reply]] = {
-    SignIn: _sign_in,
-    Refresh: _refresh,
-    Derivation: _derive,
+_TRADES: dict[type[Body], tuple[str, Callable[[Any], Reply]]] = {
+    SignIn: ("sign-in", _sign_in),
+    Refresh: ("refresh", _refresh),
+    Derivation: ("derive", _derive),
 }
 
 
