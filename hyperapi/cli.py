@@ -354,7 +354,9 @@ def _in_words(problem: Problem) -> str:
 
 
 _ALL_USERS = Statement(
-    select(User.username, User.created_at, User.disabled).order_by(User.username)
+    select(User.username, User.created_at, User.disabled)
+    .where(User.deleted_at.is_(None))
+    .order_by(User.username)
 )
 _SESSIONS_BY_KEY = Statement(
     select(Session.signed_by, func.count())

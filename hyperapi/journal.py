@@ -5,10 +5,13 @@ of the change and holding the user's row until that is over, and leaves it on wh
 the numbers become visible in their order, and whoever has read up to one has missed nothing.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     bindparam,
     delete,
     false,
@@ -23,13 +26,40 @@ from sqlalchemy import (
 from hyperapi.access import Reach, owned
 from hyperapi.clock import now
 from hyperapi.db import Statement
-from hyperapi.models import Instant, Task, Tombstone, User
+from hyperapi.models import Instant, Task, Tombstone, User, byte_size
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many lists, tasks and bytes of text a user keeps, or how many more."""
+
+    lists: int = 0
+    tasks: int = 0
+    text: int = 0
+
+
+def size_of(texts: Iterable[str]) -> int:
+    """How many bytes texts take, as :attr:`Usage.text` counts them."""
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+
+
+def stored_size(columns: Iterable[Any]) -> ColumnElement[int]:
+    """The same in SQL: the sum over all selected rows."""
+    sizes = (byte_size(column) for column in columns)
+    whole: ColumnElement[int] = sum(sizes, start=literal_column("0"))
+    return func.coalesce(func.sum(whole), 0)
+
+
+def advance(reach: Reach, growth: Usage, changes: int = 1) -> tuple[int, Usage]:
+    """The first of as many new numbers as there are changes, and what the user keeps now."""
+    values = {"changes": changes, "lists": growth.lists, "tasks": growth.tasks, "text": growth.text}
+    last, *used = _ADVANCE.rows({"of_owner": reach.owner, **values})[0]
+    return int(last) - changes + 1, Usage(*used)
 
 
 def next_revision(reach: Reach, changes: int = 1) -> int:
-    """The first of as many new numbers as there are changes."""
-    last = _ADVANCE.rows({"of_owner": reach.owner, "changes": changes})[0][0]
-    return int(last) - changes + 1
+    """The first of as many new numbers as there are changes that keep no more and no less."""
+    return advance(reach, Usage(), changes)[0]
 
 
 def bury(reach: Reach, revision: int, kind: str, key: str, list_: str, *, moved: bool) -> None:
@@ -54,10 +84,13 @@ def unbury(reach: Reach, kind: str, key: str, list_: str) -> None:
     _ONLY_MOVED.run(this)
 
 
-def bury_list(reach: Reach, key: str) -> None:
-    """Keep that a list is gone, and all tasks on it, which are still there to be counted."""
-    on_it = int(_ON_LIST.rows({"of_owner": reach.owner, "list_": key})[0][0])
-    first = next_revision(reach, on_it + 1)
+def bury_list(reach: Reach, key: str, text: int) -> None:
+    """Keep that a list is gone, and all tasks on it, which are still there to be counted.
+
+    :param text: how many bytes the list itself takes.
+    """
+    on_it, text_on_it = map(int, _ON_LIST.rows({"of_owner": reach.owner, "list_": key})[0])
+    first, _ = advance(reach, Usage(-1, -on_it, -text - text_on_it), on_it + 1)
     _BURY_TASKS.run({"of_owner": reach.owner, "list_": key, "before": first - 1, "moment": now()})
     bury(reach, first + on_it, "list", key, key, moved=False)
 
@@ -65,8 +98,13 @@ def bury_list(reach: Reach, key: str) -> None:
 _ADVANCE = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"))
-    .values(revision=User.revision + bindparam("changes"))
-    .returning(User.revision)
+    .values(
+        revision=User.revision + bindparam("changes"),
+        list_count=User.list_count + bindparam("lists"),
+        task_count=User.task_count + bindparam("tasks"),
+        text_size=User.text_size + bindparam("text"),
+    )
+    .returning(User.revision, User.list_count, User.task_count, User.text_size)
 )
 _COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
 _BURY = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
@@ -82,7 +120,7 @@ _ONLY_MOVED = Statement(
     .values(moved=true())
 )
 _ON_LIST = Statement(
-    select(func.count())
+    select(func.count(), stored_size([Task.title, Task.description, Task.tags]))
     .select_from(Task)
     .where(*owned(Task, bound=False), Task.list == bindparam("list_"))
 )

@@ -65,6 +65,11 @@ def _number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     return parse
 
 
+def _quota(value: str) -> int:
+    """A number; 0 when there is no limit."""
+    return _number(0, 10**10 - 1)(value) if value.strip() else 0
+
+
 def _limits(value: str) -> tuple[RateLimitItem, ...]:
     try:
         return tuple(parse_many(value)) if value.strip() else ()
@@ -217,6 +222,18 @@ class Settings:
         "access token",
     )
     max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
+    max_lists: int = _setting("10000", _quota, "lists that a user may keep; empty is any number")
+    max_tasks: int = _setting("250000", _quota, "tasks that a user may keep; empty is any number")
+    max_text: int = _setting(
+        "268435456",
+        _quota,
+        "bytes of titles, descriptions and tags that a user may keep; empty is any number",
+    )
+    max_bulk: int = _setting(
+        "10000",
+        _quota,
+        "tasks that one request may change or delete, while others wait; empty is any number",
+    )
     hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
     hashing_memory: int = _setting("19456", _number(8, 4194304), "KiB of memory that a hash takes")
     hashing_rounds: int = _setting("2", _number(1, 100), "passes that a hash makes over its memory")

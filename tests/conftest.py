@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from hyperapi import Settings, create_app
 from hyperapi.clock import move
 from hyperapi.db import database
-from tests import contract, databases
+from tests import contract, databases, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
@@ -82,9 +82,11 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
 
     try:
         yield make
+        miscounted = usage.miscounted(made[0]) if made else []
     finally:
         for app in made:
             end(app)
+    assert not miscounted, f"the usage of these users is not what they keep: {miscounted}"
     assert not broken, "the OpenAPI document does not promise this:\n" + "\n".join(broken)
 
 

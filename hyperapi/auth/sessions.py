@@ -243,6 +243,11 @@ def end_others(who: Asker) -> None:
     _END_OTHERS.run({**Reach(who.user).parameters(), "this": who.session})
 
 
+def end_all(who: Asker) -> None:
+    """End every session of the user's, the asking one too."""
+    _END_ALL.run(Reach(who.user).parameters())
+
+
 def _make_room(reach: Reach, moment: datetime, parent: Asker | None) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many.
 
@@ -284,6 +289,7 @@ def _instant(text: str) -> datetime:
 
 
 _OF_USER = delete(Session).where(*owned(Session, bound=False))
+_END_ALL = Statement(_OF_USER)
 _END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
 _FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))
 _BY_USE = Statement(

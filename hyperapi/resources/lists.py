@@ -12,17 +12,18 @@ from hyperapi.clock import now
 from hyperapi.db import AnyRow, Statement
 from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import bury_list, next_revision, unbury
+from hyperapi.journal import Usage, bury_list, size_of, unbury
 from hyperapi.keys import new_key
 from hyperapi.models import TaskList
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
 from hyperapi.resources.collection import page, page_of
+from hyperapi.resources.quotas import check_size, next_revision
 from hyperapi.text import folded
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, PreconditionFailed
+from hyperapi.web.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import READ, WHOLE, WRITE, Place
 from hyperapi.web.uris import uri_of
@@ -170,7 +171,9 @@ def get_lists(query: Query) -> Resource:
     return found
 
 
-@LISTS.on("POST", scope=WRITE, takes=NewList, media=(JSON, FORM), unbound=True)
+@LISTS.on(
+    "POST", scope=WRITE, takes=NewList, media=(JSON, FORM), unbound=True, raises=(QuotaExceeded,)
+)
 def create_list(new: NewList) -> Reply:
     """Make a list."""
     return created(represent(_insert(new_key(), new)))
@@ -182,7 +185,14 @@ def get_list(key: str) -> Resource:
     return represent(find_list(key))
 
 
-@LIST.on("PUT", scope=WRITE, takes=WholeList, media=WHOLE, answers=(200, 201))
+@LIST.on(
+    "PUT",
+    scope=WRITE,
+    takes=WholeList,
+    media=WHOLE,
+    answers=(200, 201),
+    raises=(QuotaExceeded,),
+)
 def put_list(whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(TaskList, asker().reach, key, SEEN)
@@ -193,17 +203,24 @@ def put_list(whole: WholeList, key: str) -> Reply:
     return Reply(represent(_update(current, whole.members())))
 
 
-@LIST.on("PATCH", scope=WRITE, takes=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+@LIST.on(
+    "PATCH",
+    scope=WRITE,
+    takes=ListChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    raises=(QuotaExceeded,),
+)
 def change_list(changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
     return represent(_update(find_list(key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE, unbound=True)
+@LIST.on("DELETE", scope=WRITE, unbound=True, raises=(TooManySelected,))
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    find_list(key)
-    bury_list(asker().reach, key)
+    row = find_list(key)
+    check_size(row.open_count + row.done_count, "Delete the tasks on this list first, in parts.")
+    bury_list(asker().reach, key, size_of((row.title, row.description)))
     remove(TaskList, asker().reach, key, SEEN)
     return no_content()
 
@@ -240,7 +257,8 @@ _COUNT = Statement(
 
 def _insert(key: str, new: NewList) -> AnyRow:
     reach, moment = asker().reach, now()
-    revision = next_revision(reach)
+    text = size_of((new.title, new.description))
+    revision = next_revision(reach, Usage(lists=1, text=text))
     return add(
         TaskList,
         reach,
@@ -260,6 +278,8 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     if not changed:
         return current
     reach = asker().reach
+    texts = [name for name in ("title", "description") if name in changed]
+    text = size_of(changed[name] for name in texts) - size_of(getattr(current, n) for n in texts)
     row = change(
         TaskList,
         reach,
@@ -268,7 +288,7 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(reach),
+        revision=next_revision(reach, Usage(text=text)),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

@@ -13,7 +13,7 @@ from hyperapi.clock import now, write_instant
 from hyperapi.db import AnyRow, Clash
 from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import bury, next_revision, unbury
+from hyperapi.journal import Usage, bury, size_of, unbury
 from hyperapi.keys import new_key, new_keys
 from hyperapi.models import Task, TaskList
 from hyperapi.querying import filters
@@ -23,6 +23,7 @@ from hyperapi.querying.selection import Selection
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
+from hyperapi.resources.quotas import next_revision
 from hyperapi.text import folded
 from hyperapi.web.forms import (
     FORM,
@@ -36,7 +37,13 @@ from hyperapi.web.forms import (
     media_type,
 )
 from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.web.problems import (
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    TooManySelected,
+    invalid,
+)
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import READ, WHOLE, WRITE, Place
 from hyperapi.web.uris import named_by
@@ -48,6 +55,7 @@ TASK = Place("task", "/tasks/<uuid:key>", guarded=True)
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
 MOST_AT_ONCE = 1000
+_TEXTS = ("title", "description", "tags")
 
 # -- what may be sent
 
@@ -314,13 +322,21 @@ def get_tasks(query: Query) -> Resource:
     takes=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     shows=COUNT,
+    raises=(QuotaExceeded, TooManySelected),
 )
 def change_tasks(query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(_change_some(query, changes))
 
 
-@TASKS.on("DELETE", scope=WRITE, asks=SOME_OF_ALL, shows=COUNT, answers=(200,))
+@TASKS.on(
+    "DELETE",
+    scope=WRITE,
+    asks=SOME_OF_ALL,
+    shows=COUNT,
+    answers=(200,),
+    raises=(TooManySelected,),
+)
 def delete_tasks(query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(query))
@@ -339,7 +355,12 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
 
 
 @TASKS_OF_LIST.on(
-    "POST", scope=WRITE, takes=TasksToMake, media=(JSON, FORM), shows=(TASK.shows, MADE)
+    "POST",
+    scope=WRITE,
+    takes=TasksToMake,
+    media=(JSON, FORM),
+    shows=(TASK.shows, MADE),
+    raises=(QuotaExceeded,),
 )
 def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
@@ -356,6 +377,7 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     takes=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     shows=COUNT,
+    raises=(QuotaExceeded, TooManySelected),
 )
 def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
@@ -363,7 +385,14 @@ def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     return counted(_change_some(query, changes, list=key))
 
 
-@TASKS_OF_LIST.on("DELETE", scope=WRITE, asks=SOME_OF_LIST, shows=COUNT, answers=(200,))
+@TASKS_OF_LIST.on(
+    "DELETE",
+    scope=WRITE,
+    asks=SOME_OF_LIST,
+    shows=COUNT,
+    answers=(200,),
+    raises=(TooManySelected,),
+)
 def delete_tasks_of_list(query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(key)
@@ -376,7 +405,14 @@ def get_task(key: str) -> Resource:
     return represent(_find(key))
 
 
-@TASK.on("PUT", scope=WRITE, takes=WholeTask, media=WHOLE, answers=(200, 201))
+@TASK.on(
+    "PUT",
+    scope=WRITE,
+    takes=WholeTask,
+    media=WHOLE,
+    answers=(200, 201),
+    raises=(QuotaExceeded,),
+)
 def put_task(whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(Task, asker().reach, key, SEEN)
@@ -390,7 +426,13 @@ def put_task(whole: WholeTask, key: str) -> Reply:
     return created(represent(row))
 
 
-@TASK.on("PATCH", scope=WRITE, takes=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.on(
+    "PATCH",
+    scope=WRITE,
+    takes=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    raises=(QuotaExceeded,),
+)
 def change_task(changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(_update(_find(key), changes.sent()))
@@ -403,7 +445,8 @@ def delete_task(key: str) -> Reply:
     row = remove(Task, reach, key, SEEN)
     if row is None:
         raise NotFound
-    bury(reach, next_revision(reach), "task", key, row.list, moved=False)
+    revision = next_revision(reach, Usage(tasks=-1, text=-_size(row._asdict())))
+    bury(reach, revision, "task", key, row.list, moved=False)
     _count(row.list, row.done, -1)
     return no_content()
 
@@ -432,7 +475,7 @@ def _list_named(uri: str) -> str:
 def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     reach = asker().reach
     values = {**_new_columns(members, now()), **fixed}
-    revision = next_revision(reach)
+    revision = next_revision(reach, Usage(tasks=1, text=_size(values)))
     try:
         row = add(Task, reach, SEEN, key=key, revision=revision, **values)
     except Clash:
@@ -444,16 +487,13 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
 def _made(list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
     reach, moment = asker().reach, now()
-    first = next_revision(reach, len(new.tasks))
-    keys = new_keys(len(new.tasks))
+    columns = [_new_columns(task.members(), moment) for task in new.tasks]
+    growth = Usage(tasks=len(columns), text=sum(map(_size, columns)))
+    first = next_revision(reach, growth, len(columns))
+    keys = new_keys(len(columns))
     rows = [
-        {
-            **_new_columns(task.members(), moment),
-            "key": keys[place],
-            "list": list_,
-            "revision": first + place,
-        }
-        for place, task in enumerate(new.tasks)
+        {**each, "key": keys[place], "list": list_, "revision": first + place}
+        for place, each in enumerate(columns)
     ]
     add_many(Task, reach, rows)
     done = sum(row["done"] for row in rows)
@@ -480,7 +520,8 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     reach, moment = asker().reach, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(reach)
+    before = {name: getattr(current, name) for name in _TEXTS if name in changed}
+    revision = next_revision(reach, Usage(text=_size(changed) - _size(before)))
     row = change(
         Task,
         reach,
@@ -537,6 +578,11 @@ def _columns(members: dict[str, Any]) -> dict[str, Any]:
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
+
+
+def _size(columns: Mapping[str, Any]) -> int:
+    """How many bytes the texts among some columns take."""
+    return size_of(columns[name] for name in _TEXTS if name in columns)
 
 
 def _count(list_: str, done: bool, number: int) -> None:
