@@ -25,6 +25,7 @@ from hyperapi.client.actions import Change, How
 from hyperapi.client.asynchronous import AsyncClient, AsyncResource
 from hyperapi.client.document import Link, State
 from hyperapi.client.errors import (
+    BadEnvironment,
     CertificateRefused,
     ClientError,
     Conflict,
@@ -67,6 +68,7 @@ from hyperapi.client.tokens import InMemory, Keeper, Tokens
 __all__ = [
     "AsyncClient",
     "AsyncResource",
+    "BadEnvironment",
     "CertificateRefused",
     "Change",
     "Client",

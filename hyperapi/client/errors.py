@@ -67,6 +67,17 @@ class ForeignOrigin(ClientError):
         self.other = other
 
 
+class BadEnvironment(ClientError):
+    """An environment variable that decides how requests are sent cannot be used. Nothing was sent.
+
+    :ivar variable: its name.
+    """
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}. Correct it or unset it.")
+        self.variable = variable
+
+
 class NotHyperapi(ClientError):
     """Something answered, but not as the contract says."""
 

@@ -19,6 +19,7 @@ from urllib.parse import urljoin
 import httpx
 
 from hyperapi.client.document import HAL_FORMS, State, read
+from hyperapi.client.environment import Route
 from hyperapi.client.errors import (
     CertificateRefused,
     Conflict,
@@ -182,6 +183,7 @@ class Exchange:
         self._retries = retries
         self._user_agent = user_agent
         self._root: State | None = None
+        self.route = Route()
 
     # -- tokens
 
@@ -288,7 +290,7 @@ class Exchange:
                 never_sent = isinstance(failure, _NEVER_SENT)
                 lost = not (never_sent or ask.repeatable)
                 if lost or tries >= self._retries or _is_final(failure):
-                    raise _unreachable(ask, failure, lost) from failure
+                    raise _unreachable(ask, failure, lost, self.route) from failure
                 uncertain = uncertain or not never_sent
                 pause = _FIRST_PAUSE * _LONGER**tries
                 reason = "nobody answers" if never_sent else "the connection broke down"
@@ -296,10 +298,20 @@ class Exchange:
             else:
                 wanted = _wanted_pause(ask, response, uncertain)
                 if wanted is None or wanted > patience:
+                    self._check_proxy(ask, response)
                     return Answer(response, uncertain)
                 pause, reason = wanted, "the server asks to wait"
                 patience -= max(pause, _FIRST_PAUSE)
             yield Pause(pause, reason)
+
+    def _check_proxy(self, ask: Ask, response: httpx.Response) -> None:
+        """Name the proxy where a failure is probably its own.
+
+        :raises Unreachable: then.
+        """
+        if self.route.via and response.status_code >= 400 and problem_in(response) is None:
+            status = f"{response.status_code} {response.reason_phrase}"
+            raise Unreachable(f"{ask.url} was answered {status}. {self.route.via}")
 
     def _redirected(self, ask: Ask) -> Talk[httpx.Response]:
         """Send a request, and follow where a reply leads, within the origin."""
@@ -437,7 +449,7 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool) -> Unreachable:
+def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool, route: Route) -> Unreachable:
     """The failure in words: what happened, and what to do."""
     origin = origin_of(ask.url)
     reason = str(failure).strip() or type(failure).__name__
@@ -445,13 +457,16 @@ def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool) -> Unreach
     if certificate is not None:
         return CertificateRefused(
             f"{origin} cannot be trusted: {certificate}. Nothing was sent. Whoever runs the "
-            "server has to renew its certificate, or you have to trust who signed it."
+            "server has to renew its certificate, or you have to trust who signed it. "
+            f"{route.trust} {route.via}".rstrip()
         )
     if lost:
         return ReplyLost(
             f"The connection to {origin} broke down before it replied ({reason}). Whether this "
-            "was carried out is not known: look before you try again."
+            "was carried out is not known: look before you try again. "
+            f"{route.via}".rstrip()
         )
     return Unreachable(
-        f"{origin} does not answer ({reason}). Is the URL right, and is the server running?"
+        f"{origin} does not answer ({reason}). "
+        f"{route.via or 'Is the URL right, and is the server running?'}"
     )

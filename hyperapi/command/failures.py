@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from hyperapi.client import (
+    BadEnvironment,
     ClientError,
     Conflict,
     CredentialsInvalid,
@@ -82,6 +83,7 @@ _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
     (NotHyperapi, UNREACHABLE),
     (Moved, UNREACHABLE),
     (ForeignOrigin, UNREACHABLE),
+    (BadEnvironment, UNREACHABLE),
 )
 
 _HINTS: tuple[tuple[type[ClientError], str], ...] = (

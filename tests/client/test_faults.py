@@ -29,6 +29,7 @@ from hyperapi.client import (
     TooManyRequests,
     Unreachable,
 )
+from hyperapi.client.environment import Route
 from hyperapi.client.exchange import _unreachable
 from tests.client.conftest import ROOT, AsyncRoad, MakeClient, Road, breaks, replies
 from tests.conftest import PASSWORD
@@ -314,7 +315,7 @@ def test_a_certificate_that_is_refused_is_not_tried_again() -> None:
     failure.__cause__.verify_message = "certificate has expired"
     client = Client(ROOT)
     ask = client.actions.exchange.get("https://todo.example.org/x")
-    said = str(_unreachable(ask, failure, False))
+    said = str(_unreachable(ask, failure, False, Route()))
     assert said.startswith("https://todo.example.org cannot be trusted: certificate has expired.")
     client.close()
 
