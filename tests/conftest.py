@@ -16,10 +16,11 @@ from werkzeug.test import TestResponse
 from hyperapi import Settings, create_app
 from hyperapi.common.clock import move
 from hyperapi.storage.database import database
-from tests import contract, databases
+from tests import contract, databases, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
+OLD_KEY, NEW_KEY = ("a key of many characters " + name for name in ("from long ago", "of today"))
 CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
 NO_LIMITS = {
     "HYPERAPI_SIGN_IN_LIMIT": "",
@@ -81,9 +82,11 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
 
     try:
         yield make
+        miscounted = usage.miscounted(made[0]) if made else []
     finally:
         for app in made:
             end(app)
+    assert not miscounted, f"the usage of these users is not what they keep: {miscounted}"
     assert not broken, "the OpenAPI document does not promise this:\n" + "\n".join(broken)
 
 

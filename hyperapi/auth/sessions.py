@@ -81,7 +81,8 @@ def begin(row_scope: RowScope, wanted: Wanted, parent: Principal | None = None) 
     """
     moment = now()
     _make_room(row_scope, moment, parent)
-    ends = moment + (wanted.life or timedelta(seconds=settings().refresh_token_lifetime))
+    idle = min(settings().refresh_token_lifetime, settings().session_lifetime)
+    ends = moment + (wanted.life or timedelta(seconds=idle))
     return add(
         Session,
         RowScope(row_scope.owner),
@@ -102,11 +103,8 @@ def begin(row_scope: RowScope, wanted: Wanted, parent: Principal | None = None) 
     )
 
 
-def refreshed(text: str) -> tuple[RowScope, AnyRow]:
-    """The session whose refresh token this is, on to its next generation.
-
-    A token that was used gives the same successor for a short while: two tabs, or one whose
-    reply was lost, are no thieves. After that it is theft, and ends the session.
+def refresh_claims(text: str) -> Claims:
+    """What a refresh token says, by its signature alone.
 
     :raises TokenInvalid: (or a kind of it) when it does not count.
     """
@@ -116,6 +114,17 @@ def refreshed(text: str) -> tuple[RowScope, AnyRow]:
         raise TokenInvalid from None
     if claims.expires <= now().timestamp():
         raise TokenExpired
+    return claims
+
+
+def refreshed(claims: Claims) -> tuple[RowScope, AnyRow]:
+    """The session that a refresh token names, on to its next generation.
+
+    A token that was used gives the same successor for a short while: two tabs, or one whose
+    reply was lost, are no thieves. After that it is theft, and ends the session.
+
+    :raises TokenInvalid: (or a kind of it) when it does not count.
+    """
     row_scope = RowScope(claims.owner)
     row = write(lambda: _advanced(row_scope, claims))
     if row is None:  # ended by that transaction, which an exception would have undone
@@ -154,7 +163,13 @@ def _recent(row: AnyRow, moment: datetime) -> list[str]:
 
 
 def _step(row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str]) -> AnyRow | None:
-    """Go on to the next generation."""
+    """Go on to the next generation.
+
+    :raises TokenExpired: when the session is as old as a session may be.
+    """
+    ends = _end_of_refreshed(row, moment)
+    if ends <= moment:
+        raise TokenExpired
     return change(
         Session,
         row_scope,
@@ -165,14 +180,20 @@ def _step(row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str])
         refreshes="\n".join([*recent, write_instant(moment)][-_MOST_REPLAYED:]),
         last_used_at=moment,
         signed_by=_present_key(),
-        expires_at=moment + timedelta(seconds=settings().refresh_token_lifetime),
+        expires_at=ends,
     )
+
+
+def _end_of_refreshed(row: AnyRow, refreshed_at: datetime) -> datetime:
+    """When a session ends that is refreshed: with its refresh token, or with its absolute life."""
+    idle = timedelta(seconds=settings().refresh_token_lifetime)
+    absolute = timedelta(seconds=settings().session_lifetime)
+    return min(refreshed_at + idle, _instant(row.created_at) + absolute)
 
 
 def _as_it_was(row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
     """The row as it was at an earlier generation, as far as tokens are made of it."""
-    life = timedelta(seconds=settings().refresh_token_lifetime)
-    expires_at = write_instant(_instant(refreshed_at) + life)
+    expires_at = write_instant(_end_of_refreshed(row, _instant(refreshed_at)))
     return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 
@@ -222,6 +243,11 @@ def end_others(who: Principal) -> None:
     _END_OTHERS.run({**RowScope(who.user).parameters(), "this": who.session})
 
 
+def end_all(who: Principal) -> None:
+    """End every session of the user's, the asking one too."""
+    _END_ALL.run(RowScope(who.user).parameters())
+
+
 def _make_room(row_scope: RowScope, moment: datetime, parent: Principal | None) -> None:
     """Forget sessions that have ended, and end the longest unused ones of too many.
 
@@ -263,6 +289,7 @@ def _instant(text: str) -> datetime:
 
 
 _OF_USER = delete(Session).where(*owned(Session, bound=False))
+_END_ALL = Statement(_OF_USER)
 _END_OTHERS = Statement(_OF_USER.where(Session.key != bindparam("this")))
 _FORGET = Statement(_OF_USER.where(Session.expires_at <= bindparam("moment")))
 _BY_USE = Statement(

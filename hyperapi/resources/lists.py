@@ -12,7 +12,7 @@ from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.http.forms import form_for, search
-from hyperapi.http.problems import NotFound, PreconditionFailed
+from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import READ, WHOLE, WRITE, Route
 from hyperapi.http.uris import uri_of
@@ -22,7 +22,8 @@ from hyperapi.querying.query import Query, Sort
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of
-from hyperapi.storage.change_log import clear_tombstone, next_revision, record_list_tombstones
+from hyperapi.resources.quotas import check_size, next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_list_tombstones, size_of
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
@@ -170,7 +171,14 @@ def get_lists(query: Query) -> Resource:
     return found
 
 
-@LISTS.on("POST", scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
+@LISTS.on(
+    "POST",
+    scope=WRITE,
+    body=NewList,
+    media=(JSON, FORM),
+    refused_when_bound=True,
+    problems=(QuotaExceeded,),
+)
 def create_list(new: NewList) -> Reply:
     """Make a list."""
     return created(represent(_insert(new_id(), new)))
@@ -182,7 +190,14 @@ def get_list(key: str) -> Resource:
     return represent(find_list(key))
 
 
-@LIST.on("PUT", scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
+@LIST.on(
+    "PUT",
+    scope=WRITE,
+    body=WholeList,
+    media=WHOLE,
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
+)
 def put_list(whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(TaskList, principal().row_scope, key, COLUMNS)
@@ -193,17 +208,24 @@ def put_list(whole: WholeList, key: str) -> Reply:
     return Reply(represent(_update(current, whole.members())))
 
 
-@LIST.on("PATCH", scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+@LIST.on(
+    "PATCH",
+    scope=WRITE,
+    body=ListChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    problems=(QuotaExceeded,),
+)
 def change_list(changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
     return represent(_update(find_list(key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE, refused_when_bound=True)
+@LIST.on("DELETE", scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
 def delete_list(key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    find_list(key)
-    record_list_tombstones(principal().row_scope, key)
+    row = find_list(key)
+    check_size(row.open_count + row.done_count, "Delete the tasks on this list first, in parts.")
+    record_list_tombstones(principal().row_scope, key, size_of((row.title, row.description)))
     remove(TaskList, principal().row_scope, key, COLUMNS)
     return no_content()
 
@@ -240,7 +262,8 @@ _COUNT = Statement(
 
 def _insert(key: str, new: NewList) -> AnyRow:
     row_scope, moment = principal().row_scope, now()
-    revision = next_revision(row_scope)
+    text = size_of((new.title, new.description))
+    revision = next_revision(row_scope, Usage(lists=1, text=text))
     return add(
         TaskList,
         row_scope,
@@ -260,6 +283,8 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     if not changed:
         return current
     row_scope = principal().row_scope
+    texts = [name for name in ("title", "description") if name in changed]
+    text = size_of(changed[name] for name in texts) - size_of(getattr(current, n) for n in texts)
     row = change(
         TaskList,
         row_scope,
@@ -268,7 +293,7 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(row_scope),
+        revision=next_revision(row_scope, Usage(text=text)),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

@@ -23,7 +23,13 @@ from hyperapi.http.bodies import (
     media_type,
 )
 from hyperapi.http.forms import form_for, search
-from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.http.problems import (
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    TooManySelected,
+    invalid,
+)
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import READ, WHOLE, WRITE, Route
 from hyperapi.http.uris import named_by
@@ -36,7 +42,8 @@ from hyperapi.representations.resource_type import Instant, Members, ResourceTyp
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
-from hyperapi.storage.change_log import clear_tombstone, next_revision, record_tombstone
+from hyperapi.resources.quotas import next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_tombstone, size_of
 from hyperapi.storage.database import AnyRow, Clash
 from hyperapi.storage.models import Task, TaskList
 from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
@@ -48,6 +55,7 @@ TASK = Route("task", "/tasks/<uuid:key>", guarded=True)
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
 MOST_AT_ONCE = 1000
+_TEXTS = ("title", "description", "tags")
 
 # -- what may be sent
 
@@ -314,13 +322,21 @@ def get_tasks(query: Query) -> Resource:
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks(query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(_change_some(query, changes))
 
 
-@TASKS.on("DELETE", scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
+@TASKS.on(
+    "DELETE",
+    scope=WRITE,
+    query=SOME_OF_ALL,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks(query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(query))
@@ -339,7 +355,12 @@ def get_tasks_of_list(query: Query, key: str) -> Resource:
 
 
 @TASKS_OF_LIST.on(
-    "POST", scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE)
+    "POST",
+    scope=WRITE,
+    body=TasksToMake,
+    media=(JSON, FORM),
+    returns=(TASK.returns, MADE),
+    problems=(QuotaExceeded,),
 )
 def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
@@ -356,6 +377,7 @@ def create_task(new: NewTask | NewTasks, key: str) -> Reply:
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
@@ -363,7 +385,14 @@ def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
     return counted(_change_some(query, changes, list=key))
 
 
-@TASKS_OF_LIST.on("DELETE", scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
+@TASKS_OF_LIST.on(
+    "DELETE",
+    scope=WRITE,
+    query=SOME_OF_LIST,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks_of_list(query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(key)
@@ -376,7 +405,14 @@ def get_task(key: str) -> Resource:
     return represent(_find(key))
 
 
-@TASK.on("PUT", scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
+@TASK.on(
+    "PUT",
+    scope=WRITE,
+    body=WholeTask,
+    media=WHOLE,
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
+)
 def put_task(whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(Task, principal().row_scope, key, COLUMNS)
@@ -390,7 +426,13 @@ def put_task(whole: WholeTask, key: str) -> Reply:
     return created(represent(row))
 
 
-@TASK.on("PATCH", scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.on(
+    "PATCH",
+    scope=WRITE,
+    body=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    problems=(QuotaExceeded,),
+)
 def change_task(changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(_update(_find(key), changes.sent()))
@@ -403,7 +445,8 @@ def delete_task(key: str) -> Reply:
     row = remove(Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    record_tombstone(row_scope, next_revision(row_scope), "task", key, row.list, moved=False)
+    revision = next_revision(row_scope, Usage(tasks=-1, text=-_size(row._asdict())))
+    record_tombstone(row_scope, revision, "task", key, row.list, moved=False)
     _count(row.list, row.done, -1)
     return no_content()
 
@@ -435,7 +478,7 @@ def _list_named(uri: str) -> str:
 def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     row_scope = principal().row_scope
     values = {**_new_columns(members, now()), **fixed}
-    revision = next_revision(row_scope)
+    revision = next_revision(row_scope, Usage(tasks=1, text=_size(values)))
     try:
         row = add(Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
@@ -447,16 +490,13 @@ def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
 def _made(list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
     row_scope, moment = principal().row_scope, now()
-    first = next_revision(row_scope, len(new.tasks))
-    keys = new_ids(len(new.tasks))
+    columns = [_new_columns(task.members(), moment) for task in new.tasks]
+    growth = Usage(tasks=len(columns), text=sum(map(_size, columns)))
+    first = next_revision(row_scope, growth, len(columns))
+    keys = new_ids(len(columns))
     rows = [
-        {
-            **_new_columns(task.members(), moment),
-            "key": keys[place],
-            "list": list_,
-            "revision": first + place,
-        }
-        for place, task in enumerate(new.tasks)
+        {**each, "key": keys[place], "list": list_, "revision": first + place}
+        for place, each in enumerate(columns)
     ]
     add_many(Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
@@ -483,7 +523,8 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     row_scope, moment = principal().row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(row_scope)
+    before = {name: getattr(current, name) for name in _TEXTS if name in changed}
+    revision = next_revision(row_scope, Usage(text=_size(changed) - _size(before)))
     row = change(
         Task,
         row_scope,
@@ -540,6 +581,11 @@ def _columns(members: dict[str, Any]) -> dict[str, Any]:
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
+
+
+def _size(columns: Mapping[str, Any]) -> int:
+    """How many bytes the texts among some columns take."""
+    return size_of(columns[name] for name in _TEXTS if name in columns)
 
 
 def _count(list_: str, done: bool, number: int) -> None:

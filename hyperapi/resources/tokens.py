@@ -34,7 +34,8 @@ from hyperapi.http.problems import (
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Route
 from hyperapi.http.uris import named_by, uri_of
-from hyperapi.middleware.rate_limit import hashing, limits, sign_in_attempt
+from hyperapi.middleware.rate_limit import client_address, hashing, limits, sign_in_attempt
+from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
@@ -209,9 +210,9 @@ def get_tokens(query: Query) -> Resource:
 def create_token(sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _TRADES[type(sent)](sent)
+        return _traded(type(sent), sent)
     try:
-        made = _TRADES[type(sent).__base__ or Body](sent)
+        made = _traded(type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -249,13 +250,23 @@ def delete_token(key: str) -> Reply:
 # -- the three trades
 
 
+def _traded(kind: type[Body], sent: Body) -> Reply:
+    action, trade = _TRADES[kind]
+    with logged(action):
+        return trade(sent)
+
+
 def _sign_in(sent: SignIn) -> Reply:
     """A new session for whoever these credentials are of."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
+    limits().requests.count(client_address())
     with sign_in_attempt(name):
         user = read(lambda: _BY_NAME.row({"name": name}))
-        kept = None if user is None else user.password_hash
+        kept = None
+        if user is not None:
+            kept = user.password_hash
+            log_user(user.key)
         with hashing() as address:
             right, renewed = passwords().verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
@@ -267,7 +278,10 @@ def _sign_in(sent: SignIn) -> Reply:
 
 def _refresh(sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    row_scope, row = sessions.refreshed(sent.refresh_token)
+    claims = sessions.refresh_claims(sent.refresh_token)
+    log_user(claims.owner)
+    limits().requests.count(claims.session)
+    row_scope, row = sessions.refreshed(claims)
     return Reply(_with_secrets(row_scope, row, row.key), secret=True)
 
 
@@ -276,16 +290,17 @@ def _derive(sent: Derivation) -> Reply:
     claims = presented()
     if claims is None:
         raise TokenMissing
+    log_user(claims.owner)
     limits().requests.count(claims.session)
     who, row = write(lambda: _open_derived(identify(claims, to_write=True), sent))
     stamp(who)
     return created(_with_secrets(who.row_scope, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], Callable[[Any], Reply]] = {
-    SignIn: _sign_in,
-    Refresh: _refresh,
-    Derivation: _derive,
+_TRADES: dict[type[Body], tuple[str, Callable[[Any], Reply]]] = {
+    SignIn: ("sign-in", _sign_in),
+    Refresh: ("refresh", _refresh),
+    Derivation: ("derive", _derive),
 }
 
 
