@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from flask import Flask
+from hyperapi.state import state_of
 from werkzeug.test import TestResponse
 
 import hyperapi
@@ -26,9 +27,10 @@ from hyperapi.common import clock, ids
 from hyperapi.http.openapi import EXAMPLES_BASE
 from hyperapi.http.problems import PROBLEM_JSON
 from hyperapi.http.responses import DESCRIBED
+from hyperapi.http.routes import RouteTable
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
-from tests.conftest import CHEAP_HASHING, NO_LIMITS
+from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY
 
 FILE = Path(hyperapi.__file__).parent / "http" / "examples.json"
 PASSWORD = "correct horse battery staple"
@@ -71,7 +73,7 @@ class Storyteller:
         sent = reply.request
         adapter = self._app.url_map.bind(sent.host)
         endpoint, _ = adapter.match(sent.path, method=sent.method)
-        places = self._app.extensions["hyperapi.places"]
+        places = state_of(self._app)[RouteTable].routes
         place = next(each for each in places if each.name == endpoint)
         kept = self.operations.setdefault(place.operations[sent.method].name, {})
         if reply.status_code >= 400:
@@ -195,7 +197,7 @@ def settings(folder: Path) -> Settings:
     return Settings.read(
         {
             "HYPERAPI_INSTANCE": str(folder),
-            "HYPERAPI_SECRET_KEYS": "only for the examples",
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
             "HYPERAPI_ACCESS_TOKEN_LIFETIME": "86400",
             **CHEAP_HASHING,
             **NO_LIMITS,

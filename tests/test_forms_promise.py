@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
 from werkzeug.test import TestResponse
 
 from hyperapi.common.clock import move
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE, Operation
+from hyperapi.http.routes import Operation
 from hyperapi.resources import ROUTES
 from tests.conftest import PASSWORD, Person, applications
 from tests.crawling import READERS, ROOT, Crawl, crawl

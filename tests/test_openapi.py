@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from hyperapi.http.openapi import EXAMPLES_BASE, document, examples
 from hyperapi.http.operation_spec import HEADERS
 from hyperapi.http.problems import all_problems
-from hyperapi.http.routes import OPEN, PUBLIC, SCOPES, Operation, operations
+from hyperapi.http.routes import Operation, operations
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.ops.cli import commands
 from hyperapi.resources import ROUTES

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 from flask import Flask
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import all_problems
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE, Operation, Route
+from hyperapi.http.routes import Operation, Route
 from hyperapi.http.routes import operations as operations_of
 from hyperapi.middleware.cors import ALLOWED, EXPOSED
 from hyperapi.querying.selection import Selection

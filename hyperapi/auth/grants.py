@@ -15,7 +15,7 @@ from hyperapi.common.text import ANY_TEXT, normal
 from hyperapi.http.bodies import FORM, JSON, Body, Shown, Text, decoded, form_fields, media_type
 from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
-from hyperapi.http.routes import READ, SCOPES, WRITE
+from hyperapi.http.scopes import READ, SCOPES, WRITE
 
 SHORT_LIFE = 3600
 LONG_LIFE = 31_536_000

@@ -19,7 +19,7 @@ class HashersBusy(Exception):
     """More passwords wait to be checked than this worker takes on."""
 
 
-class ConcurrencyLimit:
+class HashingQueue:
     """A few work at once and a bounded number wait, and those who ask take turns: whoever asks for
     much at once waits for it alone.
 
@@ -93,7 +93,7 @@ class Passwords:
             argon2__time_cost=settings.hashing_rounds,
             argon2__parallelism=1,
         )
-        self._turns = ConcurrencyLimit(settings.hashers, places(settings))
+        self._turns = HashingQueue(settings.hashers, places(settings))
         self._nobody = self._context.hash("nobody")
 
     def hash(self, password: str, who: str = "") -> str:

@@ -11,7 +11,7 @@ from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.problems import InsufficientScope, TokenExpired, TokenInvalid, TokenRevoked
-from hyperapi.http.routes import READ, SCOPES, WRITE
+from hyperapi.http.scopes import READ, SCOPES, WRITE
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, change, selected_columns

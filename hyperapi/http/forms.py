@@ -11,8 +11,8 @@ from typing import Any
 from hyperapi.common.text import ANY_TEXT, UUID, literal
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
-from hyperapi.http.routes import OPEN, PUBLIC, SIGNED_IN, Operation
-from hyperapi.http.uris import uri_template
+from hyperapi.http.routes import Operation
+from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN
 from hyperapi.querying.query import Askable
 from hyperapi.representations.resource import Form
 
@@ -176,5 +176,5 @@ def _filled(declared: Property, values: Mapping[str, Any] | None) -> Property:
 
 def _uri_regex(ctx: Context, place: str) -> str:
     """What the URIs of a kind of resource look like, as JavaScript and Python read it."""
-    before, _, after = uri_template(ctx, place).partition("{uuid}")
+    before, _, after = ctx.uris.template(place).partition("{uuid}")
     return f"^{literal(before)}{UUID}{literal(after)}$"

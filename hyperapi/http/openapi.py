@@ -30,7 +30,8 @@ from hyperapi.http.operation_spec import (
 )
 from hyperapi.http.problems import PROBLEM_JSON, Problem, all_problems
 from hyperapi.http.responses import DESCRIBED
-from hyperapi.http.routes import OPEN, PUBLIC, SCOPES, Operation, Route, operations
+from hyperapi.http.routes import Operation, Route, operations
+from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.querying.query import Parameter
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
 

@@ -29,7 +29,8 @@ from hyperapi.http.problems import (
     UntrustedHost,
 )
 from hyperapi.http.responses import DOCUMENT_OFFERED, OFFERED, STREAM_OFFERED
-from hyperapi.http.routes import OPEN, PUBLIC, SCOPES, Operation
+from hyperapi.http.routes import Operation
+from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.representations.resource_type import ResourceType
 
 HEADERS = {

@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from flask import Flask, Response
+from flask import Flask
 from flask.globals import request_ctx
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter
+from werkzeug.wrappers import Response
 
 from hyperapi.auth.principal import Principal, demand, identify, presented, stamp
 from hyperapi.auth.tokens import Claims
@@ -49,7 +50,8 @@ from hyperapi.http.responses import (
     respond,
     respond_with_document,
 )
-from hyperapi.http.routes import OPEN, PUBLIC, Operation, Route
+from hyperapi.http.routes import Operation, Route
+from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.page import Listing

@@ -7,7 +7,6 @@ from hyperapi.http.etags import etag, names_version
 from hyperapi.http.problems import PreconditionFailed, PreconditionRequired
 from hyperapi.http.responses import OFFERED, SHAPES, shown
 from hyperapi.http.routes import Operation
-from hyperapi.http.uris import base
 from hyperapi.representations import hal, html, json
 from hyperapi.representations.resource import Resource
 
@@ -31,7 +30,7 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     """
     who = ctx.principal
     life = "" if media_type in _LIFELESS else str(longest_life_in_forms(ctx, who))
-    asked = (media_type, *base(ctx), ctx.environ["PATH_INFO"], query)
+    asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links
     return etag(who.revision, "\n".join((*asked, *principal, signs)).encode())

@@ -7,13 +7,12 @@ from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
-from flask import Response
 from werkzeug.datastructures import Headers as WerkzeugHeaders
+from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
-from hyperapi.http.uris import base, uri
 from hyperapi.representations import hal, hal_forms, html, json
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import RELATIONS, Resource
@@ -190,7 +189,7 @@ def empty_response(status: int, headers: Headers) -> Response:
 
 def link_headers(ctx: Context, resource: Resource) -> Headers:
     """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
-    names = _relation_names(base(ctx))
+    names = _relation_names(ctx.uris.base)
     links = {"self": resource.uri or None, **resource.links}
     linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]
     templated = [
@@ -206,7 +205,7 @@ class _RelationNames(dict[str, str]):
     """From a relation's name to what headers call it: IANA's by its name, ours by its URI."""
 
     def __missing__(self, name: str) -> str:
-        self[name] = uri(ctx, "relation", name) if name in RELATIONS else name
+        self[name] = ctx.uris.uri("relation", name) if name in RELATIONS else name
         return self[name]
 
 

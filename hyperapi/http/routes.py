@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.problems import Problem
-from hyperapi.http.uris import uri, uri_of, uri_template
 from hyperapi.querying.query import Askable
 from hyperapi.representations import hal, hal_forms
 from hyperapi.representations.resource_type import ResourceType
@@ -163,15 +162,15 @@ class Route:
 
     def uri(self, key: str | None = None) -> str:
         """The absolute URI of the resource here, or of the one named ``key``."""
-        return uri(ctx, self.name, key)
+        return ctx.uris.uri(self.name, key)
 
     def uri_of(self) -> Callable[[str], str]:
         """A function from keys to URIs, for use over many rows."""
-        return uri_of(ctx, self.name)
+        return ctx.uris.uri_of(self.name)
 
     def uri_template(self) -> str:
         """The URI with ``{uuid}`` in place of the key (RFC 6570)."""
-        return uri_template(ctx, self.name)
+        return ctx.uris.template(self.name)
 
 
 def operations(routes: list[Route]) -> Iterator[Operation]:

@@ -22,7 +22,8 @@ from hyperapi.http.context import Context
 from hyperapi.http.prefer import seconds_to_wait
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
-from hyperapi.http.routes import READ, Route
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import READ
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.concurrency import concurrency_limit
 from hyperapi.querying.cursor import Cursors, Position, Towards
@@ -138,8 +139,7 @@ class ChangePage:
 # -- what may be done
 
 
-@CHANGES.on(
-    "GET",
+@CHANGES.get(
     scope=READ,
     query=Feed(),
     own_transactions=True,

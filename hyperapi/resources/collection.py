@@ -8,7 +8,6 @@ from typing import Any
 from flask import current_app
 from pydantic import MISSING
 
-from hyperapi.http import uris
 from hyperapi.http.context import Context
 from hyperapi.http.problems import BadQuery
 from hyperapi.http.responses import Reply
@@ -81,7 +80,7 @@ def page(
     return Resource(
         uri + query.parameters(),
         {} if found.total is None else {"total": found.total},
-        {"up": uris.uri(ctx, "root"), **_page_links(uri, found)},
+        {"up": ctx.uris.uri("root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
@@ -96,7 +95,7 @@ def whole(
     forms: Callable[[], Sequence[Form]] = no_forms,
 ) -> Resource:
     """A collection that always fits on one page."""
-    links = {"up": uris.uri(ctx, "root"), "first": uri, "prev": None, "next": None, "last": uri}
+    links = {"up": ctx.uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 

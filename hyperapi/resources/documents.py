@@ -15,8 +15,8 @@ from hyperapi.http.etags import seen_already
 from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
-from hyperapi.http.routes import OPEN, Route
-from hyperapi.http.uris import base, uri
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN
 from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
@@ -59,16 +59,16 @@ class DocsMembers(Members):
 DOCS.returns = ResourceType("Docs", DocsMembers, links=("service-desc",))
 
 
-@OPENAPI.on("GET", scope=OPEN)
+@OPENAPI.get(scope=OPEN)
 def get_openapi(ctx: Context) -> Document:
     """The OpenAPI document of the service: this."""
     media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
-    scheme, host, prefix = base(ctx)
+    scheme, host, prefix = ctx.uris.base
     written = rebased(_written(ctx), f"{scheme}://{host}{prefix}")
     return Document(written.encode(), media_type)
 
 
-@DOCS.on("GET", scope=OPEN)
+@DOCS.get(scope=OPEN)
 def get_docs(ctx: Context) -> Resource | Document:
     """A page to read about the service, to sign in, and to try requests."""
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
@@ -86,7 +86,7 @@ def init_app(app: Flask) -> None:
 
 def _asset(ctx: Context, name: str) -> Response:
     if name == GUIDE:
-        text = _guide().replace(_GUIDE_ROOT, uri(ctx, "root"))
+        text = _guide().replace(_GUIDE_ROOT, ctx.uris.uri("root"))
         found = Document(text.encode(), "text/plain; charset=utf-8")
     elif name in _ASSETS:
         found = _read(name)

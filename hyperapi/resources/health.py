@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from hyperapi.common.processes import draining
 from hyperapi.http.context import Context
-from hyperapi.http.routes import OPEN, Route
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.storage.database import Busy, Statement
@@ -46,13 +47,13 @@ LIVE.returns = ResourceType("Live", LiveMembers)
 READY.returns = ResourceType("Ready", ReadyMembers)
 
 
-@LIVE.on("GET", scope=OPEN, own_transactions=True)
+@LIVE.get(scope=OPEN, own_transactions=True)
 def get_live(ctx: Context) -> Resource:
     """The process answers."""
     return Resource(LIVE.uri(ctx), {"status": "alive"})
 
 
-@READY.on("GET", scope=OPEN, own_transactions=True)
+@READY.get(scope=OPEN, own_transactions=True)
 def get_ready(ctx: Context) -> Resource:
     """The service can do its work; otherwise 503.
 

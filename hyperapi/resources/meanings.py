@@ -2,8 +2,8 @@
 
 from hyperapi.http.context import Context
 from hyperapi.http.problems import NotFound, all_problems
-from hyperapi.http.routes import OPEN, Route
-from hyperapi.http.uris import uri
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN
 from hyperapi.representations.resource import MEANINGS, Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
@@ -29,16 +29,16 @@ RELATION.returns = ResourceType("Relation", Meaning, links=("up",))
 PROBLEM.returns = ResourceType("ProblemType", ProblemMeaning, links=("up",))
 
 
-@RELATION.on("GET", scope=OPEN)
+@RELATION.get(scope=OPEN)
 def get_relation(ctx: Context, key: str) -> Resource:
     """What a link relation means."""
     if key not in MEANINGS:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
-    return Resource(RELATION.uri(ctx, key), members, {"up": uri(ctx, "root")})
+    return Resource(RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
 
 
-@PROBLEM.on("GET", scope=OPEN)
+@PROBLEM.get(scope=OPEN)
 def get_problem(ctx: Context, key: str) -> Resource:
     """What a problem type means, and what to do about it."""
     for problem in all_problems():
@@ -49,5 +49,5 @@ def get_problem(ctx: Context, key: str) -> Resource:
                 "status": problem.status,
                 "meaning": problem.meaning(),
             }
-            return Resource(PROBLEM.uri(ctx, key), members, {"up": uri(ctx, "root")})
+            return Resource(PROBLEM.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
     raise NotFound

@@ -3,8 +3,8 @@
 from flask import current_app
 
 from hyperapi.http.context import Context
-from hyperapi.http.routes import PUBLIC, Route
-from hyperapi.http.uris import uri, uri_template
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import PUBLIC
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
@@ -34,17 +34,17 @@ ROOT.returns = ResourceType(
 )
 
 
-@ROOT.on("GET", scope=PUBLIC)
+@ROOT.get(scope=PUBLIC)
 def get_root(ctx: Context) -> Resource:
     """Where everything begins."""
     who = ctx.principal_or_none
-    links = {name: uri(ctx, name) for name in ("users", "tokens", "lists", "tasks", "changes")}
-    links |= {"service-desc": uri(ctx, "openapi"), "service-doc": uri(ctx, "docs")}
+    links = {name: ctx.uris.uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
+    links |= {"service-desc": ctx.uris.uri("openapi"), "service-doc": ctx.uris.uri("docs")}
     links |= {
-        name: uri(ctx, name) for name in current_app.extensions.get("hyperapi.root_links", ())
+        name: ctx.uris.uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())
     }
     if who is not None:
-        links["user"] = uri(ctx, "user", who.user)
-    templates = {name: uri_template(ctx, name) for name in ("list", "task")}
+        links["user"] = ctx.uris.uri("user", who.user)
+    templates = {name: ctx.uris.template(name) for name in ("list", "task")}
     members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
     return Resource(ROOT.uri(ctx), members, links, templates)

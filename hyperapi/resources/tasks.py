@@ -23,9 +23,16 @@ from hyperapi.http.bodies import (
 )
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
-from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.http.problems import (
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    TooManySelected,
+    invalid,
+)
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import READ, WHOLE, WRITE, Route
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import READ, WRITE
 from hyperapi.http.uris import named_by
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -36,7 +43,8 @@ from hyperapi.representations.resource_type import Instant, Members, ResourceTyp
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
-from hyperapi.storage.change_log import clear_tombstone, next_revision, record_tombstone
+from hyperapi.resources.quotas import next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_tombstone, size_of
 from hyperapi.storage.database import AnyRow, Clash
 from hyperapi.storage.models import Task, TaskList
 from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
@@ -48,6 +56,7 @@ TASK = Route("task", "/tasks/<uuid:key>", guarded=True)
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
 MOST_AT_ONCE = 1000
+_TEXTS = ("title", "description", "tags")
 
 # -- what may be sent
 
@@ -304,7 +313,7 @@ def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
 # -- what may be done
 
 
-@TASKS.on("GET", scope=READ, query=OF_ALL, versioned_by_owner=True)
+@TASKS.get(scope=READ, query=OF_ALL, versioned_by_owner=True)
 def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
     found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
@@ -312,26 +321,32 @@ def get_tasks(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@TASKS.on(
-    "PATCH",
+@TASKS.patch(
     scope=WRITE,
     query=SOME_OF_ALL,
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(_change_some(ctx, query, changes))
 
 
-@TASKS.on("DELETE", scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
+@TASKS.delete(
+    scope=WRITE,
+    query=SOME_OF_ALL,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks(ctx: Context, query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(ctx, query))
 
 
-@TASKS_OF_LIST.on("GET", scope=READ, query=OF_LIST, versioned_by_owner=True)
+@TASKS_OF_LIST.get(scope=READ, query=OF_LIST, versioned_by_owner=True)
 def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
     uri = TASKS_OF_LIST.uri(ctx, key)
@@ -343,8 +358,12 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     return found
 
 
-@TASKS_OF_LIST.on(
-    "POST", scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE)
+@TASKS_OF_LIST.post(
+    scope=WRITE,
+    body=TasksToMake,
+    media=(JSON, FORM),
+    returns=(TASK.returns, MADE),
+    problems=(QuotaExceeded,),
 )
 def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
@@ -354,13 +373,13 @@ def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     return created(represent(ctx, _insert(ctx, new_id(), new.members(), list=key)))
 
 
-@TASKS_OF_LIST.on(
-    "PATCH",
+@TASKS_OF_LIST.patch(
     scope=WRITE,
     query=SOME_OF_LIST,
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
@@ -368,20 +387,32 @@ def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: 
     return counted(_change_some(ctx, query, changes, list=key))
 
 
-@TASKS_OF_LIST.on("DELETE", scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
+@TASKS_OF_LIST.delete(
+    scope=WRITE,
+    query=SOME_OF_LIST,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(ctx, key)
     return counted(_delete_some(ctx, query, list=key))
 
 
-@TASK.on("GET", scope=READ)
+@TASK.get(scope=READ)
 def get_task(ctx: Context, key: str) -> Resource:
     """A task."""
     return represent(ctx, _find(ctx, key))
 
 
-@TASK.on("PUT", scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
+@TASK.put(
+    scope=WRITE,
+    body=WholeTask,
+    media=WHOLE,
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
+)
 def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
@@ -395,22 +426,26 @@ def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     return created(represent(ctx, row))
 
 
-@TASK.on("PATCH", scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.patch(
+    scope=WRITE,
+    body=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    problems=(QuotaExceeded,),
+)
 def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(ctx, _update(ctx, _find(ctx, key), changes.sent()))
 
 
-@TASK.on("DELETE", scope=WRITE)
+@TASK.delete(scope=WRITE)
 def delete_task(ctx: Context, key: str) -> Reply:
     """Delete a task."""
     row_scope = ctx.row_scope
     row = remove(ctx.tx, Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    record_tombstone(
-        ctx.tx, row_scope, next_revision(ctx.tx, row_scope), "task", key, row.list, moved=False
-    )
+    revision = next_revision(ctx, row_scope, Usage(tasks=-1, text=-_size(row._asdict())))
+    record_tombstone(ctx.tx, row_scope, revision, "task", key, row.list, moved=False)
     _count(ctx, row.list, row.done, -1)
     return no_content()
 
@@ -430,7 +465,7 @@ def _list_named(ctx: Context, uri: str) -> str:
 
     :raises Invalid: when it names none; of whose it might be, nothing is said.
     """
-    key = named_by(ctx, uri, LIST.name)
+    key = ctx.uris.named_by(uri, LIST.name)
     if (
         key is None
         or find(ctx.tx, TaskList, ctx.row_scope, key, selected_columns(TaskList, "key")) is None
@@ -442,7 +477,7 @@ def _list_named(ctx: Context, uri: str) -> str:
 def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     row_scope = ctx.row_scope
     values = {**_new_columns(ctx, members, now()), **fixed}
-    revision = next_revision(ctx.tx, row_scope)
+    revision = next_revision(ctx, row_scope, Usage(tasks=1, text=_size(values)))
     try:
         row = add(ctx.tx, Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
@@ -454,16 +489,13 @@ def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> An
 def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
     row_scope, moment = ctx.row_scope, now()
-    first = next_revision(ctx.tx, row_scope, len(new.tasks))
-    keys = new_ids(len(new.tasks))
+    columns = [_new_columns(ctx, task.members(), moment) for task in new.tasks]
+    growth = Usage(tasks=len(columns), text=sum(map(_size, columns)))
+    first = next_revision(ctx, row_scope, growth, len(columns))
+    keys = new_ids(len(columns))
     rows = [
-        {
-            **_new_columns(ctx, task.members(), moment),
-            "key": keys[place],
-            "list": list_,
-            "revision": first + place,
-        }
-        for place, task in enumerate(new.tasks)
+        {**each, "key": keys[place], "list": list_, "revision": first + place}
+        for place, each in enumerate(columns)
     ]
     add_many(ctx.tx, Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
@@ -492,7 +524,8 @@ def _update(ctx: Context, current: AnyRow, members: dict[str, Any]) -> AnyRow:
     row_scope, moment = ctx.row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(ctx.tx, row_scope)
+    before = {name: getattr(current, name) for name in _TEXTS if name in changed}
+    revision = next_revision(ctx, row_scope, Usage(text=_size(changed) - _size(before)))
     row = change(
         ctx.tx,
         Task,
@@ -550,6 +583,11 @@ def _columns(ctx: Context, members: dict[str, Any]) -> dict[str, Any]:
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
+
+
+def _size(columns: Mapping[str, Any]) -> int:
+    """How many bytes the texts among some columns take."""
+    return size_of(columns[name] for name in _TEXTS if name in columns)
 
 
 def _count(ctx: Context, list_: str, done: bool, number: int) -> None:

@@ -34,9 +34,10 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Route
-from hyperapi.http.uris import named_by, uri_of
-from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
+from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
@@ -102,7 +103,7 @@ TOKENS.returns = page_of(TOKEN.returns, "Tokens", "tokens", sometimes_templates=
 
 def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     """A function from rows to tokens as they are seen by the session ``current``."""
-    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), uri_of(ctx, "list")
+    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), ctx.uris.uri_of("list")
 
     def represent(row: AnyRow) -> Resource:
         key, parent, list_, label, scope, client, _, _, made, used, expires, *_ = row
@@ -175,7 +176,7 @@ def derive_form(ctx: Context, who: Principal, only_list: str | None = None) -> l
 # -- what may be done
 
 
-@TOKENS.on("GET", scope=PUBLIC, query=LISTING)
+@TOKENS.get(scope=PUBLIC, query=LISTING)
 def get_tokens(ctx: Context, query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
     who = ctx.principal_or_none
@@ -197,8 +198,7 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@TOKENS.on(
-    "POST",
+@TOKENS.post(
     scope=OPEN,
     body=TokenRequest,
     media=(JSON, FORM),
@@ -217,12 +217,12 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
         TooManySessions,
     ),
 )
-def create_token(sent: Body) -> Reply:
+def create_token(ctx: Context, sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _TRADES[type(sent)](sent)
+        return _traded(ctx, type(sent), sent)
     try:
-        made = _TRADES[type(sent).__base__ or Body](sent)
+        made = _traded(ctx, type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -234,7 +234,7 @@ def create_token(sent: Body) -> Reply:
     return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, query=SOME)
+@TOKENS.delete(scope=ACCOUNT, query=SOME)
 def delete_tokens(ctx: Context, query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
     who = _asker(ctx)
@@ -242,14 +242,14 @@ def delete_tokens(ctx: Context, query: Query) -> Reply:
     return no_content()
 
 
-@TOKEN.on("GET", scope=SIGNED_IN, problems=(InsufficientScope,))
+@TOKEN.get(scope=SIGNED_IN, problems=(InsufficientScope,))
 def get_token(ctx: Context, key: str) -> Resource:
     """A session of yours."""
     who = _asker_about(ctx, key)
     return representer(ctx, who.session)(_find(ctx, who, key))
 
 
-@TOKEN.on("DELETE", scope=SIGNED_IN, problems=(InsufficientScope,))
+@TOKEN.delete(scope=SIGNED_IN, problems=(InsufficientScope,))
 def delete_token(ctx: Context, key: str) -> Reply:
     """End a session, and those derived from it; from the next request on their tokens are void."""
     if remove(ctx.tx, Session, _asker_about(ctx, key).row_scope, key, COLUMNS) is None:
@@ -260,13 +260,23 @@ def delete_token(ctx: Context, key: str) -> Reply:
 # -- the three trades
 
 
+def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
+    action, trade = _TRADES[kind]
+    with logged(ctx, action):
+        return trade(sent)
+
+
 def _sign_in(ctx: Context, sent: SignIn) -> Reply:
     """A new session for whoever these credentials are of."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
+    ctx.state[Limits].requests.count(ctx, client_address(ctx))
     with sign_in_attempt(ctx, name):
         user = ctx.read(lambda: _BY_NAME.row(ctx.tx, {"name": name}))
-        kept = None if user is None else user.password_hash
+        kept = None
+        if user is not None:
+            kept = user.password_hash
+            log_user(ctx, user.key)
         with hashing(ctx) as address:
             right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
@@ -278,7 +288,10 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
 
 def _refresh(ctx: Context, sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    row_scope, row = sessions.refreshed(ctx, sent.refresh_token)
+    claims = sessions.refresh_claims(ctx, sent.refresh_token)
+    log_user(ctx, claims.owner)
+    ctx.state[Limits].requests.count(ctx, claims.session)
+    row_scope, row = sessions.refreshed(ctx, claims)
     return Reply(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
@@ -287,16 +300,17 @@ def _derive(ctx: Context, sent: Derivation) -> Reply:
     claims = presented(ctx)
     if claims is None:
         raise TokenMissing
-    ctx.state[Limits].requests.count(claims.session)
+    log_user(ctx, claims.owner)
+    ctx.state[Limits].requests.count(ctx, claims.session)
     who, row = ctx.write(lambda: _open_derived(ctx, identify(ctx, claims, to_write=True), sent))
     stamp(ctx, who)
     return created(_with_secrets(ctx, who.row_scope, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], Callable[[Any], Reply]] = {
-    SignIn: _sign_in,
-    Refresh: _refresh,
-    Derivation: _derive,
+_TRADES: dict[type[Body], tuple[str, Callable[[Any], Reply]]] = {
+    SignIn: ("sign-in", _sign_in),
+    Refresh: ("refresh", _refresh),
+    Derivation: ("derive", _derive),
 }
 
 
@@ -349,7 +363,7 @@ def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
     """
     if uri is MISSING:
         return who.only_list
-    key = named_by(ctx, uri, "list")
+    key = ctx.uris.named_by(uri, "list")
     if (
         key is None
         or find(ctx.tx, TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None

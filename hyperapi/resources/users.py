@@ -10,7 +10,7 @@ from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.passwords import LONGEST, SHORTEST
 from hyperapi.auth.principal import Principal
-from hyperapi.auth.sessions import end_others, signed_in_lately
+from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
@@ -28,8 +28,8 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import ACCOUNT, OPEN, PUBLIC, WHOLE, Route
-from hyperapi.http.uris import uri
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.querying.query import Nothing, Query
 from hyperapi.representations.resource import Form, Resource
@@ -153,7 +153,11 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
     """A user as it sees itself."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
-    links = {"lists": uri(ctx, "lists"), "tasks": uri(ctx, "tasks"), "tokens": uri(ctx, "tokens")}
+    links = {
+        "lists": ctx.uris.uri("lists"),
+        "tasks": ctx.uris.uri("tasks"),
+        "tokens": ctx.uris.uri("tokens"),
+    }
     forms = partial(_forms, ctx, USER.uri(ctx, key), members)
     return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
 
@@ -195,7 +199,7 @@ def _forms_of_anyone(ctx: Context) -> list[Form]:
 # -- what may be done
 
 
-@USERS.on("GET", scope=PUBLIC, query=Nothing())
+@USERS.get(scope=PUBLIC, query=Nothing())
 def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
     who = ctx.principal_or_none
@@ -204,8 +208,7 @@ def get_users(ctx: Context, _: Query) -> Resource:
     return whole(ctx, USERS.uri(ctx), "users", [], partial(_forms_of_anyone, ctx))
 
 
-@USERS.on(
-    "POST",
+@USERS.post(
     scope=OPEN,
     body=Registration,
     media=(JSON, FORM),
@@ -214,28 +217,25 @@ def get_users(ctx: Context, _: Query) -> Resource:
 )
 def register(ctx: Context, new: Registration) -> Reply:
     """Register."""
-    ctx.state[Limits].register.count(client_address(ctx))
+    ctx.state[Limits].register.count(ctx, client_address(ctx))
     with hashing(ctx) as address:
         hashed = ctx.state[Passwords].hash(new.password, address)
     return created(represent(ctx, keep_user(ctx, new, hashed)))
 
 
-@USER.on("GET", scope=ACCOUNT)
+@USER.get(scope=ACCOUNT)
 def get_user(ctx: Context, key: str) -> Resource:
     """Yourself."""
     return _own(ctx, _asker_named(ctx, key))
 
 
-@USER.on(
-    "PUT", scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,)
-)
+@USER.put(scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,))
 def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
     return _change(ctx, _asker_named(ctx, key), whole.members())
 
 
-@USER.on(
-    "PATCH",
+@USER.patch(
     scope=ACCOUNT,
     body=UserChanges,
     media=(JSON, MERGE_PATCH, FORM),
@@ -247,17 +247,39 @@ def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
     return _change(ctx, _asker_named(ctx, key), changes.sent())
 
 
-@USER.on("DELETE", scope=ACCOUNT, problems=(LoginTooOld,))
+@USER.delete(scope=ACCOUNT, problems=(LoginTooOld,))
 def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(ctx, key)
     if not _recently_signed_in(ctx):
         raise LoginTooOld
-    remove(ctx.tx, User, who.row_scope, key, COLUMNS)
+    _delete(ctx, who)
     return no_content()
 
 
-# -- finders, and how users come about
+# -- finders, and how users come about and go
+
+
+def _delete(ctx: Context, who: Principal) -> None:
+    """Delete an account. A large one is gone at once as well, but housekeeping removes its rows:
+    everybody else would have to wait for it."""
+    usage = (User.list_count, User.task_count, User.revision, User.forgotten)
+    row = find(ctx.tx, User, who.row_scope, who.user, usage)
+    if row is None:
+        raise NotFound
+    rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
+    if not ctx.settings.max_bulk or rows <= ctx.settings.max_bulk:
+        remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
+        return
+    end_all(ctx, who)
+    unusable: dict[str, Any] = {
+        "username": f"!{who.user.replace('-', '')[1:]}",
+        "password_hash": "",
+        "email": None,
+    }
+    change(
+        ctx.tx, User, who.row_scope, who.user, COLUMNS, **unusable, disabled=True, deleted_at=now()
+    )
 
 
 def create_user(ctx: Context, new: Registration) -> AnyRow:

@@ -26,8 +26,8 @@ from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for
 from hyperapi.http.problems import NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import OPEN, SCOPES, Route
-from hyperapi.http.uris import uri
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN, SCOPES
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
@@ -156,10 +156,10 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.on("GET", scope=OPEN, own_transactions=True)
+@CONTROL.get(scope=OPEN, own_transactions=True)
 def get_control(ctx: Context) -> Resource:
     """What can be done about this sandbox."""
-    links = {name: uri(ctx, f"control-{name}") for name in ("users", "clock", "snapshots")}
+    links = {name: ctx.uris.uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
     members = {"title": "The control of this sandbox"}
     return Resource(CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
@@ -181,7 +181,7 @@ def _forms_of_snapshots(ctx: Context) -> list[Form]:
     return form_for(ctx, post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri(ctx))
 
 
-@USERS.on("GET", scope=OPEN, own_transactions=True)
+@USERS.get(scope=OPEN, own_transactions=True)
 def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
     return Resource(
@@ -189,9 +189,7 @@ def get_control_users(ctx: Context) -> Resource:
     )
 
 
-@USERS.on(
-    "POST", scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON
-)
+@USERS.post(scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON)
 def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
@@ -209,11 +207,11 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
         "password": password,
         **sessions.secrets(ctx, row_scope, session),
     }
-    links = {name: uri(ctx, name) for name in ("lists", "tasks", "tokens")}
-    return created(Resource(uri(ctx, "user", row.key), members, links), secret=True)
+    links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens")}
+    return created(Resource(ctx.uris.uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.on("GET", scope=OPEN, own_transactions=True)
+@CLOCK.get(scope=OPEN, own_transactions=True)
 def get_clock(ctx: Context) -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
@@ -223,9 +221,7 @@ def get_clock(ctx: Context) -> Resource:
     )
 
 
-@CLOCK.on(
-    "PATCH", scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True
-)
+@CLOCK.patch(scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True)
 def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
@@ -245,7 +241,7 @@ def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     return get_clock(ctx)
 
 
-@SNAPSHOTS.on("GET", scope=OPEN, own_transactions=True)
+@SNAPSHOTS.get(scope=OPEN, own_transactions=True)
 def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
     return Resource(
@@ -253,7 +249,7 @@ def get_snapshots(ctx: Context) -> Resource:
     )
 
 
-@SNAPSHOTS.on("POST", scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
+@SNAPSHOTS.post(scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
 def take_snapshot(ctx: Context) -> Reply:
     """Keep everything as it is now."""
     snapshots = _snapshots(ctx)
@@ -265,13 +261,13 @@ def take_snapshot(ctx: Context) -> Reply:
     return created(_represent(ctx, key))
 
 
-@SNAPSHOT.on("GET", scope=OPEN, own_transactions=True)
+@SNAPSHOT.get(scope=OPEN, own_transactions=True)
 def get_snapshot(ctx: Context, key: str) -> Resource:
     """A snapshot."""
     return _represent(ctx, key)
 
 
-@SNAPSHOT.on("POST", scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
+@SNAPSHOT.post(scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
 def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
     snapshots = _snapshots(ctx)
@@ -282,7 +278,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
     return Reply(_represent(ctx, key))
 
 
-@SNAPSHOT.on("DELETE", scope=OPEN, own_transactions=True)
+@SNAPSHOT.delete(scope=OPEN, own_transactions=True)
 def delete_snapshot(ctx: Context, key: str) -> Reply:
     """Forget a snapshot."""
     snapshots = _snapshots(ctx)

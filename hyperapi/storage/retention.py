@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Select, bindparam, delete, select, tuple_, update
+from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
 
 from hyperapi.auth.sessions import settings
 from hyperapi.common.clock import now
 from hyperapi.storage.database import Busy, Statement, write
-from hyperapi.storage.models import IdempotencyRecord, Session, Tombstone, User
+from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone, User
 from hyperapi.storage.row_scope import Model, owned, table_of
 
 _EVERY = 60.0
@@ -84,6 +84,36 @@ def _forget_tombstones(moment: datetime, most: int) -> int:
     return len(old)
 
 
+def _some_of_owner(table: Table) -> Statement:
+    """Deletes at most so many rows of one user's."""
+    some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
+    key = tuple_(*table.primary_key.columns)
+    return Statement(delete(table).where(key.in_(some.limit(bindparam("most")))))
+
+
+_DELETED_ACCOUNTS = Statement(_some(User, "deleted_at"))
+_OWNED = [
+    _some_of_owner(table)
+    for table in reversed(Base.metadata.sorted_tables)  # before what they refer to
+    if "owner" in table.c
+]
+_REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
+
+
+def _remove_accounts(moment: datetime, most: int) -> int:
+    """Removes rows of an account that was deleted, and the account when none are left."""
+    found = _DELETED_ACCOUNTS.rows({"moment": moment, "most": 1})
+    if not found:
+        return 0
+    owner, left = found[0][0], most
+    for delete_some in _OWNED:
+        left -= delete_some.run({"of_owner": owner, "most": left})
+        if left <= 0:
+            return most
+    _REMOVE_ACCOUNT.run({"of_owner": owner})
+    return most - left + 1
+
+
 def _kept_for(lifetime: str) -> Callable[[], datetime]:
     """The moment before which all is old, by a setting in seconds."""
     return lambda: now() - timedelta(seconds=getattr(settings(), lifetime))
@@ -94,6 +124,7 @@ RULES = [
     Rule(
         "replies kept", _kept_for("idempotency_lifetime"), _ended(IdempotencyRecord, "created_at")
     ),
+    Rule("rows of deleted accounts", now, _remove_accounts),
     Rule("tombstones", _kept_for("tombstone_lifetime"), _forget_tombstones),
 ]
 

@@ -6,19 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hyperapi.state import state_of
 
 from hyperapi import Settings
 from hyperapi.auth.passwords import HashersBusy, Passwords, places
-from tests.conftest import CHEAP_HASHING, PASSWORD, MakeApp, Person, problem
+from tests.conftest import CHEAP_HASHING, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 
 # One that is worked on, and those that wait.
-QUEUE = places(Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": "key"}))
+QUEUE = places(Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": SECRET_KEY}))
 
 
 def keeper(**settings: str) -> Passwords:
     """A keeper of passwords that hashes cheaply."""
     named = {f"HYPERAPI_{name.upper()}": value for name, value in settings.items()}
-    return Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": "key", **CHEAP_HASHING, **named}))
+    return Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": SECRET_KEY, **CHEAP_HASHING, **named}))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_a_password_is_kept_as_argon2id_and_never_twice_the_same(passwords: Pass
 
 
 def test_the_operators_default_is_what_owasp_advises() -> None:
-    kept = Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": "key"})).hash(PASSWORD)
+    kept = Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": SECRET_KEY})).hash(PASSWORD)
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
@@ -144,7 +145,7 @@ def test_in_a_flood_i_am_told_to_come_back(
 ) -> None:
     app = make_app(hashers="1", sign_in_limit="2/minute")
     alice = Person(app.test_client()).register("alice")
-    passwords, slow = app.extensions["hyperapi.passwords"], Slow()
+    passwords, slow = state_of(app)[Passwords], Slow()
     with ThreadPoolExecutor(QUEUE) as threads, monkeypatch.context() as patched:
         patched.setattr(passwords, "_context", slow)
         fill(threads, passwords, QUEUE)

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
 from werkzeug.test import TestResponse
 
-from hyperapi.http.routes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE, Operation
+from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
 from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from hyperapi.state import state_of
 from itsdangerous import Signer
 
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
@@ -190,7 +191,7 @@ def to_refresh_dressed_up(app: Flask, person: Person) -> str:
 
 
 def a_cursor(app: Flask, person: Person) -> str:
-    cursors: Cursors = app.extensions["hyperapi.cursors"]
+    cursors: Cursors = state_of(app)[Cursors]
     return "hya_" + cursors.write(Position(Towards.LAST), "tasks")
 
 

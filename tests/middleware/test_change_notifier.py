@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hyperapi.state import state_of
 from werkzeug.test import TestResponse
 
 from hyperapi.middleware.change_notifier import ChangeNotifier
@@ -232,7 +233,7 @@ def test_where_nobody_may_wait_everything_else_works(make_app: MakeApp) -> None:
 def test_when_the_process_ends_nobody_waits_any_longer(app: Flask, alice: Person) -> None:
     uri = caught_up(alice)
     waiting = [Waiting(at(app, alice), uri) for _ in range(3)]
-    app.extensions["hyperapi.news"].close()
+    state_of(app)[ChangeNotifier].close()
     for each in waiting:
         assert titles(each.told()) == []
     assert titles(follow(alice, uri)) == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hyperapi.state import state_of
 from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
@@ -180,6 +181,36 @@ def test_signing_in_rightly_is_never_held_up(alice: Person) -> None:
     assert statuses(alice, 2) == [401, 429]
 
 
+def test_sign_ins_count_with_the_requests_of_their_address(make_app: MakeApp) -> None:
+    alice = Person(make_app(request_limit="4/minute").test_client()).register("alice")
+    assert [sign_in(alice).status_code for _ in range(6)] == [201] * 4 + [429] * 2
+    form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
+    refused = alice.client.post(TOKENS, data=form, environ_overrides={"REMOTE_ADDR": "10.0.0.1"})
+    problem(refused, 429, "too-many-requests")
+    assert sign_in(alice, address="10.0.0.2").status_code == 201
+
+
+def test_refreshes_count_with_the_requests_of_their_session(make_app: MakeApp) -> None:
+    alice = Person(make_app(request_limit="4/minute").test_client()).register("alice")
+    mine, other = (sign_in(alice, address=f"10.0.0.{number}").json or {} for number in (1, 2))
+
+    def refresh(session: Any) -> TestResponse:
+        return alice.client.post(TOKENS, json={"refresh_token": session["refresh_token"]})
+
+    for _ in range(4):
+        reply = refresh(mine)
+        assert reply.status_code == 200
+        mine = reply.json or {}
+    problem(refresh(mine), 429, "too-many-requests")
+    assert (
+        alice.client.get(
+            LISTS, headers={"Authorization": f"Bearer {mine['access_token']}"}
+        ).status_code
+        == 429
+    )
+    assert refresh(other).status_code == 200
+
+
 def test_what_was_refused_does_not_count_again(alice: Person) -> None:
     assert statuses(alice, 3) == [401] * 3
     assert {sign_in(alice).status_code for _ in range(20)} == {429}
@@ -297,7 +328,7 @@ def test_when_counters_fail_everyone_is_let_in_and_the_log_says_so(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, limit: str
 ) -> None:
     app = make_app(**{f"{name}_limit": "1/hour" for name in ("sign_in", "register")})
-    found: Limits = app.extensions["hyperapi.limits"]
+    found: Limits = state_of(app)[Limits]
     for each in (found.sign_in, found.sign_in_address, found.register, found.requests):
         each._limiter.storage = Broken()
     person = Person(app.test_client())
@@ -330,7 +361,7 @@ class Held:
 @contextmanager
 def held(app: Flask) -> Iterator[Held]:
     """Let every password take until the block ends."""
-    passwords = app.extensions["hyperapi.passwords"]
+    passwords = state_of(app)[Passwords]
     slow = Held(passwords._context)
     passwords._context = slow
     try:
@@ -342,7 +373,7 @@ def held(app: Flask) -> Iterator[Held]:
 
 def in_hand(app: Flask) -> int:
     """How many passwords are being worked on or wait."""
-    passwords: Passwords = app.extensions["hyperapi.passwords"]
+    passwords: Passwords = state_of(app)[Passwords]
     return passwords.in_hand
 
 
@@ -364,7 +395,7 @@ def flood(threads: ThreadPoolExecutor, app: Flask, address: str, number: int) ->
 def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> None:
     app = make_app(hashers="1")
     Person(app.test_client()).register("alice")
-    most = places(app.extensions["hyperapi.settings"])
+    most = places(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             mallory = flood(threads, app, "203.0.113.66", most * 2)
@@ -382,7 +413,7 @@ def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> 
 def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: MakeApp) -> None:
     app = make_app(hashers="1", sign_in_limit="1/hour")
     Person(app.test_client()).register("alice")
-    most = places(app.extensions["hyperapi.settings"])
+    most = places(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             begun = [
@@ -403,7 +434,7 @@ def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: Make
 def test_all_that_hashes_takes_its_share_of_the_queue(make_app: MakeApp, what: str) -> None:
     app = make_app(hashers="1")
     person = Person(app.test_client()).register("alice").sign_in()
-    most = places(app.extensions["hyperapi.settings"]) * 2 // 3
+    most = places(state_of(app).settings) * 2 // 3
     me = person.root["user_uri"]
     address = {"environ_overrides": {"REMOTE_ADDR": "203.0.113.66"}}
     with ThreadPoolExecutor(most) as threads:

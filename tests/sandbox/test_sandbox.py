@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hyperapi.state import state_of
 from hyperapi_client import (
     Client,
     Invalid,
@@ -237,7 +238,7 @@ def test_a_seed_that_is_no_good_is_explained(
 ) -> None:
     file = tmp_path / "seed.json"
     file.write_text(text)
-    app = sandbox_app(make_app().extensions["hyperapi.settings"])
+    app = sandbox_app(state_of(make_app()).settings)
     with pytest.raises(seed.SeedError, match=said):
         seed.plant(app, "http://localhost", seed.read(file, ["bob"]))
     with app.app_context():

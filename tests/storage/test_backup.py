@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from hyperapi.state import state_of
 
 from hyperapi.settings import Settings
 from hyperapi.storage import backup
@@ -26,7 +27,7 @@ OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 def settings_of(app: Flask) -> Settings:
     """The settings of an application."""
-    found: Settings = app.extensions["hyperapi.settings"]
+    found: Settings = state_of(app).settings
     return found
 
 
@@ -243,7 +244,7 @@ def test_postgresql_is_put_back_by_the_commands_that_the_documents_name(
 def test_postgresql_has_programs_of_its_own(tmp_path: Path) -> None:
     chosen = {
         "HYPERAPI_DATABASE_URL": "postgresql://db/todo",
-        "HYPERAPI_SECRET_KEYS": "x" * 32,
+        "HYPERAPI_SECRET_KEYS": SECRET_KEY,
         "HYPERAPI_INSTANCE": str(tmp_path),
     }
     for act in (back_up, restore):

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from alembic import command
 from flask import Flask
+from hyperapi.state import state_of
 from sqlalchemy import Engine, event
 
 from hyperapi import Settings, create_app
@@ -321,7 +322,7 @@ def test_a_file_that_is_replaced_under_a_running_service_is_served_from_then_on(
     with stores.of("sqlite").fresh(tmp_path) as url, application(url, tmp_path) as app:
         alice = Person(app.test_client()).register("alice").sign_in()
         alice.make_list("Before")
-        back_up(app.extensions["hyperapi.settings"], kept, lambda *_: None)
+        back_up(state_of(app).settings, kept, lambda *_: None)
         alice.make_list("After")
         for name in ("hyperapi.db", "hyperapi.db-wal", "hyperapi.db-shm"):
             (tmp_path / name).unlink(missing_ok=True)

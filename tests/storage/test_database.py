@@ -11,13 +11,14 @@ from threading import Barrier
 
 import pytest
 from flask import Flask
+from hyperapi.http.scopes import SIGNED_IN
 
 from hyperapi.auth.principal import principal
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http import pipeline
 from hyperapi.http.responses import Reply, no_content
-from hyperapi.http.routes import SIGNED_IN, Route
+from hyperapi.http.routes import Route
 from hyperapi.storage.database import Busy, database, read, write
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, add, change, find, selected_columns
@@ -235,7 +236,7 @@ def test_a_page_costs_two_statements_the_session_and_the_rows(app: Flask, alice:
 def test_a_view_that_fails_leaves_nothing_behind(make_app: MakeApp) -> None:
     trap = Route("trap", "/trap")
 
-    @trap.on("POST", scope=SIGNED_IN)
+    @trap.post(scope=SIGNED_IN)
     def make_a_list_and_fail() -> Reply:
         """Fail too late."""
         _add_list("Half made")
@@ -253,7 +254,7 @@ def test_a_view_that_fails_leaves_nothing_behind(make_app: MakeApp) -> None:
 def test_a_request_that_reads_keeps_no_change(make_app: MakeApp) -> None:
     trap = Route("trap", "/trap")
 
-    @trap.on("GET", scope=SIGNED_IN)
+    @trap.get(scope=SIGNED_IN)
     def write_while_reading() -> Reply:
         """Write where only reading is meant."""
         _add_list("By the way")

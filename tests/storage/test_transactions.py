@@ -11,12 +11,22 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from hyperapi.state import state_of
 from psycopg.errors import SerializationFailure
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from hyperapi.common.ids import new_id
-from hyperapi.storage.database import Busy, Statement, Uncertain, _Database, database, read, write
+from hyperapi.storage.database import (
+    Busy,
+    Database,
+    Statement,
+    Uncertain,
+    _Database,
+    database,
+    read,
+    write,
+)
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, change, find, selected_columns
 from tests import postgres
@@ -46,7 +56,7 @@ def counts(app: Flask, person: Person) -> list[int]:
 
 def retries(app: Flask) -> int:
     """How often a transaction was tried again so far."""
-    return int(app.extensions["hyperapi.db"].retries)
+    return int(state_of(app)[Database].retries)
 
 
 def at_once(app: Flask, works: list[Callable[[], None]]) -> None:
