@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from alembic import context
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from hyperapi.common import private_files
 from hyperapi.settings import Settings
 from hyperapi.storage import models
 
@@ -26,6 +28,7 @@ def run() -> None:
     engine = create_engine(url, poolclass=NullPool)
     embedded = engine.dialect.name == "sqlite"
     if embedded:
+        _keep_private(Path(engine.url.database or ""))
         event.listen(engine, "connect", _without_foreign_keys)
         event.listen(engine, "begin", _take_write_lock)
     with _turn(engine), engine.connect() as connection:
@@ -45,6 +48,15 @@ def run() -> None:
                 _check_foreign_keys(connection)
         connection.commit()
     engine.dispose()
+
+
+def _keep_private(path: Path) -> None:
+    """See to it that only the owner can read the database. SQLite would go by the umask."""
+    try:
+        for each in private_files.create_database(path):
+            _log.warning("%s could be read by others; now only its owner can", each)
+    except OSError as error:
+        _log.info("%s: %s", path, error.strerror)  # SQLite says what is wrong, or gets by
 
 
 @contextmanager

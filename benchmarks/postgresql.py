@@ -4,6 +4,7 @@ workers, and with two nodes behind nginx; see postgresql.md."""
 import argparse
 import os
 import platform
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -136,7 +137,7 @@ def _copied(path: Path, server: postgres.Server) -> str:
     with server.connect() as administrator:
         administrator.execute("CREATE DATABASE benchmark")
     url = f"postgresql://postgres@127.0.0.1:{server.port}/benchmark"
-    _upgrade({"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": "x" * 32})
+    _upgrade({"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32)})
     with closing(sqlite3.connect(path)) as source, psycopg.connect(url) as target:
         for table in ("users", "lists", "tasks"):
             print(f"copying {table}", file=sys.stderr)

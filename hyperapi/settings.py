@@ -22,6 +22,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
+from hyperapi.common.secret_keys import weakness
+
 PREFIX = "HYPERAPI_"
 _OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}
 
@@ -32,6 +34,10 @@ _ORIGIN = re.compile(
 
 class SettingsError(ValueError):
     """A setting that the service cannot start with; its text is one line that names it."""
+
+
+class KeysError(SettingsError):
+    """There is no key to sign with, or one of them is too weak."""
 
 
 def _text(value: str) -> str:
@@ -57,6 +63,11 @@ def _number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _quota(value: str) -> int:
+    """A number; 0 when there is no limit."""
+    return _number(0, 10**10 - 1)(value) if value.strip() else 0
 
 
 def _limits(value: str) -> tuple[RateLimitItem, ...]:
@@ -175,7 +186,8 @@ class Settings:
         "",
         _words,
         "keys that sign tokens and cursors, comma-separated, oldest first: the last signs, all "
-        "verify; with the embedded database, empty generates one and keeps it there",
+        "verify; each of 32 bytes or more, as `hyperapi keys new` makes them; with the embedded "
+        "database, empty generates one and keeps it there",
         secret=True,
     )
     public_url: str = _setting(
@@ -195,6 +207,11 @@ class Settings:
     refresh_token_lifetime: int = _setting(
         "2592000", _number(1), "life of a refresh token, and of a session that is not refreshed"
     )
+    session_lifetime: int = _setting(
+        "31536000",
+        _number(1),
+        "how long after the sign-in a session can still be refreshed; then its user signs in again",
+    )
     refresh_replay_window: int = _setting(
         "30", _number(0, 3600), "how long a used refresh token still gives its successor"
     )
@@ -205,6 +222,18 @@ class Settings:
         "access token",
     )
     max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
+    max_lists: int = _setting("10000", _quota, "lists that a user may keep; empty is any number")
+    max_tasks: int = _setting("250000", _quota, "tasks that a user may keep; empty is any number")
+    max_text: int = _setting(
+        "268435456",
+        _quota,
+        "bytes of titles, descriptions and tags that a user may keep; empty is any number",
+    )
+    max_bulk: int = _setting(
+        "10000",
+        _quota,
+        "tasks that one request may change or delete, while others wait; empty is any number",
+    )
     hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
     hashing_memory: int = _setting("19456", _number(8, 4194304), "KiB of memory that a hash takes")
     hashing_rounds: int = _setting("2", _number(1, 100), "passes that a hash makes over its memory")
@@ -266,11 +295,19 @@ class Settings:
             keep(self, "database_url", f"sqlite:///{self.instance}/hyperapi.db")
         if not self.secret_keys:
             keep(self, "secret_keys", self._kept_keys())
+        else:
+            _demand_strong(self.secret_keys, f"{PREFIX}SECRET_KEYS has")
 
     @property
     def embedded(self) -> bool:
         """Is the database a file of this machine, which this process may create?"""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def database_file(self) -> Path:
+        """The file of the embedded database."""
+        assert self.embedded, "only an embedded database is a file"
+        return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
     def keeps_keys(self) -> bool:
@@ -295,7 +332,7 @@ class Settings:
     def _kept_keys(self) -> tuple[str, ...]:
         """The keys kept beside the embedded database, the first made at the first start."""
         if not self.embedded:
-            raise SettingsError(
+            raise KeysError(
                 f"{PREFIX}SECRET_KEYS must be set when the database is not the embedded one; "
                 "`hyperapi keys new` makes a key"
             )
@@ -303,9 +340,13 @@ class Settings:
             if not self.key_file.exists():
                 self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _create_private(self.key_file, secrets.token_urlsafe(32) + "\n")
-            return self._read_keys()
+            keys = self._read_keys()
         except OSError as error:
             raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
+        if not keys:
+            raise KeysError(f"{self.key_file} is empty; delete it, and the next start makes a key")
+        _demand_strong(keys, f"{self.key_file} has")
+        return keys
 
 
 def surroundings() -> dict[str, str]:
@@ -330,6 +371,17 @@ def _parse(setting: Field[Any], value: str) -> Any:
         return setting.metadata["parse"](value)
     except ValueError as error:
         raise SettingsError(f"{variable(setting)} {error}") from None
+
+
+def _demand_strong(keys: tuple[str, ...], place: str) -> None:
+    """Refuse weak keys, whether they sign or only verify: with either, tokens can be made up.
+
+    :raises KeysError: for the first of them, by its number.
+    """
+    for number, key in enumerate(keys, 1):
+        if (fault := weakness(key)) is not None:
+            which = "a key" if len(keys) == 1 else f"a key (number {number})"
+            raise KeysError(f"{place} {which} that {fault}; `hyperapi keys new` makes a good one")
 
 
 def _create_private(path: Path, text: str) -> None:

@@ -18,10 +18,11 @@ from hyperapi.common.clock import move
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
-from tests import contract, databases
+from tests import contract, databases, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
+OLD_KEY, NEW_KEY = ("a key of many characters " + name for name in ("from long ago", "of today"))
 CHEAP_HASHING = {"HYPERAPI_HASHING_MEMORY": "8", "HYPERAPI_HASHING_ROUNDS": "1"}
 NO_LIMITS = {
     "HYPERAPI_SIGN_IN_LIMIT": "",
@@ -83,9 +84,11 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
 
     try:
         yield make
+        miscounted = usage.miscounted(made[0]) if made else []
     finally:
         for app in made:
             end(app)
+    assert not miscounted, f"the usage of these users is not what they keep: {miscounted}"
     assert not broken, "the OpenAPI document does not promise this:\n" + "\n".join(broken)
 
 

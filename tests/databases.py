@@ -6,6 +6,7 @@ PostgreSQL as well, without being asked.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -36,6 +37,7 @@ class SQLiteFiles:
     def fresh(self, folder: Path) -> Iterator[str]:
         """The URL of an empty database: the file ``hyperapi.db`` in ``folder``."""
         path = folder / "hyperapi.db"
+        path.touch(0o600)
         path.write_bytes(self._empty.read_bytes())
         yield f"sqlite:///{path}"
 
@@ -89,7 +91,7 @@ Store = SQLiteFiles | PostgreSQLDatabases
 
 def as_setting(url: str) -> str:
     """A URL as the settings make it."""
-    chosen = {"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": "x" * 32}
+    chosen = {"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32)}
     return Settings.read(chosen).database_url
 
 

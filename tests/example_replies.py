@@ -30,7 +30,7 @@ from hyperapi.http.routes import RouteTable
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
-from tests.conftest import CHEAP_HASHING, NO_LIMITS
+from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY
 
 FILE = Path(hyperapi.__file__).parent / "http" / "examples.json"
 PASSWORD = "correct horse battery staple"
@@ -197,7 +197,7 @@ def settings(folder: Path) -> Settings:
     return Settings.read(
         {
             "HYPERAPI_INSTANCE": str(folder),
-            "HYPERAPI_SECRET_KEYS": "only for the examples",
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
             "HYPERAPI_ACCESS_TOKEN_LIFETIME": "86400",
             **CHEAP_HASHING,
             **NO_LIMITS,

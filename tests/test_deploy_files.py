@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from hyperapi.settings import Settings, unknown_settings, variable
 from tests import nginx
 from tests.composed import COMPOSE, DEPLOY, NODES, SERVICES, environment, variables
+from tests.conftest import SECRET_KEY
 from tests.serving import PATIENCE, serve, shim
 
 ROOT = DEPLOY.parent
@@ -32,6 +34,7 @@ EXAMPLE = dict(
     for line in (DEPLOY / "compose.env.example").read_text().splitlines()
     if line and not line.startswith("#")
 )
+FILLED_IN = {name: value or secrets.token_urlsafe(32) for name, value in EXAMPLE.items()}
 
 
 def instructions(name: str) -> list[str]:
@@ -45,7 +48,7 @@ def instructions(name: str) -> list[str]:
 def test_nodes_are_given_settings_that_there_are_and_that_fit_together() -> None:
     assert len(NODES) == 2
     for name in NODES:
-        chosen = environment(name, EXAMPLE)
+        chosen = environment(name, FILLED_IN)
         assert unknown_settings(chosen) == []
         settings = Settings.read(chosen)
         assert not settings.embedded
@@ -59,6 +62,8 @@ def test_nodes_are_given_settings_that_there_are_and_that_fit_together() -> None
 
 def test_the_example_has_every_variable_that_is_asked_for_and_no_other() -> None:
     assert variables(COMPOSE) == set(EXAMPLE)
+    secret = [EXAMPLE["SECRET_KEYS"], EXAMPLE["POSTGRES_PASSWORD"]]
+    assert secret == ["", ""]  # compose refuses to start until they are filled in
 
 
 def test_services_wait_for_those_that_there_are_and_that_can_tell_when_they_are_ready() -> None:
@@ -95,7 +100,7 @@ def test_volumes_are_declared_or_files_of_this_folder() -> None:
 
 def test_nodes_have_the_time_that_they_need_to_end() -> None:
     patience = int(SERVICES[NODES[0]]["stop_grace_period"].removesuffix("s"))
-    drain = int(environment(NODES[0], EXAMPLE)["HYPERAPI_DRAIN_DELAY"])
+    drain = int(environment(NODES[0], FILLED_IN)["HYPERAPI_DRAIN_DELAY"])
     assert patience > drain + 30
     assert int(found(r"TimeoutStopSec=(\d+)", UNIT)) > int(found(r"DRAIN_DELAY=(\d+)", UNIT)) + 30
 
@@ -169,7 +174,7 @@ def test_the_image_runs_a_command_that_there_is_as_nobody_with_settings_that_the
     assert instructions("STOPSIGNAL") == ["SIGTERM"]
     chosen = dict(re.findall(r"(\w+)=(\S+)", " ".join(instructions("ENV"))))
     assert unknown_settings(chosen) == []
-    assert Settings.read({**chosen, "HYPERAPI_INSTANCE": "x", "HYPERAPI_SECRET_KEYS": "x" * 32})
+    assert Settings.read({**chosen, "HYPERAPI_INSTANCE": "x", "HYPERAPI_SECRET_KEYS": SECRET_KEY})
     assert instructions("VOLUME") == instructions("WORKDIR")[1:] == [chosen["HYPERAPI_INSTANCE"]]
     (port,) = (each.metadata["default"] for each in fields(Settings) if each.name == "port")
     assert instructions("EXPOSE") == [port]

@@ -12,7 +12,17 @@ import hyperapi
 FOLDER = Path(hyperapi.__file__).parent
 
 LAYERS = (
-    ("clock", "text", "keys", "settings", "migrating", "schema", "processes"),
+    (
+        "clock",
+        "text",
+        "keys",
+        "key_strength",
+        "private_files",
+        "settings",
+        "migrating",
+        "schema",
+        "processes",
+    ),
     ("models",),
     ("db", "engines", "postgresql"),
     ("access",),

@@ -1,6 +1,8 @@
 """Settings: read from the environment and .env, wrong ones named, the example file in step."""
 
 import os
+import re
+import secrets
 import stat
 import textwrap
 from dataclasses import fields
@@ -10,8 +12,10 @@ import pytest
 from dotenv import dotenv_values
 
 from hyperapi import Settings, create_app
-from hyperapi.settings import SettingsError, unknown_settings, variable
+from hyperapi.common.secret_keys import weakness
+from hyperapi.settings import KeysError, SettingsError, unknown_settings, variable
 from hyperapi.state import state_of
+from tests.conftest import NEW_KEY, OLD_KEY
 
 EXAMPLE = Path(__file__).parent.with_name(".env.example")
 HEADER = """\
@@ -105,11 +109,11 @@ def test_a_misspelt_setting_is_found() -> None:
         ("register_limit", "60/hour;5/second", 2),
         ("public_url", "https://example.org/todo/", "https://example.org/todo"),
         ("database_url", "postgres://u:p@db/todo", "postgresql+psycopg://u:p@db/todo"),
-        ("secret_keys", "one, two,", ("one", "two")),
+        ("secret_keys", f"{OLD_KEY}, {NEW_KEY},", (OLD_KEY, NEW_KEY)),
     ],
 )
 def test_a_setting_is_read_as_what_it_is(name: str, value: str, read: object) -> None:
-    environment = {"HYPERAPI_SECRET_KEYS": "key", f"HYPERAPI_{name.upper()}": value}
+    environment = {"HYPERAPI_SECRET_KEYS": OLD_KEY, f"HYPERAPI_{name.upper()}": value}
     found = getattr(Settings.read(environment), name)
     assert (len(found) if isinstance(read, int) and isinstance(found, tuple) else found) == read
 
@@ -153,9 +157,9 @@ def test_a_secret_is_not_repeated_when_it_is_wrong_or_shown() -> None:
         Settings.read({"HYPERAPI_DATABASE_URL": "mysql://root:hunter2@db/todo"})
     assert "hunter2" not in str(refused.value)
     url = "postgresql://root:hunter2@db/todo"
-    settings = Settings.read({"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": "s3cret"})
+    settings = Settings.read({"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": OLD_KEY})
     assert "hunter2" not in repr(settings)
-    assert "s3cret" not in repr(settings)
+    assert OLD_KEY not in repr(settings)
 
 
 # -- keys and places
@@ -178,6 +182,69 @@ def test_the_key_beside_the_embedded_database_is_made_once_and_kept(tmp_path: Pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700  # the database holds people's tasks
     assert [each.name for each in path.parent.iterdir()] == ["secret_key"]  # no drafts are left
+
+
+WEAK = [
+    ("a", "is shorter than 32 bytes"),
+    (OLD_KEY[:31], "is shorter than 32 bytes"),
+    ("x" * 64, "repeats itself"),
+    ("password" * 8, "repeats itself"),
+    ("12345678901234567890" * 3, "repeats itself"),
+    ("change-me-to-something-of-at-least-32-characters", "is a placeholder"),
+    ("CHANGE_ME", "is a placeholder"),
+    ("replace this with a long random text of yours", "is a placeholder"),
+    ("your-secret-key-goes-here-and-nowhere-else", "is a placeholder"),
+]
+
+
+@pytest.mark.parametrize(("key", "fault"), WEAK)
+@pytest.mark.parametrize("ring", ["{}", f"{{}},{NEW_KEY}", f"{NEW_KEY},{{}}"])
+def test_a_weak_key_is_refused_in_one_line_wherever_on_the_ring(
+    key: str, fault: str, ring: str
+) -> None:
+    with pytest.raises(KeysError) as refused:
+        Settings.read({"HYPERAPI_SECRET_KEYS": ring.format(key)})
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("HYPERAPI_SECRET_KEYS has a key ")
+    assert fault in line
+    assert "hyperapi keys new" in line
+    assert NEW_KEY not in line
+    assert len(key) == 1 or key not in line
+
+
+def test_a_weak_key_in_the_file_of_keys_is_refused_too(tmp_path: Path) -> None:
+    (good,) = Settings.read({}).secret_keys
+    kept = tmp_path / "instance" / "secret_key"
+    kept.write_text(f"short\n{good}\n")
+    with pytest.raises(KeysError, match=re.escape(f"{kept} has a key (number 1) that is shorter")):
+        Settings.read({})
+
+
+def test_keys_that_are_made_are_strong() -> None:
+    for _ in range(200):
+        for key in (secrets.token_urlsafe(32), secrets.token_hex(16), secrets.token_hex(32)):
+            assert weakness(key) is None
+
+
+def test_a_file_of_keys_without_a_key_is_refused(tmp_path: Path) -> None:
+    Settings.read({})
+    (tmp_path / "instance" / "secret_key").write_text("\n")
+    with pytest.raises(KeysError, match="is empty"):
+        Settings.read({})
+
+
+def test_every_key_that_is_written_down_in_the_project_is_refused() -> None:
+    root = EXAMPLE.parent
+    files = [
+        EXAMPLE,
+        root / "README.md",
+        *(root / "deploy").rglob("*"),
+        *(root / "docs").rglob("*.md"),
+    ]
+    assigned = re.compile(r"SECRET_KEYS?\s*[=:]\s*[\"']?([^\s\"'`|]+)")
+    found = [key for path in files if path.is_file() for key in assigned.findall(path.read_text())]
+    for key in found:
+        assert weakness(key) is not None, key
 
 
 def test_every_place_has_a_key_of_its_own(tmp_path: Path) -> None:

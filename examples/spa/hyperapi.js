@@ -17,6 +17,7 @@ const POLL_SECONDS = 25;
 /** A server that has no room for another stream is asked for one again after this. */
 const NO_STREAM_MS = 30_000;
 const REMEMBERED = 300;
+const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
  * @typedef {Record<string, any>} Json
@@ -63,6 +64,19 @@ export class Unreachable extends ApiError {
   constructor(cause, slow = false) {
     super(slow ? "The server takes too long to answer." : "The server cannot be reached.", { cause });
     this.slow = slow;
+  }
+}
+
+/**
+ * A link, a form, a redirect or a stored session leads to another origin than that of the client's
+ * root. Nothing of the user's was sent there.
+ */
+export class ForeignOrigin extends ApiError {
+  /** @param {string} origin the root's @param {string} other */
+  constructor(origin, other) {
+    super(`Nothing was sent to ${other}: this client sends requests to ${origin} alone.`);
+    this.origin = origin;
+    this.other = other;
   }
 }
 
@@ -384,7 +398,24 @@ export class Client extends EventTarget {
   }
 
   get signedIn() {
-    return this.sessions.read() !== null;
+    return this.session !== null;
+  }
+
+  /** The session at the root's origin. One that was kept for another origin is none. @returns {Session | null} */
+  get session() {
+    const kept = this.sessions.read();
+    return kept?.uri && originOf(kept.uri) !== originOf(this.rootUri) ? null : kept;
+  }
+
+  /**
+   * Refuse another origin than the root's. Every request passes here, so that no link, form,
+   * redirect or stored URI can carry a token, a password or any other data to another server.
+   *
+   * @param {string} uri
+   */
+  #checkOrigin(uri) {
+    const [origin, other] = [originOf(this.rootUri), originOf(uri)];
+    if (other !== origin) throw new ForeignOrigin(origin, other);
   }
 
   // -- reading
@@ -402,7 +433,7 @@ export class Client extends EventTarget {
    * @returns {Promise<Resource>}
    */
   async get(uri, options = {}) {
-    const key = `${options.anonymous ? "" : this.sessions.read()?.uri ?? ""} ${uri}`;
+    const key = `${options.anonymous ? "" : this.session?.uri ?? ""} ${uri}`;
     const known = this.seen.get(key);
     /** @type {Record<string, string>} */
     const headers = known?.etag ? { "If-None-Match": known.etag } : {};
@@ -539,7 +570,7 @@ export class Client extends EventTarget {
 
   /** End this session, here and on the server. */
   async signOut() {
-    const session = this.sessions.read();
+    const { session } = this;
     if (session?.uri) {
       const own = await this.get(session.uri);
       await this.submit(formOf(own, "revoke"));
@@ -560,6 +591,7 @@ export class Client extends EventTarget {
 
   /** @param {Resource} made */
   #keep(made) {
+    this.#checkOrigin(made.uri);
     /** @type {Session} */
     const session = {
       access_token: made.get("access_token"),
@@ -589,7 +621,7 @@ export class Client extends EventTarget {
    */
   async #renew(used, reason) {
     return exclusively("hyperapi.refresh", async () => {
-      const now = this.sessions.read();
+      const now = this.session;
       if (now && now.access_token !== used.access_token) return now;
       if (now?.refresh_token) {
         try {
@@ -618,7 +650,7 @@ export class Client extends EventTarget {
    */
   async ask(uri, asked = {}) {
     /** @type {Session | null} */
-    let session = asked.anonymous ? null : this.sessions.read();
+    let session = asked.anonymous ? null : this.session;
     if (asked.token) session = { access_token: asked.token, ends: Infinity, uri: "" };
     if (session?.refresh_token && session.ends - Date.now() < Math.min(RENEW_BEFORE_MS, (session.life ?? Infinity) / 5)) {
       session = await this.#renew(session);
@@ -634,15 +666,14 @@ export class Client extends EventTarget {
 
   /** @param {string} uri @param {Asked} asked @param {Session | null} session */
   async #exchange(uri, asked, session) {
-    // A link that leads elsewhere is not followed with a token in hand.
-    const ours = new URL(uri).origin === new URL(this.rootUri).origin;
+    this.#checkOrigin(uri);
     const headers = new Headers({ Accept: HAL_FORMS, ...asked.headers });
-    if (session && ours) headers.set("Authorization", `Bearer ${session.access_token}`);
+    if (session) headers.set("Authorization", `Bearer ${session.access_token}`);
     const slow = new AbortController();
     const timer = setTimeout(() => slow.abort(), this.timeout);
     const signals = [slow.signal, asked.signal ?? []].flat();
     try {
-      const response = await this.fetch(uri, {
+      const response = await this.#redirected(uri, {
         method: asked.method ?? "GET",
         headers,
         body: asked.body ?? null,
@@ -656,11 +687,29 @@ export class Client extends EventTarget {
       const body = response.status === 204 || response.status === 304 ? null : await response.arrayBuffer();
       return new Response(body, response);
     } catch (error) {
-      if (asked.signal?.aborted) throw error;
+      if (asked.signal?.aborted || error instanceof ApiError) throw error;
       throw new Unreachable(error, slow.signal.aborted);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Send a request, and follow a redirect of a GET within the origin. A browser does not say where
+   * a redirect leads before it has followed it, so one request without the token finds out.
+   *
+   * @param {string} uri @param {RequestInit} init
+   * @returns {Promise<Response>}
+   */
+  async #redirected(uri, init) {
+    const response = await this.fetch(uri, { ...init, redirect: "manual" });
+    if (response.type !== "opaqueredirect" && !REDIRECTS.includes(response.status)) return response;
+    if (init.method !== "GET") throw new ApiError(`${uri} has moved: nothing was sent after it.`);
+    const { credentials, referrerPolicy, cache, signal } = init;
+    const found = await this.fetch(uri, { credentials, referrerPolicy, cache, signal, redirect: "follow" });
+    found.body?.cancel().catch(() => {});
+    this.#checkOrigin(found.url);
+    return this.fetch(found.url, { ...init, redirect: "error" });
   }
 
   // -- the feed of changes
@@ -692,7 +741,7 @@ export class Client extends EventTarget {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof SignedOut) throw error;
+        if (error instanceof SignedOut || error instanceof ForeignOrigin) throw error;
         if (error instanceof NotStreaming) {
           stream = false;
           continue;
@@ -744,6 +793,15 @@ export class Client extends EventTarget {
       yield { kind: "live", position: { uri } };
       if (!page.changes.length) await pause(1000, signal); // where Prefer is not obeyed
     }
+  }
+}
+
+/** Scheme, host and port of a URI (RFC 6454). @param {string} uri */
+function originOf(uri) {
+  try {
+    return new URL(uri).origin;
+  } catch (cause) {
+    throw new ApiError(`${JSON.stringify(uri)} is no absolute URI.`, { cause });
   }
 }
 
@@ -1102,9 +1160,10 @@ export class Outbox extends EventTarget {
       if (error instanceof Conflict || (error instanceof Missing && write.base.kind !== "new")) {
         const { document, etag } = (error instanceof Conflict && error.current) || { document: null, etag: null };
         await this.store.update([{ ...write, state: "conflict", ...(document ? { current: document } : {}), etag }], []);
-      } else if (error instanceof Problem && !(error instanceof Later || error instanceof Broken || error instanceof SignedOut)) {
-        const said = [...error.fields].map(([name, detail]) => `${name} ${detail}`).join("; ");
-        await this.store.update([{ ...write, state: "failed", reason: said || error.message, fields: [...error.fields] }], []);
+      } else if (isLasting(error)) {
+        const fields = error instanceof Problem ? [...error.fields] : [];
+        const said = fields.map(([name, detail]) => `${name} ${detail}`).join("; ");
+        await this.store.update([{ ...write, state: "failed", reason: said || error.message, fields }], []);
       } else {
         throw error; // the server is away or asks for patience: everything stays as it is
       }
@@ -1142,6 +1201,17 @@ export class Outbox extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("changed"));
   }
+}
+
+/**
+ * Would the same write fail again?
+ *
+ * @param {unknown} error
+ * @returns {error is Problem | ForeignOrigin}
+ */
+function isLasting(error) {
+  if (error instanceof ForeignOrigin) return true;
+  return error instanceof Problem && !(error instanceof Later || error instanceof Broken || error instanceof SignedOut);
 }
 
 /**

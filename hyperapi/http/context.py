@@ -52,6 +52,7 @@ class Context:
     :ivar media_type: the media type chosen for the reply.
     :ivar body_taken: whether the request's body was read to its end.
     :ivar seen_version: the version that If-Match named; None when it named none.
+    :ivar logged: more members of the request's log line; None without any.
     :ivar rate_limit: what the RateLimit headers will say.
     """
 
@@ -59,6 +60,7 @@ class Context:
         "_tx",
         "body_taken",
         "environ",
+        "logged",
         "media_type",
         "method",
         "path",
@@ -90,6 +92,7 @@ class Context:
         self.body_taken = False
         self.seen_version: int | str | None = None
         self.rate_limit: tuple[tuple[int, int], str, str] | None = None
+        self.logged: dict[str, Any] | None = None
         self._tx: Transaction | None = None
 
     @property

@@ -8,7 +8,7 @@ type's URI, ``problems/NAME``, where a page says what it means and what to do ab
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import orjson
 from pydantic import MISSING
@@ -56,6 +56,16 @@ class _Acceptable(Members):
 
 class _First(Members):
     first_uri: str
+
+
+class _Quota(Members):
+    quota: Literal["lists", "tasks", "text"]
+    limit: int
+
+
+class _TooMany(Members):
+    count: int
+    limit: int
 
 
 class _Current(Members):
@@ -223,6 +233,15 @@ class LoginTooOld(Problem):
     name, status, title = "login-too-old", 403, "A recent sign-in is needed"
 
 
+class QuotaExceeded(Problem):
+    """There would be more than one user may keep here. `quota` names what there would be too much
+    of (`lists`, `tasks`, or `text`, which is counted in bytes of UTF-8), `limit` how much may be
+    kept. Nothing was stored: delete something first."""
+
+    name, status, title = "quota-exceeded", 403, "The quota is used up"
+    extends = _Quota
+
+
 class NotFound(Problem):
     """There is nothing here, or it is not yours; the service does not tell which."""
 
@@ -256,6 +275,15 @@ class TooManySessions(Problem):
     the scope `account`."""
 
     name, status, title = "too-many-sessions", 409, "There are too many sessions"
+
+
+class TooManySelected(Problem):
+    """The request would change more tasks at once than the service does in one transaction, while
+    which others wait. `count` says how many it would be, `limit` how many it may be. Nothing was
+    changed: send several requests, each for a part."""
+
+    name, status, title = "too-many-selected", 409, "Too many tasks for one request"
+    extends = _TooMany
 
 
 class TooLarge(Problem):

@@ -1,8 +1,9 @@
 """One log line for every request, and the id that ties it to its reply.
 
 A line is one JSON object. It holds the id, method, route, status, milliseconds and the user's
-key; never a token, a password, a body, or a URI as it was sent. Where the request is part of a
-trace (W3C Trace Context, ``traceparent``), each line about it has the trace's id.
+key. Where somebody signs in, it also holds what :mod:`hyperapi.middleware.sign_in_log` leaves in
+``g.logged``. It never holds a token, a password, a body, or a URI as it was sent. Where the request
+is part of a trace (W3C Trace Context, ``traceparent``), each line about it has the trace's id.
 """
 
 import logging
@@ -90,6 +91,8 @@ def _end(ctx: Context, response: Response) -> Response:
             "ms": round((perf_counter() - ctx.started) * 1000, 2),
             "user": who.user if who else None,
         }
+        if ctx.logged is not None:
+            fields |= ctx.logged
         if "HTTP_TRACEPARENT" in ctx.environ:
             fields |= ctx.trace
         _log.callHandlers(_RequestRecord(fields))

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from hyperapi.app import create_app
 from hyperapi.auth.passwords import Passwords
+from hyperapi.common import private_files
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.secret_keys import fingerprint
 from hyperapi.http.openapi import document
@@ -27,7 +28,7 @@ from hyperapi.ops.serving import serve as start_serving
 from hyperapi.resources import ROUTES
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.sandbox.server import start as start_sandbox
-from hyperapi.settings import Settings, SettingsError, unknown_settings
+from hyperapi.settings import KeysError, Settings, SettingsError, unknown_settings
 from hyperapi.state import state_of
 from hyperapi.storage import backup, migrations
 from hyperapi.storage.database import Busy, Database, Statement, Transaction, Unfit
@@ -184,10 +185,9 @@ def list_users() -> None:
 @click.argument("username")
 @click.option("--undo", is_flag=True, help="Let the user in again.")
 def disable(username: str, undo: bool) -> None:
-    """Keep a user out: every token of theirs is refused from now on."""
+    """Keep a user out, and end all their sessions; --undo lets them sign in again."""
     state = state_of(_app())
-    wanted = {"name": username.lower(), "wanted": not undo}
-    if state[Database].write(lambda tx: _DISABLE.run(tx, wanted)) == 0:
+    if not state[Database].write(lambda tx: _disable(tx, username.lower(), not undo)):
         raise click.ClickException(f"There is no user {username}.")
     click.echo(f"{username} is {'active' if undo else 'disabled'} now.")
 
@@ -230,7 +230,13 @@ def keys(context: click.Context) -> None:
 def new_secret_key() -> None:
     """Make a new key, which signs from the next start on; older ones still verify."""
     key = secrets.token_urlsafe(32)
-    settings = _settings()
+    try:
+        settings = _settings()
+    except KeysError as error:
+        click.echo(f"hyperapi: {error}", err=True)
+        click.echo("Put this into HYPERAPI_SECRET_KEYS, and restart:", err=True)
+        click.echo(key)
+        return
     if settings.keeps_keys:
         settings.keep_keys((*settings.secret_keys, key))
         click.echo(f"{fingerprint(key)} is in {settings.key_file}. Restart to sign with it.")
@@ -299,7 +305,11 @@ def _app() -> Flask:
     """An application on a database that is as this version expects."""
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
     settings = _settings()
-    if settings.embedded and not _file_of(settings).exists() and _file_of(settings).parent.exists():
+    if (
+        settings.embedded
+        and not settings.database_file.exists()
+        and settings.database_file.parent.exists()
+    ):
         raise click.ClickException("There is no database yet: first run hyperapi upgrade")
     app = create_app(settings)
     try:
@@ -315,14 +325,20 @@ def _app() -> Flask:
     return app
 
 
-def _file_of(settings: Settings) -> Path:
-    return Path(settings.database_url.removeprefix("sqlite:///"))
-
-
 def _upgrade(settings: Settings) -> None:
     if settings.embedded:
-        _file_of(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.keeps_keys and private_files.tighten(settings.key_file):
+        click.echo(f"hyperapi: others could read {settings.key_file}: make a new key", err=True)
     migrations.upgrade(settings.database_url)
+
+
+def _disable(tx: Transaction, username: str, disabled: bool) -> bool:
+    """Is there such a user? Tokens from before do not come back when the user does."""
+    found = _DISABLE.run(tx, {"name": username, "wanted": disabled})
+    if disabled:
+        _END_SESSIONS.run(tx, {"name": username})
+    return found == 1
 
 
 def _give_password(tx: Transaction, username: str, hashed: str) -> bool:
@@ -340,7 +356,9 @@ def _in_words(problem: Problem) -> str:
 
 
 _ALL_USERS = Statement(
-    select(User.username, User.created_at, User.disabled).order_by(User.username)
+    select(User.username, User.created_at, User.disabled)
+    .where(User.deleted_at.is_(None))
+    .order_by(User.username)
 )
 _SESSIONS_BY_KEY = Statement(
     select(Session.signed_by, func.count())

@@ -7,7 +7,6 @@ at from outside, by the links of its root: what a proxy in front makes of them i
 import http.client
 import json
 import re
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from hyperapi.common import private_files
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.middleware.counters import in_redis
 from hyperapi.ops.serving import workers
@@ -34,7 +34,6 @@ from hyperapi.storage.schema import EXPECTED, unfit
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
-_SHORTEST_KEY = 32
 _MEMORY, _ROUNDS = 19456, 2  # of a hash, as OWASP asks for
 _ELSEWHERE = "https://somewhere.else.example"
 _MOST_PAGES = 50
@@ -92,9 +91,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    if any(len(key) < _SHORTEST_KEY for key in settings.secret_keys):
-        yield bad(f"a secret key is shorter than {_SHORTEST_KEY} characters: hyperapi keys new")
-    if settings.keeps_keys and stat.S_IMODE(settings.key_file.stat().st_mode) & 0o077:
+    if settings.keeps_keys and private_files.readable_by_others(settings.key_file):
         yield bad(f"others may read {settings.key_file}: chmod 600")
 
 
@@ -161,7 +158,10 @@ def _migrations(connection: Connection) -> Finding:
     return good("every migration has run")
 
 
-def _of_sqlite(connection: Connection, _: Settings) -> Iterator[Finding]:
+def _of_sqlite(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    for path in private_files.with_companions(settings.database_file):
+        if private_files.readable_by_others(path):
+            yield bad(f"others may read {path}: chmod 600")
     mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
     yield good("SQLite writes ahead") if mode == "wal" else bad(f"SQLite's journal is {mode}")
     damage = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()

@@ -17,7 +17,7 @@ from typing import Any
 
 from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from hyperapi.app import create_app
@@ -121,11 +121,14 @@ class Server(Granian):  # type: ignore[misc, valid-type]
     """granian, whose workers obey it alone, and which lets some time pass between being told to
     stop and stopping.
 
+    It speaks HTTP/1.1 alone. With cleartext HTTP/2 a few connections of unfinished requests stop
+    a worker for good, and proxies speak HTTP/1.1 to what is behind them.
+
     :param drain_delay: how many seconds.
     """
 
     def __init__(self, *arguments: Any, drain_delay: int = 0, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, http=HTTPModes.http1, **options)
         self._drain_delay = drain_delay
         self._told = False
 

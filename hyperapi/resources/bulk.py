@@ -19,10 +19,20 @@ from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.querying.page import Listing
 from hyperapi.querying.selection import Selected
-from hyperapi.storage.change_log import clear_moved_tombstones, next_revision, tombstones_of
+from hyperapi.resources.quotas import check_size, next_revision
+from hyperapi.storage.change_log import (
+    Usage,
+    clear_moved_tombstones,
+    size_of,
+    stored_size,
+    tombstones_of,
+)
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import Instant, Task, TaskList
 from hyperapi.storage.row_scope import RowScope, owned
+
+_TEXTS = ("title", "description", "tags")
+_NARROW = "Narrow the filter, for example with created_before, and send one request for each part."
 
 _Asked = Any
 """What decides the text of a selection's conditions."""
@@ -37,10 +47,12 @@ def change_selected(
     """
     listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
-    count = _counted(ctx, _count(listing, asked), values)
-    different = _counted(ctx, _count(listing, asked, names), values) if names else 0
+    count, _ = _counted(ctx, _count(listing, asked), values)
+    different, text = _counted(ctx, _count(listing, asked, names), values) if names else (0, 0)
+    check_size(ctx, different, _NARROW)
     if different:
-        first = next_revision(ctx.tx, row_scope, different)
+        more = different * size_of(columns[name] for name in names if name in _TEXTS) - text
+        first = next_revision(ctx, row_scope, Usage(text=more), different)
         moment = now()
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
@@ -57,9 +69,10 @@ def change_selected(
 def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
     """Delete the selected tasks, and tell how many there were."""
     listing, asked = selected.listing, selected.asked
-    count = _counted(ctx, _count(listing, asked), selected.values)
+    count, text = _counted(ctx, _count(listing, asked, _TEXTS, every=True), selected.values)
+    check_size(ctx, count, _NARROW)
     if count:
-        first = next_revision(ctx.tx, row_scope, count)
+        first = next_revision(ctx, row_scope, Usage(tasks=-count, text=-text), count)
         values = {**selected.values, "before": first - 1, "moment": now()}
         _tombstones(listing, asked).run(ctx.tx, values)
         selected.delete(ctx.tx)
@@ -72,8 +85,9 @@ def recount(ctx: Context, row_scope: RowScope) -> None:
     (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
 
 
-def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> int:
-    return int(statement.rows(ctx.tx, values)[0][0])
+def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> tuple[int, int]:
+    count, text = statement.rows(ctx.tx, values)[0]
+    return int(count), int(text)
 
 
 def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
@@ -94,9 +108,16 @@ def _conditions(
 
 
 @lru_cache(maxsize=256)
-def _count(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
-    counted = select(func.count()).select_from(Task)
-    return Statement(counted.where(*_conditions(listing, asked, names)))
+def _count(
+    listing: Listing, asked: _Asked, names: tuple[str, ...] = (), *, every: bool = False
+) -> Statement:
+    """Counts tasks, and the bytes of their texts among these columns.
+
+    :param every: also those that have the wanted values already.
+    """
+    texts = [Task.__table__.c[name] for name in names if name in _TEXTS]
+    counted = select(func.count(), stored_size(texts)).select_from(Task)
+    return Statement(counted.where(*_conditions(listing, asked, () if every else names)))
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from hyperapi.http.access import demand
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
-from hyperapi.http.problems import NotFound, PreconditionFailed
+from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import WHOLE, Route
 from hyperapi.http.scopes import READ, WRITE
@@ -24,7 +24,8 @@ from hyperapi.querying.query import Query, Sort
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of
-from hyperapi.storage.change_log import clear_tombstone, next_revision, record_list_tombstones
+from hyperapi.resources.quotas import check_size, next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_list_tombstones, size_of
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
@@ -180,7 +181,13 @@ def get_lists(ctx: Context, query: Query) -> Resource:
     return found
 
 
-@LISTS.post(scope=WRITE, body=NewList, media=(JSON, FORM), refused_when_bound=True)
+@LISTS.post(
+    scope=WRITE,
+    body=NewList,
+    media=(JSON, FORM),
+    refused_when_bound=True,
+    problems=(QuotaExceeded,),
+)
 def create_list(ctx: Context, new: NewList) -> Reply:
     """Make a list."""
     return created(represent(ctx, _insert(ctx, new_id(), new)))
@@ -192,7 +199,13 @@ def get_list(ctx: Context, key: str) -> Resource:
     return represent(ctx, find_list(ctx, key))
 
 
-@LIST.put(scope=WRITE, body=WholeList, media=WHOLE, statuses=(200, 201))
+@LIST.put(
+    scope=WRITE,
+    body=WholeList,
+    media=WHOLE,
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
+)
 def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
@@ -203,17 +216,25 @@ def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     return Reply(represent(ctx, _update(ctx, current, whole.members())))
 
 
-@LIST.patch(scope=WRITE, body=ListChanges, media=(JSON, MERGE_PATCH, FORM))
+@LIST.patch(
+    scope=WRITE,
+    body=ListChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    problems=(QuotaExceeded,),
+)
 def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
     return represent(ctx, _update(ctx, find_list(ctx, key), changes.sent()))
 
 
-@LIST.delete(scope=WRITE, refused_when_bound=True)
+@LIST.delete(scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
 def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    find_list(ctx, key)
-    record_list_tombstones(ctx.tx, ctx.row_scope, key)
+    row = find_list(ctx, key)
+    check_size(
+        ctx, row.open_count + row.done_count, "Delete the tasks on this list first, in parts."
+    )
+    record_list_tombstones(ctx.tx, ctx.row_scope, key, size_of((row.title, row.description)))
     remove(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     return no_content()
 
@@ -252,7 +273,8 @@ _COUNT = Statement(
 
 def _insert(ctx: Context, key: str, new: NewList) -> AnyRow:
     row_scope, moment = ctx.row_scope, now()
-    revision = next_revision(ctx.tx, row_scope)
+    text = size_of((new.title, new.description))
+    revision = next_revision(ctx, row_scope, Usage(lists=1, text=text))
     return add(
         ctx.tx,
         TaskList,
@@ -273,6 +295,8 @@ def _update(ctx: Context, current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     if not changed:
         return current
     row_scope = ctx.row_scope
+    texts = [name for name in ("title", "description") if name in changed]
+    text = size_of(changed[name] for name in texts) - size_of(getattr(current, n) for n in texts)
     row = change(
         ctx.tx,
         TaskList,
@@ -282,7 +306,7 @@ def _update(ctx: Context, current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(ctx.tx, row_scope),
+        revision=next_revision(ctx, row_scope, Usage(text=text)),
     )
     if row is None:
         raise PreconditionFailed("Somebody changed this at the same moment.")

@@ -23,7 +23,13 @@ from hyperapi.http.bodies import (
 )
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
-from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.http.problems import (
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    TooManySelected,
+    invalid,
+)
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import WHOLE, Route
 from hyperapi.http.scopes import READ, WRITE
@@ -36,7 +42,8 @@ from hyperapi.representations.resource_type import Instant, Members, ResourceTyp
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
-from hyperapi.storage.change_log import clear_tombstone, next_revision, record_tombstone
+from hyperapi.resources.quotas import next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_tombstone, size_of
 from hyperapi.storage.database import AnyRow, Clash
 from hyperapi.storage.models import Task, TaskList
 from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
@@ -48,6 +55,7 @@ TASK = Route("task", "/tasks/<uuid:key>", guarded=True)
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
 MOST_AT_ONCE = 1000
+_TEXTS = ("title", "description", "tags")
 
 # -- what may be sent
 
@@ -320,13 +328,20 @@ def get_tasks(ctx: Context, query: Query) -> Resource:
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
     return counted(_change_some(ctx, query, changes))
 
 
-@TASKS.delete(scope=WRITE, query=SOME_OF_ALL, returns=COUNT, statuses=(200,))
+@TASKS.delete(
+    scope=WRITE,
+    query=SOME_OF_ALL,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks(ctx: Context, query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
     return counted(_delete_some(ctx, query))
@@ -344,7 +359,13 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     return found
 
 
-@TASKS_OF_LIST.post(scope=WRITE, body=TasksToMake, media=(JSON, FORM), returns=(TASK.returns, MADE))
+@TASKS_OF_LIST.post(
+    scope=WRITE,
+    body=TasksToMake,
+    media=(JSON, FORM),
+    returns=(TASK.returns, MADE),
+    problems=(QuotaExceeded,),
+)
 def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
     find_list(ctx, key)
@@ -359,6 +380,7 @@ def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
     returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
 def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
@@ -366,7 +388,13 @@ def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: 
     return counted(_change_some(ctx, query, changes, list=key))
 
 
-@TASKS_OF_LIST.delete(scope=WRITE, query=SOME_OF_LIST, returns=COUNT, statuses=(200,))
+@TASKS_OF_LIST.delete(
+    scope=WRITE,
+    query=SOME_OF_LIST,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
+)
 def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
     find_list(ctx, key)
@@ -379,7 +407,13 @@ def get_task(ctx: Context, key: str) -> Resource:
     return represent(ctx, _find(ctx, key))
 
 
-@TASK.put(scope=WRITE, body=WholeTask, media=WHOLE, statuses=(200, 201))
+@TASK.put(
+    scope=WRITE,
+    body=WholeTask,
+    media=WHOLE,
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
+)
 def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
     current = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
@@ -393,7 +427,12 @@ def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     return created(represent(ctx, row))
 
 
-@TASK.patch(scope=WRITE, body=TaskChanges, media=(JSON, MERGE_PATCH, FORM))
+@TASK.patch(
+    scope=WRITE,
+    body=TaskChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    problems=(QuotaExceeded,),
+)
 def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
     return represent(ctx, _update(ctx, _find(ctx, key), changes.sent()))
@@ -406,9 +445,8 @@ def delete_task(ctx: Context, key: str) -> Reply:
     row = remove(ctx.tx, Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    record_tombstone(
-        ctx.tx, row_scope, next_revision(ctx.tx, row_scope), "task", key, row.list, moved=False
-    )
+    revision = next_revision(ctx, row_scope, Usage(tasks=-1, text=-_size(row._asdict())))
+    record_tombstone(ctx.tx, row_scope, revision, "task", key, row.list, moved=False)
     _count(ctx, row.list, row.done, -1)
     return no_content()
 
@@ -440,7 +478,7 @@ def _list_named(ctx: Context, uri: str) -> str:
 def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
     row_scope = ctx.row_scope
     values = {**_new_columns(ctx, members, now()), **fixed}
-    revision = next_revision(ctx.tx, row_scope)
+    revision = next_revision(ctx, row_scope, Usage(tasks=1, text=_size(values)))
     try:
         row = add(ctx.tx, Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
@@ -452,16 +490,13 @@ def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> An
 def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
     row_scope, moment = ctx.row_scope, now()
-    first = next_revision(ctx.tx, row_scope, len(new.tasks))
-    keys = new_ids(len(new.tasks))
+    columns = [_new_columns(ctx, task.members(), moment) for task in new.tasks]
+    growth = Usage(tasks=len(columns), text=sum(map(_size, columns)))
+    first = next_revision(ctx, row_scope, growth, len(columns))
+    keys = new_ids(len(columns))
     rows = [
-        {
-            **_new_columns(ctx, task.members(), moment),
-            "key": keys[place],
-            "list": list_,
-            "revision": first + place,
-        }
-        for place, task in enumerate(new.tasks)
+        {**each, "key": keys[place], "list": list_, "revision": first + place}
+        for place, each in enumerate(columns)
     ]
     add_many(ctx.tx, Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
@@ -490,7 +525,8 @@ def _update(ctx: Context, current: AnyRow, members: dict[str, Any]) -> AnyRow:
     row_scope, moment = ctx.row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
-    revision = next_revision(ctx.tx, row_scope)
+    before = {name: getattr(current, name) for name in _TEXTS if name in changed}
+    revision = next_revision(ctx, row_scope, Usage(text=_size(changed) - _size(before)))
     row = change(
         ctx.tx,
         Task,
@@ -548,6 +584,11 @@ def _columns(ctx: Context, members: dict[str, Any]) -> dict[str, Any]:
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
+
+
+def _size(columns: Mapping[str, Any]) -> int:
+    """How many bytes the texts among some columns take."""
+    return size_of(columns[name] for name in _TEXTS if name in columns)
 
 
 def _count(ctx: Context, list_: str, done: bool, number: int) -> None:

@@ -37,7 +37,8 @@ from hyperapi.http.problems import (
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
-from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
+from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
@@ -220,9 +221,9 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
 def create_token(ctx: Context, sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _TRADES[type(sent)](ctx, sent)
+        return _traded(ctx, type(sent), sent)
     try:
-        made = _TRADES[type(sent).__base__ or Body](ctx, sent)
+        made = _traded(ctx, type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -260,13 +261,23 @@ def delete_token(ctx: Context, key: str) -> Reply:
 # -- the three trades
 
 
+def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
+    action, trade = _TRADES[kind]
+    with logged(ctx, action):
+        return trade(ctx, sent)
+
+
 def _sign_in(ctx: Context, sent: SignIn) -> Reply:
     """A new session for whoever these credentials are of."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
+    ctx.state[Limits].requests.count(ctx, client_address(ctx))
     with sign_in_attempt(ctx, name):
         user = ctx.read(lambda: _BY_NAME.row(ctx.tx, {"name": name}))
-        kept = None if user is None else user.password_hash
+        kept = None
+        if user is not None:
+            kept = user.password_hash
+            log_user(ctx, user.key)
         with hashing(ctx) as address:
             right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
@@ -278,7 +289,10 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
 
 def _refresh(ctx: Context, sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    row_scope, row = sessions.refreshed(ctx, sent.refresh_token)
+    claims = sessions.refresh_claims(ctx, sent.refresh_token)
+    log_user(ctx, claims.owner)
+    ctx.state[Limits].requests.count(ctx, claims.session)
+    row_scope, row = sessions.refreshed(ctx, claims)
     return Reply(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
@@ -287,16 +301,17 @@ def _derive(ctx: Context, sent: Derivation) -> Reply:
     claims = presented(ctx)
     if claims is None:
         raise TokenMissing
+    log_user(ctx, claims.owner)
     ctx.state[Limits].requests.count(ctx, claims.session)
     who, row = ctx.write(lambda: _open_derived(ctx, identify(ctx, claims, to_write=True), sent))
     stamp(ctx, who)
     return created(_with_secrets(ctx, who.row_scope, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], Callable[[Context, Any], Reply]] = {
-    SignIn: _sign_in,
-    Refresh: _refresh,
-    Derivation: _derive,
+_TRADES: dict[type[Body], tuple[str, Callable[[Context, Any], Reply]]] = {
+    SignIn: ("sign-in", _sign_in),
+    Refresh: ("refresh", _refresh),
+    Derivation: ("derive", _derive),
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
-from hyperapi.auth.sessions import end_others, signed_in_lately
+from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
@@ -253,11 +253,33 @@ def delete_user(ctx: Context, key: str) -> Reply:
     who = _asker_named(ctx, key)
     if not _recently_signed_in(ctx):
         raise LoginTooOld
-    remove(ctx.tx, User, who.row_scope, key, COLUMNS)
+    _delete(ctx, who)
     return no_content()
 
 
-# -- finders, and how users come about
+# -- finders, and how users come about and go
+
+
+def _delete(ctx: Context, who: Principal) -> None:
+    """Delete an account. A large one is gone at once as well, but housekeeping removes its rows:
+    everybody else would have to wait for it."""
+    usage = (User.list_count, User.task_count, User.revision, User.forgotten)
+    row = find(ctx.tx, User, who.row_scope, who.user, usage)
+    if row is None:
+        raise NotFound
+    rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
+    if not ctx.settings.max_bulk or rows <= ctx.settings.max_bulk:
+        remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
+        return
+    end_all(ctx, who)
+    unusable: dict[str, Any] = {
+        "username": f"!{who.user.replace('-', '')[1:]}",
+        "password_hash": "",
+        "email": None,
+    }
+    change(
+        ctx.tx, User, who.row_scope, who.user, COLUMNS, **unusable, disabled=True, deleted_at=now()
+    )
 
 
 def create_user(state: AppState, new: Registration, hashed: str | None = None) -> AnyRow:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+from hyperapi.common import private_files
 from hyperapi.settings import Settings
 from hyperapi.storage.database import Database, Statement
 from hyperapi.storage.models import User
@@ -40,7 +41,7 @@ def back_up(settings: Settings, target: Path, progress: Progress) -> None:
             raise BackupError(f"{target} is there already")
         draft.unlink(missing_ok=True)
         try:
-            draft.touch(0o600)
+            private_files.create(draft)
             with _opened(source) as here, closing(sqlite3.connect(draft)) as there:
                 _copy(here, there, progress)
                 _check(there, target)
@@ -62,6 +63,7 @@ def restore(settings: Settings, source: Path, progress: Progress) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened(source) as there:
             _check(there, source)
+            private_files.create_database(target)
             with closing(sqlite3.connect(target, timeout=_PATIENCE)) as here:
                 here.execute("PRAGMA journal_mode=WAL")
                 there.backup(here, pages=_PAGES_AT_ONCE, progress=_counted(progress))
@@ -80,7 +82,7 @@ def forget_what_was_handed_out(database: Database) -> None:
 def _embedded(settings: Settings) -> Path:
     if not settings.embedded:
         raise BackupError("the database is PostgreSQL: use pg_dump and pg_restore")
-    return Path(settings.database_url.removeprefix("sqlite:///"))
+    return settings.database_file
 
 
 def _copy(here: sqlite3.Connection, there: sqlite3.Connection, progress: Progress) -> None:

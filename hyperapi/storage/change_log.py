@@ -5,10 +5,13 @@ of the change and holding the user's row until that is over, and leaves it on wh
 the numbers become visible in their order, and whoever has read up to one has missed nothing.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     bindparam,
     delete,
     false,
@@ -22,14 +25,43 @@ from sqlalchemy import (
 
 from hyperapi.common.clock import now
 from hyperapi.storage.database import Statement, Transaction
-from hyperapi.storage.models import Instant, Task, Tombstone, User
+from hyperapi.storage.models import Instant, Task, Tombstone, User, byte_size
 from hyperapi.storage.row_scope import RowScope, owned
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many lists, tasks and bytes of text a user keeps, or how many more."""
+
+    lists: int = 0
+    tasks: int = 0
+    text: int = 0
+
+
+def size_of(texts: Iterable[str]) -> int:
+    """How many bytes texts take, as :attr:`Usage.text` counts them."""
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+
+
+def stored_size(columns: Iterable[Any]) -> ColumnElement[int]:
+    """The same in SQL: the sum over all selected rows."""
+    sizes = (byte_size(column) for column in columns)
+    whole: ColumnElement[int] = sum(sizes, start=literal_column("0"))
+    return func.coalesce(func.sum(whole), 0)
+
+
+def advance(
+    tx: Transaction, row_scope: RowScope, growth: Usage, changes: int = 1
+) -> tuple[int, Usage]:
+    """The first of as many new numbers as there are changes, and what the user keeps now."""
+    values = {"changes": changes, "lists": growth.lists, "tasks": growth.tasks, "text": growth.text}
+    last, *used = _ADVANCE.rows(tx, {"of_owner": row_scope.owner, **values})[0]
+    return int(last) - changes + 1, Usage(*used)
+
+
 def next_revision(tx: Transaction, row_scope: RowScope, changes: int = 1) -> int:
-    """The first of as many new numbers as there are changes."""
-    last = _ADVANCE.rows(tx, {"of_owner": row_scope.owner, "changes": changes})[0][0]
-    return int(last) - changes + 1
+    """The first of as many new numbers as there are changes that keep no more and no less."""
+    return advance(tx, row_scope, Usage(), changes)[0]
 
 
 def record_tombstone(
@@ -64,10 +96,13 @@ def clear_tombstone(tx: Transaction, row_scope: RowScope, kind: str, key: str, l
     _ONLY_MOVED.run(tx, this)
 
 
-def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str) -> None:
-    """Keep that a list is gone, and all tasks on it, which are still there to be counted."""
-    on_it = int(_ON_LIST.rows(tx, {"of_owner": row_scope.owner, "list_": key})[0][0])
-    first = next_revision(tx, row_scope, on_it + 1)
+def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str, text: int) -> None:
+    """Keep that a list is gone, and all tasks on it, which are still there to be counted.
+
+    :param text: how many bytes the list itself takes.
+    """
+    on_it, text_on_it = map(int, _ON_LIST.rows(tx, {"of_owner": row_scope.owner, "list_": key})[0])
+    first, _ = advance(tx, row_scope, Usage(-1, -on_it, -text - text_on_it), on_it + 1)
     _RECORD_TASKS.run(
         tx, {"of_owner": row_scope.owner, "list_": key, "before": first - 1, "moment": now()}
     )
@@ -77,8 +112,13 @@ def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str) -> No
 _ADVANCE = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"))
-    .values(revision=User.revision + bindparam("changes"))
-    .returning(User.revision)
+    .values(
+        revision=User.revision + bindparam("changes"),
+        list_count=User.list_count + bindparam("lists"),
+        task_count=User.task_count + bindparam("tasks"),
+        text_size=User.text_size + bindparam("text"),
+    )
+    .returning(User.revision, User.list_count, User.task_count, User.text_size)
 )
 _COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
 _RECORD = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
@@ -94,7 +134,7 @@ _ONLY_MOVED = Statement(
     .values(moved=true())
 )
 _ON_LIST = Statement(
-    select(func.count())
+    select(func.count(), stored_size([Task.title, Task.description, Task.tags]))
     .select_from(Task)
     .where(*owned(Task, bound=False), Task.list == bindparam("list_"))
 )

@@ -72,7 +72,7 @@ def kind_of(settings: Settings) -> Kind:
     :raises SettingsError: when its driver is not installed.
     """
     if settings.embedded:
-        return SQLite(Path(settings.database_url.removeprefix("sqlite:///")))
+        return SQLite(settings.database_file)
     if find_spec("psycopg") is None:
         raise SettingsError(
             "HYPERAPI_DATABASE_URL names PostgreSQL, whose driver is not installed: "

@@ -157,6 +157,23 @@ def _database_clock_postgresql(_: Any, __: SQLCompiler, **___: Any) -> str:
     return "clock_timestamp()"
 
 
+class byte_size(GenericFunction[int]):  # noqa: N801 - a function of SQL
+    """How many bytes a text has in UTF-8."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(byte_size, "sqlite")
+def _byte_size_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"length(CAST({compiler.process(element.clauses, **kw)} AS BLOB))"
+
+
+@compiles(byte_size, "postgresql")
+def _byte_size_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"octet_length({compiler.process(element.clauses, **kw)})"
+
+
 class Folded(TypeDecorator[str]):
     """Text compared by code points on every database: SQLite's own way, PostgreSQL's "C"."""
 
@@ -171,6 +188,8 @@ class Folded(TypeDecorator[str]):
 class User(Base):
     """Somebody who can sign in, and owns rows. The key is what every owned row begins with.
 
+    ``list_count``, ``task_count`` and ``text_size`` (bytes) are what its lists and tasks take; an
+    account with ``deleted_at`` is gone for everybody, and its rows are removed step by step.
     ``version`` counts the user's own changes. ``revision`` counts those of its lists and tasks,
     each of which keeps the revision of its last change; up to ``forgotten``, tombstones are gone.
     """
@@ -185,8 +204,14 @@ class User(Base):
     version: Mapped[int] = mapped_column(Integer)
     revision: Mapped[int] = mapped_column(BigInteger)
     forgotten: Mapped[int] = mapped_column(BigInteger)
+    list_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    task_count: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    text_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    deleted_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (Index(None, "deleted_at"),)
 
 
 class Session(Base):

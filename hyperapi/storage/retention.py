@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, select, tuple_, update
+from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
 
 from hyperapi.common.clock import now
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.database import Busy, Database, Statement, Transaction
-from hyperapi.storage.models import IdempotencyRecord, Session, Tombstone, User
+from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone, User
 from hyperapi.storage.row_scope import Model, owned, table_of
 
 _EVERY = 60.0
@@ -85,6 +85,36 @@ def _forget_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
     return len(old)
 
 
+def _some_of_owner(table: Table) -> Statement:
+    """Deletes at most so many rows of one user's."""
+    some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
+    key = tuple_(*table.primary_key.columns)
+    return Statement(delete(table).where(key.in_(some.limit(bindparam("most")))))
+
+
+_DELETED_ACCOUNTS = Statement(_some(User, "deleted_at"))
+_OWNED = [
+    _some_of_owner(table)
+    for table in reversed(Base.metadata.sorted_tables)  # before what they refer to
+    if "owner" in table.c
+]
+_REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
+
+
+def _remove_accounts(tx: Transaction, moment: datetime, most: int) -> int:
+    """Removes rows of an account that was deleted, and the account when none are left."""
+    found = _DELETED_ACCOUNTS.rows(tx, {"moment": moment, "most": 1})
+    if not found:
+        return 0
+    owner, left = found[0][0], most
+    for delete_some in _OWNED:
+        left -= delete_some.run(tx, {"of_owner": owner, "most": left})
+        if left <= 0:
+            return most
+    _REMOVE_ACCOUNT.run(tx, {"of_owner": owner})
+    return most - left + 1
+
+
 def _kept_for(lifetime: str) -> Callable[[Settings], datetime]:
     """The moment before which all is old, by a setting in seconds."""
     return lambda settings: now() - timedelta(seconds=getattr(settings, lifetime))
@@ -95,6 +125,7 @@ RULES = [
     Rule(
         "replies kept", _kept_for("idempotency_lifetime"), _ended(IdempotencyRecord, "created_at")
     ),
+    Rule("rows of deleted accounts", lambda _: now(), _remove_accounts),
     Rule("tombstones", _kept_for("tombstone_lifetime"), _forget_tombstones),
 ]
 

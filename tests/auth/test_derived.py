@@ -29,7 +29,7 @@ from tests.auth.trading import (
     with_token,
     works,
 )
-from tests.conftest import MakeApp, Person, pointers, problem
+from tests.conftest import SECRET_KEY, MakeApp, Person, pointers, problem
 from tests.contexts import context
 from tests.crawling import crawl
 
@@ -324,7 +324,7 @@ def test_with_account_the_longest_unused_makes_room_and_never_an_ancestor(
 
 def test_no_chain_is_so_long_that_it_cannot_be_ended(make_app: MakeApp) -> None:
     with pytest.raises(SettingsError):
-        Settings.read({"HYPERAPI_MAX_SESSIONS": "501", "HYPERAPI_SECRET_KEYS": "key"})
+        Settings.read({"HYPERAPI_MAX_SESSIONS": "501", "HYPERAPI_SECRET_KEYS": SECRET_KEY})
     app = make_app(max_sessions="500", request_limit="")
     alice = Person(app.test_client()).register("alice").sign_in()
     with engine_of(app).begin() as connection:  # as hundreds of requests would, in one step

@@ -33,9 +33,9 @@ from tests.auth.trading import (
     works,
 )
 from tests.conftest import CHEAP_HASHING, PASSWORD, MakeApp, Person, problem
+from tests.conftest import NEW_KEY as NEW
+from tests.conftest import OLD_KEY as OLD
 from tests.serving import PATIENCE, serve
-
-OLD, NEW = ("a key of many characters " + name for name in ("from long ago", "of today"))
 
 
 @pytest.fixture

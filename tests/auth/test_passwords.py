@@ -10,16 +10,16 @@ import pytest
 from hyperapi import Settings
 from hyperapi.auth.passwords import HashersBusy, Passwords, places
 from hyperapi.state import state_of
-from tests.conftest import CHEAP_HASHING, PASSWORD, MakeApp, Person, problem
+from tests.conftest import CHEAP_HASHING, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 
 # One that is worked on, and those that wait.
-QUEUE = places(Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": "key"}))
+QUEUE = places(Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": SECRET_KEY}))
 
 
 def keeper(**settings: str) -> Passwords:
     """A keeper of passwords that hashes cheaply."""
     named = {f"HYPERAPI_{name.upper()}": value for name, value in settings.items()}
-    return Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": "key", **CHEAP_HASHING, **named}))
+    return Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": SECRET_KEY, **CHEAP_HASHING, **named}))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_password_is_kept_as_argon2id_and_never_twice_the_same(passwords: Pass
 
 
 def test_the_operators_default_is_what_owasp_advises() -> None:
-    kept = Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": "key"})).hash(PASSWORD)
+    kept = Passwords(Settings.read({"HYPERAPI_SECRET_KEYS": SECRET_KEY})).hash(PASSWORD)
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 

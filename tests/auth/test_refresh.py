@@ -334,15 +334,46 @@ def test_the_operator_says_how_long_a_refresh_token_lives(make_app: MakeApp, clo
     problem(refresh(alice, session), 401, "token-expired")
 
 
-def test_a_disabled_user_cannot_refresh_and_goes_on_when_let_in_again(
-    alice: Person, app: Flask
-) -> None:
+def test_a_disabled_user_cannot_refresh_nor_when_let_in_again(alice: Person, app: Flask) -> None:
     session = signed_in(alice)
     disable(app, "alice")
     refused_as_revoked(by_json(alice, session["refresh_token"]))
     refused_as_revoked(by_form(alice, session["refresh_token"]))
     disable(app, "alice", disabled=False)
-    assert works(alice, refreshed(alice, session))
+    refused_as_revoked(by_json(alice, session["refresh_token"]))
+    assert works(alice, signed_in(alice))
+
+
+def test_a_session_ends_in_the_end_however_often_it_is_refreshed(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    app = make_app(session_lifetime="10000", refresh_token_lifetime="3000")
+    alice = Person(app.test_client()).register("alice")
+    session = signed_in(alice)
+    for seconds in (2900, 5800, 8700):
+        clock(timedelta(seconds=seconds))
+        session = refreshed(alice, session)
+    ends = datetime.fromisoformat(session["expires_at"])
+    assert ends - datetime.fromisoformat(session["created_at"]) == timedelta(seconds=10_000)
+    assert session["expires_in"] <= 1300
+    clock(timedelta(seconds=9990))
+    assert refreshed(alice, session)["expires_in"] <= 10
+    again = refreshed(alice, session)  # as in another tab
+    assert again["expires_at"] == session["expires_at"]
+    clock(timedelta(seconds=10_000))
+    problem(try_out(alice, again), 401, "token-expired")
+    problem(refresh(alice, again), 401, "token-expired")
+    assert works(alice, signed_in(alice))
+
+
+def test_a_session_from_before_there_was_an_absolute_life_has_one_too(
+    make_app: MakeApp, clock: Clock
+) -> None:
+    alice = Person(make_app().test_client()).register("alice")
+    session = signed_in(alice)
+    clock(timedelta(hours=2))
+    alice.client = make_app(session_lifetime="7200").test_client()
+    problem(refresh(alice, session), 401, "token-expired")
 
 
 def test_a_session_that_was_ended_cannot_be_refreshed(alice: Person) -> None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, delete, select, update
 from werkzeug.test import TestResponse
 
 from hyperapi.storage.database import database
-from hyperapi.storage.models import User
+from hyperapi.storage.models import Session, User
 from tests.conftest import PASSWORD, Person
 
 Clock = Callable[[timedelta], None]
@@ -98,4 +98,7 @@ def engine_of(app: Flask) -> Engine:
 def disable(app: Flask, name: str, disabled: bool = True) -> None:
     """Keep a user out (or let one in again), as the operator's command does."""
     with engine_of(app).begin() as connection:
+        if disabled:
+            key = select(User.key).where(User.username == name).scalar_subquery()
+            connection.execute(delete(Session).where(Session.owner == key))
         connection.execute(update(User).where(User.username == name).values(disabled=disabled))

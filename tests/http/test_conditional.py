@@ -13,7 +13,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.http.responses import OFFERED
 from hyperapi.settings import Settings
 from hyperapi.state import state_of
-from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, problem
+from tests.conftest import NEW_KEY, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 from tests.statements import statements
 
 JSON, HTML, HAL, HAL_FORMS = OFFERED
@@ -148,7 +148,7 @@ def test_a_tag_of_a_page_changes_with_the_key_that_signs_its_links(
     make_app: MakeApp, alice: Person
 ) -> None:
     before = alice.ask("GET", alice.root["lists_uri"])
-    keys = f"{SECRET_KEY},and a newer one"
+    keys = f"{SECRET_KEY},{NEW_KEY}"
     rotated = Person(make_app(secret_keys=keys).test_client(), "alice", alice.token)
     after = rotated.ask("GET", rotated.root["lists_uri"])
     assert (before.data == after.data) == (before.headers["ETag"] == after.headers["ETag"])
@@ -498,7 +498,7 @@ def test_where_it_is_required_what_is_new_or_not_there_needs_nothing(careful: Pe
 
 
 def test_it_is_not_required_unless_somebody_says_so() -> None:
-    assert Settings.read({"HYPERAPI_SECRET_KEYS": "x" * 32}).require_if_match is False
+    assert Settings.read({"HYPERAPI_SECRET_KEYS": SECRET_KEY}).require_if_match is False
 
 
 # -- many at once

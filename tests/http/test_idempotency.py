@@ -14,7 +14,7 @@ from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.models import IdempotencyRecord
 from hyperapi.storage.retention import RULES, purge
-from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, pointers, problem
+from tests.conftest import NEW_KEY, PASSWORD, SECRET_KEY, MakeApp, Person, pointers, problem
 
 EACH_TIME_ANOTHER = ("X-Request-Id", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed")
 
@@ -342,7 +342,7 @@ def test_a_large_reply_does_not_take_as_much_room(app: Flask, alice: Person) -> 
 def test_a_replay_survives_new_keys(make_app: MakeApp, alice: Person) -> None:
     body = {"title": "Chores"}
     first = post(alice, alice.root["lists_uri"], "rotated", json=body)
-    newer = make_app(secret_keys=f"{SECRET_KEY},and a newer one")
+    newer = make_app(secret_keys=f"{SECRET_KEY},{NEW_KEY}")
     rotated = Person(newer.test_client(), "alice", alice.token)
     second = post(rotated, rotated.root["lists_uri"], "rotated", json=body)
     assert told(first) == told(second)

@@ -135,7 +135,7 @@ def test_a_day_with_tasks(hyper: Hyper) -> None:
     assert hyper("done", "sleep", "--undo").out == "'Sleep' is open again.\n"
     assert [line[1] for line in hyper("ls", "--done").lines] == ["Buy milk"]
     assert len(hyper("ls", "--all").lines) == 3
-    assert hyper("mv", "write", "sleep", "Work").status == 0
+    assert hyper("mv", "write report", "sleep", "Work", "-y").status == 0
     assert hyper("lists").lines == [["Inbox", "0", "1"], ["Work", "2", "0"]]
     assert hyper("rm", "--yes", "report").out == "Deleted 'Write report'.\n"
     assert hyper("rm", "sleep").status == USAGE
@@ -187,7 +187,7 @@ def test_names_that_could_mean_several_things(hyper: Hyper) -> None:
     assert hyper("done", "nothing").err == (
         "hyper: There is no task 'nothing'.\n       See: hyper ls\n"
     )
-    assert hyper("done", "7").status == NOT_FOUND
+    assert hyper("done", "7").err.startswith("hyper: No task was shown with the number 7.\n")
     assert hyper("add", "x", "-l", "Nowhere").err.startswith(
         "hyper: There is no list 'Nowhere'. Lists: 'Inbox'.\n"
     )
@@ -197,6 +197,149 @@ def test_names_that_could_mean_several_things(hyper: Hyper) -> None:
     hyper("lists", "rename", "Inbox", "Other")
     said = hyper("add", "x")
     assert (said.status, "On which list?" in said.err) == (USAGE, True)
+
+
+def open_titles(hyper: Hyper) -> list[str]:
+    """The titles of open tasks, in order."""
+    return sorted(line[1] for line in hyper("ls").lines)
+
+
+@pytest.mark.parametrize("command", ["done", "rm --yes", "show", "edit --priority high", "mv"])
+def test_words_are_one_title_before_they_are_several(hyper: Hyper, command: str) -> None:
+    name, *options = command.split()
+    last = ["Inbox"] if name == "mv" else []
+    for title in ("Buy stamps", "Milk the cow"):
+        hyper("add", title)
+    before = hyper("ls", "--json").out
+    said = hyper(name, "Buy", "milk", *last, *options)
+    assert said.status == NOT_FOUND
+    assert said.err.startswith("hyper: There is no task 'Buy milk'.\n       To name several")
+    assert hyper("ls", "--json").out == before
+    hyper("add", "Buy milk")
+    assert hyper(name, "Buy", "milk", *last, *options).status == 0
+    assert open_titles(hyper)[-2:] == ["Buy stamps", "Milk the cow"] or name not in ("done", "rm")
+
+
+def test_several_tasks_take_numbers_uris_or_quotes(hyper: Hyper, terminal: None) -> None:
+    for title in ("Buy stamps", "Milk the cow", "Sleep", "Read a book"):
+        hyper("add", title)
+    hyper("ls")
+    uri = json.loads(hyper("ls", "--json", "-q", "sleep").out)["uri"]
+    assert hyper("done", "1", uri, "1").status == 0
+    assert open_titles_told(hyper) == {"Milk the cow", "Read a book"}
+    assert hyper("done", "Milk the cow", "Read a book").status == 0
+    assert told(hyper("ls").out) == "Nothing to do here."
+
+
+def open_titles_told(hyper: Hyper) -> set[str]:
+    """The titles of open tasks, on a terminal."""
+    return {json.loads(line)["title"] for line in hyper("ls", "--json").out.splitlines()}
+
+
+@pytest.mark.parametrize("command", [["done"], ["done", "--undo"], ["mv"], ["rm"]])
+def test_several_guesses_are_named_and_asked_about(hyper: Hyper, command: list[str]) -> None:
+    hyper("lists", "add", "Work")
+    for title in ("Buy oat milk", "Call my mother"):
+        hyper("add", title, "-l", "Work")
+    last = ["Work"] if command == ["mv"] else []
+    if "--undo" in command:
+        hyper("done", "Buy oat milk", "Call my mother")
+    before = hyper("ls", "--all", "--json").out
+    said = hyper(*command, "oat milk", "my mother", *last)
+    assert said.status == USAGE
+    assert "'Buy oat milk', 'Call my mother'? Cannot ask: this is not a terminal." in said.err
+    assert "Add --yes to confirm." in said.err
+    assert hyper("ls", "--all", "--json").out == before
+    said = hyper(*command, "oat milk", "my mother", *last, "--yes")
+    assert (said.status, "'Buy oat milk', 'Call my mother'." in said.err) == (0, True)
+
+
+def test_one_ambiguous_name_stops_a_command_before_it_changes_anything(hyper: Hyper) -> None:
+    for title in ("Call my mother", "Buy oat milk", "Buy soy milk"):
+        hyper("add", title)
+    for command in (["done"], ["rm", "--yes"], ["mv", "--yes"]):
+        last = ["Inbox"] if command[0] == "mv" else []
+        said = hyper(*command, "Call my mother", "Buy", *last)
+        assert said.status == NOT_FOUND
+        assert "  Buy oat milk\n" in said.err
+        assert "  Buy soy milk\n" in said.err
+        assert "Use more of the title, or a URI." in said.err
+
+
+def test_a_description_names_no_task(hyper: Hyper) -> None:
+    hyper("add", "Bake", "-n", "with milk")
+    assert hyper("rm", "milk", "-y").status == NOT_FOUND
+    hyper("add", "Buy MILK")
+    assert hyper("rm", "milk", "-y").out == "Deleted 'Buy MILK'.\n"
+
+
+def test_rm_does_not_choose_between_an_open_task_and_a_done_one(hyper: Hyper) -> None:
+    hyper("add", "Milk")
+    hyper("done", "Milk")
+    hyper("add", "Milk")
+    said = hyper("rm", "milk", "-y")
+    assert (said.status, "2 tasks could be meant" in said.err) == (NOT_FOUND, True)
+    assert hyper("edit", "milk", "-p", "low").status == 0  # this prefers the open one
+
+
+def test_a_number_that_is_a_title_too_is_refused(hyper: Hyper, terminal: None) -> None:
+    hyper("add", "42")
+    hyper("add", "Milk", "-d", "today")
+    assert hyper("done", "42").status == 0  # no table had that many rows
+    hyper("add", "1")
+    hyper("ls")
+    said = hyper("done", "1")
+    assert (said.status, "2 tasks could be meant by '1'." in said.err) == (NOT_FOUND, True)
+    hyper("add", "Buy 7 eggs")
+    assert hyper("done", "7").status == NOT_FOUND  # a number is no part of a title
+
+
+def test_numbers_are_those_of_the_same_terminal(
+    hyper: Hyper, terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hyper("lists", "add", "Work")
+    hyper("lists", "add", "Home")
+    hyper("add", "Report", "-l", "Work")
+    hyper("add", "Dishes", "-l", "Home")
+    hyper("ls", "-l", "Work")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("hyper.numbering._terminal", lambda: -1)
+        hyper("ls", "-l", "Home")
+    assert told(hyper("done", "1").out) == "'Report' is done."
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("hyper.numbering._terminal", lambda: -2)
+        assert told(hyper("done", "1").out) == "'Dishes' is done."  # the last table of all
+
+
+def test_a_number_whose_task_is_gone_is_said_to_be(hyper: Hyper, terminal: None) -> None:
+    hyper("add", "Milk")
+    hyper("add", "Bread")
+    hyper("ls")
+    assert hyper("rm", "1", "-y").status == 0
+    said = hyper("done", "1")
+    assert said.status == NOT_FOUND
+    assert "The task that had the number 1 is not there." in told(said.err)
+
+
+def test_a_list_is_no_task(hyper: Hyper) -> None:
+    hyper("add", "Milk")
+    uri = json.loads(hyper("lists", "--json").out)["uri"]
+    said = hyper("rm", uri, "--yes")
+    assert (said.status, "is not a task" in said.err) == (NOT_FOUND, True)
+    assert hyper("lists").lines == [["Inbox", "1", "0"]]
+
+
+def test_tokens_are_ended_by_the_number_that_was_shown(hyper: Hyper, terminal: None) -> None:
+    assert hyper("tokens", "revoke", "2", "-y").status == NOT_FOUND  # nothing was shown yet
+    for label in ("one", "two", "three"):
+        hyper("tokens", "create", label)
+    hyper("tokens")
+    assert told(hyper("tokens", "revoke", "2", "-y").out) == "Ended 'one'."
+    assert told(hyper("tokens", "revoke", "3", "-y").out) == "Ended 'two'."
+    hyper("tokens", "create", "4")
+    said = hyper("tokens", "revoke", "4", "-y")
+    assert (said.status, "2 tokens could be meant by '4'" in told(said.err)) == (NOT_FOUND, True)
+    assert hyper("tokens", "revoke", "three", "--others", "-y").status == USAGE
 
 
 def test_what_is_ticked_off_is_an_open_task(hyper: Hyper) -> None:
@@ -611,3 +754,19 @@ def test_days_are_counted_by_the_clock_on_the_wall(hyper: Hyper) -> None:
     tomorrow = datetime.now() + timedelta(days=1)
     hyper("add", "Milk", "--due", f"{tomorrow:%Y-%m-%d}")
     assert [line[1] for line in hyper("ls", "--due", "tomorrow").lines] == ["Milk"]
+
+
+def test_what_is_due_on_a_day_before_a_missing_midnight_is_listed_then(
+    hyper: Hyper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Africa/Cairo")
+    time.tzset()
+    try:
+        hyper("add", "Milk", "--due", "2030-04-25")
+        listed = {
+            day: len(hyper("ls", "--due", f"2030-04-{day}").lines) for day in (24, 25, 26, 27)
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert listed == {24: 0, 25: 1, 26: 0, 27: 0}

@@ -50,7 +50,7 @@ def test_a_command_whose_streams_are_closed_does_its_work(hyper: Hyper) -> None:
         assert (done.returncode, done.stderr) == (status, ""), closing
     script = " ".join([*COMMAND, "rm", "milk", "<&-"])
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
-    assert "Nobody can be asked here." in done.stderr
+    assert "Cannot ask: this is not a terminal." in done.stderr
     for options, missing in (([], "--username"), (["-u", "ann"], "--password-stdin")):
         said = hyper("login", *options)
         assert (said.status, f"Say {missing}." in said.err) == (USAGE, True)

@@ -10,8 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pytest
 from hyper.failures import INTERRUPTED
+from hyper.watching import _in_words
+from hyperapi_client import Client, Resource
+from hyperapi_client.actions import _change
 
 from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
 from tests.conftest import PASSWORD
@@ -117,6 +122,27 @@ def test_people_are_told_when_the_server_is_gone(stranger: Hyper) -> None:
     os.close(terminal)
     assert "asking again" in seen
     assert seen.count("\x1b[?1049h") == 1  # all of it on the one screen
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"),
+    [
+        (None, "a note was deleted"),
+        ({}, "changed: a note"),
+        ({"title": "Hello", "colour": 7}, "changed: Hello"),
+        ({"created_at": "2026-01-01T00:00:00Z"}, "changed: a note"),
+        (
+            {"created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"},
+            "new: a note",
+        ),
+    ],
+)
+def test_types_that_are_not_known_are_told_of_too(resource: Any, said: str) -> None:
+    item = {"uri": "http://x/1", "type": "note", "deleted": resource is None, "more": 1}
+    if resource is not None:
+        item["resource"] = {**resource, "_links": {"next-of-kin": [], "note": None}}
+    change = _change({**item, "changed_at": "2026-01-02T00:00:00Z"}, False, "http://x/2")
+    assert _in_words(change.of(lambda state: Resource(Client("http://x"), state)))[10:] == said
 
 
 def _read(terminal: int) -> bytes:

@@ -1,9 +1,10 @@
 // The client of the single-page app against servers made up here: what is hard to provoke for real.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import {
-  Client, Conflict, Later, MemoryWrites, NotAllowed, Outbox, Problem, Refused, Resource, SignedOut, Unreachable,
+  Client, Conflict, ForeignOrigin, Later, MemoryWrites, NotAllowed, Outbox, Problem, Refused, Resource, SignedOut, Unreachable,
   events, exclusively, expand, flaws, holds, newKey, same,
 } from "../../examples/spa/hyperapi.js";
 
@@ -64,10 +65,103 @@ test("what was read before is asked for conditionally", async () => {
   assert.equal(asked[0].headers.get("Authorization"), "Bearer a1");
 });
 
-test("a token goes nowhere but to the service, and never into a URI", async () => {
-  const { client, asked } = made(() => reply({ _links: links() }));
-  await client.get("http://elsewhere.test/");
+const FOREIGN = ["https://api.test/", "http://api.test:8080/", "http://elsewhere.test/", "http:\\\\elsewhere.test/", "http://api.test@elsewhere.test/"];
+
+test("no link, form, page, session or stored write leads to another origin", async () => {
+  for (const foreign of FOREIGN) {
+    const there = (more) => links({ users: foreign, tokens: foreign, next: `${foreign}2`, changes: foreign, ...more });
+    const login = { method: "POST", target: foreign, properties: [{ name: "username" }, { name: "password" }] };
+    const refresh = { method: "POST", target: foreign, properties: [{ name: "refresh_token" }] };
+    const own = () => links({ tokens: ROOT, users: ROOT });
+    const actions = [
+      (client) => client.get(foreign),
+      (client) => client.follow("users"),
+      (client) => client.signIn({ username: "ann", password: "secret" }),
+      (client) => client.register({ username: "ann", password: "secret" }),
+      (client) => client.submit(form({ target: foreign }), { title: "secret" }),
+      (client) => client.submit(form({ target: foreign, method: "GET" }), { title: "secret" }),
+      (client) => client.put(foreign, {}),
+      (client) => client.delete(foreign),
+      (client) => client.signInWithToken("secret"),
+      async (client) => { for await (const page of client.pages(ROOT)) assert.ok(page); },
+      async (client) => { for await (const news of client.changes({ signal: AbortSignal.timeout(2000) })) assert.ok(!news); },
+    ];
+    for (const action of actions) {
+      const { client, asked } = made(() => reply({ _links: there() }));
+      await assert.rejects(action(client), (error) => error instanceof ForeignOrigin && error.message.includes("http://api.test") && error.message.includes(new URL(foreign).origin), `${foreign} ${action}`);
+      assert.ok(asked.every(({ uri }) => new URL(uri).origin === "http://api.test"));
+    }
+    for (const [name, template] of Object.entries({ login, refresh })) {
+      const old = { ...session(), ends: 0 };
+      const { client, asked } = made(() => reply({ _links: own(), _templates: { [name]: template } }), new Memory(old));
+      const trying = name === "login" ? client.signIn({ username: "ann", password: "secret" }) : client.get(ROOT);
+      await assert.rejects(trying, ForeignOrigin);
+      assert.ok(asked.every(({ uri, body }) => new URL(uri).origin === "http://api.test" && !body));
+    }
+  }
+});
+
+test("a session that is kept for another origin is none here", async () => {
+  const { client, asked } = made(() => reply({ _links: links() }), new Memory({ ...session(), uri: "http://elsewhere.test/session" }));
+  assert.equal(client.signedIn, false);
+  await client.get(ROOT);
   assert.equal(asked[0].headers.get("Authorization"), null);
+});
+
+test("a stored write for another origin fails, and the others are sent", async () => {
+  const { client, asked } = made(() => reply({ _links: links() }));
+  const outbox = new Outbox(client, new MemoryWrites());
+  const write = (uri) => outbox.add({ owner: "ann", method: "PUT", uri, body: {}, base: { kind: "any" }, label: "" });
+  await write("http://elsewhere.test/1");
+  await write(`${ROOT}2`);
+  await outbox.replay("ann");
+  assert.deepEqual(asked.map(({ uri }) => uri), [`${ROOT}2`]);
+  const [failed] = await outbox.waiting("ann");
+  assert.equal(failed.state, "failed");
+  assert.match(failed.reason, /elsewhere/);
+});
+
+/** A server on a socket, which remembers what it was asked. */
+async function serving(answer) {
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push({ method: request.method, url: request.url, authorization: request.headers.authorization });
+    answer(request, response);
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  return { server, asked, root: `http://127.0.0.1:${server.address().port}/` };
+}
+
+test("redirects are followed within the origin, and nothing of the user's goes elsewhere", async () => {
+  const answer = (request, response) => {
+    response.setHeader("Content-Type", "application/hal+json");
+    response.end(JSON.stringify({ _links: links() }));
+  };
+  const elsewhere = await serving(answer);
+  const ours = await serving((request, response) => {
+    const status = Number(request.url.slice(-3));
+    if (!status) return answer(request, response);
+    const to = request.url.startsWith("/away") ? elsewhere.root : ours.root;
+    return response.writeHead(status, { Location: `${to}x` }).end();
+  });
+  try {
+    for (const status of [301, 302, 303, 307, 308]) {
+      const kept = new Memory({ ...session(), uri: `${ours.root}session` });
+      const client = new Client(ours.root, { sessions: kept });
+      await client.get(`${ours.root}here/${status}`);
+      assert.deepEqual(ours.asked.at(-1), { method: "GET", url: "/x", authorization: "Bearer a1" });
+      await assert.rejects(client.get(`${ours.root}away/${status}`), ForeignOrigin);
+      for (const place of ["here", "away"]) {
+        await assert.rejects(client.submit(form({ target: `${ours.root}${place}/${status}` }), { title: "secret" }), /has moved/);
+      }
+    }
+    for (const each of elsewhere.asked) assert.deepEqual([each.method, each.authorization], ["GET", undefined]);
+  } finally {
+    for (const { server } of [ours, elsewhere]) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
 });
 
 test("pages come one by one, as they are wanted", async () => {

@@ -18,7 +18,7 @@ from hyperapi.middleware import counters
 from hyperapi.middleware.counters import SharedTable, counts_of
 from hyperapi.settings import Settings, SettingsError
 from tests import redis
-from tests.conftest import MakeApp, Person
+from tests.conftest import SECRET_KEY, MakeApp, Person
 
 
 @pytest.fixture
@@ -141,7 +141,10 @@ def test_nodes_that_share_a_redis_count_together_and_alone_while_it_is_away(
 
 def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "find_spec", lambda name: None)
-    chosen = {"HYPERAPI_RATE_LIMIT_STORAGE": "redis://127.0.0.1:1/0", "HYPERAPI_SECRET_KEYS": "x"}
+    chosen = {
+        "HYPERAPI_RATE_LIMIT_STORAGE": "redis://127.0.0.1:1/0",
+        "HYPERAPI_SECRET_KEYS": SECRET_KEY,
+    }
     with pytest.raises(SettingsError, match=r"pip install 'hyperapi\[redis\]'"):
         counts_of(Settings.read(chosen))
 

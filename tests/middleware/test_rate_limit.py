@@ -181,6 +181,36 @@ def test_signing_in_rightly_is_never_held_up(alice: Person) -> None:
     assert statuses(alice, 2) == [401, 429]
 
 
+def test_sign_ins_count_with_the_requests_of_their_address(make_app: MakeApp) -> None:
+    alice = Person(make_app(request_limit="4/minute").test_client()).register("alice")
+    assert [sign_in(alice).status_code for _ in range(6)] == [201] * 4 + [429] * 2
+    form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
+    refused = alice.client.post(TOKENS, data=form, environ_overrides={"REMOTE_ADDR": "10.0.0.1"})
+    problem(refused, 429, "too-many-requests")
+    assert sign_in(alice, address="10.0.0.2").status_code == 201
+
+
+def test_refreshes_count_with_the_requests_of_their_session(make_app: MakeApp) -> None:
+    alice = Person(make_app(request_limit="4/minute").test_client()).register("alice")
+    mine, other = (sign_in(alice, address=f"10.0.0.{number}").json or {} for number in (1, 2))
+
+    def refresh(session: Any) -> TestResponse:
+        return alice.client.post(TOKENS, json={"refresh_token": session["refresh_token"]})
+
+    for _ in range(4):
+        reply = refresh(mine)
+        assert reply.status_code == 200
+        mine = reply.json or {}
+    problem(refresh(mine), 429, "too-many-requests")
+    assert (
+        alice.client.get(
+            LISTS, headers={"Authorization": f"Bearer {mine['access_token']}"}
+        ).status_code
+        == 429
+    )
+    assert refresh(other).status_code == 200
+
+
 def test_what_was_refused_does_not_count_again(alice: Person) -> None:
     assert statuses(alice, 3) == [401] * 3
     assert {sign_in(alice).status_code for _ in range(20)} == {429}

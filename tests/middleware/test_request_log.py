@@ -92,6 +92,47 @@ def test_requests_that_fail_have_theirs(
     assert "hya_x" not in "".join(log.text)
 
 
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("unknown", None),
+    ],
+)
+def test_a_sign_in_tells_its_outcome_its_network_and_whose_account_it_is(
+    log: Lines, alice: Person, address: str, network: str | None
+) -> None:
+    me, tokens = alice.root["user_uri"], alice.root["tokens_uri"]
+    right = {"username": "Alice", "password": PASSWORD}
+
+    def line_of(**sent: Any) -> dict[str, Any]:
+        log.text.clear()
+        headers = sent.pop("headers", {})
+        alice.client.post(
+            tokens, headers=headers, environ_overrides={"REMOTE_ADDR": address}, **sent
+        )
+        [line] = log.requests
+        assert line.keys() >= FIELDS
+        assert address not in log.text[0]
+        return line
+
+    bearer = {"Authorization": f"Bearer {alice.token}"}
+    form = {"grant_type": "password", **right, "password": "wrong"}
+    for sent, action, outcome, known in (
+        ({"json": right}, "sign-in", "success", True),
+        ({"json": {**right, "password": "wrong"}}, "sign-in", "credentials-invalid", True),
+        ({"json": {**right, "username": "nobody"}}, "sign-in", "credentials-invalid", False),
+        ({"data": form}, "sign-in", "credentials-invalid", True),
+        ({"json": {"refresh_token": "hyr_x"}}, "refresh", "token-invalid", False),
+        ({"json": {}, "headers": bearer}, "derive", "success", True),
+        ({"json": {"scope": "x"}, "headers": bearer}, "derive", "invalid", True),
+    ):
+        line = line_of(**sent)
+        assert (line["action"], line["outcome"], line["network"]) == (action, outcome, network)
+        assert (line["user"] is not None and me.endswith(line["user"])) == known
+
+
 def test_i_may_name_my_request_with_a_uuid(log: Lines, guest: Person) -> None:
     mine = str(uuid4())
     reply = guest.ask("GET", "/nothing", headers={"X-Request-Id": mine.upper()})

@@ -13,10 +13,11 @@ from alembic import command
 from flask import Flask
 
 from hyperapi import Settings, create_app
+from hyperapi.common.secret_keys import weakness
 from hyperapi.ops import cli
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
-from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, Person
+from tests.conftest import CHEAP_HASHING, NEW_KEY, NO_LIMITS, OLD_KEY, PASSWORD, Person
 from tests.serving import free_port
 
 
@@ -165,8 +166,9 @@ def test_a_disabled_user_is_out_at_once_and_in_again_when_it_is_undone(
     assert alice.ask("POST", alice.root["tokens_uri"], json=credentials).status_code == 401
     again = upgraded("users", "disable", "--undo", "alice")
     assert (again.status, again.out) == (0, "alice is active now.\n")
-    alice.token = token
-    assert alice.ask("GET", lists).status_code == 200
+    alice.token = token  # which does not come back
+    assert alice.ask("GET", lists).status_code == 401
+    assert alice.sign_in().ask("GET", lists).status_code == 200
 
 
 def test_a_user_who_forgot_their_password_is_given_another_and_signed_out(
@@ -248,11 +250,21 @@ def test_a_key_is_made_and_old_tokens_stay_good_until_theirs_is_removed(
 
 def test_keys_that_come_from_a_setting_are_not_touched(upgraded: Run, tmp_path: Path) -> None:
     before = (tmp_path / "instance" / "secret_key").read_text()
-    new = upgraded("keys", "new", secret_keys="one,two")
+    new = upgraded("keys", "new", secret_keys=f"{OLD_KEY},{NEW_KEY}")
     assert new.status == 0
     assert re.fullmatch(r"[\w-]{40,}\n", new.out)
-    assert "HYPERAPI_SECRET_KEYS" in upgraded("keys", "remove", "x", secret_keys="one").complaint
+    assert "HYPERAPI_SECRET_KEYS" in upgraded("keys", "remove", "x", secret_keys=OLD_KEY).complaint
     assert (tmp_path / "instance" / "secret_key").read_text() == before
+
+
+def test_keys_new_makes_a_key_where_there_is_none_that_can_be_used(hyperapi: Run) -> None:
+    for settings in ({"secret_keys": "a"}, {"database_url": "postgresql://localhost/todo"}):
+        for words in (("serve",), ("doctor",), ("upgrade",)):
+            complaint = hyperapi(*words, **settings).complaint
+            assert complaint.startswith("hyperapi: HYPERAPI_SECRET_KEYS ")
+            assert "hyperapi keys new" in complaint
+        made = hyperapi("keys", "new", **settings)
+        assert (made.status, weakness(made.out.strip())) == (0, None)
 
 
 # -- the rest
@@ -313,7 +325,7 @@ def test_an_extra_that_is_missing_is_named_in_one_line(
     words: tuple[str, ...],
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    ran = hyperapi(*words, **{setting: value, "port": str(free_port()), "secret_keys": "x" * 32})
+    ran = hyperapi(*words, **{setting: value, "port": str(free_port()), "secret_keys": OLD_KEY})
     assert ran.complaint.startswith(f"hyperapi: HYPERAPI_{setting.upper()} ")
     assert ran.complaint.endswith(f": pip install 'hyperapi[{extra}]'")
 

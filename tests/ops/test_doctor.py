@@ -50,7 +50,6 @@ def test_safe_settings_are_found_safe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "level", "word"),
     [
-        ({"secret_keys": f"{SECRET_KEY},short"}, Level.BAD, "shorter than 32"),
         ({"hashing_memory": "8"}, Level.BAD, "hashed with less"),
         ({"hashing_rounds": "1"}, Level.BAD, "hashed with less"),
         ({"sign_in_limit": ""}, Level.DOUBTFUL, "HYPERAPI_SIGN_IN_LIMIT is off"),

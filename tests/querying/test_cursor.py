@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from hyperapi.querying.cursor import Cursors, Position, Towards
-from tests.conftest import MakeApp, Person
+from tests.conftest import NEW_KEY, OLD_KEY, MakeApp, Person
 from tests.querying.conftest import Population
 from tests.querying.memory import question, refused
 
@@ -128,14 +128,14 @@ def test_a_cursor_goes_with_no_offset(population: Population, page: Any) -> None
 
 
 def test_cursors_outlive_a_new_key_and_a_restart(make_app: MakeApp) -> None:
-    old = make_app(secret_keys="old-key")
+    old = make_app(secret_keys=OLD_KEY)
     before = Person(old.test_client()).register("anna").sign_in()
     groceries = before.make_list()
     tasks = [before.make_task(groceries, str(number)) for number in range(3)]
     page = before.get(groceries["tasks_uri"] + "?limit=1")
-    after = Person(make_app(secret_keys="old-key,new-key").test_client(), "anna", before.token)
+    after = Person(make_app(secret_keys=f"{OLD_KEY},{NEW_KEY}").test_client(), "anna", before.token)
     assert after.get(page["next_uri"])["tasks"] == tasks[1:2]
-    forgotten = Person(make_app(secret_keys="new-key").test_client(), "anna").sign_in()
+    forgotten = Person(make_app(secret_keys=NEW_KEY).test_client(), "anna").sign_in()
     assert_refused(forgotten.ask("GET", page["next_uri"]))
 
 

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.storage.database import database
 from hyperapi.storage.models import User
-from tests.conftest import PASSWORD, MakeApp, Person, pointers, problem
+from tests.conftest import NEW_KEY, OLD_KEY, PASSWORD, MakeApp, Person, pointers, problem
 
 Clock = Callable[[timedelta], None]
 
@@ -400,12 +400,12 @@ def test_a_restart_signs_nobody_out(make_app: MakeApp) -> None:
 
 
 def test_changing_keys_signs_nobody_out_until_the_old_one_goes(make_app: MakeApp) -> None:
-    alice = Person(make_app(secret_keys="one").test_client()).register("alice").sign_in()
-    alice.client = make_app(secret_keys="one,two").test_client()
+    alice = Person(make_app(secret_keys=OLD_KEY).test_client()).register("alice").sign_in()
+    alice.client = make_app(secret_keys=f"{OLD_KEY},{NEW_KEY}").test_client()
     later = alice.elsewhere()
     assert alice.get("/api/v1/lists")["lists"] == []
     for person in (alice, later):
-        person.client = make_app(secret_keys="two").test_client()
+        person.client = make_app(secret_keys=NEW_KEY).test_client()
     problem(alice.ask("GET", "/api/v1/lists"), 401, "token-invalid")
     assert later.get("/api/v1/lists")["lists"] == []
 

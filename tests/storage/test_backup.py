@@ -244,7 +244,7 @@ def test_postgresql_is_put_back_by_the_commands_that_the_documents_name(
 def test_postgresql_has_programs_of_its_own(tmp_path: Path) -> None:
     chosen = {
         "HYPERAPI_DATABASE_URL": "postgresql://db/todo",
-        "HYPERAPI_SECRET_KEYS": "x" * 32,
+        "HYPERAPI_SECRET_KEYS": SECRET_KEY,
         "HYPERAPI_INSTANCE": str(tmp_path),
     }
     for act in (back_up, restore):

@@ -9,9 +9,10 @@ from typing import Any
 from hyperapi_client import Client, How, Resource, State
 
 from hyper import dates
-from hyper.accounts import Account, current, folder, read_private, write_private
+from hyper.accounts import Account, current
 from hyper.failures import NOT_FOUND, USAGE, Failure, about_file
-from hyper.formatting import Screen, task_table
+from hyper.formatting import Screen
+from hyper.numbering import Numbers
 from hyper.wording import quoted
 
 USER_AGENT = f"hyper/{version('hyperapi')}"
@@ -132,59 +133,16 @@ class CommandContext:
         self.screen.note(f"Made the list {quoted(title)}.")
         return made
 
-    # -- tasks
+    # -- numbers
 
-    def remember(self, tasks: Iterable[State]) -> None:
-        """Let the numbers that were shown stand for these tasks from now on."""
-        rows = [task.uri for task in tasks]
-        kept = {"account": self.account.identity, "rows": rows}
+    @cached_property
+    def numbers(self) -> Numbers:
+        """What the numbers in tables stand for."""
+        return Numbers(self.account.identity)
+
+    def remember(self, kind: str, rows: Iterable[State]) -> None:
+        """Let the numbers that were shown stand for these rows from now on."""
         try:
-            write_private(folder() / "rows.json", kept)
+            self.numbers.keep(kind, rows)
         except OSError as error:  # no reason not to show them
             self.screen.note(f"The numbers will stand for nothing: {about_file(error)}.")
-
-    def remembered(self, number: int) -> str:
-        """The URI of a task that was shown under a number.
-
-        :raises Failure: when there was none.
-        """
-        kept = read_private(folder() / "rows.json")
-        rows = kept.get("rows", []) if kept.get("account") == self.account.identity else []
-        if not 1 <= number <= len(rows):
-            raise Failure(
-                f"No task was shown with the number {number}.", NOT_FOUND, "See: hyper ls"
-            )
-        return str(rows[number - 1])
-
-    def task_named(self, name: str, *, rather_done: bool | None = None) -> Resource:
-        """The task that somebody means: the number it was shown with, its URI, or its title.
-
-        :param rather_done: is it more likely a task that is done, or one that is open? That
-            counts before how much of the title was said.
-        :raises Failure: when there is none, or several could be meant.
-        """
-        if name.isascii() and name.isdecimal():
-            return self.client.at(self.remembered(int(name)))
-        if name.startswith(("http://", "https://")):
-            return self.client.at(name)
-        tasks = self.client.follow("tasks")
-        for done in dict.fromkeys((rather_done, None)):
-            for asked in ({"title": name}, {"title_prefix": name}, {"q": name}):
-                found = tasks.search(**asked, done=done, sort="due_at", limit=_PAGE).on_page
-                found = tuple(each for each in found if not each.done) or found
-                if len(found) == 1:
-                    return found[0]
-                if found:
-                    raise self._ambiguous(name, found)
-        raise Failure(f"There is no task {quoted(name)}.", NOT_FOUND, "See: hyper ls")
-
-    def _ambiguous(self, name: str, found: tuple[Resource, ...]) -> Failure:
-        shown = [each.state for each in found[:_MOST_SHOWN]]
-        if self.screen.for_people:
-            self.remember(shown)
-            self.screen.out.print(task_table(shown, self.titles, self.now, self.screen.out.width))
-            hint = "Say it with the number in front."
-        else:
-            hint = "Say more of the title, or its URI."
-        count = f"{len(found)} tasks" if len(found) < _PAGE else "Many tasks"
-        return Failure(f"{count} could be meant by {quoted(name)}.", NOT_FOUND, hint)

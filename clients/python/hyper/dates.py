@@ -1,12 +1,19 @@
-"""Days and times as people write and read them; in the zone of this machine."""
+"""Days and times as people write and read them, in the time zone of this machine.
+
+A zone skips hours and repeats others: midnight, or the last hour of a day, may not exist. A local
+time inside a gap is read with the offset from before the gap, and a repeated one is the first of
+the two (RFC 5545 §3.3.5). A day begins at its first instant and ends a second before the next.
+"""
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 
 from hyper.wording import quoted
 
-END = time(23, 59, 59)
-"""What is due on a day, without a time, is due when the day ends."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_LAST = time(23, 59, 59)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NAMED = {"today": 0, "tod": 0, "tomorrow": 1, "tom": 1, "yesterday": -1}
 _SPAN = re.compile(r"(?:in )?\+?([0-9]{1,4}) ?(m|min|minutes?|h|hours?|d|days?|w|weeks?)")
@@ -45,8 +52,9 @@ def parse_due(text: str, now: datetime) -> datetime | None:
     first, _, rest = words.partition(" ")
     try:
         if span:
-            return at(now.date() + timedelta(**{_UNITS[span[2][0]]: int(span[1])}), END)
-        return at(parse_day(first, now.date()), parse_time(rest) if rest else END)
+            return day_end(now.date() + timedelta(**{_UNITS[span[2][0]]: int(span[1])}))
+        day = parse_day(first, now.date())
+        return at(day, parse_time(rest)) if rest else day_end(day)
     except (ValueError, OverflowError):
         raise NotADate(text) from None
 
@@ -80,14 +88,52 @@ def parse_time(text: str) -> time:
     return time(hour, int(match[2] or 0))
 
 
-def at(day: date, moment: time = END) -> datetime:
-    """A moment of a day, in the zone of this machine on that day."""
-    return datetime.combine(day, moment).astimezone()
+def at(day: date, moment: time) -> datetime:
+    """A local time, with its offset; 02:30 inside a gap of an hour is 03:30.
+
+    ``datetime.astimezone`` alone would subtract the offset from after the gap: 01:30.
+    """
+    local_time = datetime.combine(day, moment)
+    return (_EPOCH + timedelta(seconds=local_time.timestamp())).astimezone()
+
+
+def day_start(day: date) -> datetime:
+    """The first instant of a day: midnight, or the end of the gap that midnight is in."""
+    midnight = datetime.combine(day, time())
+    start = at(day, time())
+    gap = start.replace(tzinfo=None) - midnight
+    before = start - gap
+    while gap >= _SECOND:  # the clock was set forward between these two: find the second
+        gap /= 2
+        middle = (before + gap).astimezone()
+        if middle.replace(tzinfo=None) < midnight:
+            before = middle
+        else:
+            start = middle
+    return start.replace(microsecond=0)
+
+
+def day_end(day: date) -> datetime:
+    """The last second of a day. A task that is due on a day, without a time, is due then.
+
+    :raises OverflowError, ValueError: on the last days of the calendar.
+    """
+    return (day_start(day + timedelta(days=1)) - _SECOND).astimezone()
+
+
+def ends_day(moment: datetime) -> bool:
+    """Is it the last second of its day here, or 23:59:59?"""
+    if moment.time().replace(microsecond=0) == _LAST:
+        return True
+    try:
+        return moment.replace(microsecond=0) == day_end(moment.date())
+    except (OverflowError, ValueError):
+        return False
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
     """When a day begins, and when the next one does."""
-    return at(day, time()), at(day + timedelta(days=1), time())
+    return day_start(day), day_start(day + timedelta(days=1))
 
 
 def readable(instant: str | None, now: datetime) -> str:
@@ -104,7 +150,7 @@ def readable(instant: str | None, now: datetime) -> str:
         said = f"{moment:%a} {moment.day} {moment:%b}"
     else:
         said = f"{moment.day} {moment:%b %Y}"
-    return said if moment.time().replace(microsecond=0) == END else f"{said} {moment:%H:%M}"
+    return said if ends_day(moment) else f"{said} {moment:%H:%M}"
 
 
 def ago(instant: str, now: datetime) -> str:
@@ -127,14 +173,14 @@ def local(instant: str) -> datetime:
 
 
 def editable(instant: str | None) -> str:
-    """An instant as :func:`parse_due` reads it back, to the second or coarser."""
+    """An instant as :func:`parse_due` reads it back, in the shortest form that does."""
     if instant is None:
         return "none"
     moment = local(instant)
-    if moment.time().replace(microsecond=0) == END:
-        return f"{moment:%Y-%m-%d}"
-    if moment.second == 0 and moment.microsecond == 0:
-        return f"{moment:%Y-%m-%d %H:%M}"
+    for text in (f"{moment:%Y-%m-%d}", f"{moment:%Y-%m-%d %H:%M}"):
+        with suppress(NotADate):
+            if parse_due(text, moment) == moment:
+                return text
     return instant
 
 

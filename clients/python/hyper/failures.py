@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import click
 from hyperapi_client import (
+    BadEnvironment,
     ClientError,
     Conflict,
     CredentialsInvalid,
     FieldError,
     FieldErrors,
     Forbidden,
+    ForeignOrigin,
     Gone,
     InsufficientScope,
     Invalid,
@@ -80,6 +82,8 @@ _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
     (Unreachable, UNREACHABLE),
     (NotHyperapi, UNREACHABLE),
     (Moved, UNREACHABLE),
+    (ForeignOrigin, UNREACHABLE),
+    (BadEnvironment, UNREACHABLE),
 )
 
 _HINTS: tuple[tuple[type[ClientError], str], ...] = (

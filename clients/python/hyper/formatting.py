@@ -80,10 +80,16 @@ def _picture(code: int) -> str:
 
 
 def task_table(
-    tasks: Sequence[State], titles: Mapping[str, str], now: datetime, width: int
+    tasks: Sequence[State],
+    titles: Mapping[str, str],
+    now: datetime,
+    width: int,
+    *,
+    numbered: bool = True,
 ) -> Table:
-    """Tasks as people like to read them, numbered from 1.
+    """Tasks as people like to read them.
 
+    :param numbered: number them from 1. Only numbers that commands understand may be shown.
     :param titles: of lists, by URI; the column is left out when there is only one.
     :param width: of the terminal; a narrow one has no room for everything.
     """
@@ -95,13 +101,16 @@ def task_table(
         "Tags": [_tags(task) for task in tasks],
         "List": [Text(visible(titles.get(task.members["list_uri"], ""))) for task in tasks],
     }
+    if not numbered:
+        del columns["#"]
     if len(titles) < 2:
         del columns["List"]
     if not any(columns["Tags"]):
         del columns["Tags"]
     tags = _fit(columns, width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    table.add_column("#", justify="right", style="dim", no_wrap=True)
+    if numbered:
+        table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("Task", overflow="fold", min_width=min(_SHORTEST_TITLE, width // 3))
     table.add_column("Due", no_wrap=width >= _FOR_WHOLE_DATES)

@@ -76,10 +76,11 @@ class InSections(InOrder):
 @json_option
 @click.pass_context
 def hyper(context: click.Context) -> None:
-    """Your to-do lists at a hyperapi.
+    """Your to-do lists on a hyperapi server.
 
     Begin with `hyper login URL`, or `hyper register URL`. A TASK is the number that it was last
-    shown with, or its title, or a part of that, or its URI.
+    shown with in this terminal, its title or a part of that, or its URI. Words without quotes are
+    one title; to name several tasks, use numbers, URIs, or quotes.
     """
     ctx = context.ensure_object(CommandContext)
     context.call_on_close(ctx.close)

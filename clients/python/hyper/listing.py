@@ -78,11 +78,14 @@ def remove(ctx: CommandContext, name: str, yes: bool) -> None:
 def confirm(question: str, yes: bool) -> None:
     """Go on only if that is wanted.
 
-    :raises Failure: when nobody can be asked, or they say no.
+    :param question: names everything that will be changed.
+    :raises Failure: when the answer is no, or nobody can be asked.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Failure(f"{question} Nobody can be asked here.", USAGE, "Say --yes if so.")
+        raise Failure(
+            f"{question} Cannot ask: this is not a terminal.", USAGE, "Add --yes to confirm."
+        )
     if not click.confirm(visible(question), err=True):
         raise Failure("Nothing was done.", FAILED)

@@ -17,6 +17,7 @@ from hyper.failures import INVALID, Failure
 from hyper.formatting import details, task_row, task_table
 from hyper.group import command, complete_list, complete_task, complete_task_or_list, hyper
 from hyper.listing import confirm
+from hyper.naming import Named, task_named, tasks_named
 from hyper.wording import quoted
 
 _SHOWN = 100
@@ -105,7 +106,7 @@ def show_tasks(ctx: CommandContext, found: Any, most: int | None) -> None:
         screen.lines(task_row(each.state, ctx.titles) for each in islice(found, most))
     else:
         shown = [each.state for each in islice(found, most)]
-        ctx.remember(shown)
+        ctx.remember("tasks", shown)
         if not shown:
             screen.say("Nothing to do here.")
             return
@@ -165,7 +166,7 @@ def due_between(ctx: CommandContext, when: str | None) -> dict[str, Any]:
 @tasks_argument()
 def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
     """Show all about a task."""
-    for number, each in enumerate(map(ctx.task_named, tasks)):
+    for number, each in enumerate(tasks_named(ctx, tasks).tasks):
         if ctx.screen.as_json:
             ctx.screen.json(plain(each.state))
         else:
@@ -177,16 +178,22 @@ def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
 
 
 @command(hyper, "edit")
-@click.argument("task", shell_complete=complete_task)
+@tasks_argument()
 @click.option("--title", help="Another title.")
 @member_options
 @click.option("--untag", "untags", multiple=True, help="Take this tag away.")
 def edit(
-    ctx: CommandContext, task: str, title: str | None, untags: tuple[str, ...], **options: Any
+    ctx: CommandContext,
+    tasks: tuple[str, ...],
+    title: str | None,
+    untags: tuple[str, ...],
+    **options: Any,
 ) -> None:
-    """Change a task, by options or in your editor. That is $VISUAL or $EDITOR, and what is tried
-    without options; only what you changed is sent."""
-    found = ctx.task_named(task)
+    """Change a task, by options or in your editor.
+
+    Without options your editor opens: $VISUAL or $EDITOR. Only what you changed is sent.
+    """
+    found = task_named(ctx, tasks)
     changed = _members(ctx, **options)
     if title is not None:
         changed["title"] = title
@@ -204,13 +211,22 @@ def edit(
     ctx.screen.say(f"Changed {quoted(done.title)}.", done.state)
 
 
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
 @command(hyper, "done")
 @tasks_argument()
-@click.option("--undo", is_flag=True, help="It is not done after all.")
-def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool) -> None:
-    """Tick tasks off."""
-    form, said = ("reopen", "open again") if undo else ("complete", "done")
-    for each in [ctx.task_named(name, rather_done=undo) for name in tasks]:
+@click.option("--undo", is_flag=True, help="Open a task again.")
+@yes_option
+def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool, yes: bool) -> None:
+    """Complete tasks."""
+    form, verb, said = (
+        ("reopen", "Reopen", "open again") if undo else ("complete", "Complete", "done")
+    )
+    found = tasks_named(ctx, tasks, done=undo)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(ctx, verb, found, yes)
+    for each in found.tasks:
         try:
             changed = each.submit(form)
         except NoSuchForm:
@@ -225,12 +241,12 @@ def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool) -> None:
 
 @command(hyper, "rm")
 @tasks_argument()
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@yes_option
 def remove(ctx: CommandContext, tasks: tuple[str, ...], yes: bool) -> None:
     """Delete tasks."""
-    found = [ctx.task_named(name) for name in tasks]
-    confirm(f"Delete {', '.join(quoted(each.title) for each in found)}?", yes)
-    for each in found:
+    found = tasks_named(ctx, tasks, any_state=True)
+    _confirm(ctx, "Delete", found, yes)
+    for each in found.tasks:
         each.submit("delete")
         ctx.screen.say(f"Deleted {quoted(each.title)}.")
 
@@ -238,12 +254,23 @@ def remove(ctx: CommandContext, tasks: tuple[str, ...], yes: bool) -> None:
 @command(hyper, "mv")
 @tasks_argument(complete_task_or_list)
 @click.argument("to", metavar="LIST", shell_complete=complete_list)
-def move(ctx: CommandContext, tasks: tuple[str, ...], to: str) -> None:
+@yes_option
+def move(ctx: CommandContext, tasks: tuple[str, ...], to: str, yes: bool) -> None:
     """Move tasks to another list."""
     target = ctx.list_named(to)
-    for each in [ctx.task_named(name) for name in tasks]:
+    found = tasks_named(ctx, tasks)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(ctx, "Move", found, yes)
+    for each in found.tasks:
         moved = each.submit("edit", list_uri=target)
         ctx.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
+
+
+def _confirm(ctx: CommandContext, verb: str, found: Named, yes: bool) -> None:
+    """Name the tasks that a command is about to change, and ask, unless ``--yes`` was given."""
+    if yes and len(found.tasks) > 1:
+        ctx.screen.note(f"{verb}: {found.titles}.")
+    confirm(f"{verb} {found.titles}?", yes)
 
 
 def _members(

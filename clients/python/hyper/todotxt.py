@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
 from hyper import dates
@@ -136,7 +136,7 @@ def members(line: str) -> dict[str, Any]:
     if parsed.importance != "none":
         task["priority"] = parsed.importance
     if parsed.due is not None:
-        task["due_at"] = dates.written(dates.at(parsed.due))
+        task["due_at"] = dates.written(dates.day_end(parsed.due))
     if parsed.tags:
         task["tags"] = [normal(tag) for tag in parsed.tags]
     if parsed.done or parsed.due or fresh(task) != line:
@@ -246,11 +246,11 @@ def _is_due(task: Mapping[str, Any], day: date | None) -> bool:
     if not task["due_at"] or day is None:
         return not task["due_at"] and day is None
     due = dates.local(task["due_at"])
-    if due.time() == dates.END:
+    if dates.ends_day(due):
         return due.date() == day
-    end = datetime.combine(day, dates.END, UTC)
+    end = datetime.combine(day, time(23, 59, 59), UTC)
     elsewhere = end - timedelta(hours=14) <= due <= end + timedelta(hours=12)
-    return due.date() == day or (due.second == dates.END.second and elsewhere)
+    return due.date() == day or (due.second == end.second and elsewhere)
 
 
 def _is_token(word: str) -> bool:

@@ -13,6 +13,7 @@ from hyper.failures import INVALID, NOT_FOUND, USAGE, Failure
 from hyper.formatting import plain_table
 from hyper.group import command, complete_list, hyper, subgroup
 from hyper.listing import confirm
+from hyper.numbering import number_in
 from hyper.sign_in import asked_name, asked_password, password_option
 from hyper.wording import quoted
 
@@ -37,6 +38,7 @@ def tokens(context: click.Context) -> None:
     elif not ctx.screen.for_people:
         ctx.screen.lines([each.label, each.scope, each.expires_at, each.uri] for each in found)
     else:
+        ctx.remember("tokens", [each.state for each in found])
         with_times = ctx.screen.out.width >= _FOR_TIMES
         ctx.screen.out.print(
             plain_table(
@@ -123,18 +125,21 @@ def _signed_in_anew(ctx: CommandContext, wanted: dict[str, Any], password_stdin:
 def revoke(ctx: CommandContext, which: str | None, others: bool, yes: bool) -> None:
     """End a token (by its number, label or URI) and all that were made from it."""
     found = _sessions(ctx)
+    if others and which is not None:
+        raise Failure("Give either TOKEN or --others, and not both.", USAGE)
     if others:
         ended = [each for each in found if not each.current]
     elif which is None:
-        raise Failure("Which one? Say its number or label.", INVALID, "See: hyper tokens")
+        raise Failure("Which one? Give its number or label.", INVALID, "See: hyper tokens")
     else:
-        ended = [_named(found, which)]
-    confirm(
-        f"End {', '.join(quoted(each.label or each.client) for each in ended) or 'nothing'}?", yes
-    )
+        ended = [_named(ctx, found, which)]
+    if not ended:
+        ctx.screen.say("There is no other token.")
+        return
+    confirm(f"End {', '.join(quoted(_name(each)) for each in ended)}?", yes)
     for each in ended:
         each.submit("revoke")
-        ctx.screen.say(f"Ended {quoted(each.label or each.client)}.")
+        ctx.screen.say(f"Ended {quoted(_name(each))}.")
 
 
 def _sessions(ctx: CommandContext) -> list[Resource]:
@@ -144,13 +149,28 @@ def _sessions(ctx: CommandContext) -> list[Resource]:
     return list(found.items())
 
 
-def _named(found: list[Resource], which: str) -> Resource:
-    if which.isdecimal() and 1 <= int(which) <= len(found):
-        return found[int(which) - 1]
-    fitting = [each for each in found if which in (each.label, each.uri)]
-    if len(fitting) != 1:
-        count = f"{len(fitting)} tokens are" if fitting else "No token is"
-        raise Failure(f"{count} called {quoted(which)}.", NOT_FOUND, "See: hyper tokens")
+def _name(session: Resource) -> str:
+    """What a session is called in tables."""
+    return str(session.label or session.client)
+
+
+def _named(ctx: CommandContext, found: list[Resource], which: str) -> Resource:
+    """The session that was shown with this number, or has this label or URI.
+
+    :raises Failure: when there is none, or several could be meant.
+    """
+    number = number_in(which)
+    shown = None if number is None else ctx.numbers.uri("tokens", number)
+    fitting = [each for each in found if each.uri == shown or which in (_name(each), each.uri)]
+    if not fitting:
+        raise Failure(f"There is no token {quoted(which)}.", NOT_FOUND, "See: hyper tokens")
+    if len(fitting) > 1:
+        candidates = [f"{each.uri}  {_name(each)}" for each in fitting]
+        raise Failure(
+            f"{len(fitting)} tokens could be meant by {quoted(which)}. Name one by its URI:",
+            NOT_FOUND,
+            "\n".join(candidates),
+        )
     return fitting[0]
 
 
@@ -158,7 +178,7 @@ def _row(ctx: CommandContext, number: int, session: Resource, with_times: bool) 
     times = [dates.ago(session.created_at, ctx.now), dates.ago(session.last_used_at, ctx.now)]
     return [
         str(number),
-        session.label or session.client,
+        _name(session),
         "everything" if set(session.scope.split()) == set(_SCOPES) else session.scope,
         *(times if with_times else []),
         dates.readable(session.expires_at, ctx.now),

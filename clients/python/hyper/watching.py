@@ -87,7 +87,7 @@ class _Board:
         where = visible(self._on.title) if self._on else "All lists"
         title = Text(f"{where}, {self._as_of:%H:%M:%S}  (Ctrl-C ends)", style="dim")
         width = self._desk.screen.out.width
-        table = task_table(self._tasks, self._desk.titles, self._as_of, width)
+        table = task_table(self._tasks, self._desk.titles, self._as_of, width, numbered=False)
         why = [Text(visible(self._paused), style="yellow", no_wrap=True, overflow="ellipsis")]
         parts: list[RenderableType] = [
             title,
@@ -123,12 +123,13 @@ def _in_words(change: Change[Resource]) -> str:
     """A change in a few words."""
     when = f"{dates.local(change.changed_at):%H:%M:%S}"
     if change.resource is None:
-        return f"{when}  a {change.type} was deleted"
-    what = change.resource
-    if what.created_at == what.updated_at:
+        return f"{when}  a {visible(change.type)} was deleted"
+    known = change.resource.members.get
+    if known("created_at") == known("updated_at", change.changed_at):
         done = "new"
-    elif change.type == "task" and what.done and what.completed_at == what.updated_at:
+    elif known("done") and known("completed_at") == known("updated_at"):
         done = "done"
     else:
         done = "changed"
-    return f"{when}  {done}: {visible(what.title)}"
+    name = known("title") or f"a {change.type}"  # a type that has no titles
+    return f"{when}  {done}: {visible(str(name))}"

@@ -25,6 +25,7 @@ from hyperapi_client.actions import Change, How
 from hyperapi_client.asynchronous import AsyncClient, AsyncResource
 from hyperapi_client.document import Link, State
 from hyperapi_client.errors import (
+    BadEnvironment,
     CertificateRefused,
     ClientError,
     Conflict,
@@ -32,6 +33,7 @@ from hyperapi_client.errors import (
     FieldError,
     FieldErrors,
     Forbidden,
+    ForeignOrigin,
     FormError,
     Gone,
     InsufficientScope,
@@ -66,6 +68,7 @@ from hyperapi_client.tokens import InMemory, Keeper, Tokens
 __all__ = [
     "AsyncClient",
     "AsyncResource",
+    "BadEnvironment",
     "CertificateRefused",
     "Change",
     "Client",
@@ -76,6 +79,7 @@ __all__ = [
     "FieldError",
     "FieldErrors",
     "Forbidden",
+    "ForeignOrigin",
     "Form",
     "FormError",
     "Gone",

@@ -48,7 +48,7 @@ class Change(Generic[Seen]):
     """Something that changed, as the feed of changes tells it.
 
     :param uri: of what changed.
-    :param type: what it is: ``task`` or ``list``.
+    :param type: what it is, such as ``task`` or ``list``; a server may have other types.
     :param deleted: is it no longer there?
     :param changed_at: when, RFC 3339.
     :param resource: its latest state; None when it is no longer there.
@@ -446,7 +446,7 @@ def _change(item: Mapping[str, Any], more: bool, since: str) -> Change[State]:
     :raises NotHyperapi: for what is none.
     """
     try:
-        resource = item["resource"]
+        resource = item.get("resource")
         return Change(
             uri=str(item["uri"]),
             type=str(item["type"]),

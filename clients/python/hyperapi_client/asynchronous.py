@@ -11,6 +11,7 @@ import httpx
 
 from hyperapi_client.actions import USUAL, Actions, Change, How
 from hyperapi_client.document import State
+from hyperapi_client.environment import Route, route_to
 from hyperapi_client.forms import Form
 from hyperapi_client.resource_base import Shown
 from hyperapi_client.sync import TIMEOUT, USER_AGENT
@@ -48,10 +49,14 @@ class AsyncClient:
     ) -> None:
         kept = keeper or InMemory(None if token is None else Tokens(token))
         self.actions = Actions(Exchange(root, kept, patience, retries, user_agent))
-        self._own = (
-            httpx.AsyncClient(transport=transport, timeout=TIMEOUT) if http is None else None
-        )
-        self._http = http or self._own or httpx.AsyncClient()
+        self._own: httpx.AsyncClient | None = None
+        if http is None:
+            exchange = self.actions.exchange
+            exchange.route = Route() if transport else route_to(exchange.url)
+            http = self._own = httpx.AsyncClient(
+                transport=transport, timeout=TIMEOUT, **exchange.route.options
+            )
+        self._http = http
         self._on_pause = on_pause
         self._renewing = asyncio.Lock()
 

@@ -50,6 +50,34 @@ class Moved(ClientError):
         self.location = location
 
 
+class ForeignOrigin(ClientError):
+    """A link, a form or a stored token leads to another origin than that of the client's root.
+    Nothing was sent there.
+
+    :ivar origin: the root's.
+    :ivar other: where the request would have gone.
+    """
+
+    def __init__(self, origin: str, other: str) -> None:
+        super().__init__(
+            f"Nothing was sent to {other}: this client sends requests to {origin} alone. If both "
+            "are the same server, use one of them as the root's URL and sign in there."
+        )
+        self.origin = origin
+        self.other = other
+
+
+class BadEnvironment(ClientError):
+    """An environment variable that decides how requests are sent cannot be used. Nothing was sent.
+
+    :ivar variable: its name.
+    """
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}. Correct it or unset it.")
+        self.variable = variable
+
+
 class NotHyperapi(ClientError):
     """Something answered, but not as the contract says."""
 

@@ -14,14 +14,16 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from hyperapi_client.document import HAL_FORMS, State, read
+from hyperapi_client.environment import Route
 from hyperapi_client.errors import (
     CertificateRefused,
     Conflict,
+    ForeignOrigin,
     Moved,
     NoSuchForm,
     NotAToken,
@@ -33,6 +35,7 @@ from hyperapi_client.errors import (
     problem_in,
     retry_after,
 )
+from hyperapi_client.origins import origin_of, parsed_url
 from hyperapi_client.tokens import Keeper, Tokens
 
 Result = TypeVar("Result")
@@ -43,8 +46,6 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _FIRST_PAUSE, _LONGER = 0.2, 3.0
 _STILL_RUNNING = 1.0
-_PORTS = 65536
-_PORTS_OF = {"http": 80, "https": 443}
 _NEEDED = ("users", "tokens", "lists")
 
 log = logging.getLogger("hyperapi_client")
@@ -174,26 +175,57 @@ class Exchange:
     def __init__(
         self, url: str, keeper: Keeper, patience: float, retries: int, user_agent: str
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = str(parsed_url(url))
+        self.origin = origin_of(self.url)
         self.keeper = keeper
-        self.tokens = _checked_tokens(keeper.load())
+        self.tokens = self._own(keeper.load())
         self._patience = patience
         self._retries = retries
         self._user_agent = user_agent
         self._root: State | None = None
+        self.route = Route()
 
     # -- tokens
 
     def keep(self, tokens: Tokens | None) -> None:
         """Use these tokens from now on; what the root shows depends on who asks."""
-        self.tokens = tokens
+        self.tokens = self._own(tokens)
         self.keeper.save(tokens)
         self._root = None
+
+    def _own(self, tokens: Tokens | None) -> Tokens | None:
+        """Tokens, which must be those of the root's origin.
+
+        :raises NotAToken: when they cannot be tokens.
+        :raises ForeignOrigin: when their session is at another origin.
+        """
+        if tokens is None:
+            return None
+        if not re.fullmatch(r"[\x21-\x7e]+", tokens.access):
+            raise NotAToken(
+                "What is given as a token is none: it is empty, or holds spaces or other "
+                "characters that no token has. Was it copied whole, and alone?"
+            )
+        if tokens.uri:
+            self._check_origin(tokens.uri)
+        return tokens
+
+    def _check_origin(self, url: str) -> None:
+        """Refuse to send anything to an origin that is not the root's.
+
+        Every request passes here, so no link, form, redirect or stored URI can carry a token, a
+        password or any other data to another server.
+
+        :raises ForeignOrigin: naming both.
+        """
+        other = origin_of(url)
+        if other != self.origin:
+            raise ForeignOrigin(self.origin, other)
 
     def _renewed(self, used: Tokens) -> Talk[Tokens]:
         """Tokens newer than those used: renewed by somebody else meanwhile, or now by us."""
         with self.keeper.turn():
-            kept = self.keeper.load()
+            kept = self._own(self.keeper.load())
             if kept is not None and kept.access != used.access:
                 self.tokens = kept
                 return kept
@@ -203,7 +235,7 @@ class Exchange:
             ask = Ask(filled.method, filled.uri, headers, filled.content, anonymous=True)
             made = yield from self.state(ask)
             tokens = Tokens.read(made.members, made.uri or used.uri)
-            self.tokens = tokens
+            self.tokens = self._own(tokens)
             self.keeper.save(tokens)
             return tokens
 
@@ -258,7 +290,7 @@ class Exchange:
                 never_sent = isinstance(failure, _NEVER_SENT)
                 lost = not (never_sent or ask.repeatable)
                 if lost or tries >= self._retries or _is_final(failure):
-                    raise _unreachable(ask, failure, lost) from failure
+                    raise _unreachable(ask, failure, lost, self.route) from failure
                 uncertain = uncertain or not never_sent
                 pause = _FIRST_PAUSE * _LONGER**tries
                 reason = "nobody answers" if never_sent else "the connection broke down"
@@ -266,10 +298,20 @@ class Exchange:
             else:
                 wanted = _wanted_pause(ask, response, uncertain)
                 if wanted is None or wanted > patience:
+                    self._check_proxy(ask, response)
                     return Answer(response, uncertain)
                 pause, reason = wanted, "the server asks to wait"
                 patience -= max(pause, _FIRST_PAUSE)
             yield Pause(pause, reason)
+
+    def _check_proxy(self, ask: Ask, response: httpx.Response) -> None:
+        """Name the proxy where a failure is probably its own.
+
+        :raises Unreachable: then.
+        """
+        if self.route.via and response.status_code >= 400 and problem_in(response) is None:
+            status = f"{response.status_code} {response.reason_phrase}"
+            raise Unreachable(f"{ask.url} was answered {status}. {self.route.via}")
 
     def _redirected(self, ask: Ask) -> Talk[httpx.Response]:
         """Send a request, and follow where a reply leads, within the origin."""
@@ -278,16 +320,16 @@ class Exchange:
             if response.status_code not in _REDIRECTS:
                 return response
             location = _joined(ask.url, response.headers.get("Location", ""))
-            if _origin(location) != _origin(ask.url) or ask.method != "GET":
+            if origin_of(location) != self.origin or ask.method != "GET":
                 raise Moved(f"{ask.url} leads to {location}: use that URL instead.", location)
             ask = replace(ask, url=location)
         raise NotHyperapi(f"{ask.url} leads from one place to the next and never arrives.")
 
     def _signed(self, ask: Ask) -> Talk[httpx.Response]:
         """Send a request with our token; with a newer one, when it has expired."""
+        self._check_origin(ask.url)
         tokens = self.tokens
-        abroad = _origin(ask.url) != _origin(self.url)
-        if ask.anonymous or tokens is None or abroad:
+        if ask.anonymous or tokens is None:
             response: httpx.Response = yield self._with(ask, None)
             return response
         response = yield self._with(ask, tokens)
@@ -373,44 +415,6 @@ def _check_root(state: State, url: str) -> None:
         )
 
 
-def _checked_url(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise NotHyperapi(f"{url!r} is no URL: {error}.") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise NotHyperapi(f"{url!r} is no URL: it must begin with https:// or http://.")
-    if parsed.userinfo:  # not repeated: it may be a password
-        raise NotHyperapi("The URL must not name a user. Sign in by name and password instead.")
-    if parsed.port is not None and not 0 < parsed.port < _PORTS:
-        raise NotHyperapi(f"{url!r} is no URL: ports are numbers below {_PORTS}.")
-    return str(parsed)
-
-
-def _checked_tokens(tokens: Tokens | None) -> Tokens | None:
-    if tokens is not None and not re.fullmatch(r"[\x21-\x7e]+", tokens.access):
-        raise NotAToken(
-            "What is given as a token is none: it is empty, or holds spaces or other characters "
-            "that no token has. Was it copied whole, and alone?"
-        )
-    return tokens
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port: what tokens are for (RFC 6454).
-
-    :raises NotHyperapi: for what no request can be sent to.
-    """
-    try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
-    except ValueError as error:
-        raise NotHyperapi(f"{url!r} is no URL: {error}.") from None
-    if scheme not in _PORTS_OF or not host:
-        raise NotHyperapi(f"{url!r} is no URL: it must begin with https:// or http://.")
-    return scheme, host, port or _PORTS_OF[scheme]
-
-
 def _wanted_pause(ask: Ask, response: httpx.Response, uncertain: bool) -> float | None:
     """How long to wait before sending the same again; None when that would not help."""
     if response.status_code in (429, 503):
@@ -445,21 +449,24 @@ def _causes(failure: BaseException | None) -> Iterator[BaseException]:
         failure = failure.__cause__ or failure.__context__
 
 
-def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool) -> Unreachable:
+def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool, route: Route) -> Unreachable:
     """The failure in words: what happened, and what to do."""
-    origin = "{}://{}".format(*urlsplit(ask.url)[:2])
+    origin = origin_of(ask.url)
     reason = str(failure).strip() or type(failure).__name__
     certificate = _certificate(failure)
     if certificate is not None:
         return CertificateRefused(
             f"{origin} cannot be trusted: {certificate}. Nothing was sent. Whoever runs the "
-            "server has to renew its certificate, or you have to trust who signed it."
+            "server has to renew its certificate, or you have to trust who signed it. "
+            f"{route.trust} {route.via}".rstrip()
         )
     if lost:
         return ReplyLost(
             f"The connection to {origin} broke down before it replied ({reason}). Whether this "
-            "was carried out is not known: look before you try again."
+            "was carried out is not known: look before you try again. "
+            f"{route.via}".rstrip()
         )
     return Unreachable(
-        f"{origin} does not answer ({reason}). Is the URL right, and is the server running?"
+        f"{origin} does not answer ({reason}). "
+        f"{route.via or 'Is the URL right, and is the server running?'}"
     )

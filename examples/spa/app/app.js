@@ -318,7 +318,7 @@ export class App extends EventTarget {
 
   /** Another tab signed in or out. */
   sessionChanged() {
-    const session = this.client.sessions.read();
+    const { session } = this.client;
     if (!session && this.phase === "in" && !this.ended) this.#end(null);
     else if (session && (this.phase === "out" || this.ended)) this.#enter().catch((error) => this.#note(error));
   }
