@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
+from hyperapi.storage.database import Database
 from tests.conftest import MakeApp, Person, problem
 from tests.statements import statements
 
@@ -208,7 +209,7 @@ def test_there_is_room_for_so_many_as_the_operator_says(make_app: MakeApp) -> No
 
 
 def test_nobody_takes_all_the_room(app: Flask) -> None:
-    places, held = ChangeNotifier(app, 10), []
+    places, held = ChangeNotifier(state_of(app)[Database], 10), []
     for _ in range(8):
         held.append(places.place("alice"))
         assert held[-1].__enter__()

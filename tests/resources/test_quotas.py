@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.models import Base
 from hyperapi.storage.retention import RULES, purge
@@ -218,7 +219,7 @@ def test_a_large_account_is_gone_at_once_and_its_rows_go_step_by_step(
     [chore] = [each for each in RULES if each.name == "rows of deleted accounts"]
     with app.app_context():
         steps = []
-        while gone := purge(chore, 10):
+        while gone := purge(state_of(app), chore, 10):
             steps.append(gone)
     assert len(steps) > 2
     assert max(steps) <= 11

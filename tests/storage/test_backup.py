@@ -17,6 +17,7 @@ from hyperapi.settings import Settings
 from hyperapi.state import state_of
 from hyperapi.storage import backup
 from hyperapi.storage.backup import BackupError, back_up, forget_what_was_handed_out, restore
+from hyperapi.storage.database import Database
 from tests import postgres
 from tests.conftest import SECRET_KEY, Person, problem
 from tests.serving import shim, surroundings
@@ -39,7 +40,7 @@ def put_back(app: Flask, file: Path) -> None:
     """Restore, as the command does it."""
     restore(settings_of(app), file, quietly)
     with app.app_context():
-        forget_what_was_handed_out()
+        forget_what_was_handed_out(state_of(app)[Database])
 
 
 def titles(person: Person) -> list[str]:

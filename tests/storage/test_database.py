@@ -12,17 +12,18 @@ from threading import Barrier
 import pytest
 from flask import Flask
 
-from hyperapi.auth.principal import principal
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
-from hyperapi.http import pipeline
+from hyperapi.http.context import Context
 from hyperapi.http.responses import Reply, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import SIGNED_IN
-from hyperapi.storage.database import Busy, database, read, write
+from hyperapi.state import state_of
+from hyperapi.storage.database import Busy, Database, Transaction, database
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, add, change, find, selected_columns
 from tests.conftest import MakeApp, Person
+from tests.contexts import serve_also
 from tests.statements import statements
 
 COLUMNS = selected_columns(TaskList, "key", "title", "open_count")
@@ -56,18 +57,16 @@ def test_a_reader_does_not_wait_for_writers_to_have_it_written_down_that_it_came
     make_app: MakeApp, tmp_path: Path, clock: Callable[[timedelta], None]
 ) -> None:
     alice = Person(make_app(busy_timeout="30").test_client()).register("alice").sign_in()
-    selected_columns = alice.get(alice.root["tokens_uri"])["tokens"][0]
+    seen = alice.get(alice.root["tokens_uri"])["tokens"][0]
     clock(timedelta(minutes=2))
     with closing(_connect(tmp_path)) as rival:
         rival.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
-        assert (
-            alice.get(selected_columns["uri"])["last_used_at"] == selected_columns["last_used_at"]
-        )
+        assert alice.get(seen["uri"])["last_used_at"] == seen["last_used_at"]
         assert time.monotonic() - began < 15
         rival.execute("ROLLBACK")
-    alice.get(selected_columns["uri"])
-    assert alice.get(selected_columns["uri"])["last_used_at"] > selected_columns["last_used_at"]
+    alice.get(seen["uri"])
+    assert alice.get(seen["uri"])["last_used_at"] > seen["last_used_at"]
     assert _patience(alice.client.application) == 30_000
 
 
@@ -188,21 +187,19 @@ def test_what_is_read_and_then_written_in_one_transaction_is_not_changed_in_betw
     row_scope = _reach_of(app, alice)
     together = Barrier(8)
 
-    def count_one_more() -> None:
-        row = find(TaskList, row_scope, key, COLUMNS)
+    def count_one_more(tx: Transaction) -> None:
+        row = find(tx, TaskList, row_scope, key, COLUMNS)
         assert row is not None
-        change(TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
+        change(tx, TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
 
     def count_twenty(_: int) -> None:
         together.wait()
         for _ in range(20):
-            with app.app_context():
-                write(count_one_more)
+            state_of(app)[Database].write(count_one_more)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(count_twenty, range(8)))
-    with app.app_context():
-        row = read(lambda: find(TaskList, row_scope, key, COLUMNS))
+    row = state_of(app)[Database].read(lambda tx: find(tx, TaskList, row_scope, key, COLUMNS))
     assert row is not None
     assert row.open_count == 160
 
@@ -237,9 +234,9 @@ def test_a_view_that_fails_leaves_nothing_behind(make_app: MakeApp) -> None:
     trap = Route("trap", "/trap")
 
     @trap.post(scope=SIGNED_IN)
-    def make_a_list_and_fail() -> Reply:
+    def make_a_list_and_fail(ctx: Context) -> Reply:
         """Fail too late."""
-        _add_list("Half made")
+        _add_list(ctx, "Half made")
         raise RuntimeError("a mistake")
 
     alice = _user_of(make_app(), trap)
@@ -255,9 +252,9 @@ def test_a_request_that_reads_keeps_no_change(make_app: MakeApp) -> None:
     trap = Route("trap", "/trap")
 
     @trap.get(scope=SIGNED_IN)
-    def write_while_reading() -> Reply:
+    def write_while_reading(ctx: Context) -> Reply:
         """Write where only reading is meant."""
-        _add_list("By the way")
+        _add_list(ctx, "By the way")
         return no_content()
 
     alice = _user_of(make_app(), trap)
@@ -267,15 +264,16 @@ def test_a_request_that_reads_keeps_no_change(make_app: MakeApp) -> None:
 
 def _user_of(app: Flask, place: Route) -> Person:
     """Somebody at an application that serves one more place."""
-    pipeline.register(app, [place])
+    serve_also(app, place)
     return Person(app.test_client()).register("alice").sign_in()
 
 
-def _add_list(title: str) -> None:
+def _add_list(ctx: Context, title: str) -> None:
     moment = now()
     add(
+        ctx.tx,
         TaskList,
-        principal().row_scope,
+        ctx.row_scope,
         COLUMNS,
         key=new_id(),
         title=title,
@@ -296,7 +294,7 @@ def test_out_of_connections_is_busy(make_app: MakeApp) -> None:
         held = database.engine.raw_connection()
         try:
             with pytest.raises(Busy):
-                read(lambda: None)
+                state_of(app)[Database].read(lambda _: None)
         finally:
             held.close()
-        assert read(lambda: "served") == "served"
+        assert state_of(app)[Database].read(lambda _: "served") == "served"

@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select
 from hyperapi.ops import cli
 from hyperapi.state import state_of
 from hyperapi.storage import retention
-from hyperapi.storage.database import Busy
+from hyperapi.storage.database import Busy, Transaction
 from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone
 from hyperapi.storage.retention import RULES, Rule, purge, start_retention
 from tests.auth.trading import (
@@ -135,7 +135,7 @@ def house(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
     monkeypatch.setattr(retention, "_EVERY", 0.05)
     monkeypatch.setattr(retention, "_STEP", 10)
     over: list[threading.Event] = []
-    yield lambda: over.append(start_retention(app))
+    yield lambda: over.append(start_retention(state_of(app)))
     for each in over:
         each.set()
     for thread in threading.enumerate():
@@ -171,12 +171,12 @@ def test_a_busy_database_or_a_mistake_does_not_end_it(
 ) -> None:
     failures: list[Exception] = [RuntimeError("a mistake"), Busy("for a moment")]
 
-    def step(moment: datetime, most: int) -> int:
+    def step(tx: Transaction, moment: datetime, most: int) -> int:
         if failures:
             raise failures.pop()
-        return ENDED.step(moment, most)
+        return ENDED.step(tx, moment, most)
 
-    monkeypatch.setattr(retention, "CHORES", [Rule("sessions", ENDED.until, step)])
+    monkeypatch.setattr(retention, "RULES", [Rule("sessions", ENDED.until, step)])
     crowd(app, 5, timedelta(days=1))
     with caplog.at_level(logging.INFO):
         house()

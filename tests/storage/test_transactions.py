@@ -17,16 +17,7 @@ from sqlalchemy.engine import make_url
 
 from hyperapi.common.ids import new_id
 from hyperapi.state import state_of
-from hyperapi.storage.database import (
-    Busy,
-    Database,
-    Statement,
-    Uncertain,
-    _Database,
-    database,
-    read,
-    write,
-)
+from hyperapi.storage.database import Busy, Database, Statement, Transaction, Uncertain, database
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, change, find, selected_columns
 from tests import postgres
@@ -59,12 +50,11 @@ def retries(app: Flask) -> int:
     return int(state_of(app)[Database].retries)
 
 
-def at_once(app: Flask, works: list[Callable[[], None]]) -> None:
+def at_once(app: Flask, works: list[Callable[[Transaction], None]]) -> None:
     """Do each of the works in a transaction of its own, all at the same time."""
 
-    def carry_through(work: Callable[[], None]) -> None:
-        with app.app_context():
-            write(work)
+    def carry_through(work: Callable[[Transaction], None]) -> None:
+        state_of(app)[Database].write(work)
 
     with ThreadPoolExecutor(len(works)) as pool:
         list(pool.map(carry_through, works))
@@ -108,12 +98,12 @@ def test_what_readers_ask_is_planned_once_for_each_connection(app: Flask, alice:
 def test_what_a_serializable_server_undoes_is_done_again(app: Flask, alice: Person) -> None:
     keys, row_scope, meeting = make_lists(alice, 2), reach_of(alice), Meeting(2)
 
-    def outdo_all(key: str) -> None:
-        highest = HIGHEST.rows({})[0][0]
+    def outdo_all(tx: Transaction, key: str) -> None:
+        highest = HIGHEST.rows(tx, {})[0][0]
         meeting.wait(key)
-        change(TaskList, row_scope, key, COLUMNS, open_count=highest + 1)
+        change(tx, TaskList, row_scope, key, COLUMNS, open_count=highest + 1)
 
-    at_once(app, [lambda key=key: outdo_all(key) for key in keys])  # type: ignore[misc]
+    at_once(app, [lambda tx, key=key: outdo_all(tx, key) for key in keys])  # type: ignore[misc]
     assert counts(app, alice) == [1, 2]
     assert retries(app) >= 1
 
@@ -123,14 +113,14 @@ def test_of_two_that_wait_for_each_other_both_are_done_in_the_end(
 ) -> None:
     keys, row_scope, meeting = make_lists(alice, 2), reach_of(alice), Meeting(2)
 
-    def count_both(order: list[str]) -> None:
+    def count_both(tx: Transaction, order: list[str]) -> None:
         for key in order:
-            row = find(TaskList, row_scope, key, COLUMNS)
+            row = find(tx, TaskList, row_scope, key, COLUMNS)
             assert row is not None
             meeting.wait(order[0])
-            change(TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
+            change(tx, TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
 
-    at_once(app, [lambda: count_both(keys), lambda: count_both(keys[::-1])])
+    at_once(app, [lambda tx: count_both(tx, keys), lambda tx: count_both(tx, keys[::-1])])
     assert counts(app, alice) == [2, 2]
     assert retries(app) >= 1
 
@@ -141,7 +131,7 @@ def test_retrying_has_an_end_and_nothing_is_half_done(
     app = make_app(busy_timeout="1")
     alice = Person(app.test_client()).register("alice").sign_in()
     with monkeypatch.context() as patched:
-        patched.setattr(_Database, "_commit", _always(SerializationFailure("no luck")))
+        patched.setattr(Database, "_commit", _always(SerializationFailure("no luck")))
         refused = alice.ask("POST", alice.root["lists_uri"], json={"title": "Unlucky"})
     problem(refused, 503, "unavailable")
     assert refused.headers["Retry-After"] == "1"
@@ -163,8 +153,8 @@ def test_who_has_to_wait_for_too_long_is_told_so(make_app: MakeApp) -> None:
     problem(refused, 503, "unavailable")
     assert refused.headers["Retry-After"] == "1"
     slow = Statement(select(func.pg_sleep(60)))
-    with app.app_context(), pytest.raises(Busy, match="statement timeout"):
-        read(lambda: slow.rows({}))
+    with pytest.raises(Busy, match="statement timeout"):
+        state_of(app)[Database].read(lambda tx: slow.rows(tx, {}))
     assert alice.make_list()["title"] == "Groceries"
 
 
@@ -246,14 +236,14 @@ def test_a_transaction_that_is_cut_in_the_middle_is_done_again(
     (key,), row_scope = make_lists(carol, 1), reach_of(carol)
     attempts: list[int] = []
 
-    def count_one_more() -> None:
-        row = find(TaskList, row_scope, key, COLUMNS)
+    def count_one_more(tx: Transaction) -> None:
+        row = find(tx, TaskList, row_scope, key, COLUMNS)
         assert row is not None
-        change(TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
+        change(tx, TaskList, row_scope, key, COLUMNS, open_count=row.open_count + 1)
         attempts.append(row.open_count)
         if len(attempts) == 1:
             cut_off(server)
-        find(TaskList, row_scope, key, COLUMNS)
+        find(tx, TaskList, row_scope, key, COLUMNS)
 
     at_once(own_app, [count_one_more])
     assert attempts == [0, 0]
@@ -263,17 +253,17 @@ def test_a_transaction_that_is_cut_in_the_middle_is_done_again(
 def test_when_a_server_is_lost_as_it_keeps_a_change_the_client_is_told_that_it_may_be_made(
     server: postgres.Server, own_app: Flask, carol: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = _Database._commit
+    commit = Database._commit
 
-    def cut_off_and_commit(base: _Database, connection: Any) -> None:
+    def cut_off_and_commit(base: Database, connection: Any) -> None:
         cut_off(server)
         commit(base, connection)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_Database, "_commit", cut_off_and_commit)
+        patched.setattr(Database, "_commit", cut_off_and_commit)
         refused = carol.ask("POST", carol.root["lists_uri"], json={"title": "Who knows"})
-        with own_app.app_context(), pytest.raises(Uncertain):
-            write(lambda: None)
+        with pytest.raises(Uncertain):
+            state_of(own_app)[Database].write(lambda _: None)
     assert "not known" in problem(refused, 503, "unavailable")["detail"]
     assert refused.headers["Retry-After"] == "1"
     carol.make_list("Known")
@@ -326,8 +316,10 @@ def test_a_database_that_may_only_be_read_is_read_and_writers_are_told_503(
         administrator.execute("SELECT pg_reload_conf()")
     cut_off(server)
     try:
-        with own_app.app_context(), pytest.raises(Busy, match="read-only"):
-            write(lambda: change(TaskList, row_scope, new_id(), COLUMNS, title=""))
+        with pytest.raises(Busy, match="read-only"):
+            state_of(own_app)[Database].write(
+                lambda tx: change(tx, TaskList, row_scope, new_id(), COLUMNS, title="")
+            )
         assert carol.get(made["uri"]) == made
     finally:
         with server.connect() as administrator:
