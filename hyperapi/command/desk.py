@@ -119,7 +119,7 @@ class Desk:
         if any(each.title.casefold() == DEFAULT_LIST.casefold() for each in self.lists):
             return self.list_named(DEFAULT_LIST)
         known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN])
-        raise Failure(f"On which list? Say --list and one of {known}.", USAGE)
+        raise Failure(f"On which list? Add --list and one of {known}.", USAGE)
 
     def make_list(self, title: str, key: str | None = None) -> Resource:
         """A new list.

@@ -15,7 +15,7 @@ from hyperapi.command import (  # noqa: F401 - each declares commands
     watching,
 )
 from hyperapi.command.desk import Desk
-from hyperapi.command.failures import INTERRUPTED, USAGE, in_words, status_of
+from hyperapi.command.failures import USAGE, status_of
 from hyperapi.command.group import hyper
 
 
@@ -32,13 +32,12 @@ def run(arguments: list[str] | None = None) -> int:
         if sys.stdout is output:
             raise
         return 0  # click lays it aside when whoever read it has seen enough, which is no failure
-    except (KeyboardInterrupt, click.Abort):
-        desk.screen.complain(["Interrupted."])
-        return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
-    except (ClientError, click.ClickException, OSError) as error:
-        desk.screen.complain(in_words(error))
+    except (ClientError, click.ClickException, OSError, KeyboardInterrupt, click.Abort) as error:
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            desk.screen.as_json = True  # where click did not come so far
+        desk.screen.fail(error)
         return status_of(error)
     return status if isinstance(status, int) else 0

@@ -92,7 +92,9 @@ def import_file(
     journal = _journal(desk, kind, list_name, content)
     if journal.finished and not again:
         when = dates.readable(journal.finished, desk.now)
-        desk.screen.note(f"{file} was imported before ({when}). To do it once more, say --again.")
+        desk.screen.note(
+            f"{file} was imported before ({when}). To import it once more, add --again."
+        )
         _conclude(desk, file, 0, len(found))
         return
     if journal.finished:
@@ -119,6 +121,8 @@ def _conclude(desk: Desk, file: Path, imported: int, total: int) -> None:
         desk.screen.json({"imported": imported, "total": total})
     elif imported:
         desk.screen.say(f"Imported {counted(imported, 'task')} from {file}.")
+    elif not total:
+        desk.screen.note(f"There are no tasks in {file}.")
 
 
 class _Import:
@@ -139,6 +143,9 @@ class _Import:
         if not found:
             return
         refuse(self._file, list(self._about_lists(found)))
+        for title in dict.fromkeys(map(self._title, found)):
+            if self._exists(title):
+                self._place(title)  # fails now, before anything is sent, where several are meant
         form = self._form(found)
         complaints = [
             Complaint(each.line, f"{error.name} {error.detail}")
@@ -210,9 +217,16 @@ class _Import:
             self._places[title] = self._list(title).follow("tasks")
         return self._places[title]
 
+    def _exists(self, title: str | None) -> bool:
+        """Is there a list that a title means, so that none has to be made?"""
+        lists = self._desk.lists
+        if title is None:
+            return bool(lists)
+        return any(title.casefold() == each.title.casefold() for each in lists)
+
     def _list(self, title: str | None) -> Resource:
         lists = self._desk.lists
-        if title is None or any(title.casefold() == each.title.casefold() for each in lists):
+        if title is None or self._exists(title):
             return self._desk.list_or_default(title)
         if any(title == each.uri for each in lists):
             return self._desk.list_named(title)

@@ -16,6 +16,7 @@ from hyperapi.command.failures import (
     INTERRUPTED,
     INVALID,
     NOT_ALLOWED,
+    NOT_FOUND,
     UNREACHABLE,
     USAGE,
 )
@@ -118,7 +119,8 @@ def test_standard_input_and_output_are_files_too(hyper: Hyper) -> None:
 
 def test_an_empty_file_imports_nothing(hyper: Hyper, home: Path) -> None:
     (home / "todo.txt").write_text("\n\n")
-    assert hyper("import", "todo.txt").status == 0
+    said = hyper("import", "todo.txt")
+    assert (said.status, said.err) == (0, "There are no tasks in todo.txt.\n")
     assert hyper("lists").out == ""
 
 
@@ -225,7 +227,8 @@ def test_a_malformed_line_4711(hyper: Hyper, home: Path) -> None:
     said = hyper("import", "todo.txt", "-l", "Todo")
     assert said.status == INVALID
     assert said.err == (
-        "hyper: todo.txt:4711: is not UTF-8\n       Nothing was imported. Repair it first.\n"
+        "hyper: todo.txt:4711: is not UTF-8 (byte 0xE9; perhaps it is Windows-1252): save the file "
+        "as UTF-8, without changing anything else\n       Nothing was imported. Repair it first.\n"
     )
     assert hyper("lists").out == ""
 
@@ -295,6 +298,17 @@ def test_what_nobody_can_take_is_found_first(
     assert refused.status == INVALID
     assert f"hyper: tasks.jsonl:2: {said}" in refused.err
     assert refused.err.endswith("\n       Nothing was imported. Repair it first.\n")
+    assert hyper("ls").out == ""
+
+
+def test_lists_of_the_same_title_are_found_before_anything_is_sent(
+    hyper: Hyper, home: Path
+) -> None:
+    for title in ("Twice", "twice", "Once"):
+        hyper("lists", "add", title)
+    (home / "tasks.csv").write_text("title,list\nx,Once\ny,TWICE\n")
+    said = hyper("import", "tasks.csv")
+    assert (said.status, "There are 2 lists called 'TWICE'" in said.err) == (NOT_FOUND, True)
     assert hyper("ls").out == ""
 
 
