@@ -191,6 +191,7 @@ class World:
             ("login", "username"): "alice",
             ("login", "password"): PASSWORD,
             ("change-password", "current_password"): PASSWORD,
+            ("edit", "current_password"): PASSWORD,
             ("change-password", "password"): NEW_PASSWORD,
             ("refresh", "refresh_token"): refresh_token,
         }
@@ -239,7 +240,8 @@ def furnish(alice: Person) -> None:
         groceries, "Milk", due_at="2030-01-31T09:00:00Z", priority="high", tags=["cold", "white"]
     )
     alice.make_task(groceries, "Bread", done=True, description="Rye\nor wheat")
-    alice.ask("PATCH", alice.root["user_uri"], json={"email": "alice@example.org"})
+    changed = {"email": "alice@example.org", "current_password": PASSWORD}
+    alice.ask("PATCH", alice.root["user_uri"], json=changed)
 
 
 of_each_asker = pytest.mark.parametrize("asker", ASKERS, ids=lambda asker: asker.name)

@@ -12,7 +12,7 @@ import uritemplate
 from hyperapi.resources import PLACES
 from hyperapi.web.routing import FORM, Operation
 from hyperapi.web.routing import operations as operations_of
-from tests.conftest import Person, problem
+from tests.conftest import PASSWORD, Person, problem
 from tests.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl, whole
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know of no database
@@ -177,7 +177,9 @@ def test_a_whole_document_may_be_sent_back(busy: Person, shape: str, sent_as: st
         assert sent.status_code == 200, sent.text
         assert sent.json == seen
         changed = {name: "changed" for name in ("title", "username") if name in seen}
-        sent = busy.ask("PUT", uri, json={**seen, **changed}, headers={"Accept": shape})
+        proof = {"current_password": PASSWORD} if "username" in seen else {}
+        whole = {**seen, **changed, **proof}
+        sent = busy.ask("PUT", uri, json=whole, headers={"Accept": shape})
         assert sent.status_code == 200, sent.text
         assert sent.json is not None
         differing = {name for name in seen if sent.json[name] != seen[name]}
@@ -274,7 +276,8 @@ def test_one_tag_never_stands_for_two_contents(busy: Person, clock: Callable[...
     busy.ask("PATCH", bread["uri"], json={"done": False})
     busy.ask("PATCH", groceries["uri"], json={"title": "Shopping"})
     look_around()
-    busy.ask("PATCH", busy.root["user_uri"], json={"email": "alice@example.org"})
+    changed = {"email": "alice@example.org", "current_password": PASSWORD}
+    busy.ask("PATCH", busy.root["user_uri"], json=changed)
     clock(timedelta(minutes=30))  # which is too late to delete the account
     look_around()
     assert len(seen) > 100

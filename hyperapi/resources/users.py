@@ -26,6 +26,7 @@ from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
 from hyperapi.web.offers import offer
 from hyperapi.web.problems import (
     CredentialsInvalid,
+    Invalid,
     LoginTooOld,
     NotFound,
     RegistrationClosed,
@@ -37,6 +38,7 @@ from hyperapi.web.problems import (
 from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, WHOLE, Place
+from hyperapi.web.sign_in_log import logged
 from hyperapi.web.uris import uri
 
 USERS = Place("users", "/users")
@@ -80,7 +82,12 @@ NewPassword = Annotated[
 ]
 CurrentPassword = Annotated[
     PasswordText,
-    Field(title="Current password", max_length=LONGEST, json_schema_extra={"format": "password"}),
+    Field(
+        title="Current password",
+        description="Required where the name, the e-mail address or the password changes.",
+        max_length=LONGEST,
+        json_schema_extra={"format": "password"},
+    ),
 ]
 
 
@@ -167,6 +174,7 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             "Change your name or address",
             uri,
             fields=shown,
+            needs=["current_password"],
             values=members,
             media=FORM,
         ),
@@ -237,7 +245,10 @@ def put_user(whole: WholeUser, key: str) -> Resource:
     raises=(Taken,),
 )
 def change_user(changes: UserChanges, key: str) -> Resource:
-    """Change your name, address or password; a new password ends your other sessions."""
+    """Change your name, address or password; a new password ends your other sessions.
+
+    Each of these changes takes your current password.
+    """
     return _change(_asker_named(key), changes.sent())
 
 
@@ -324,40 +335,48 @@ def _asker_named(key: str) -> Asker:
 
 
 def _own(who: Asker) -> Resource:
-    row = find(User, who.reach, who.user, SEEN)
-    if row is None:
-        raise NotFound
-    return represent(row)
+    return represent(_row(who))
 
 
 def _change(who: Asker, members: dict[str, Any]) -> Resource:
-    """Write what is different; passwords are worked on before the transaction begins."""
+    """Write what is different, which takes the current password.
+
+    Passwords are worked on before the transaction begins.
+    """
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
+    if password is None and not _differing(read(lambda: _row(who)), members):
+        return write(lambda: _update(who, members))
     renamed = members.get("username", who.username) != who.username
     naming = limits().register.trying(Taken, client_address()) if renamed else nullcontext()
-    with naming:
-        if password is None:
-            return write(lambda: _update(who, members))
-        verified, hashed = _exchanged(who, current_password, password)
-        return write(lambda: _update_with_password(who, members, verified, hashed))
+    with logged("change-user"), naming:
+        verified, hashed = _verified(who, current_password, password)
+        if hashed is not None:
+            members["password_hash"] = hashed
+        return write(lambda: _update_verified(who, members, verified))
 
 
-def _exchanged(who: Asker, password: str | None, new: str) -> tuple[str, str]:
+def _verified(who: Asker, password: str | None, new: str | None) -> tuple[str, str | None]:
     """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
     """
     if password is None:
-        raise invalid("/current_password", "is required to change the password")
+        raise _password_required()
     kept = read(lambda: _password_hash(who))
     try:
         with sign_in_attempt(who.username), hashing() as address:
             if kept is None or not passwords().verify(password, kept, address)[0]:
                 raise CredentialsInvalid
-            return kept, passwords().hash(new, address)
+            return kept, None if new is None else passwords().hash(new, address)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
+
+
+def _password_required() -> Invalid:
+    return invalid(
+        "/current_password", "is required to change the name, the e-mail address or the password"
+    )
 
 
 def _password_hash(who: Asker) -> str | None:
@@ -365,27 +384,35 @@ def _password_hash(who: Asker) -> str | None:
     return None if row is None else row.password_hash
 
 
-def _update_with_password(
-    who: Asker, members: dict[str, Any], verified: str, hashed: str
-) -> Resource:
+def _update_verified(who: Asker, members: dict[str, Any], verified: str) -> Resource:
     if _password_hash(who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
     if find(Session, who.reach, who.session, seen(Session, "key")) is None:
         raise TokenRevoked  # while we were looking at the password
-    end_others(who)
-    return _update(who, {**members, "password_hash": hashed})
+    if "password_hash" in members:
+        end_others(who)
+    return _update(who, members, verified=True)
 
 
-def _update(who: Asker, members: dict[str, Any]) -> Resource:
-    current = find(User, who.reach, who.user, SEEN)
-    if current is None:
+def _row(who: Asker) -> AnyRow:
+    row = find(User, who.reach, who.user, SEEN)
+    if row is None:
         raise NotFound
+    return row
+
+
+def _differing(current: AnyRow, members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if getattr(current, name, None) != value}
+
+
+def _update(who: Asker, members: dict[str, Any], *, verified: bool = False) -> Resource:
+    current = _row(who)
     still_seen(current.version)
-    changed = {
-        name: value for name, value in members.items() if getattr(current, name, None) != value
-    }
+    changed = _differing(current, members)
     if not changed:
         return represent(current)
+    if not verified:
+        raise _password_required()  # changed by another request a moment ago
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
         row = change(User, who.reach, who.user, SEEN, **changed, **stamps)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from hyperapi.housekeeping import CHORES, purge
-from tests.conftest import MakeApp, Person, problem
+from tests.conftest import PASSWORD, MakeApp, Person, problem
 from tests.statements import statements
 
 Clock = Callable[[timedelta], None]
@@ -175,7 +175,8 @@ def test_what_changes_nothing_is_no_news(alice: Person) -> None:
     alice.ask("PATCH", task["uri"], json={"title": "Task"})
     alice.ask("PUT", made["uri"], json={"title": "List"})
     alice.ask("PATCH", f"{made['tasks_uri']}?all=true", json={"title": "Task"})
-    alice.ask("PATCH", alice.root["user_uri"], json={"email": "alice@example.org"})
+    changed = {"email": "alice@example.org", "current_password": PASSWORD}
+    alice.ask("PATCH", alice.root["user_uri"], json=changed)
     alice.elsewhere()
     assert reader.catch_up() == []
 
