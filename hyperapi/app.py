@@ -13,6 +13,7 @@ from hyperapi.auth.guard import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
+from hyperapi.querying.seal import Seals
 from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
         settings.secret_keys, "refresh", REFRESH_PREFIX
     )
     app.extensions["hyperapi.cursors"] = Cursors(settings.secret_keys)
+    app.extensions["hyperapi.seals"] = Seals(settings.secret_keys)
     requestlog.init_app(app)
     cors.init_app(app, settings)
     proxy.init_app(app, settings)

@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from hyperapi import private_files
 from hyperapi.db import Statement, write
+from hyperapi.journal import LEAP_BITS
 from hyperapi.models import User
 from hyperapi.schema import unfit
 from hyperapi.settings import Settings
@@ -144,5 +145,5 @@ def _counted(progress: Progress) -> Callable[[int, int, int], None]:
     return lambda _status, left, total: progress(total - left, total)
 
 
-_FURTHER = User.revision + (1 << 40)
+_FURTHER = User.revision + (1 << LEAP_BITS)
 _LEAP = Statement(update(User).values(revision=_FURTHER, forgotten=_FURTHER))

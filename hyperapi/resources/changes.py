@@ -2,12 +2,16 @@
 
 A cursor holds the revision that its reader has seen, and the one at which it began: what was gone
 before that, it never knew. Nothing is missed, since revisions become visible in their order.
+
+A token of one list must not see how much is changed elsewhere. Its cursors are sealed, and move on
+with the changes of that list alone. Since they stay behind the user's revision, it is their age
+that tells whether tombstones are missing.
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,10 +28,12 @@ from hyperapi.db import Busy, Statement, read
 from hyperapi.hypermedia import plain
 from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Entry, Resource
+from hyperapi.journal import LEAP_BITS, newest
 from hyperapi.models import Task, TaskList, Tombstone
 from hyperapi.querying.cursor import Cursors, Towards
 from hyperapi.querying.cursor import Place as Position
 from hyperapi.querying.query import Parameter, QueryReader, whole_number
+from hyperapi.querying.seal import Seals
 from hyperapi.resources.lists import LIST
 from hyperapi.resources.lists import SEEN as LIST_SEEN
 from hyperapi.resources.lists import representer as list_representer
@@ -47,6 +53,8 @@ MOST = 100
 LONGEST_WAIT = 30
 _HEARTBEAT = 10.0
 _COMMENT = b":\n\n"
+_STEPS_OF_A_LIFETIME = 30
+_LONGEST_CHANGE = 60
 
 # -- what may be asked
 
@@ -112,10 +120,15 @@ CHANGES.shows = Kind("Changes", ChangesMembers, links=("next",))
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a reader is: the revision that it has seen, and the one at which it began."""
+    """Where a reader is: the revision that it has seen, and the one at which it began.
+
+    :ivar caught_up: when there was nothing left to tell it, in seconds since 1970, or when it
+        began; told by the cursors of tokens of one list.
+    """
 
     seen: int
     began: int
+    caught_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,7 @@ class News:
 
     changes: list[Change]
     more: bool
+    before: Spot
     spot: Spot
     revision: int
 
@@ -216,6 +230,7 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri()})
+    silent_until = time.monotonic() + _HEARTBEAT
     while not news().closing:
         try:
             with turns().turn():
@@ -225,19 +240,18 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
             news().pause(1)
             yield _COMMENT
             continue
-        if told:
-            yield told
+        if told or time.monotonic() >= silent_until:
+            yield told or _COMMENT
+            silent_until = time.monotonic() + _HEARTBEAT
         question = Question(_cursor(found.spot), question.limit)
-        if found.more:
-            continue
-        came = news().wait(asker().user, found.revision, _HEARTBEAT)
-        if not (came and found.changes):
-            yield _COMMENT
+        if not found.more:
+            left = max(0.0, silent_until - time.monotonic())
+            news().wait(asker().user, found.revision, left)
 
 
 def _told(found: News) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(Spot(change.revision, found.spot.began))
+        at = _cursor(replace(found.before, seen=change.revision))
         entry = change.entry
         shown = None if entry.resource is None else plain.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
@@ -264,8 +278,13 @@ def _changes(question: Question) -> News:
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
-    seen_now = found[-1].revision if more else who.revision
-    return News(found, more, Spot(seen_now, spot.began), who.revision)
+    last = found[-1].revision if found else spot.seen
+    if more:
+        after = replace(spot, seen=last)
+    else:
+        seen_now = last if who.reach.bound else who.revision
+        after = replace(spot, seen=seen_now, caught_up=_this_moment())
+    return News(found, more, spot, after, who.revision)
 
 
 def _still_there() -> Asker:
@@ -314,22 +333,62 @@ def _cursors() -> Cursors:
     return found
 
 
+def _seals() -> Seals:
+    found: Seals = current_app.extensions["hyperapi.seals"]
+    return found
+
+
 def _cursor(spot: Spot) -> str:
+    who = asker()
+    if who.reach.bound:
+        numbers = (spot.seen, spot.began, _era(who), spot.caught_up)
+        return _seals().write(numbers, _bound_to(who))
     position = Position(Towards.NEXT, (spot.seen, spot.began))
-    return _cursors().write(position, _bound_to(asker()))
+    return _cursors().write(position, _bound_to(who))
 
 
 def _spot(since: str, who: Asker) -> Spot:
+    """Where the reader with this cursor is.
+
+    :raises BadQuery: for a cursor that is not one of theirs.
+    :raises Gone: for one that is too old.
+    """
     if not since:
-        return Spot(0, who.revision)
+        began = newest(who.reach) if who.reach.bound else who.revision
+        return Spot(0, began, _this_moment())
     try:
-        spot = Spot(*_cursors().read(since, _bound_to(who)).values)
+        spot, too_old = (_read_sealed if who.reach.bound else _read_plain)(since, who)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
-    if max(spot.seen, spot.began) < who.forgotten or spot.seen > who.revision:
+    if too_old or spot.seen > who.revision:
         raise _too_old()
     return spot
+
+
+def _read_plain(since: str, who: Asker) -> tuple[Spot, bool]:
+    """What a cursor says, and whether tombstones that it has not seen may be gone."""
+    seen_, began = _cursors().read(since, _bound_to(who)).values
+    spot = Spot(seen_, began, caught_up=0)
+    return spot, max(spot.seen, spot.began) < who.forgotten
+
+
+def _read_sealed(since: str, who: Asker) -> tuple[Spot, bool]:
+    seen_, began, era, caught_up = _seals().read(since, _bound_to(who))
+    oldest = now().timestamp() - settings().tombstone_lifetime
+    return Spot(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
+
+
+def _era(who: Asker) -> int:
+    """How often the database was put back to an older state: each time revisions leap."""
+    return who.revision >> LEAP_BITS
+
+
+def _this_moment() -> int:
+    """The time in coarse steps, so that a cursor is the same for a while; always too early, by more
+    than a change takes between its time and its commit."""
+    step = max(1, settings().tombstone_lifetime // _STEPS_OF_A_LIFETIME)
+    return (int(now().timestamp()) - _LONGEST_CHANGE) // step * step
 
 
 def _too_old() -> Gone:

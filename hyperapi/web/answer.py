@@ -148,8 +148,10 @@ def _carry_out(
     operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
 ) -> Response:
     if claims is not None:
-        g.asker = _who(operation, claims)
-        demand(operation.scope, g.asker, unbound=operation.unbound)
+        who = g.asker = _who(operation, claims)
+        if who.only_list is not None:
+            g.version_key = preconditions.version_key(who.only_list)
+        demand(operation.scope, who, unbound=operation.unbound)
     arguments: list[Any] = []
     if operation.asks is not None:
         arguments.append(query_of(operation.asks))
@@ -265,8 +267,8 @@ def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
 
 
 def _versioned(get: Operation, found: Resource) -> Resource:
-    """What a GET found, with the version of its state where that is its user's revision."""
-    return replace(found, version=g.asker.revision) if get.revised else found
+    """What a GET found, with the version of its state where that is not its own."""
+    return replace(found, version=preconditions.version_of_pages(g.asker)) if get.revised else found
 
 
 def _with_what_is_there(

@@ -28,7 +28,16 @@ def etag(version: int | str | None, *content: bytes) -> str:
     digest = hashlib.blake2b(_CODE.encode(), digest_size=9)
     for part in content:
         digest.update(part)
-    return f'"{"" if version is None else version}.{digest.hexdigest()}"'
+    return f'"{"" if version is None else _named(version)}.{digest.hexdigest()}"'
+
+
+def _named(version: int | str) -> str:
+    """A version as tags tell it. To a token of one list it is a keyed hash: revisions count what is
+    changed elsewhere too."""
+    key: bytes | None = g.get("version_key")
+    if key is None:
+        return str(version)
+    return hashlib.blake2b(str(version).encode(), key=key, digest_size=9).hexdigest()
 
 
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:

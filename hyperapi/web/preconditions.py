@@ -1,7 +1,11 @@
 """Preconditions: is a resource still what the client has seen of it (RFC 9110 §13)?"""
 
+import hmac
+
 from flask import g, request
 
+from hyperapi import journal
+from hyperapi.auth.guard import Asker
 from hyperapi.auth.sessions import longest_life_in_forms, settings
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.hypermedia import hal, html, plain
@@ -24,18 +28,35 @@ def sent() -> Headers:
     return request.environ.get("HTTP_IF_MATCH"), request.environ.get("HTTP_IF_NONE_MATCH")
 
 
+def version_of_pages(who: Asker) -> int | str:
+    """The version that pages of lists and tasks have: it changes when what is on them may have.
+
+    That is the owner's revision, which came with the session. For a token of one list it is the
+    state of that list, since what happens elsewhere must not show.
+    """
+    return journal.state_of(who.reach) if who.only_list is not None else who.revision
+
+
+def version_key(only_list: str) -> bytes:
+    """The key of the hash that hides versions from a token of one list.
+
+    It is made of the oldest secret key, so that a new one leaves tags as they are.
+    """
+    secret = settings().secret_keys[0].encode()
+    return hmac.digest(secret, f"hyperapi.version.{only_list}".encode(), "sha256")
+
+
 def tag_of_page(media_type: str, query: str) -> str:
     """The tag of a page of lists or tasks, from all that decides what is on it.
 
-    It costs no look at the page: an unchanged one is known by its owner's revision, which came
-    with the session.
+    It costs no look at the page: an unchanged one is known by its version.
     """
     who = g.asker
     life = "" if media_type in _LIFELESS else str(longest_life_in_forms(who))
     asked = (media_type, *base(), request.environ["PATH_INFO"], query)
     asker = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(settings().secret_keys[-1])  # cursors in the page's links
-    return etag(who.revision, "\n".join((*asked, *asker, signs)).encode())
+    return etag(version_of_pages(who), "\n".join((*asked, *asker, signs)).encode())
 
 
 def demand_readable(headers: Headers) -> None:
