@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from hyperapi.hypermedia import html
 from hyperapi.hypermedia.kind import Kind, Refer, Schema, described, shared
 from hyperapi.querying.query import Parameter
 from hyperapi.text import UUID, literal
@@ -23,6 +24,7 @@ from hyperapi.web.promises import (
     ALWAYS,
     COUNTED,
     HEADERS,
+    OF_PAGES,
     headers_of,
     kinds_of,
     media_types,
@@ -238,12 +240,13 @@ class _Writer:
         if name not in self._responses:
             one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
             sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-            headers = [*ALWAYS, *COUNTED, *sent]
+            headers = [*ALWAYS, *COUNTED, *sent, *OF_PAGES]
             self._responses[name] = {
                 "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
                 "headers": {header: _header_of(header) for header in headers},
                 "content": {
                     PROBLEM_JSON: {"schema": one, **self._problem_examples(kinds)},
+                    html.MEDIA_TYPE: {"schema": {"type": "string"}},
                 },
             }
         return {"$ref": f"#/components/responses/{name}"}

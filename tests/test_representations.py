@@ -222,7 +222,7 @@ def test_what_cannot_be_shown_is_not_done(busy: Person, accept: str) -> None:
 
 
 def test_a_problem_is_one_whatever_was_to_be_accepted(alice: Person) -> None:
-    for accept in (*OFFERED, "image/png", ""):
+    for accept in (*sorted({*OFFERED} - {"text/html"}), "image/png", ""):
         missing = alice.ask("GET", f"{ROOT}nothing", headers={"Accept": accept})
         problem(missing, 404, "not-found")
 
@@ -281,3 +281,20 @@ def test_one_tag_never_stands_for_two_contents(busy: Person, clock: Callable[...
     clock(timedelta(minutes=30))  # which is too late to delete the account
     look_around()
     assert len(seen) > 100
+
+
+@pytest.mark.parametrize(
+    ("accept", "shape"),
+    [
+        ("application/json;q=0, */*", "application/hal+json"),
+        ("text/*, */*;q=0.1", "application/json"),
+        ("text/html;q=0.1, application/json;q=0, */*", "application/hal+json"),
+        ("text/html, */*", "text/html"),
+    ],
+)
+def test_no_wildcard_selects_a_page_or_a_stream(busy: Person, accept: str, shape: str) -> None:
+    for uri in (busy.root["uri"], busy.root["lists_uri"], busy.root["changes_uri"]):
+        reply = busy.ask("GET", uri, headers={"Accept": accept})
+        assert (reply.status_code, reply.content_type.partition(";")[0]) == (200, shape)
+        refused = busy.ask("GET", uri, headers={"Accept": "text/*"})
+        problem(refused, 406, "not-acceptable")

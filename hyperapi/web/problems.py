@@ -1,8 +1,9 @@
 """What can go wrong, as a tree of nouns, and the one door through which it leaves (RFC 9457).
 
 Anything may raise a :class:`Problem`; :func:`init_app` turns it, and every failure that nobody
-foresaw, into an ``application/problem+json`` reply. A problem's ``name`` is the last part of its
-type's URI, ``problems/NAME``, where a page says what it means and what to do about it.
+foresaw, into an ``application/problem+json`` reply, or into a page for browsers. A problem's
+``name`` is the last part of its type's URI, ``problems/NAME``, where a page says what it means and
+what to do about it.
 """
 
 import re
@@ -10,16 +11,26 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 import orjson
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 
 from hyperapi.auth.passwords import HashersBusy
 from hyperapi.db import Busy, Uncertain
+from hyperapi.hypermedia import hal, hal_forms, html, plain
 from hyperapi.hypermedia.kind import Members
+from hyperapi.hypermedia.negotiate import choose
 from hyperapi.web.uris import uri
 
 PROBLEM_JSON = "application/problem+json"
+_PAGE_OR_JSON = (
+    html.MEDIA_TYPE,
+    plain.MEDIA_TYPE,
+    hal.MEDIA_TYPE,
+    hal_forms.MEDIA_TYPE,
+    PROBLEM_JSON,
+)
+"""Richest last: a client that likes JSON as well as pages gets JSON."""
 
 
 class PointedError(Members):
@@ -72,7 +83,7 @@ class _Current(Members):
     current: dict[str, Any] | None = None
 
 
-_VARY = "Accept, Authorization, Origin"
+_VARY = "Accept, Accept-Encoding, Authorization, Origin"
 
 
 class Problem(Exception):
@@ -83,6 +94,7 @@ class Problem(Exception):
     :param headers: of the reply, beside those of every problem.
     :cvar extends: those members, as documents describe them.
     :cvar sends: the names of those headers.
+    :cvar pages: is it a page for browsers? Else it is JSON for everyone.
     """
 
     name: ClassVar[str]
@@ -90,6 +102,7 @@ class Problem(Exception):
     title: ClassVar[str]
     extends: ClassVar[type[Members]] = Members
     sends: ClassVar[tuple[str, ...]] = ()
+    pages: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -138,7 +151,8 @@ class UntrustedHost(Problem):
 
 
 class BadRequest(Problem):
-    """The request is not well-formed HTTP, or has a header that cannot be read."""
+    """The request is not well-formed HTTP, or has a header that cannot be read. `detail` names
+    what is wrong: correct it, and send the request again."""
 
     name, status, title = "bad-request", 400, "The request cannot be understood"
 
@@ -148,6 +162,7 @@ class OAuthError(Problem):
     `error_description` says what was wrong."""
 
     name, status, title = "oauth-error", 400, "The token request was refused"
+    pages = False  # RFC 6749 §5.2 asks for JSON
     extends = _OAuth
 
     @classmethod
@@ -185,13 +200,14 @@ class TokenMissing(Unauthorized):
 
 class CredentialsInvalid(Unauthorized):
     """No user has this name and this password. The reply is the same for an unknown name, a
-    wrong password and a user who was disabled."""
+    wrong password and a user who was disabled. Check both, and sign in again."""
 
     name, title = "credentials-invalid", "The name or the password is wrong"
 
 
 class TokenInvalid(Unauthorized):
-    """What was sent as a token is none of ours: cut short, changed, or of another kind."""
+    """What was sent as a token is none of ours: cut short, changed, or of another kind.
+    Sign in again."""
 
     name, title = "token-invalid", "The token is not valid"
     challenge = 'Bearer error="invalid_token"'
@@ -241,7 +257,8 @@ class QuotaExceeded(Problem):
 
 
 class NotFound(Problem):
-    """There is nothing here, or it is not yours; the service does not tell which."""
+    """There is nothing here, or it is not yours; the service does not tell which. Begin at the
+    root, and follow its links."""
 
     name, status, title = "not-found", 404, "There is nothing here"
 
@@ -290,8 +307,15 @@ class TooLarge(Problem):
     name, status, title = "too-large", 413, "The body is too large"
 
 
+class TargetTooLong(Problem):
+    """The request target (path and query) is longer than 8 KiB, or the links of its pages would
+    be. Send a shorter query."""
+
+    name, status, title = "target-too-long", 414, "The request target is too long"
+
+
 class UnsupportedMediaType(Problem):
-    """The body's Content-Type is none that this operation takes."""
+    """The body's Content-Type is none that this operation takes. `Accept` names those it takes."""
 
     name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
     sends = ("Accept", "Accept-Patch")
@@ -387,7 +411,7 @@ def init_app(app: Flask) -> None:
 
 def respond(problem: Problem) -> Response:
     """A problem as its response."""
-    document = {
+    document: dict[str, Any] = {
         "type": uri("problem", problem.name),
         "title": problem.title,
         "status": problem.status,
@@ -396,13 +420,30 @@ def respond(problem: Problem) -> Response:
         **problem.members,
     }
     headers = [*problem.headers, ("Vary", _VARY), ("Cache-Control", "no-store")]
+    if problem.pages and _prefers_pages(request.environ.get("HTTP_ACCEPT", "")):
+        body, content_type = _page(problem, document).encode(), html.CONTENT_TYPE
+        headers += html.HEADERS
+    else:
+        body, content_type = orjson.dumps(document), PROBLEM_JSON
     return Response(
-        [orjson.dumps(document)],
-        problem.status,
-        headers,
-        content_type=PROBLEM_JSON,
-        direct_passthrough=True,
+        [body], problem.status, headers, content_type=content_type, direct_passthrough=True
     )
+
+
+def _prefers_pages(accept: str) -> bool:
+    """Does a client name ``text/html`` and prefer it to JSON, as browsers do?"""
+    if html.MEDIA_TYPE not in accept.lower():
+        return False
+    return choose(accept, _PAGE_OR_JSON, only_by_name=(html.MEDIA_TYPE,)) == html.MEDIA_TYPE
+
+
+def _page(problem: Problem, document: dict[str, Any]) -> str:
+    """A problem document as a page that leads on."""
+    links = {"Start": uri("root"), "About this problem": document["type"]}
+    if problem.status == Unauthorized.status or isinstance(problem, LoginTooOld):
+        links["Sign in"] = uri("tokens")
+    retry_after = dict(problem.headers).get("Retry-After")
+    return html.problem_page(document, problem.meaning(), links, retry_after)
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -19,6 +19,7 @@ from hyperapi.web.problems import (
     PreconditionFailed,
     PreconditionRequired,
     Problem,
+    TargetTooLong,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
@@ -62,7 +63,7 @@ ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
 """The headers that every reply has."""
 COUNTED = ("RateLimit", "RateLimit-Policy")
 """Those of a reply to one whose requests are counted."""
-_OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
+OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
 
 _Header = tuple[str, str, dict[str, Any]]
 """Name, meaning, and JSON Schema."""
@@ -103,12 +104,15 @@ _LAST_EVENT_ID: _Header = (
     {"type": "string"},
 )
 
+_ALWAYS_POSSIBLE = (UntrustedHost, BadRequest, TargetTooLong, InternalError, Unavailable)
+"""The problems that any request may meet."""
+
 USUAL_STATUSES = {"GET": (200,), "POST": (201,), "PUT": (200,), "PATCH": (200,), "DELETE": (204,)}
 
 
 def problems_of(operation: Operation) -> list[type[Problem]]:
     """What an operation may fail with; by status and name."""
-    found = {*operation.raises, UntrustedHost, BadRequest, InternalError, Unavailable}
+    found = {*operation.raises, *_ALWAYS_POSSIBLE}
     if operation.scope != OPEN:
         found |= {TokenInvalid, TokenExpired, TokenRevoked, TooManyRequests}
     if operation.scope not in (OPEN, PUBLIC):
@@ -168,7 +172,7 @@ def headers_of(operation: Operation, status: int) -> list[str]:
     if status == 201:
         found += ["Location", "Content-Location"]
     if status not in (204, 304):
-        found += _OF_PAGES
+        found += OF_PAGES
     if status not in (204, 304) or (status == 204 and prefers(operation)):
         found += ["ETag", "Link", "Link-Template"]
     if _repeatable(operation):
