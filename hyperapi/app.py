@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Request, redirect
 from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from hyperapi import db
@@ -18,8 +19,19 @@ from hyperapi.resources import PLACES, documents
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
-from hyperapi.web import answer, cors, news, problems, proxy, ratelimit, requestlog, turns
+from hyperapi.web import (
+    answer,
+    cors,
+    header_size,
+    news,
+    problems,
+    proxy,
+    ratelimit,
+    requestlog,
+    turns,
+)
 from hyperapi.web.routing import Place
+from hyperapi.web.uris import without_long_query
 
 
 class _Application(Flask):
@@ -28,6 +40,13 @@ class _Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is: none here is a coroutine."""
         return func
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Refuse or redirect; a redirect repeats no long query, which its sender chose."""
+        reason = request.routing_exception
+        if isinstance(reason, RequestRedirect):
+            reason.new_url = without_long_query(reason.new_url)
+        super().raise_routing_exception(request)
 
 
 class _NoSessions(SessionInterface):
@@ -73,6 +92,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
     if settings.metrics_port:
         import_module("hyperapi.web.metrics").init_app(app, TOKENS.path)  # needs an extra
     app.add_url_rule("/", "home", _home)
+    header_size.init_app(app)
     return app
 
 

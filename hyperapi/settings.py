@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from limits import RateLimitItem, parse_many
@@ -30,6 +30,10 @@ _OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
 )
+
+
+_PREFIX_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+_LONGEST_PREFIX = 200
 
 
 class SettingsError(ValueError):
@@ -86,11 +90,25 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _is_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:  # not a number, or too high
+        return False
+
+
+def is_prefix(text: str) -> bool:
+    """Is it a path that URIs may begin with? Segments of RFC 3986 without escapes and dots."""
+    return len(text) <= _LONGEST_PREFIX and _PREFIX_PATH.fullmatch(text) is not None
+
+
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if value and (
         parts.scheme not in ("http", "https")
         or not host_is_trusted(parts.netloc)  # that is, not well-formed
+        or not _is_port(parts)
+        or not is_prefix(parts.path.rstrip("/"))
         or parts.query
         or parts.fragment
     ):

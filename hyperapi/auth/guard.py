@@ -66,9 +66,12 @@ def presented() -> Claims | None:
 
     :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
     """
-    kind, _, text = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if kind.lower() != "bearer":
+    header = request.environ.get("HTTP_AUTHORIZATION")
+    if header is None:
         return None
+    kind, _, text = header.partition(" ")
+    if header and kind.lower() != "bearer":
+        return None  # an empty one may have been a token: granian drops values that are not ASCII
     moment = now().timestamp()
     try:
         claims = access_tokens().read(text.strip(), moment)
