@@ -40,9 +40,11 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import SEEN as TASK_SEEN
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
+from hyperapi.web.news import Place as WaitingPlace
 from hyperapi.web.news import news
 from hyperapi.web.preferences import seconds_to_wait
 from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
+from hyperapi.web.ratelimit import client_address
 from hyperapi.web.replies import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.web.routing import READ, Place
 from hyperapi.web.turns import turns
@@ -161,22 +163,23 @@ def get_changes(question: Question) -> Reply | Response:
     wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(question, read(lambda: _changes(question))))
-    with news().place(asker().user) as has_place:
-        found = _awaited(question, wait if has_place else 0)
-    waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
+    with news().place(asker().user, client_address()) as place:
+        found = _awaited(question, place, wait)
+    waited = [("Preference-Applied", f"wait={wait}")] if place else []
     return Reply(_page(question, found), headers=waited)
 
 
-def _awaited(question: Question, seconds: int) -> News:
-    """The next changes; when there are none, those that come within some seconds."""
+def _awaited(question: Question, place: WaitingPlace | None, seconds: int) -> News:
+    """The next changes; when there are none, those that come within some seconds, as long as there
+    is a place to wait."""
     deadline = time.monotonic() + seconds
     while True:
         found = read(lambda: _changes(question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or news().closing:
+        if found.changes or left <= 0 or place is None or place.ended or news().closing:
             return found
         with turns().aside():
-            news().wait(asker().user, found.revision, left)
+            news().wait(place, found.revision, left)
 
 
 def _page(question: Question, found: News) -> Resource:
@@ -198,22 +201,20 @@ def _page(question: Question, found: News) -> Resource:
 def _stream(question: Question) -> Response:
     last_seen = request.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
     question = Question(last_seen, question.limit)
+    resync = False
     try:
         read(lambda: _changes(question))  # what is wrong with it is told before it streams
     except Gone:
-        question = Question("", question.limit)
-        events = _events(question, resync=True)
-    else:
-        events = _events(question, resync=False)
+        question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
     if request.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(news().place(asker().user)):
+    place = held.enter_context(news().place(asker().user, client_address()))
+    if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    response = Response(
-        stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
-    )
+    events = _until_told(_events(question, place, resync=resync))
+    response = Response(stream_with_context(events), headers=headers, content_type=EVENT_STREAM)
     response.call_on_close(held.close)
     return response
 
@@ -226,12 +227,12 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
+def _events(question: Question, place: WaitingPlace, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri()})
     silent_until = time.monotonic() + _HEARTBEAT
-    while not news().closing:
+    while not (place.ended or news().closing):
         try:
             with turns().turn():
                 found = read(partial(_changes, question))
@@ -246,7 +247,7 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
         question = Question(_cursor(found.spot), question.limit)
         if not found.more:
             left = max(0.0, silent_until - time.monotonic())
-            news().wait(asker().user, found.revision, left)
+            news().wait(place, found.revision, left)
 
 
 def _told(found: News) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from hyperapi.settings import SettingsError
+from hyperapi.settings import SettingsError, read_text
 
 _MOST_TASKS = 1000
 
@@ -27,13 +27,14 @@ class SeedError(SettingsError):
 def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
     """The users to begin with: those named, and those in the file with what they have.
 
-    :raises SeedError: for a file that cannot be read, or is not laid out so.
+    :raises SettingsError: for a file that cannot be read.
+    :raises SeedError: for one that is not laid out so.
     """
     seeded: list[dict[str, Any]] = []
     if file is not None:
         try:
-            document = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
+            document = json.loads(read_text(file))
+        except (json.JSONDecodeError, RecursionError) as error:
             raise SeedError(f"{file} cannot be read: {error}") from None
         seeded = document.get("users") if isinstance(document, dict) else None  # type: ignore[assignment]
         if not isinstance(seeded, list) or not all(isinstance(each, dict) for each in seeded):

@@ -5,6 +5,7 @@
 already? 8. Do it, and reply.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from werkzeug.routing import BaseConverter
 from hyperapi.auth.guard import Asker, demand, identify, presented, stamp
 from hyperapi.auth.sessions import settings
 from hyperapi.auth.tokens import Claims
-from hyperapi.db import read, write
+from hyperapi.db import Busy, read, write
 from hyperapi.hypermedia import plain
 from hyperapi.hypermedia.model import Resource
 from hyperapi.querying.page import Listing
@@ -334,9 +335,9 @@ def _take_what_is_left(response: Response) -> Response:
     comes = announced or "HTTP_TRANSFER_ENCODING" in request.environ
     if comes and announced <= _MOST_PASSED_OVER and not g.get("body_taken"):
         left = _MOST_PASSED_OVER if _body_ends() else announced
-        with turns().aside():
+        with turns().body() as may_wait:
             take = request.environ["wsgi.input"].read
-            while left > 0 and (piece := take(min(left, _PIECE))):
+            while may_wait and left > 0 and (piece := take(min(left, _PIECE))):
                 left -= len(piece)
     return response
 
@@ -345,8 +346,10 @@ def read_body() -> bytes:
     """The request's body, whole.
 
     :raises TooLarge: when there is more than we take.
-    :raises Malformed: when there is less than was announced: part of a body is none.
+    :raises Malformed: when there is less than was announced, or it took too long to come: part of
+        a body is none.
     :raises UnsupportedMediaType: when it is compressed.
+    :raises Busy: when too many requests wait for their bodies.
     """
     length = request.content_length or 0
     if request.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
@@ -370,8 +373,14 @@ def _take_body() -> bytes:
     chunked body, and one cut at the limit would pass for a shorter one.
     """
     most = MOST_BYTES + 1 if _body_ends() else request.content_length or 0
-    with turns().aside():
+    began = time.monotonic()
+    with turns().body() as may_wait:
+        if not may_wait:
+            raise Busy("too many clients are slow to send a body")
         body = bytes(request.environ["wsgi.input"].read(most))
+    if time.monotonic() - began > settings().request_timeout:
+        # The connection was cut short, and what came in chunks would pass for the whole.
+        raise Malformed("The body took too long to come. Nothing was done: send it again.")
     g.body_taken = len(body) <= MOST_BYTES
     return body
 
