@@ -84,6 +84,15 @@ def draining() -> bool:
     return place is not None and (place / "draining").exists()
 
 
+def import_nothing_from_working_folder() -> None:
+    """Keep the working folder off the path of the processes that this one starts.
+
+    Those that are not forked begin as ``python -c``, which looks there first: a file ``secrets.py``
+    in it would stand in for the module of that name.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
 def hold_signals() -> None:
     """Hold back what this main process is told until it obeys (:func:`obey_signals`), so that
     nothing it makes meanwhile is left behind.

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,7 @@ from hyperapi.processes import (
     drain,
     end_worker,
     hold_signals,
+    import_nothing_from_working_folder,
     obey_main_process,
     obey_signals,
     runs,
@@ -59,13 +61,13 @@ def serve(settings: Settings) -> None:
     os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
     # It warns of many threads. Most of ours wait, and those that work take turns.
     logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
+    import_nothing_from_working_folder()
     hold_signals()
     write_json_lines()
     with common_folder() as place:
         server = Server(
-            "hyperapi.serving:application",
+            application,
             drain_delay=settings.drain_delay,
-            factory=True,
             interface=Interfaces.WSGI,
             address=address,
             port=settings.port,
@@ -146,11 +148,16 @@ class Server(Granian):  # type: ignore[misc, valid-type]
     It speaks HTTP/1.1 alone. With cleartext HTTP/2 a few connections of unfinished requests stop
     a worker for good, and proxies speak HTTP/1.1 to what is behind them.
 
+    :param application: makes the application of a worker, in the worker.
     :param drain_delay: how many seconds.
     """
 
-    def __init__(self, *arguments: Any, drain_delay: int = 0, **options: Any) -> None:
-        super().__init__(*arguments, http=HTTPModes.http1, **options)
+    def __init__(
+        self, application: Callable[[], Flask], drain_delay: int = 0, **options: Any
+    ) -> None:
+        target = f"{application.__module__}:{application.__qualname__}"
+        super().__init__(target, http=HTTPModes.http1, **options)
+        self._application = application
         self._drain_delay = drain_delay
         self._told = False
         self.watchdog: Watchdog | None = None
@@ -164,6 +171,13 @@ class Server(Granian):  # type: ignore[misc, valid-type]
         if self.watchdog is not None:
             self.watchdog.stop()
         super()._stop_workers()
+
+    def serve(self) -> None:
+        """Serve until told to stop.
+
+        granian's own loader would put the working folder in front of Python's path.
+        """
+        super().serve(target_loader=self._application, wrap_loader=False)
 
     def _spawn_worker(self, *arguments: Any, **options: Any) -> Any:
         """A worker that is told to end in our way; what others send to it does not count."""

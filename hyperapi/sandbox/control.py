@@ -1,5 +1,6 @@
 """The resource that a sandbox has and no other server: it makes users, takes and restores
-snapshots, and moves the sandbox's clock. Whoever reaches the sandbox may use it.
+snapshots, and moves the sandbox's clock. Programs may use it, web pages may not
+(:mod:`hyperapi.sandbox.guard`).
 """
 
 import secrets
@@ -25,10 +26,11 @@ from hyperapi.hypermedia.kind import Instant, Kind, Members
 from hyperapi.hypermedia.model import Form, Resource
 from hyperapi.keys import new_key
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
+from hyperapi.sandbox import guard
 from hyperapi.settings import Settings
 from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText
 from hyperapi.web.offers import offer
-from hyperapi.web.problems import NotFound, invalid
+from hyperapi.web.problems import ControlRefused, NotFound, invalid
 from hyperapi.web.replies import Reply, created, no_content
 from hyperapi.web.routing import OPEN, SCOPES, Place
 from hyperapi.web.uris import uri
@@ -39,6 +41,7 @@ CLOCK = Place("control-clock", "/control/clock")
 SNAPSHOTS = Place("control-snapshots", "/control/snapshots")
 SNAPSHOT = Place("control-snapshot", "/control/snapshots/<uuid:key>")
 PLACES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
+REFUSALS = (ControlRefused,)
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -137,9 +140,13 @@ class Snapshots:
             raise NotFound from None
 
 
-def sandbox_app(settings: Settings) -> Flask:
-    """The application, with the control resource, on a database that may be lost at any time."""
+def sandbox_app(settings: Settings, secret: str = "") -> Flask:
+    """The application, with the control resource, on a database that may be lost at any time.
+
+    :param secret: what requests to the control resource must bring; none is needed when empty.
+    """
     app = create_app(settings, also=PLACES)
+    guard.init_app(app, CONTROL.path, settings.host, settings.port, secret)
     app.extensions["hyperapi.root_links"] = ("control",)
     app.extensions["hyperapi.snapshots"] = Snapshots()
     with app.app_context():
@@ -154,7 +161,7 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.on("GET", scope=OPEN, alone=True)
+@CONTROL.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
 def get_control() -> Resource:
     """What can be done about this sandbox."""
     links = {name: uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
@@ -179,13 +186,21 @@ def _forms_of_snapshots() -> list[Form]:
     return offer(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
 
 
-@USERS.on("GET", scope=OPEN, alone=True)
+@USERS.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
 def get_control_users() -> Resource:
     """Where users are made."""
     return Resource(USERS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_users)
 
 
-@USERS.on("POST", scope=OPEN, takes=NewPerson, media=(JSON, FORM), alone=True, shows=PERSON)
+@USERS.on(
+    "POST",
+    scope=OPEN,
+    takes=NewPerson,
+    media=(JSON, FORM),
+    alone=True,
+    shows=PERSON,
+    raises=REFUSALS,
+)
 def make_person(wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
@@ -201,7 +216,7 @@ def make_person(wanted: NewPerson) -> Reply:
     return created(Resource(uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.on("GET", scope=OPEN, alone=True)
+@CLOCK.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
 def get_clock() -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
@@ -209,7 +224,14 @@ def get_clock() -> Resource:
     return Resource(CLOCK.uri(), members, {"up": CONTROL.uri()}, forms=_forms_of_clock)
 
 
-@CLOCK.on("PATCH", scope=OPEN, takes=ClockChanges, media=(JSON, MERGE_PATCH, FORM), alone=True)
+@CLOCK.on(
+    "PATCH",
+    scope=OPEN,
+    takes=ClockChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    alone=True,
+    raises=REFUSALS,
+)
 def move_clock(changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
@@ -229,13 +251,13 @@ def move_clock(changes: ClockChanges) -> Resource:
     return get_clock()
 
 
-@SNAPSHOTS.on("GET", scope=OPEN, alone=True)
+@SNAPSHOTS.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
 def get_snapshots() -> Resource:
     """Where snapshots are taken."""
     return Resource(SNAPSHOTS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_snapshots)
 
 
-@SNAPSHOTS.on("POST", scope=OPEN, alone=True, answers=(201,), shows=SNAPSHOT.shows)
+@SNAPSHOTS.on("POST", scope=OPEN, alone=True, answers=(201,), shows=SNAPSHOT.shows, raises=REFUSALS)
 def take_snapshot() -> Reply:
     """Keep everything as it is now."""
     snapshots = _snapshots()
@@ -247,13 +269,13 @@ def take_snapshot() -> Reply:
     return created(_represent(key))
 
 
-@SNAPSHOT.on("GET", scope=OPEN, alone=True)
+@SNAPSHOT.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
 def get_snapshot(key: str) -> Resource:
     """A snapshot."""
     return _represent(key)
 
 
-@SNAPSHOT.on("POST", scope=OPEN, alone=True, answers=(200,), shows=SNAPSHOT.shows)
+@SNAPSHOT.on("POST", scope=OPEN, alone=True, answers=(200,), shows=SNAPSHOT.shows, raises=REFUSALS)
 def restore_snapshot(key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
     snapshots = _snapshots()
@@ -264,7 +286,7 @@ def restore_snapshot(key: str) -> Reply:
     return Reply(_represent(key))
 
 
-@SNAPSHOT.on("DELETE", scope=OPEN, alone=True)
+@SNAPSHOT.on("DELETE", scope=OPEN, alone=True, raises=REFUSALS)
 def delete_snapshot(key: str) -> Reply:
     """Forget a snapshot."""
     snapshots = _snapshots()

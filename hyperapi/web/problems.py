@@ -240,6 +240,13 @@ class RegistrationClosed(Problem):
     name, status, title = "registration-closed", 403, "Registration is closed"
 
 
+class ControlRefused(Problem):
+    """Only programs may use the control of a sandbox. They call its own address, send no
+    `Origin`, and send its secret where other machines can reach it. `detail` says what is wrong."""
+
+    name, status, title = "control-refused", 403, "This request may not use the control"
+
+
 class LoginTooOld(Problem):
     """This needs a sign-in by password a few minutes old. Sign in again, then repeat it with the
     new token."""
