@@ -186,7 +186,8 @@ export class Resource {
   /** The form of this name, when the server offers it. @param {string} name @returns {Form | undefined} */
   form(name) {
     const found = this.document._templates?.[name];
-    return found && { target: this.uri, properties: [], contentType: "application/json", ...found, name };
+    if (!found) return undefined;
+    return { target: this.uri, contentType: "application/json", ...found, properties: found.properties ?? [], name };
   }
 
   /** @returns {Form[]} */
@@ -1093,6 +1094,13 @@ export class Outbox extends EventTarget {
   /** Give up the writes to a URI. @param {string} owner @param {string} uri */
   async discard(owner, uri) {
     const gone = (await this.waiting(owner)).filter((write) => write.uri === uri);
+    await this.store.update([], gone.map((write) => write.id ?? 0));
+    this.#changed();
+  }
+
+  /** Give up all that waits, of one user. @param {string} owner */
+  async forget(owner) {
+    const gone = await this.waiting(owner);
     await this.store.update([], gone.map((write) => write.id ?? 0));
     this.#changed();
   }
