@@ -17,6 +17,7 @@ const POLL_SECONDS = 25;
 /** A server that has no room for another stream is asked for one again after this. */
 const NO_STREAM_MS = 30_000;
 const REMEMBERED = 300;
+const CLOCKS_DIFFER_MS = 60_000;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
@@ -168,6 +169,12 @@ export class Resource {
     this.etag = etag;
     /** @type {Resource[]} */
     this.items = [document._embedded?.item ?? []].flat().map((/** @type {Json} */ item) => new Resource(item));
+  }
+
+  /** The items of a collection on this page; {@link Client#items} goes on behind it. */
+  [Symbol.iterator]() {
+    if (!this.document._embedded?.item) throw new TypeError(`${this.uri} has no items: it is no collection.`);
+    return this.items[Symbol.iterator]();
   }
 
   /** @returns {string} */
@@ -469,11 +476,78 @@ export class Client extends EventTarget {
    */
   async *pages(first) {
     let page = typeof first === "string" ? await this.get(first) : first;
+    const seen = new Set();
     for (;;) {
       yield page;
       const next = page.link("next");
-      if (!next) return;
+      const known = page.items.every(({ uri }) => seen.has(uri));
+      if (!next || known) return; // items that are edited come again, for ever
+      for (const { uri } of page.items) if (uri) seen.add(uri);
       page = await this.get(next);
+    }
+  }
+
+  /**
+   * The items of a collection, on a page and those behind it, each once, although items change
+   * while they are read: none is missed that was there all along, and it ends.
+   *
+   * Those that came before or were created since are left out. Where the sort order can change,
+   * those that changed meanwhile are read once more in order of their creation, which cannot.
+   *
+   * @param {Resource | string} first
+   * @returns {AsyncGenerator<Resource, void, void>}
+   */
+  async *items(first) {
+    const start = typeof first === "string" ? await this.get(first) : first;
+    const template = [start.document._links?.search].flat()[0]?.href ?? "";
+    const names = /\{\?([^}]*)\}/.exec(template)?.[1]?.replaceAll("*", "").split(",") ?? [];
+    const asked = new URL(start.uri || this.rootUri).searchParams;
+    /** @param {Json} changes */
+    const search = (changes) => {
+      const kept = names.filter((name) => name !== "total" && asked.has(name)).map((name) => [name, asked.getAll(name)]);
+      return expand(template, { ...Object.fromEntries(kept), ...changes });
+    };
+    const seen = new Set();
+    let newest = Infinity;
+    /** @param {Resource} item */
+    const isNew = (item) => instant(item, "created_at") > newest;
+    /** @param {Resource} page */
+    const fresh = (page) => page.items.filter((item) => {
+      if (seen.has(item.uri) || isNew(item)) return false;
+      if (item.uri) seen.add(item.uri);
+      return true;
+    });
+    let page = start;
+    for (let found = fresh(page); found.length; found = fresh(page)) {
+      yield* found;
+      const next = page.link("next");
+      if (!next) break;
+      if (page === start && names.includes("sort")) newest = await this.#newest(search({ sort: "-created_at", limit: 1 }));
+      page = await this.get(next);
+    }
+    const sorted = /^-?created_at$/.test(asked.get("sort") ?? "created_at");
+    if (page === start || sorted || newest === Infinity || asked.has("cursor") || asked.has("offset")) return;
+    const changed = Math.max(...start.items.map((item) => instant(item, "updated_at"))) - CLOCKS_DIFFER_MS;
+    const since = changed > -Infinity && !asked.has("updated_after") ? { updated_after: new Date(changed).toISOString() } : {};
+    for (let uri = search({ sort: "created_at", limit: 100, ...since }); ;) {
+      const page = await this.get(uri);
+      yield* fresh(page);
+      const next = page.link("next");
+      const last = page.items.at(-1);
+      if (!next || (last && isNew(last))) return;
+      uri = next;
+    }
+  }
+
+  /** When the newest item was created; Infinity where that cannot be told. @param {string} uri */
+  async #newest(uri) {
+    try {
+      const { items } = await this.get(uri);
+      const times = items.map((item) => instant(item, "created_at"));
+      return times.includes(-Infinity) ? Infinity : Math.max(...times);
+    } catch (error) {
+      if (error instanceof Refused) return Infinity; // it is not sorted so
+      throw error;
     }
   }
 
@@ -795,6 +869,12 @@ export class Client extends EventTarget {
       if (!page.changes.length) await pause(1000, signal); // where Prefer is not obeyed
     }
   }
+}
+
+/** A member that is an instant, in milliseconds since 1970; -Infinity where there is none. @param {Resource} item @param {string} name */
+function instant(item, name) {
+  const parsed = Date.parse(item.get(name));
+  return Number.isNaN(parsed) ? -Infinity : parsed;
 }
 
 /** Scheme, host and port of a URI (RFC 6454). @param {string} uri */

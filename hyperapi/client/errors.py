@@ -22,6 +22,25 @@ PROBLEM_JSON = "application/problem+json"
 class ClientError(Exception):
     """Anything that this client raises; its text says what happened and what to do."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it as other processes get it: with all but live resources."""
+        kept = {name: value for name, value in vars(self).items() if name not in self._live}
+        return _restored, (type(self), self.args, kept)
+
+    _live: ClassVar[tuple[str, ...]] = ()
+
+
+def _restored(kind: type[ClientError], args: tuple[Any, ...], kept: dict[str, Any]) -> ClientError:
+    """An error as it was pickled."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(kept)
+    return error
+
+
+class Closed(ClientError, RuntimeError):
+    """The client was closed before; nothing was sent."""
+
 
 class Unreachable(ClientError):
     """No reply: nobody listens there, the name is unknown, or the connection broke down.
@@ -246,6 +265,7 @@ class Conflict(ProblemError):
     """
 
     statuses = (412,)
+    _live = ("current",)
     current: Any = None
     current_state: "State | None" = None
 

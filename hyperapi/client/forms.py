@@ -42,6 +42,9 @@ class Field:
     options: tuple[str, ...] | None = None
     placeholder: str | None = None
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.type))
+
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Self:
         """A field from its HAL-FORMS property."""
@@ -134,6 +137,9 @@ class Form:
     target: str
     content_type: str
     fields: Mapping[str, Field]
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.method, self.target))
 
     @classmethod
     def read(cls, name: str, template: Mapping[str, Any], base: str) -> Self:
