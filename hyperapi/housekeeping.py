@@ -17,7 +17,7 @@ from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
 from hyperapi.access import Model, owned, table_of
 from hyperapi.auth.sessions import settings
 from hyperapi.clock import now
-from hyperapi.db import Busy, Statement, write
+from hyperapi.db import Busy, Statement, tidy, write
 from hyperapi.models import Base, KeptReply, Session, Tombstone, User
 
 _EVERY = 60.0
@@ -144,6 +144,15 @@ def _look_after(app: Flask, over: threading.Event) -> None:
         with app.app_context():
             for chore in CHORES:
                 _purge_quietly(chore, over)
+            tidy_quietly(tidy)
+
+
+def tidy_quietly(tidy: Callable[[], None]) -> None:
+    """Make files smaller; when that fails, the log tells, and the next time is soon enough."""
+    try:
+        tidy()
+    except Exception as error:
+        _log.info("not tidied: %s", error)
 
 
 def _purge_quietly(chore: Chore, over: threading.Event) -> None:

@@ -25,7 +25,7 @@ from granian.log import LogLevels
 from hyperapi import connections, watchdog
 from hyperapi.app import create_app
 from hyperapi.engines import kind_of
-from hyperapi.housekeeping import keep_house
+from hyperapi.housekeeping import keep_house, tidy_quietly
 from hyperapi.processes import (
     common_folder,
     drain,
@@ -86,6 +86,7 @@ def serve(settings: Settings) -> None:
             _export_metrics(place, settings)
         _watch(server, place, (address, settings.port), settings)
         server.serve()
+        tidy_quietly(kind_of(settings).tidy)  # all workers have ended
 
 
 def workers(settings: Settings) -> int:

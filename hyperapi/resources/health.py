@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from hyperapi.db import Busy, Statement, read
+from hyperapi.db import Busy, Statement, read, try_writing
 from hyperapi.db import schema as database_schema
 from hyperapi.hypermedia.kind import Kind, Members
 from hyperapi.hypermedia.model import Resource
@@ -55,13 +55,14 @@ def get_live() -> Resource:
 def get_ready() -> Resource:
     """The service can do its work; otherwise 503.
 
-    The database answers, its tables are those asked of it, clocks agree, and the service is not
-    about to stop.
+    The database answers and takes changes, its tables are those asked of it, clocks agree, and
+    the service is not about to stop.
     """
     if draining():
         raise Busy("not ready: about to stop")
     present = database_schema()
     assert present is not None, "or it would be unfit"
+    try_writing()
     skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
