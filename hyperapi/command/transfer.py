@@ -134,6 +134,7 @@ class _Import:
         self._file = file
         self._list_name = list_name
         self._places: dict[str | None, Resource] = {}
+        self._spellings: dict[str, set[str]] = {}
 
     def check(self, found: list[Entry]) -> None:
         """See whether the server will take them, before anything is sent.
@@ -143,6 +144,8 @@ class _Import:
         if not found:
             return
         refuse(self._file, list(self._about_lists(found)))
+        for spelling in filter(None, map(self._title, found)):
+            self._spellings.setdefault(spelling.casefold(), set()).add(spelling)
         for title in dict.fromkeys(map(self._title, found)):
             if self._exists(title):
                 self._place(title)  # fails now, before anything is sent, where several are meant
@@ -218,10 +221,15 @@ class _Import:
         return self._places[title]
 
     def _exists(self, title: str | None) -> bool:
-        """Is there a list that a title means, so that none has to be made?"""
+        """Is there a list that a title means, so that none has to be made?
+
+        Case makes a difference where the file itself has titles that differ in nothing else.
+        """
         lists = self._desk.lists
         if title is None:
             return bool(lists)
+        if len(self._spellings.get(title.casefold(), ())) > 1:
+            return any(title == each.title for each in lists)
         return any(title.casefold() == each.title.casefold() for each in lists)
 
     def _list(self, title: str | None) -> Resource:

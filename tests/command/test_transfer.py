@@ -312,6 +312,21 @@ def test_lists_of_the_same_title_are_found_before_anything_is_sent(
     assert hyper("ls").out == ""
 
 
+def test_lists_whose_titles_differ_in_case_alone_stay_apart(hyper: Hyper, home: Path) -> None:
+    for title in ("Work", "work"):
+        hyper("lists", "add", title)
+        hyper("add", f"on {title}", "-l", title)
+    hyper("export", "tasks.csv")
+    for title in ("Work", "work"):
+        hyper("lists", "rm", title, "-y")
+    assert hyper("import", "tasks.csv").status == 0
+    assert sorted(hyper("lists").lines) == [["Work", "1", "0"], ["work", "1", "0"]]
+    (home / "more.csv").write_text("title,list\nx,WORK\ny,Home\n")
+    hyper("lists", "rm", "work", "-y")
+    assert hyper("import", "more.csv").status == 0  # one spelling: the list that is there
+    assert sorted(hyper("lists").lines) == [["Home", "1", "0"], ["Work", "2", "0"]]
+
+
 def test_a_token_that_may_not_add_imports_nothing(
     hyper: Hyper, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
