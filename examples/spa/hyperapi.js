@@ -972,6 +972,18 @@ function fill(form, values) {
   return filled;
 }
 
+const MANY_MARKS = /\p{M}{31}/u;
+
+/**
+ * Text in the normal form that the server keeps. The time that normalization takes grows with the
+ * square of a run of combining marks, so text with a long run, which the server refuses, stays as it is.
+ *
+ * @param {string} text
+ */
+export function normal(text) {
+  return MANY_MARKS.test(text) ? text : text.normalize("NFC");
+}
+
 /**
  * What a form can tell to be wrong with some values before they are sent. The server has the last
  * word; this is for when it cannot be asked.
@@ -985,9 +997,10 @@ export function flaws(form, values) {
   const found = [];
   for (const { name, required, minLength = 0, maxLength = Infinity } of form.properties) {
     for (const value of [values[name] ?? []].flat()) {
-      const length = [...String(value).normalize("NFC")].length; // in code points, as the server counts
-      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength}` : "must not be empty"]);
-      if (length > maxLength) found.push([name, `must not be longer than ${maxLength}`]);
+      if (MANY_MARKS.test(String(value))) found.push([name, "must not have more than 30 combining marks in a row"]);
+      const length = [...normal(String(value))].length; // in code points, as the server counts
+      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength} characters` : "must not be empty"]);
+      if (length > maxLength) found.push([name, `must not be longer than ${maxLength} characters`]);
     }
   }
   return found;

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from hyperapi.client import Client, How, Resource, State
+from hyperapi.client.text import folded
 from hyperapi.command import dates
 from hyperapi.command.accounts import Account, current
 from hyperapi.command.failures import NOT_FOUND, USAGE, Failure, about_file
@@ -88,7 +89,7 @@ class Desk:
         """
         by_uri = [each for each in self.lists if each.uri == name]
         exactly = [each for each in self.lists if each.title == name]
-        alike = [each for each in self.lists if each.title.casefold() == name.casefold()]
+        alike = [each for each in self.lists if folded(each.title) == folded(name)]
         found = by_uri or exactly or alike
         if len(found) == 1:
             return found[0]
@@ -116,7 +117,7 @@ class Desk:
             return self.lists[0]
         if not self.lists:
             return self.make_list(DEFAULT_LIST)
-        if any(each.title.casefold() == DEFAULT_LIST.casefold() for each in self.lists):
+        if any(folded(each.title) == folded(DEFAULT_LIST) for each in self.lists):
             return self.list_named(DEFAULT_LIST)
         known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN])
         raise Failure(f"On which list? Add --list and one of {known}.", USAGE)

@@ -15,13 +15,13 @@ the task is not, pairs at its end say what is meant, percent-encoded: ``hyper-ti
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
+from hyperapi.client.text import normal as nfc
 from hyperapi.command import dates
 
 MARK, MARK_JSON = "todo.txt: ", "todo.txt in JSON: "
@@ -148,7 +148,7 @@ class Line:
 def members(line: str) -> dict[str, Any]:
     """The task that a line describes, as members to create it with.
 
-    :raises CannotKeep: when it is too long to be kept.
+    :raises CannotKeep: when it is too long to be kept, or no text that can be.
     """
     parsed = Line.parse(line)
     title = _title(parsed, line)
@@ -216,8 +216,14 @@ def fresh(task: Mapping[str, Any]) -> str:
 
 
 def normal(text: str) -> str:
-    """Text in the normal form that the server keeps (NFC)."""
-    return unicodedata.normalize("NFC", text)
+    """Text in the normal form that the server keeps (NFC).
+
+    :raises CannotKeep: for text that no server keeps.
+    """
+    try:
+        return nfc(text)
+    except ValueError as error:
+        raise CannotKeep(str(error)) from None
 
 
 def _revised(kept: str, task: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 
 from hyperapi.client import ClientError, FieldErrors, Form, How, Resource
+from hyperapi.client.text import folded
 from hyperapi.command import dates
 from hyperapi.command.desk import Desk
 from hyperapi.command.failures import FILE, INVALID, NOT_ALLOWED, Failure
@@ -145,7 +146,7 @@ class _Import:
             return
         refuse(self._file, list(self._about_lists(found)))
         for spelling in filter(None, map(self._title, found)):
-            self._spellings.setdefault(spelling.casefold(), set()).add(spelling)
+            self._spellings.setdefault(folded(spelling), set()).add(spelling)
         for title in dict.fromkeys(map(self._title, found)):
             if self._exists(title):
                 self._place(title)  # fails now, before anything is sent, where several are meant
@@ -228,9 +229,9 @@ class _Import:
         lists = self._desk.lists
         if title is None:
             return bool(lists)
-        if len(self._spellings.get(title.casefold(), ())) > 1:
+        if len(self._spellings.get(folded(title), ())) > 1:
             return any(title == each.title for each in lists)
-        return any(title.casefold() == each.title.casefold() for each in lists)
+        return any(folded(title) == folded(each.title) for each in lists)
 
     def _list(self, title: str | None) -> Resource:
         lists = self._desk.lists

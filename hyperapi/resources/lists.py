@@ -21,7 +21,7 @@ from hyperapi.querying.query import Query, Sort
 from hyperapi.resources.collection import page, page_of
 from hyperapi.resources.quotas import check_size, next_revision
 from hyperapi.text import folded
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.web.offers import offer, search
 from hyperapi.web.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.web.replies import Reply, created, no_content
@@ -33,8 +33,8 @@ LIST = Place("list", "/lists/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
-Title = Annotated[Text, Field(title="Title", min_length=1, max_length=200)]
-Description = Annotated[Text, Field(title="Description", max_length=2000)]
+Title = Annotated[str, TextOf(200, 1), Field(title="Title")]
+Description = Annotated[str, TextOf(2000), Field(title="Description")]
 Archived = Annotated[bool, Field(title="Archived")]
 
 

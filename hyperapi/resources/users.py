@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.access import Reach, add, change, find, remove, seen
-from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.guard import Asker, asker, asker_or_none
 from hyperapi.auth.passwords import LONGEST, SHORTEST
 from hyperapi.auth.sessions import end_all, end_others, settings, signed_in_lately
@@ -22,7 +21,7 @@ from hyperapi.querying.query import Nothing, Query
 from hyperapi.resources.collection import page_of, whole
 from hyperapi.resources.tokens import passwords
 from hyperapi.web.conditional import still_seen
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.web.offers import offer
 from hyperapi.web.problems import (
     CredentialsInvalid,
@@ -63,29 +62,25 @@ Username = Annotated[
     ),
 ]
 Address = Annotated[
-    Text,
+    str,
+    TextOf(254),
     Field(
-        max_length=254,
         pattern=r"^[^@\s]+@[^@\s]+$",
         json_schema_extra={"format": "idn-email", "pattern": r"^[^@\s\u0000]+@[^@\s\u0000]+$"},
     ),
 ]
 Email = Annotated[Address | None, Field(title="E-mail address")]
 NewPassword = Annotated[
-    PasswordText,
-    Field(
-        title="Password",
-        min_length=SHORTEST,
-        max_length=LONGEST,
-        json_schema_extra={"format": "password"},
-    ),
+    str,
+    TextOf(LONGEST, SHORTEST, "NFKC"),
+    Field(title="Password", json_schema_extra={"format": "password"}),
 ]
 CurrentPassword = Annotated[
-    PasswordText,
+    str,
+    TextOf(LONGEST, form="NFKC"),
     Field(
         title="Current password",
         description="Required where the name, the e-mail address or the password changes.",
-        max_length=LONGEST,
         json_schema_extra={"format": "password"},
     ),
 ]

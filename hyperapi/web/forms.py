@@ -7,14 +7,25 @@ one, from JSON or from a form, and raises a problem that names all that is wrong
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_args
 from urllib.parse import parse_qsl
 
-from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from hyperapi.clock import INSTANT, parse_instant, write_instant
-from hyperapi.text import ANY_TEXT, normal
+from hyperapi.text import ANY_TEXT, NormalForm, normal
 from hyperapi.web.problems import Invalid, Malformed, UnsupportedMediaType
 
 JSON = "application/json"
@@ -22,6 +33,7 @@ MERGE_PATCH = "application/merge-patch+json"
 FORM = "application/x-www-form-urlencoded"
 
 MOST_BYTES = 1024 * 1024
+LONGEST_URI = 2000
 _MOST_ERRORS = 100
 _MOST_FIELDS = 1000
 _MOST_DIGITS = 40
@@ -34,7 +46,47 @@ def _instant(text: str) -> str:
 
 Shown = Callable[[], Mapping[str, Any]]
 
-Text = Annotated[str, AfterValidator(normal), Field(json_schema_extra={"pattern": ANY_TEXT})]
+
+@dataclass(frozen=True, slots=True)
+class TextOf:
+    """The annotation of every member that is text: ``Annotated[str, TextOf(200)]``.
+
+    The length is checked before the text is normalized as well, since normalization costs.
+
+    :param longest: the most code points that the normal form may have.
+    :param shortest: the fewest.
+    """
+
+    longest: int
+    shortest: int = 0
+    form: NormalForm = "NFC"
+
+    def read(self, text: str) -> str:
+        """The text in its normal form.
+
+        :raises ValueError: when it is too long, too short or no text that can be stored.
+        """
+        found = normal(text, self.longest, self.form)
+        if len(found) < self.shortest:
+            raise ValueError(
+                "must not be empty"
+                if self.shortest == 1
+                else f"must not be shorter than {self.shortest} characters"
+            )
+        return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """How pydantic validates it."""
+        return core_schema.no_info_after_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """How documents and forms describe it."""
+        shortest = {"minLength": self.shortest} if self.shortest else {}
+        return {"pattern": ANY_TEXT, **handler(schema), "maxLength": self.longest, **shortest}
+
+
 InstantText = Annotated[
     str,
     AfterValidator(_instant),
@@ -215,7 +267,7 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
     return {
         name: _typed(found, schema.get(name, {}))
         for name, found in values.items()
-        if found != [""] or not _left_empty(schema.get(name, {}))
+        if name not in schema or found != [""] or not _left_empty(schema[name])
     }
 
 
@@ -305,10 +357,10 @@ _DETAILS = {
     "list_type": "must be an array",
     "dict_type": "must be an object",
     "model_type": "must be an object",
-    "string_too_short": "must not be shorter than {min_length}",
-    "too_short": "must not be shorter than {min_length}",
-    "string_too_long": "must not be longer than {max_length}",
-    "too_long": "must not be longer than {max_length}",
+    "string_too_short": "must not be shorter than {min_length} characters",
+    "too_short": "must not have fewer than {min_length} items",
+    "string_too_long": "must not be longer than {max_length} characters",
+    "too_long": "must not have more than {max_length} items",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be {expected}",

@@ -325,7 +325,7 @@ class UnsupportedMediaType(Problem):
     """The body's Content-Type is none that this operation takes. `Accept` names those it takes."""
 
     name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
-    sends = ("Accept", "Accept-Patch")
+    sends = ("Accept", "Accept-Patch", "Accept-Encoding")
 
 
 class Invalid(Problem):

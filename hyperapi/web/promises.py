@@ -35,6 +35,7 @@ from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation
 
 HEADERS = {
     "Accept": "The media types that the operation takes.",
+    "Accept-Encoding": "The codings that bodies may have here (RFC 7694).",
     "Accept-Patch": "The media types that PATCH takes here (RFC 5789).",
     "Allow": "The methods that are allowed here.",
     "Cache-Control": "Who may keep the reply, and for how long.",

@@ -1,5 +1,7 @@
 /** What a task is to people: which ones a view shows, in which order, and how a date is written. */
 
+import { normal } from "../hyperapi.js";
+
 export const PRIORITIES = ["none", "low", "medium", "high"];
 export const NAMES = {
   title: "Title", description: "Notes", done: "Done", due_at: "Due", priority: "Priority", tags: "Tags",
@@ -21,7 +23,7 @@ export const writable = (task) =>
 export function fits(task, { list, done, q }) {
   if (list && task.list_uri !== list) return false;
   if (done !== "" && String(task.done) !== done) return false;
-  const sought = q.normalize("NFC").toLowerCase();
+  const sought = normal(q).toLowerCase();
   return !sought || `${task.title}\n${task.description}`.toLowerCase().includes(sought);
 }
 
