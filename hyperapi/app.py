@@ -15,7 +15,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.seal import Seals
-from hyperapi.resources import PLACES, documents
+from hyperapi.resources import PLACES, documents, meanings
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -89,6 +89,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
     problems.init_app(app)
     answer.register(app, [*PLACES, *also])
     documents.init_app(app)
+    meanings.init_app(app)
     if settings.metrics_port:
         import_module("hyperapi.web.metrics").init_app(app, TOKENS.path)  # needs an extra
     app.add_url_rule("/", "home", _home)

@@ -350,7 +350,7 @@ def _give_password(username: str, hashed: str) -> bool:
 def _in_words(problem: Problem) -> str:
     errors = problem.members.get("errors", ())
     if not errors:
-        return str(problem)
+        return f"{problem.title}. {problem}"
     return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
 
 

@@ -117,7 +117,7 @@ def tell(teller: Storyteller) -> None:
     reading = {"label": "clock", "scope": "tasks:read", "expires_in": 3600}
     derived = ask("POST", root["tokens_uri"], json=reading)
     teller.token = derived["access_token"]
-    ask("POST", root["lists_uri"], json={"title": "Chores"})  # insufficient_scope
+    ask("POST", root["lists_uri"], json={"title": "Chores"})  # insufficient-scope
     ask("DELETE", derived["uri"])
     ask("GET", derived["uri"])  # token-revoked
     teller.token = first

@@ -376,5 +376,5 @@ def test_the_regular_expressions_of_forms_are_javascript(world: World) -> None:
 
 @of_each_asker
 def test_links_lead_somewhere_or_say_which_token_is_wanted(world: World, asker: Asker) -> None:
-    missing = "token-missing" if asker.scope is None else "insufficient_scope"
+    missing = "token-missing" if asker.scope is None else "insufficient-scope"
     assert set(world.crawl(asker).closed.values()) <= {missing}

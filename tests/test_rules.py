@@ -186,7 +186,7 @@ def test_a_missing_scope_is_told_before_anything_else(world: World, operation: O
     narrow = world.alice.elsewhere(scope=other)
     for uri in (world.uri(operation.place), world.uri(operation.place, key=str(uuid4()))):
         refused = world.ask(narrow, operation, uri)
-        problem(refused, 403, "insufficient_scope")
+        problem(refused, 403, "insufficient-scope")
         assert refused.headers["WWW-Authenticate"] == (
             f'Bearer error="insufficient_scope", scope="{operation.scope}"'
         )

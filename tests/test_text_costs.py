@@ -83,7 +83,6 @@ HEADERS = (
     "User-Agent",
     "X-Forwarded-For",
     "X-Forwarded-Host",
-    "X-Forwarded-Prefix",
     "X-Forwarded-Proto",
     "X-Request-Id",
 )

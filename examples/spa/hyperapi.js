@@ -89,7 +89,7 @@ export class Problem extends ApiError {
    * @param {Headers} headers
    */
   constructor(status, document, headers) {
-    super(document.detail || document.title || `The server answered ${status}.`);
+    super([document.title, document.detail].filter(Boolean).join(". ") || `The server answered ${status}.`);
     this.status = status;
     this.document = document;
     /** The last part of the type's URI is the problem's name. */

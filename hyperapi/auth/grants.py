@@ -20,6 +20,7 @@ from hyperapi.web.forms import (
     Shown,
     TextOf,
     decoded,
+    demand_form,
     form_fields,
     media_type,
 )
@@ -69,6 +70,7 @@ class TokenRequest(Body):
         """
         kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
         if media_type(content_type) == FORM and (body or kind != "basic"):
+            demand_form(body, media)
             return _from_form(body)
         members = decoded(cls, body, content_type, media) if body else {}
         if "refresh_token" in members:

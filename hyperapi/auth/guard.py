@@ -133,12 +133,12 @@ def demand(scope: str, who: Asker, *, unbound: bool = False) -> None:
     """
     if unbound and who.only_list is not None:
         raise InsufficientScope(
-            "This token is for one list: it cannot make or delete lists.",
+            "This token is for one list. Use one for all lists to make or delete lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
     if scope in SCOPES and not who.may(scope):
         raise InsufficientScope(
-            f"This needs a token with the scope {scope}.",
+            f"Use a token with the scope {scope}.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
 

@@ -153,7 +153,7 @@ class ProblemError(ClientError):
     :ivar name: the last part of that URI.
     :ivar status: the reply's status.
     :ivar title: the type in a few words.
-    :ivar detail: what happened this time.
+    :ivar detail: what happened this time, and what to do next.
     :ivar instance: names this one failure; operators find it in their logs.
     :ivar members: the whole problem document.
     :ivar retry_after: seconds to wait before another try, if the server told.
@@ -175,7 +175,13 @@ class ProblemError(ClientError):
         self.instance = str(members.get("instance", ""))
         self.retry_after = retry_after(response)
         self.errors = tuple(_field_errors(members))
-        super().__init__("; ".join([self.detail, *map(str, self.errors)]))
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        """What went wrong, and where that is known, or what to do next."""
+        if self.errors:
+            return f"{self.title}: {'; '.join(map(str, self.errors))}"
+        return self.title if self.detail == self.title else f"{self.title}. {self.detail}"
 
 
 class Unauthorized(ProblemError):
@@ -223,7 +229,7 @@ class Forbidden(ProblemError):
 class InsufficientScope(Forbidden):
     """The token's scope does not include this."""
 
-    names = ("insufficient_scope", "insufficient-scope")
+    names = ("insufficient-scope", "insufficient_scope")
 
 
 class RegistrationClosed(Forbidden):

@@ -202,7 +202,7 @@ def _conflict(error: Conflict) -> Iterator[str]:
 def _fields(error: FieldErrors) -> Iterator[str]:
     found = [_named(each) for each in error.errors] or [str(error)]
     if isinstance(error, Invalid) and len(found) > 1:
-        yield error.detail
+        yield f"{error.title}."
     yield from found
 
 

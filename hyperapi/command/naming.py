@@ -1,12 +1,12 @@
 """Which tasks a command means: by number, by URI, or by title."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from hyperapi.client import NotFound, Resource
+from hyperapi.client.text import folded
 from hyperapi.command.desk import Desk
 from hyperapi.command.failures import NOT_FOUND, Failure
 from hyperapi.command.numbering import number_in
@@ -99,9 +99,9 @@ def _by_title(desk: Desk, name: str, done: bool | None) -> Iterator[tuple[bool, 
     tasks = desk.client.follow("tasks")
     yield False, list(tasks.search(title=name, **asked).on_page)
     yield True, list(tasks.search(title_prefix=name, **asked).on_page)
-    part = _folded(name)
+    part = folded(name)
     found = tasks.search(q=name, **asked).items()  # in descriptions too, which name nothing
-    yield True, list(islice((each for each in found if part in _folded(each.title)), _PAGE))
+    yield True, list(islice((each for each in found if part in folded(each.title)), _PAGE))
 
 
 def _titled(desk: Desk, title: str, **asked: Any) -> list[Resource]:
@@ -152,9 +152,3 @@ def _ambiguous(desk: Desk, name: str, found: Sequence[Resource]) -> Failure:
 
 def _is_uri(word: str) -> bool:
     return word.startswith(("http://", "https://"))
-
-
-def _folded(text: str) -> str:
-    """Text without differences of case, as the server compares it."""
-    decomposed = unicodedata.normalize("NFD", text).casefold()
-    return unicodedata.normalize("NFC", decomposed)

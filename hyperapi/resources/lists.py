@@ -291,7 +291,7 @@ def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         revision=next_revision(reach, Usage(text=text)),
     )
     if row is None:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
     return row
 
 

@@ -530,7 +530,7 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
         revision=revision,
     )
     if row is None:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
     if row.list != current.list:
         bury(reach, revision, "task", row.key, current.list, moved=True)
         unbury(reach, "task", row.key, row.list)

@@ -315,7 +315,7 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
             updated_at=moment,
         )
     except Clash:
-        raise Taken(f"The name {new.username} is taken.") from None
+        raise Taken from None
 
 
 def _asker_named(key: str) -> Asker:
@@ -412,6 +412,6 @@ def _update(who: Asker, members: dict[str, Any], *, verified: bool = False) -> R
         stamps = {"updated_at": now(), "version": current.version + 1}
         row = change(User, who.reach, who.user, SEEN, **changed, **stamps)
     except Clash:
-        raise Taken(f"The name {changed['username']} is taken.") from None
+        raise Taken from None
     assert row is not None, "it was there a moment ago, in this transaction"
     return represent(row)

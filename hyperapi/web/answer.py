@@ -121,7 +121,7 @@ def _refuse_method(places: list[Place], refusal: WerkzeugMethodNotAllowed) -> Re
     name, _ = request_ctx.url_adapter.match(method="OPTIONS")  # type: ignore[union-attr]
     patch = [each for place in places if place.name == name for each in _accept_patch(place)]
     headers = [("Allow", allowed), *patch]
-    return respond_with_problem(MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
+    return respond_with_problem(MethodNotAllowed(f"Use one of {allowed}.", headers=headers))
 
 
 def answer(operation: Operation, keys: dict[str, str]) -> Response:
@@ -306,7 +306,7 @@ def query_of(listing: Askable) -> Any:
         )
     except ValueError:
         raise BadQuery(
-            "The query is not percent-encoded UTF-8, or is far too long.",
+            f"Send percent-encoded UTF-8, with at most {_MOST_PARAMETERS} parameters.",
             errors=[
                 {"parameter": name, "detail": "must be percent-encoded UTF-8"}
                 for name in _undecodable(text)
@@ -362,7 +362,7 @@ def read_body() -> bytes:
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:
-        raise Malformed("The body is shorter than its Content-Length says.")
+        raise Malformed("The body is shorter than its Content-Length says. Send it again.")
     return body
 
 

@@ -73,7 +73,7 @@ def names_version(header: str, current: Sequence[str], *, weakly: bool = False) 
         return True
     given = tags(header)
     if given is None:
-        raise BadRequest('If-Match and If-None-Match take tags as "1.ab", or *.')
+        raise BadRequest('Send If-Match and If-None-Match with tags as "1.ab", or with *.')
     states = {_state(tag.strip('"')) for tag in current}
     return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
@@ -86,7 +86,7 @@ def still_seen(version: int) -> None:
     :raises PreconditionFailed: when it has moved on meanwhile.
     """
     if g.get("seen_version", version) != version:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
 
 
 def _state(opaque: str) -> str:

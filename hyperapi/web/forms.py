@@ -165,11 +165,38 @@ def decoded(
     """
     sent_as = media_type(content_type)
     if sent_as not in media:
-        names = ("Accept", "Accept-Patch") if MERGE_PATCH in media else ("Accept",)  # RFC 5789 §2.2
-        raise UnsupportedMediaType(
-            f"Send {' or '.join(media)}.", headers=[(name, ", ".join(media)) for name in names]
+        missing = "" if sent_as else "The body has no Content-Type. "
+        raise _unsupported(f"{missing}Send the body as {' or '.join(media)}.", media)
+    if sent_as == FORM:
+        demand_form(body, media)
+        return form_fields(kind, body)
+    if FORM in media and _FORM_START.match(body):
+        raise Malformed(
+            f"The body looks like a form and was read as JSON. Send it with Content-Type: {FORM}."
         )
-    return form_fields(kind, body) if sent_as == FORM else json_object(body)
+    return json_object(body)
+
+
+def demand_form(body: bytes, media: tuple[str, ...]) -> None:
+    """Refuse JSON that is sent as a form, as ``curl --data`` does when it is told nothing else.
+
+    :param media: the media types that the operation takes.
+    :raises UnsupportedMediaType: for what can be JSON and no form that anything takes.
+    """
+    if _JSON_START.match(body):
+        raise _unsupported(
+            f"The body looks like JSON and was read as a form. Send it with Content-Type: {JSON}.",
+            media,
+        )
+
+
+def _unsupported(detail: str, media: tuple[str, ...]) -> UnsupportedMediaType:
+    names = ("Accept", "Accept-Patch") if MERGE_PATCH in media else ("Accept",)  # RFC 5789 §2.2
+    return UnsupportedMediaType(detail, headers=[(name, ", ".join(media)) for name in names])
+
+
+_JSON_START = re.compile(rb"\s*[{\[]")
+_FORM_START = re.compile(rb"[A-Za-z_]+=")
 
 
 def media_type(content_type: str) -> str:
@@ -214,12 +241,14 @@ def json_object(body: bytes) -> dict[str, Any]:
             parse_int=_whole_number,
         )
     except RecursionError:
-        raise Malformed("The JSON is nested too deeply.") from None
+        raise Malformed(
+            "The JSON is nested too deeply. Send one object, as the form describes it."
+        ) from None
     except (ValueError, MemoryError) as error:  # UnicodeDecodeError and JSONDecodeError are these
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise Malformed(f"The body is not JSON in UTF-8: {reason}."[:200]) from None
+        raise Malformed(f"Send one JSON object in UTF-8. This is none: {reason}."[:200]) from None
     if not isinstance(decoded, dict):
-        raise Malformed("The body must be one JSON object.")
+        raise Malformed("Send one JSON object, with the members at its top.")
     return decoded
 
 
@@ -250,7 +279,7 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
             errors="strict",
         )
     except ValueError:
-        raise Malformed("The body is not a form in UTF-8.") from None
+        raise Malformed(f"Send a form in UTF-8, with at most {_MOST_FIELDS} fields.") from None
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)

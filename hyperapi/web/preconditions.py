@@ -19,6 +19,11 @@ from hyperapi.web.uris import base
 _LIFELESS = (plain.MEDIA_TYPE, hal.MEDIA_TYPE)
 """Shapes without forms, which do not say how long a derived token may live."""
 
+_CHANGED = (
+    "It was changed since. Look at current, and repeat the request with its ETag in If-Match."
+)
+_EXISTS = "It exists already. Look at current, and send If-Match with its ETag to change it."
+
 Headers = tuple[str | None, str | None]
 """If-Match and If-None-Match, as they were sent."""
 
@@ -76,7 +81,9 @@ def demand_new(headers: Headers, operation: Operation) -> None:
     """
     makes = operation.method == "PUT" and 201 in (operation.answers or ())
     if makes and headers[0] is not None:
-        raise PreconditionFailed("There is nothing here yet.", current=None)
+        raise PreconditionFailed(
+            "There is nothing here yet. Leave out If-Match to create it.", current=None
+        )
 
 
 def demand_seen(
@@ -91,9 +98,9 @@ def demand_seen(
     match, none_match = headers
     states = _states(current)
     if match is not None and not names_version(match, states):
-        raise failed("It was changed since you last saw it.", get, current, media_type)
+        raise failed(_CHANGED, get, current, media_type)
     if none_match is not None and names_version(none_match, states, weakly=True):
-        raise failed("It is there already.", get, current, media_type)
+        raise failed(_EXISTS, get, current, media_type)
     if match is None and required:
         raise PreconditionRequired
     if match is not None and match.strip() != "*":

@@ -89,9 +89,10 @@ _VARY = "Accept, Accept-Encoding, Authorization, Origin"
 class Problem(Exception):
     """A failure that the client is told about.
 
-    :param detail: what happened this time and what to do next, as a sentence.
+    :param detail: what happened this time and what to do next, where that is more than ``advice``.
     :param members: extension members of the problem document.
     :param headers: of the reply, beside those of every problem.
+    :cvar advice: what to do next, as sentences; it does not repeat the title.
     :cvar extends: those members, as documents describe them.
     :cvar sends: the names of those headers.
     :cvar pages: is it a page for browsers? Else it is JSON for everyone.
@@ -100,6 +101,7 @@ class Problem(Exception):
     name: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
+    advice: ClassVar[str]
     extends: ClassVar[type[Members]] = Members
     sends: ClassVar[tuple[str, ...]] = ()
     pages: ClassVar[bool] = True
@@ -111,8 +113,8 @@ class Problem(Exception):
         headers: Sequence[tuple[str, str]] = (),
         **members: Any,
     ) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail
+        self.detail = detail or self.advice
+        super().__init__(self.detail)
         self.headers = headers
         self.members = members
 
@@ -134,6 +136,7 @@ class Malformed(Problem):
     Send well-formed UTF-8 JSON with an object at the top, and no member twice."""
 
     name, status, title = "malformed-body", 400, "The body cannot be read"
+    advice = "Send one well-formed JSON object in UTF-8, with no member twice."
 
 
 class BadQuery(Problem):
@@ -141,6 +144,7 @@ class BadQuery(Problem):
     Each entry of `errors` names one and says what it takes."""
 
     name, status, title = "bad-query", 400, "The query cannot be understood"
+    advice = "Correct the parameters that errors names, and send the request again."
     extends = _Parameters
 
 
@@ -148,6 +152,7 @@ class UntrustedHost(Problem):
     """The request's Host is none that this service answers to. Use the URI that you were given."""
 
     name, status, title = "untrusted-host", 400, "This host is not served here"
+    advice = "Use the URI that you were given, with its host."
 
 
 class BadRequest(Problem):
@@ -155,6 +160,7 @@ class BadRequest(Problem):
     what is wrong: correct it, and send the request again."""
 
     name, status, title = "bad-request", 400, "The request cannot be understood"
+    advice = "Correct the request's headers, and send it again."
 
 
 class OAuthError(Problem):
@@ -162,13 +168,15 @@ class OAuthError(Problem):
     `error_description` says what was wrong."""
 
     name, status, title = "oauth-error", 400, "The token request was refused"
+    advice = "Correct the request, and send it again."
     pages = False  # RFC 6749 §5.2 asks for JSON
     extends = _OAuth
 
     @classmethod
     def of(cls, error: str, description: str) -> Self:
         """The refusal with an error code of RFC 6749."""
-        return cls(f"{description}.", error=error, error_description=description)
+        detail = f"{description}. {cls.advice}"
+        return cls(detail, error=error, error_description=description)
 
     @classmethod
     def invalid_request(cls, problem: Problem) -> Self:
@@ -196,6 +204,9 @@ class TokenMissing(Unauthorized):
     `tokens` link of the root, then send `Authorization: Bearer` with the token."""
 
     name, title = "token-missing", "A token is needed"
+    advice = (
+        "Sign in by the tokens link of the root, and send Authorization: Bearer with the token."
+    )
 
 
 class CredentialsInvalid(Unauthorized):
@@ -203,6 +214,7 @@ class CredentialsInvalid(Unauthorized):
     wrong password and a user who was disabled. Check both, and sign in again."""
 
     name, title = "credentials-invalid", "The name or the password is wrong"
+    advice = "Check both, and sign in again."
 
 
 class TokenInvalid(Unauthorized):
@@ -210,6 +222,7 @@ class TokenInvalid(Unauthorized):
     Sign in again."""
 
     name, title = "token-invalid", "The token is not valid"
+    advice = "Send an access token as the service gave it, or sign in again."
     challenge = 'Bearer error="invalid_token"'
 
 
@@ -217,6 +230,7 @@ class TokenExpired(TokenInvalid):
     """The token's life has ended. Refresh it, or sign in again."""
 
     name, title = "token-expired", "The token has expired"
+    advice = "Use the refresh token to get a new one, or sign in again."
 
 
 class TokenRevoked(TokenInvalid):
@@ -224,13 +238,15 @@ class TokenRevoked(TokenInvalid):
     Sign in again."""
 
     name, title = "token-revoked", "The token was revoked"
+    advice = "Sign in again to get a new token."
 
 
 class InsufficientScope(Problem):
     """The token is good, but what it may do does not include this. `WWW-Authenticate` names the
     scope that is needed; there is no reason to sign out."""
 
-    name, status, title = "insufficient_scope", 403, "The token's scope does not cover this"
+    name, status, title = "insufficient-scope", 403, "The token's scope does not cover this"
+    advice = "Use a token with the scope that WWW-Authenticate names. There is no need to sign out."
     sends = ("WWW-Authenticate",)
 
 
@@ -238,6 +254,7 @@ class RegistrationClosed(Problem):
     """New users are made by the operator here. Ask whoever runs the service."""
 
     name, status, title = "registration-closed", 403, "Registration is closed"
+    advice = "Ask the operator of the service for an account."
 
 
 class ControlRefused(Problem):
@@ -252,6 +269,7 @@ class LoginTooOld(Problem):
     new token."""
 
     name, status, title = "login-too-old", 403, "A recent sign-in is needed"
+    advice = "Sign in with the password again, and repeat the request with the new token."
 
 
 class QuotaExceeded(Problem):
@@ -268,12 +286,14 @@ class NotFound(Problem):
     root, and follow its links."""
 
     name, status, title = "not-found", 404, "There is nothing here"
+    advice = "Check the URI, or follow links from the root to find what you may see."
 
 
 class MethodNotAllowed(Problem):
     """The resource does not take this method. `Allow` lists those it takes."""
 
     name, status, title = "method-not-allowed", 405, "The method is not allowed here"
+    advice = "Use a method that Allow lists."
     sends = ("Allow", "Accept-Patch")
 
 
@@ -282,6 +302,7 @@ class NotAcceptable(Problem):
     those that it has."""
 
     name, status, title = "not-acceptable", 406, "No acceptable representation"
+    advice = "Send Accept with a media type that acceptable lists, or leave it out."
     extends = _Acceptable
 
 
@@ -289,6 +310,7 @@ class Taken(Problem):
     """Somebody else has this name. Choose another."""
 
     name, status, title = "taken", 409, "The name is taken"
+    advice = "Choose another name."
 
 
 class TooManySessions(Problem):
@@ -297,6 +319,7 @@ class TooManySessions(Problem):
     the scope `account`."""
 
     name, status, title = "too-many-sessions", 409, "There are too many sessions"
+    advice = "End a session that is not needed, or use a token with the scope account."
 
 
 class TooManySelected(Problem):
@@ -312,6 +335,7 @@ class TooLarge(Problem):
     """The body is larger than the service takes. Send less at a time."""
 
     name, status, title = "too-large", 413, "The body is too large"
+    advice = "Send less at a time."
 
 
 class TargetTooLong(Problem):
@@ -325,6 +349,7 @@ class UnsupportedMediaType(Problem):
     """The body's Content-Type is none that this operation takes. `Accept` names those it takes."""
 
     name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
+    advice = "Send the body in a media type that Accept lists."
     sends = ("Accept", "Accept-Patch", "Accept-Encoding")
 
 
@@ -333,6 +358,9 @@ class Invalid(Problem):
     and says what it takes; nothing was stored."""
 
     name, status, title = "invalid", 422, "Some members are not valid"
+    advice = (
+        "Correct the members that errors points at, and send the request again. Nothing was stored."
+    )
     extends = _Pointed
 
 
@@ -340,13 +368,19 @@ class KeyReused(Problem):
     """This Idempotency-Key came before, with another body. A key belongs to one request: make a
     new one for each thing that is to happen."""
 
-    name, status, title = "idempotency-key-reused", 422, "The key was used for something else"
+    name, status, title = (
+        "idempotency-key-reused",
+        422,
+        "The Idempotency-Key was used for another request",
+    )
+    advice = "Make a new key for each request, and send it again with that."
 
 
 class Gone(Problem):
     """What happened since then is not kept any more. Start over, from the link `first`."""
 
-    name, status, title = "gone", 410, "That is too long ago"
+    name, status, title = "gone", 410, "The cursor is too old"
+    advice = "Start over from the link first: what has changed since is not kept any more."
     extends = _First
     sends = ("Link",)
 
@@ -355,7 +389,10 @@ class PreconditionFailed(Problem):
     """Somebody changed this since you last saw it, or it is there although it was not to be.
     `current` is what it is now, `ETag` its tag: look, and decide again."""
 
-    name, status, title = "precondition-failed", 412, "It is not as you last saw it"
+    name, status, title = "precondition-failed", 412, "The resource is not as you last saw it"
+    advice = (
+        "Read the resource again, and repeat the request with its new ETag if it is still right."
+    )
     extends = _Current
     sends = ("ETag",)
 
@@ -365,12 +402,14 @@ class PreconditionRequired(Problem):
     `ETag` in `If-Match`."""
 
     name, status, title = "precondition-required", 428, "If-Match is needed"
+    advice = "Read the resource, and send its ETag in If-Match."
 
 
 class TooManyRequests(Problem):
     """There were too many attempts. `Retry-After` says in how many seconds to try again."""
 
     name, status, title = "too-many-requests", 429, "Too many attempts"
+    advice = "Wait for the seconds in Retry-After, and try again."
     sends = ("Retry-After",)
 
 
@@ -378,7 +417,8 @@ class TooManyReaders(Problem):
     """As many readers wait for changes here as this worker carries. Try again in a while, or ask
     for pages without waiting."""
 
-    name, status, title = "too-many-readers", 503, "Too many wait already"
+    name, status, title = "too-many-readers", 503, "Too many clients wait for changes"
+    advice = "Try again after the seconds in Retry-After, or ask for pages without waiting."
     sends = ("Retry-After",)
 
 
@@ -387,13 +427,15 @@ class InternalError(Problem):
     id. Whether the request took effect is not known."""
 
     name, status, title = "internal-error", 500, "Something went wrong on our side"
+    advice = "Tell the operator the id in instance. Check whether the request took effect."
 
 
 class Unavailable(Problem):
     """The service is too busy to do this now. Nothing was changed, unless `detail` says that this
     is not known; try again after the seconds in `Retry-After`."""
 
-    name, status, title = "unavailable", 503, "Too busy just now"
+    name, status, title = "unavailable", 503, "The service is too busy"
+    advice = "Try again after the seconds in Retry-After. Nothing was changed."
     sends = ("Retry-After",)
 
 
@@ -422,7 +464,7 @@ def respond(problem: Problem) -> Response:
         "type": uri("problem", problem.name),
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail or problem.title + ".",
+        "detail": problem.detail,
         "instance": f"urn:uuid:{g.request_id}",
         **problem.members,
     }
@@ -462,8 +504,8 @@ def _from_http(error: HTTPException) -> Response:
 
 
 _NOT_KNOWN = (
-    "The database was lost at the last moment: whether the change was made is not known. Look, or "
-    "repeat the request with the Idempotency-Key that it had."
+    "The database was lost at the last moment: whether the change was made is not known. Read the "
+    "resource, or repeat the request with the Idempotency-Key that it had."
 )
 
 

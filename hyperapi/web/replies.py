@@ -88,7 +88,10 @@ def acceptable(accept: str | None, *, streams: bool = False) -> str:
     offered = STREAM_OFFERED if streams else OFFERED
     chosen = choose(accept, offered, ONLY_BY_NAME)
     if chosen is None:
-        raise NotAcceptable(f"Accept one of {', '.join(offered)}.", acceptable=list(offered))
+        raise NotAcceptable(
+            f"Send Accept with one of {', '.join(offered)}, or leave it out.",
+            acceptable=list(offered),
+        )
     return chosen
 
 

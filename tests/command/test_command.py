@@ -70,7 +70,7 @@ def test_a_wrong_password_is_said_to_be_wrong(stranger: Hyper, hyperapi: Sandbox
     assert said.status == NOT_ALLOWED
     assert "The name or the password is wrong." in said.err
     said = stranger("register", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
-    assert (said.status, "The name ann is taken." in said.err) == (CONFLICT, True)
+    assert (said.status, "The name is taken. Choose another name." in said.err) == (CONFLICT, True)
     said = stranger("register", hyperapi.root, "-u", "!", "--password-stdin", said="short")
     assert said.status == INVALID
     assert "username must have at least 3 characters" in said.err

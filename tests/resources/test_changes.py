@@ -544,7 +544,7 @@ def test_the_feed_needs_a_token_that_reads_tasks(alice: Person, stranger: Person
     uri = alice.root["changes_uri"]
     problem(stranger.ask("GET", uri), 401, "token-missing")
     account = alice.elsewhere(scope="account")
-    problem(account.ask("GET", uri), 403, "insufficient_scope")
+    problem(account.ask("GET", uri), 403, "insufficient-scope")
 
 
 def test_a_page_costs_the_same_however_much_there_is(app: Flask, alice: Person) -> None:

@@ -294,7 +294,7 @@ def test_a_token_that_may_only_read_is_told_so_and_stays_good(alice: Person) -> 
     reader = alice.elsewhere(scope="tasks:read")
     for uri in (made["uri"], made["uri"][:-4] + "0000"):
         refused = reader.ask("DELETE", uri)
-        problem(refused, 403, "insufficient_scope")
+        problem(refused, 403, "insufficient-scope")
         assert 'scope="tasks:write"' in refused.headers["WWW-Authenticate"]
     assert reader.get(made["uri"]) == made
 
@@ -307,7 +307,7 @@ def test_any_token_may_look_at_itself_and_end_itself(alice: Person) -> None:
     assert itself["scope"] == "tasks:read"
     assert reader.get(itself["uri"]) == itself
     for uri in (*others, itself["uri"][:-4] + "0000", alice.root["tokens_uri"]):
-        problem(reader.ask("DELETE", uri), 403, "insufficient_scope")
+        problem(reader.ask("DELETE", uri), 403, "insufficient-scope")
     assert reader.ask("DELETE", itself["uri"]).status_code == 204
     problem(reader.ask("GET", itself["uri"]), 401, "token-revoked")
 

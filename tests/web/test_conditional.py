@@ -311,7 +311,7 @@ def test_what_is_wrong_anyway_is_told_first(carol: Person, task: Any) -> None:
     stale = '"other.1"'
     problem(guarded(carol, "PATCH", task["uri"], stale, json={"title": ""}), 422, "invalid")
     reader = carol.elsewhere(scope="tasks:read")
-    problem(guarded(reader, "PATCH", task["uri"], stale, json={}), 403, "insufficient_scope")
+    problem(guarded(reader, "PATCH", task["uri"], stale, json={}), 403, "insufficient-scope")
     nobody = guarded(carol, "PATCH", task["uri"], stale, headers={"Accept": "image/png"}, json={})
     problem(nobody, 406, "not-acceptable")
 
