@@ -278,6 +278,7 @@ class QuotaExceeded(Problem):
     kept. Nothing was stored: delete something first."""
 
     name, status, title = "quota-exceeded", 403, "The quota is used up"
+    advice = "Delete something first, or ask the operator for more. Nothing was stored."
     extends = _Quota
 
 
@@ -328,6 +329,7 @@ class TooManySelected(Problem):
     changed: send several requests, each for a part."""
 
     name, status, title = "too-many-selected", 409, "Too many tasks for one request"
+    advice = "Send several requests, each for a part. Nothing was changed."
     extends = _TooMany
 
 
