@@ -91,8 +91,8 @@ def _about_body(
 
 
 _STEPS = (
-    "add|ask|check|choose|correct|delete|end|leave|look|make|read|repeat|send|sign|start|tell|try|"
-    "use|wait"
+    "add|ask|call|check|choose|correct|delete|end|leave|look|make|read|repeat|send|sign|start|tell|"
+    "try|use|wait"
 )
 _A_STEP = re.compile(rf"(?:^|[.:;,] (?:or |and )?)(?:{_STEPS})\b", re.IGNORECASE)
 

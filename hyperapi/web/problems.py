@@ -262,6 +262,7 @@ class ControlRefused(Problem):
     `Origin`, and send its secret where other machines can reach it. `detail` says what is wrong."""
 
     name, status, title = "control-refused", 403, "This request may not use the control"
+    advice = "Call the control from a program, by the sandbox's own address and with its secret."
 
 
 class LoginTooOld(Problem):
@@ -345,6 +346,7 @@ class TargetTooLong(Problem):
     be. Send a shorter query."""
 
     name, status, title = "target-too-long", 414, "The request target is too long"
+    advice = "Send a shorter query."
 
 
 class UnsupportedMediaType(Problem):
