@@ -119,7 +119,7 @@ def test_a_long_header_makes_no_long_header_section(
     reply.close()
 
 
-@every(*OPERATIONS)
+@every(*(each for each in OPERATIONS if "<" in each.place.path))
 def test_a_long_key_makes_no_long_header_section(world: World, operation: Operation) -> None:
     path = re.sub("<.*?>", "x" * 4000, operation.place.path)
     for method in (operation.method, "OPTIONS", "TRACE"):

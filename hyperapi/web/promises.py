@@ -178,7 +178,7 @@ def headers_of(operation: Operation, status: int) -> list[str]:
         found += ["ETag", "Link", "Link-Template"]
     if _repeatable(operation):
         found.append("Idempotent-Replayed")
-    if prefers(operation) or operation.streams:
+    if prefers(operation) or operation.streams or operation.grants:
         found.append("Preference-Applied")
     if operation.streams:
         found.append("X-Accel-Buffering")
