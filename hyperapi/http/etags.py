@@ -28,7 +28,16 @@ def etag(version: int | str | None, *content: bytes) -> str:
     digest = hashlib.blake2b(_CODE.encode(), digest_size=9)
     for part in content:
         digest.update(part)
-    return f'"{"" if version is None else version}.{digest.hexdigest()}"'
+    return f'"{"" if version is None else _named(version)}.{digest.hexdigest()}"'
+
+
+def _named(version: int | str) -> str:
+    """A version as tags tell it. To a token of one list it is a keyed hash: revisions count what is
+    changed elsewhere too."""
+    key: bytes | None = g.get("version_key")
+    if key is None:
+        return str(version)
+    return hashlib.blake2b(str(version).encode(), key=key, digest_size=9).hexdigest()
 
 
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:
@@ -64,7 +73,7 @@ def names_version(header: str, current: Sequence[str], *, weakly: bool = False) 
         return True
     given = tags(header)
     if given is None:
-        raise BadRequest('If-Match and If-None-Match take tags as "1.ab", or *.')
+        raise BadRequest('Send If-Match and If-None-Match with tags as "1.ab", or with *.')
     states = {_state(tag.strip('"')) for tag in current}
     return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
@@ -77,7 +86,7 @@ def still_seen(version: int) -> None:
     :raises PreconditionFailed: when it has moved on meanwhile.
     """
     if g.get("seen_version", version) != version:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
 
 
 def _state(opaque: str) -> str:

@@ -5,6 +5,7 @@
 already? 8. Do it, and reply.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -57,7 +58,7 @@ from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.representations import json
 from hyperapi.representations.resource import Resource
-from hyperapi.storage.database import read, write
+from hyperapi.storage.database import Busy, read, write
 
 _MOST_PARAMETERS = 200
 _MOST_PASSED_OVER = 16 * MOST_BYTES
@@ -120,7 +121,7 @@ def _refuse_method(routes: list[Route], refusal: WerkzeugMethodNotAllowed) -> Re
     name, _ = request_ctx.url_adapter.match(method="OPTIONS")  # type: ignore[union-attr]
     patch = [each for route in routes if route.name == name for each in _accept_patch(route)]
     headers = [("Allow", allowed), *patch]
-    return respond_with_problem(MethodNotAllowed(f"Allowed are {allowed}.", headers=headers))
+    return respond_with_problem(MethodNotAllowed(f"Use one of {allowed}.", headers=headers))
 
 
 def answer(operation: Operation, keys: dict[str, str]) -> Response:
@@ -148,8 +149,10 @@ def _carry_out(
     operation: Operation, claims: Claims | None, body: bytes, keys: dict[str, str]
 ) -> Response:
     if claims is not None:
-        g.principal = _who(operation, claims)
-        demand(operation.scope, g.principal, refused_when_bound=operation.refused_when_bound)
+        who = g.principal = _who(operation, claims)
+        if who.only_list is not None:
+            g.version_key = preconditions.version_key(who.only_list)
+        demand(operation.scope, who, refused_when_bound=operation.refused_when_bound)
     arguments: list[Any] = []
     if operation.query is not None:
         arguments.append(query_of(operation.query))
@@ -265,8 +268,12 @@ def _current(operation: Operation, keys: dict[str, str]) -> Resource | None:
 
 
 def _versioned(get: Operation, found: Resource) -> Resource:
-    """What a GET found, with the version of its state where that is its user's revision."""
-    return replace(found, version=g.principal.revision) if get.versioned_by_owner else found
+    """What a GET found, with the version of its state where that is not its own."""
+    return (
+        replace(found, version=preconditions.version_of_pages(g.principal))
+        if get.versioned_by_owner
+        else found
+    )
 
 
 def _with_what_is_there(
@@ -303,7 +310,7 @@ def query_of(listing: Askable) -> Any:
         )
     except ValueError:
         raise BadQuery(
-            "The query is not percent-encoded UTF-8, or is far too long.",
+            f"Send percent-encoded UTF-8, with at most {_MOST_PARAMETERS} parameters.",
             errors=[
                 {"parameter": name, "detail": "must be percent-encoded UTF-8"}
                 for name in _undecodable(text)
@@ -332,9 +339,9 @@ def _take_what_is_left(response: Response) -> Response:
     comes = announced or "HTTP_TRANSFER_ENCODING" in request.environ
     if comes and announced <= _MOST_PASSED_OVER and not g.get("body_taken"):
         left = _MOST_PASSED_OVER if _body_ends() else announced
-        with concurrency_limit().aside():
+        with concurrency_limit().body() as may_wait:
             take = request.environ["wsgi.input"].read
-            while left > 0 and (piece := take(min(left, _PIECE))):
+            while may_wait and left > 0 and (piece := take(min(left, _PIECE))):
                 left -= len(piece)
     return response
 
@@ -343,8 +350,10 @@ def read_body() -> bytes:
     """The request's body, whole.
 
     :raises TooLarge: when there is more than we take.
-    :raises Malformed: when there is less than was announced: part of a body is none.
+    :raises Malformed: when there is less than was announced, or it took too long to come: part of
+        a body is none.
     :raises UnsupportedMediaType: when it is compressed.
+    :raises Busy: when too many requests wait for their bodies.
     """
     length = request.content_length or 0
     if request.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
@@ -357,7 +366,7 @@ def read_body() -> bytes:
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:
-        raise Malformed("The body is shorter than its Content-Length says.")
+        raise Malformed("The body is shorter than its Content-Length says. Send it again.")
     return body
 
 
@@ -368,8 +377,14 @@ def _take_body() -> bytes:
     chunked body, and one cut at the limit would pass for a shorter one.
     """
     most = MOST_BYTES + 1 if _body_ends() else request.content_length or 0
-    with concurrency_limit().aside():
+    began = time.monotonic()
+    with concurrency_limit().body() as may_wait:
+        if not may_wait:
+            raise Busy("too many clients are slow to send a body")
         body = bytes(request.environ["wsgi.input"].read(most))
+    if time.monotonic() - began > settings().request_timeout:
+        # The connection was cut short, and what came in chunks would pass for the whole.
+        raise Malformed("The body took too long to come. Nothing was done: send it again.")
     g.body_taken = len(body) <= MOST_BYTES
     return body
 

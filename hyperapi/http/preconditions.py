@@ -1,7 +1,10 @@
 """Preconditions: is a resource still what the client has seen of it (RFC 9110 §13)?"""
 
+import hmac
+
 from flask import g, request
 
+from hyperapi.auth.principal import Principal
 from hyperapi.auth.sessions import longest_life_in_forms, settings
 from hyperapi.auth.tokens import fingerprint
 from hyperapi.http.etags import etag, names_version
@@ -11,9 +14,15 @@ from hyperapi.http.routes import Operation
 from hyperapi.http.uris import base
 from hyperapi.representations import hal, html, json
 from hyperapi.representations.resource import Resource
+from hyperapi.storage import change_log
 
 _LIFELESS = (json.MEDIA_TYPE, hal.MEDIA_TYPE)
 """Shapes without forms, which do not say how long a derived token may live."""
+
+_CHANGED = (
+    "It was changed since. Look at current, and repeat the request with its ETag in If-Match."
+)
+_EXISTS = "It exists already. Look at current, and send If-Match with its ETag to change it."
 
 Headers = tuple[str | None, str | None]
 """If-Match and If-None-Match, as they were sent."""
@@ -24,18 +33,35 @@ def sent() -> Headers:
     return request.environ.get("HTTP_IF_MATCH"), request.environ.get("HTTP_IF_NONE_MATCH")
 
 
+def version_of_pages(who: Principal) -> int | str:
+    """The version that pages of lists and tasks have: it changes when what is on them may have.
+
+    That is the owner's revision, which came with the session. For a token of one list it is the
+    state of that list, since what happens elsewhere must not show.
+    """
+    return change_log.state_of(who.row_scope) if who.only_list is not None else who.revision
+
+
+def version_key(only_list: str) -> bytes:
+    """The key of the hash that hides versions from a token of one list.
+
+    It is made of the oldest secret key, so that a new one leaves tags as they are.
+    """
+    secret = settings().secret_keys[0].encode()
+    return hmac.digest(secret, f"hyperapi.version.{only_list}".encode(), "sha256")
+
+
 def tag_of_page(media_type: str, query: str) -> str:
     """The tag of a page of lists or tasks, from all that decides what is on it.
 
-    It costs no look at the page: an unchanged one is known by its owner's revision, which came
-    with the session.
+    It costs no look at the page: an unchanged one is known by its version.
     """
     who = g.principal
     life = "" if media_type in _LIFELESS else str(longest_life_in_forms(who))
     asked = (media_type, *base(), request.environ["PATH_INFO"], query)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(settings().secret_keys[-1])  # cursors in the page's links
-    return etag(who.revision, "\n".join((*asked, *principal, signs)).encode())
+    return etag(version_of_pages(who), "\n".join((*asked, *principal, signs)).encode())
 
 
 def demand_readable(headers: Headers) -> None:
@@ -55,7 +81,9 @@ def demand_new(headers: Headers, operation: Operation) -> None:
     """
     makes = operation.method == "PUT" and 201 in (operation.statuses or ())
     if makes and headers[0] is not None:
-        raise PreconditionFailed("There is nothing here yet.", current=None)
+        raise PreconditionFailed(
+            "There is nothing here yet. Leave out If-Match to create it.", current=None
+        )
 
 
 def demand_seen(
@@ -70,9 +98,9 @@ def demand_seen(
     match, none_match = headers
     states = _states(current)
     if match is not None and not names_version(match, states):
-        raise failed("It was changed since you last saw it.", get, current, media_type)
+        raise failed(_CHANGED, get, current, media_type)
     if none_match is not None and names_version(none_match, states, weakly=True):
-        raise failed("It is there already.", get, current, media_type)
+        raise failed(_EXISTS, get, current, media_type)
     if match is None and required:
         raise PreconditionRequired
     if match is not None and match.strip() != "*":

@@ -2,12 +2,16 @@
 
 A cursor holds the revision that its reader has seen, and the one at which it began: what was gone
 before that, it never knew. Nothing is missed, since revisions become visible in their order.
+
+A token of one list must not see how much is changed elsewhere. Its cursors are sealed, and move on
+with the changes of that list alone. Since they stay behind the user's revision, it is their age
+that tells whether tombstones are missing.
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,10 +27,13 @@ from hyperapi.http.prefer import seconds_to_wait
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import READ, Route
+from hyperapi.middleware.change_notifier import Route as WaitingPlace
 from hyperapi.middleware.change_notifier import change_notifier
 from hyperapi.middleware.concurrency import concurrency_limit
+from hyperapi.middleware.rate_limit import client_address
 from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import Parameter, QueryReader, whole_number
+from hyperapi.querying.seal import Seals
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
@@ -36,6 +43,7 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
+from hyperapi.storage.change_log import LEAP_BITS, newest
 from hyperapi.storage.database import Busy, Statement, read
 from hyperapi.storage.models import Task, TaskList, Tombstone
 from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
@@ -46,6 +54,8 @@ MOST = 100
 LONGEST_WAIT = 30
 _HEARTBEAT = 10.0
 _COMMENT = b":\n\n"
+_STEPS_OF_A_LIFETIME = 30
+_LONGEST_CHANGE = 60
 
 # -- what may be asked
 
@@ -111,10 +121,15 @@ CHANGES.returns = ResourceType("Changes", ChangesMembers, links=("next",))
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """Where a reader is: the revision that it has seen, and the one at which it began."""
+    """Where a reader is: the revision that it has seen, and the one at which it began.
+
+    :ivar caught_up: when there was nothing left to tell it, in seconds since 1970, or when it
+        began; told by the cursors of tokens of one list.
+    """
 
     seen: int
     began: int
+    caught_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +146,7 @@ class ChangePage:
 
     changes: list[Change]
     more: bool
+    before: FeedPosition
     feed_position: FeedPosition
     revision: int
 
@@ -153,22 +169,23 @@ def get_changes(question: Question) -> Reply | Response:
     wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(question, read(lambda: _changes(question))))
-    with change_notifier().place(principal().user) as has_place:
-        found = _awaited(question, wait if has_place else 0)
-    waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
+    with change_notifier().place(principal().user, client_address()) as place:
+        found = _awaited(question, place, wait)
+    waited = [("Preference-Applied", f"wait={wait}")] if place else []
     return Reply(_page(question, found), headers=waited)
 
 
-def _awaited(question: Question, seconds: int) -> ChangePage:
-    """The next changes; when there are none, those that come within some seconds."""
+def _awaited(question: Question, place: WaitingPlace | None, seconds: int) -> ChangePage:
+    """The next changes; when there are none, those that come within some seconds, as long as there
+    is a place to wait."""
     deadline = time.monotonic() + seconds
     while True:
         found = read(lambda: _changes(question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or change_notifier().closing:
+        if found.changes or left <= 0 or place is None or place.ended or change_notifier().closing:
             return found
         with concurrency_limit().aside():
-            change_notifier().wait(principal().user, found.revision, left)
+            change_notifier().wait(place, found.revision, left)
 
 
 def _page(question: Question, found: ChangePage) -> Resource:
@@ -190,22 +207,20 @@ def _page(question: Question, found: ChangePage) -> Resource:
 def _stream(question: Question) -> Response:
     last_seen = request.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
     question = Question(last_seen, question.limit)
+    resync = False
     try:
         read(lambda: _changes(question))  # what is wrong with it is told before it streams
     except Gone:
-        question = Question("", question.limit)
-        events = _events(question, resync=True)
-    else:
-        events = _events(question, resync=False)
+        question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
     if request.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(change_notifier().place(principal().user)):
+    place = held.enter_context(change_notifier().place(principal().user, client_address()))
+    if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    response = Response(
-        stream_with_context(_until_told(events)), headers=headers, content_type=EVENT_STREAM
-    )
+    events = _until_told(_events(question, place, resync=resync))
+    response = Response(stream_with_context(events), headers=headers, content_type=EVENT_STREAM)
     response.call_on_close(held.close)
     return response
 
@@ -218,11 +233,12 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
+def _events(question: Question, place: WaitingPlace, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri()})
-    while not change_notifier().closing:
+    silent_until = time.monotonic() + _HEARTBEAT
+    while not (place.ended or change_notifier().closing):
         try:
             with concurrency_limit().turn():
                 found = read(partial(_changes, question))
@@ -231,19 +247,18 @@ def _events(question: Question, *, resync: bool) -> Iterator[bytes]:
             change_notifier().pause(1)
             yield _COMMENT
             continue
-        if told:
-            yield told
+        if told or time.monotonic() >= silent_until:
+            yield told or _COMMENT
+            silent_until = time.monotonic() + _HEARTBEAT
         question = Question(_cursor(found.feed_position), question.limit)
-        if found.more:
-            continue
-        came = change_notifier().wait(principal().user, found.revision, _HEARTBEAT)
-        if not (came and found.changes):
-            yield _COMMENT
+        if not found.more:
+            left = max(0.0, silent_until - time.monotonic())
+            change_notifier().wait(place, found.revision, left)
 
 
 def _told(found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(FeedPosition(change.revision, found.feed_position.began))
+        at = _cursor(replace(found.before, seen=change.revision))
         entry = change.entry
         shown = None if entry.resource is None else json.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
@@ -270,8 +285,13 @@ def _changes(question: Question) -> ChangePage:
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
-    seen_now = found[-1].revision if more else who.revision
-    return ChangePage(found, more, FeedPosition(seen_now, feed_position.began), who.revision)
+    last = found[-1].revision if found else feed_position.seen
+    if more:
+        after = replace(feed_position, seen=last)
+    else:
+        seen_now = last if who.row_scope.bound else who.revision
+        after = replace(feed_position, seen=seen_now, caught_up=_this_moment())
+    return ChangePage(found, more, feed_position, after, who.revision)
 
 
 def _still_there() -> Principal:
@@ -320,25 +340,62 @@ def _cursors() -> Cursors:
     return found
 
 
+def _seals() -> Seals:
+    found: Seals = current_app.extensions["hyperapi.seals"]
+    return found
+
+
 def _cursor(feed_position: FeedPosition) -> str:
+    who = principal()
+    if who.row_scope.bound:
+        numbers = (feed_position.seen, feed_position.began, _era(who), feed_position.caught_up)
+        return _seals().write(numbers, _bound_to(who))
     position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
-    return _cursors().write(position, _bound_to(principal()))
+    return _cursors().write(position, _bound_to(who))
 
 
 def _position(since: str, who: Principal) -> FeedPosition:
+    """Where the reader with this cursor is.
+
+    :raises BadQuery: for a cursor that is not one of theirs.
+    :raises Gone: for one that is too old.
+    """
     if not since:
-        return FeedPosition(0, who.revision)
+        began = newest(who.row_scope) if who.row_scope.bound else who.revision
+        return FeedPosition(0, began, _this_moment())
     try:
-        feed_position = FeedPosition(*_cursors().read(since, _bound_to(who)).values)
+        feed_position, too_old = (_read_sealed if who.row_scope.bound else _read_plain)(since, who)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
-    if (
-        max(feed_position.seen, feed_position.began) < who.forgotten
-        or feed_position.seen > who.revision
-    ):
+    if too_old or feed_position.seen > who.revision:
         raise _too_old()
     return feed_position
+
+
+def _read_plain(since: str, who: Principal) -> tuple[FeedPosition, bool]:
+    """What a cursor says, and whether tombstones that it has not seen may be gone."""
+    seen_, began = _cursors().read(since, _bound_to(who)).values
+    feed_position = FeedPosition(seen_, began, caught_up=0)
+    return feed_position, max(feed_position.seen, feed_position.began) < who.forgotten
+
+
+def _read_sealed(since: str, who: Principal) -> tuple[FeedPosition, bool]:
+    seen_, began, era, caught_up = _seals().read(since, _bound_to(who))
+    oldest = now().timestamp() - settings().tombstone_lifetime
+    return FeedPosition(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
+
+
+def _era(who: Principal) -> int:
+    """How often the database was put back to an older state: each time revisions leap."""
+    return who.revision >> LEAP_BITS
+
+
+def _this_moment() -> int:
+    """The time in coarse steps, so that a cursor is the same for a while; always too early, by more
+    than a change takes between its time and its commit."""
+    step = max(1, settings().tombstone_lifetime // _STEPS_OF_A_LIFETIME)
+    return (int(now().timestamp()) - _LONGEST_CHANGE) // step * step
 
 
 def _too_old() -> Gone:

@@ -1,6 +1,7 @@
 """What is written about the service: OpenAPI for programs, and for people a page to try it."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -74,7 +75,7 @@ def get_docs() -> Resource | Document:
         links = {"service-desc": OPENAPI.uri()}
         return Resource(DOCS.uri(), {"title": "Read and try"}, links)
     assets = url_for("docs_asset", name="", _external=True).rstrip("/")
-    page = _page().substitute(openapi=OPENAPI.uri(), assets=assets)
+    page = _page().substitute(openapi=escape(OPENAPI.uri()), assets=escape(assets))
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 

@@ -12,7 +12,7 @@ from hyperapi.common.processes import draining
 from hyperapi.http.routes import OPEN, Route
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.storage.database import Busy, Statement, read
+from hyperapi.storage.database import Busy, Statement, read, try_writing
 from hyperapi.storage.database import schema as database_schema
 from hyperapi.storage.models import database_clock
 from hyperapi.storage.schema import newer
@@ -55,13 +55,14 @@ def get_live() -> Resource:
 def get_ready() -> Resource:
     """The service can do its work; otherwise 503.
 
-    The database answers, its tables are those asked of it, clocks agree, and the service is not
-    about to stop.
+    The database answers and takes changes, its tables are those asked of it, clocks agree, and
+    the service is not about to stop.
     """
     if draining():
         raise Busy("not ready: about to stop")
     present = database_schema()
     assert present is not None, "or it would be unfit"
+    try_writing()
     skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")

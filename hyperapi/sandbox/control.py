@@ -1,5 +1,6 @@
 """The resource that a sandbox has and no other server: it makes users, takes and restores
-snapshots, and moves the sandbox's clock. Whoever reaches the sandbox may use it.
+snapshots, and moves the sandbox's clock. Programs may use it, web pages may not
+(:mod:`hyperapi.sandbox.guard`).
 """
 
 import secrets
@@ -22,13 +23,14 @@ from hyperapi.common import clock
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
 from hyperapi.http.forms import form_for
-from hyperapi.http.problems import NotFound, invalid
+from hyperapi.http.problems import ControlRefused, NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import OPEN, SCOPES, Route
 from hyperapi.http.uris import uri
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
+from hyperapi.sandbox import guard
 from hyperapi.settings import Settings
 from hyperapi.storage.database import database, write
 from hyperapi.storage.row_scope import RowScope
@@ -39,6 +41,7 @@ CLOCK = Route("control-clock", "/control/clock")
 SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
 SNAPSHOT = Route("control-snapshot", "/control/snapshots/<uuid:key>")
 ROUTES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
+REFUSALS = (ControlRefused,)
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -137,9 +140,13 @@ class Snapshots:
             raise NotFound from None
 
 
-def sandbox_app(settings: Settings) -> Flask:
-    """The application, with the control resource, on a database that may be lost at any time."""
+def sandbox_app(settings: Settings, secret: str = "") -> Flask:
+    """The application, with the control resource, on a database that may be lost at any time.
+
+    :param secret: what requests to the control resource must bring; none is needed when empty.
+    """
     app = create_app(settings, also=ROUTES)
+    guard.init_app(app, CONTROL.path, settings.host, settings.port, secret)
     app.extensions["hyperapi.root_links"] = ("control",)
     app.extensions["hyperapi.snapshots"] = Snapshots()
     with app.app_context():
@@ -154,7 +161,7 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.on("GET", scope=OPEN, own_transactions=True)
+@CONTROL.on("GET", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control() -> Resource:
     """What can be done about this sandbox."""
     links = {name: uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
@@ -179,14 +186,20 @@ def _forms_of_snapshots() -> list[Form]:
     return form_for(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
 
 
-@USERS.on("GET", scope=OPEN, own_transactions=True)
+@USERS.on("GET", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control_users() -> Resource:
     """Where users are made."""
     return Resource(USERS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_users)
 
 
 @USERS.on(
-    "POST", scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON
+    "POST",
+    scope=OPEN,
+    body=NewPerson,
+    media=(JSON, FORM),
+    own_transactions=True,
+    returns=PERSON,
+    problems=REFUSALS,
 )
 def make_person(wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
@@ -209,7 +222,7 @@ def make_person(wanted: NewPerson) -> Reply:
     return created(Resource(uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.on("GET", scope=OPEN, own_transactions=True)
+@CLOCK.on("GET", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_clock() -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
@@ -218,7 +231,12 @@ def get_clock() -> Resource:
 
 
 @CLOCK.on(
-    "PATCH", scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True
+    "PATCH",
+    scope=OPEN,
+    body=ClockChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    own_transactions=True,
+    problems=REFUSALS,
 )
 def move_clock(changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
@@ -239,13 +257,20 @@ def move_clock(changes: ClockChanges) -> Resource:
     return get_clock()
 
 
-@SNAPSHOTS.on("GET", scope=OPEN, own_transactions=True)
+@SNAPSHOTS.on("GET", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshots() -> Resource:
     """Where snapshots are taken."""
     return Resource(SNAPSHOTS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_snapshots)
 
 
-@SNAPSHOTS.on("POST", scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
+@SNAPSHOTS.on(
+    "POST",
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(201,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
 def take_snapshot() -> Reply:
     """Keep everything as it is now."""
     snapshots = _snapshots()
@@ -257,13 +282,20 @@ def take_snapshot() -> Reply:
     return created(_represent(key))
 
 
-@SNAPSHOT.on("GET", scope=OPEN, own_transactions=True)
+@SNAPSHOT.on("GET", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshot(key: str) -> Resource:
     """A snapshot."""
     return _represent(key)
 
 
-@SNAPSHOT.on("POST", scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
+@SNAPSHOT.on(
+    "POST",
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(200,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
 def restore_snapshot(key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
     snapshots = _snapshots()
@@ -274,7 +306,7 @@ def restore_snapshot(key: str) -> Reply:
     return Reply(_represent(key))
 
 
-@SNAPSHOT.on("DELETE", scope=OPEN, own_transactions=True)
+@SNAPSHOT.on("DELETE", scope=OPEN, own_transactions=True, problems=REFUSALS)
 def delete_snapshot(key: str) -> Reply:
     """Forget a snapshot."""
     snapshots = _snapshots()
