@@ -27,7 +27,7 @@ from hyperapi.http.prefer import seconds_to_wait
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import READ, Route
-from hyperapi.middleware.change_notifier import Route as WaitingPlace
+from hyperapi.middleware.change_notifier import Place as WaitingPlace
 from hyperapi.middleware.change_notifier import change_notifier
 from hyperapi.middleware.concurrency import concurrency_limit
 from hyperapi.middleware.rate_limit import client_address

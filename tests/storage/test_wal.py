@@ -68,7 +68,7 @@ def test_housekeeping_does_it(
 ) -> None:
     fill(alice)
     monkeypatch.setattr(retention, "_EVERY", 0.02)
-    over = retention.keep_house(app)
+    over = retention.start_retention(app)
     deadline = time.monotonic() + 20
     while (tmp_path / "hyperapi.db-wal").stat().st_size and time.monotonic() < deadline:
         time.sleep(0.02)
