@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Request, redirect
 from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.principal import ACCESS_PREFIX, REFRESH_PREFIX
 from hyperapi.auth.tokens import Tokens
-from hyperapi.http import pipeline, problems
+from hyperapi.http import header_size, pipeline, problems
 from hyperapi.http.routes import Route
+from hyperapi.http.uris import without_long_query
 from hyperapi.middleware import change_notifier, concurrency, cors, proxy, rate_limit, request_log
 from hyperapi.querying.cursor import Cursors
-from hyperapi.resources import ROUTES, documents
+from hyperapi.querying.seal import Seals
+from hyperapi.resources import ROUTES, documents, meanings
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -28,6 +31,13 @@ class _Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is: none here is a coroutine."""
         return func
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Refuse or redirect; a redirect repeats no long query, which its sender chose."""
+        reason = request.routing_exception
+        if isinstance(reason, RequestRedirect):
+            reason.new_url = without_long_query(reason.new_url)
+        super().raise_routing_exception(request)
 
 
 class _NoSessions(SessionInterface):
@@ -59,6 +69,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
         settings.secret_keys, "refresh", REFRESH_PREFIX
     )
     app.extensions["hyperapi.cursors"] = Cursors(settings.secret_keys)
+    app.extensions["hyperapi.seals"] = Seals(settings.secret_keys)
     request_log.init_app(app)
     cors.init_app(app, settings)
     proxy.init_app(app, settings)
@@ -69,9 +80,11 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     problems.init_app(app)
     pipeline.register(app, [*ROUTES, *also])
     documents.init_app(app)
+    meanings.init_app(app)
     if settings.metrics_port:
         import_module("hyperapi.middleware.metrics").init_app(app, TOKENS.path)  # needs an extra
     app.add_url_rule("/", "home", _home)
+    header_size.init_app(app)
     return app
 
 

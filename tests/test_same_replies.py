@@ -232,10 +232,10 @@ def replies_of(store: Store, folder: Path, *, undo: type[psycopg.Error] | None =
 
 def every_other(fate: Fate, undo: type[psycopg.Error]) -> Callable[..., None]:
     """Keeps every other transaction; the rest fails at the last moment."""
-    commit, concurrency_limit = _Database._commit, count()
+    commit, turns = _Database._commit, count()
 
     def commit_or_fail(base: _Database, connection: Any) -> None:
-        if next(concurrency_limit) % 2 == 0:
+        if next(turns) % 2 == 0:
             fate.rewind()
             raise undo
         commit(base, connection)

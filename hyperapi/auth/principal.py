@@ -67,9 +67,12 @@ def presented(ctx: Context) -> Claims | None:
 
     :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
     """
-    kind, _, text = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if kind.lower() != "bearer":
+    header = ctx.environ.get("HTTP_AUTHORIZATION")
+    if header is None:
         return None
+    kind, _, text = header.partition(" ")
+    if header and kind.lower() != "bearer":
+        return None  # an empty one may have been a token: granian drops values that are not ASCII
     moment = now().timestamp()
     try:
         claims = ctx.state[AccessTokens].read(text.strip(), moment)
@@ -131,12 +134,12 @@ def demand(scope: str, who: Principal, *, refused_when_bound: bool = False) -> N
     """
     if refused_when_bound and who.only_list is not None:
         raise InsufficientScope(
-            "This token is for one list: it cannot make or delete lists.",
+            "This token is for one list. Use one for all lists to make or delete lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
     if scope in SCOPES and not who.may(scope):
         raise InsufficientScope(
-            f"This needs a token with the scope {scope}.",
+            f"Use a token with the scope {scope}.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
 

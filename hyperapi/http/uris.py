@@ -17,6 +17,10 @@ from werkzeug.exceptions import HTTPException
 
 Result = TypeVar("Result")
 
+LONGEST_TARGET = 8 * 1024
+"""Bytes of path and query that a request may have, and that our own links have."""
+_LONGEST_REPEATED_QUERY = 1024
+
 _HOLE = "00000000-0000-0000-0000-000000000000"
 
 
@@ -72,6 +76,12 @@ def named_by(text: str, endpoint: str) -> str | None:
     except HTTPException:
         return None
     return str(keys["key"]) if found == endpoint else None
+
+
+def without_long_query(target: str) -> str:
+    """The target of a redirect; without its query when that is long, since a client chose it."""
+    where, _, query = target.partition("?")
+    return where if len(query) > _LONGEST_REPEATED_QUERY else target
 
 
 _base: ContextVar[tuple[str, str, str] | None] = ContextVar("base", default=None)

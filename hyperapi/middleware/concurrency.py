@@ -14,15 +14,32 @@ from flask import Flask, current_app
 
 from hyperapi.settings import Settings
 
+MOST_BODIES = 64
+"""Requests of one worker that may wait for the rest of their body at once."""
+
 Application = Callable[..., Iterable[bytes]]
 
 
 class ConcurrencyLimit:
-    """So many turns as are worked on at once."""
+    """So many turns as are worked on at once.
 
-    def __init__(self, most: int) -> None:
+    :param most_bodies: how many requests may wait for the rest of their body at once. Slow clients
+        then never hold all threads.
+    """
+
+    def __init__(self, most: int, most_bodies: int = MOST_BODIES) -> None:
         self._free = threading.Semaphore(most)
         self._mine = threading.local()
+        self._most_bodies = most_bodies
+        self._requests: set[int] = set()
+        self._bodies: set[int] = set()
+        """The threads of requests that are not answered yet, and of those that wait for a body.
+        Adding to a set is one step: no lock is needed."""
+
+    @property
+    def busy(self) -> bool:
+        """Is a request being answered that is there whole?"""
+        return len(self._requests) > len(self._bodies)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -50,12 +67,32 @@ class ConcurrencyLimit:
             self._free.acquire()
             self._mine.held = True
 
+    @contextmanager
+    def body(self) -> Iterator[bool]:
+        """Wait for the rest of a body, and leave the turn to others meanwhile. False when too many
+        wait already: then it must not be waited for."""
+        if len(self._bodies) >= self._most_bodies:
+            yield False
+            return
+        me = threading.get_ident()
+        with self.aside():
+            self._bodies.add(me)
+            try:
+                yield True
+            finally:
+                self._bodies.discard(me)
+
     def around(self, application: Application) -> Application:
         """A WSGI application whose requests take turns, until they have a response."""
 
         def taking_turns(environ: Any, start_response: Any) -> Iterable[bytes]:
-            with self.turn():
-                return application(environ, start_response)
+            me = threading.get_ident()
+            self._requests.add(me)
+            try:
+                with self.turn():
+                    return application(environ, start_response)
+            finally:
+                self._requests.discard(me)
 
         return taking_turns
 

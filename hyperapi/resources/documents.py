@@ -1,6 +1,7 @@
 """What is written about the service: OpenAPI for programs, and for people a page to try it."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -75,7 +76,7 @@ def get_docs(ctx: Context) -> Resource | Document:
         links = {"service-desc": OPENAPI.uri(ctx)}
         return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
     assets = url_for("docs_asset", name="", _external=True).rstrip("/")
-    page = _page().substitute(openapi=OPENAPI.uri(ctx), assets=assets)
+    page = _page().substitute(openapi=escape(OPENAPI.uri(ctx)), assets=escape(assets))
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 

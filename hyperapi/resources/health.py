@@ -14,7 +14,7 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.storage.database import Busy, Statement
+from hyperapi.storage.database import Busy, Statement, try_writing
 from hyperapi.storage.database import schema as database_schema
 from hyperapi.storage.models import database_clock
 from hyperapi.storage.schema import newer
@@ -57,13 +57,14 @@ def get_live(ctx: Context) -> Resource:
 def get_ready(ctx: Context) -> Resource:
     """The service can do its work; otherwise 503.
 
-    The database answers, its tables are those asked of it, clocks agree, and the service is not
-    about to stop.
+    The database answers and takes changes, its tables are those asked of it, clocks agree, and
+    the service is not about to stop.
     """
     if draining():
         raise Busy("not ready: about to stop")
     present = database_schema()
     assert present is not None, "or it would be unfit"
+    try_writing()
     skew = datetime.now(UTC) - ctx.read(
         lambda: _CLOCK.rows(ctx.tx, {})[0][0]
     )  # of machines: none is moved

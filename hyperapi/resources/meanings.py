@@ -1,5 +1,7 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
+from flask import Flask
+
 from hyperapi.http.context import Context
 from hyperapi.http.problems import NotFound, all_problems
 from hyperapi.http.routes import Route
@@ -9,6 +11,9 @@ from hyperapi.representations.resource_type import Members, ResourceType
 
 RELATION = Route("relation", "/rels/<string:key>", document=True)
 PROBLEM = Route("problem", "/problems/<string:key>", document=True)
+
+_RENAMED = {"insufficient_scope": "insufficient-scope"}
+"""Problem types that had another name, which still leads to them."""
 
 
 class Meaning(Members):
@@ -36,6 +41,14 @@ def get_relation(ctx: Context, key: str) -> Resource:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
     return Resource(RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
+
+
+def init_app(app: Flask) -> None:
+    """Redirect the old names of problem types to the present ones, for good."""
+    for old, name in _RENAMED.items():
+        path = PROBLEM.path.replace("<string:key>", old)
+        target = PROBLEM.path.replace("<string:key>", name).lstrip("/")  # below the prefix
+        app.add_url_rule(path, f"problem.{old}", redirect_to=target)
 
 
 @PROBLEM.get(scope=OPEN)

@@ -16,7 +16,7 @@ from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
 
 from hyperapi.auth.sessions import settings
 from hyperapi.common.clock import now
-from hyperapi.storage.database import Busy, Statement, write
+from hyperapi.storage.database import Busy, Statement, tidy, write
 from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone, User
 from hyperapi.storage.row_scope import Model, owned, table_of
 
@@ -146,6 +146,15 @@ def _look_after(app: Flask, over: threading.Event) -> None:
         with app.app_context():
             for chore in RULES:
                 _purge_quietly(chore, over)
+            tidy_quietly(tidy)
+
+
+def tidy_quietly(tidy: Callable[[], None]) -> None:
+    """Make files smaller; when that fails, the log tells, and the next time is soon enough."""
+    try:
+        tidy()
+    except Exception as error:
+        _log.info("not tidied: %s", error)
 
 
 def _purge_quietly(chore: Rule, over: threading.Event) -> None:
