@@ -12,6 +12,12 @@ DEV := .venv/.dev-installed
 # Clients of JavaScript are tried where there is Node.
 JS := $(if $(shell command -v npm 2>/dev/null),tests/js/node_modules/.package-lock.json)
 
+# pip says nothing for a minute, or a line for every package. A dot a second shows that it works.
+define with_dots
+@while kill -0 $$$$ 2>/dev/null; do printf .; sleep 1; done & dots=$$!; \
+	$(1); status=$$?; kill $$dots; echo; exit $$status
+endef
+
 unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -79,15 +85,15 @@ clean: ## Remove .venv, caches and build results; data stays
 # The files name everything that is needed, so pip has nothing to resolve: where it does, older ones
 # stumble over extras as soon as a newer release is out. Whether something lacks is checked at the end.
 $(RUNTIME): requirements.txt pyproject.toml | .venv/.created
-	@echo "Installing what the server needs"
-	@$(PIP) install --require-hashes --no-deps -r requirements.txt
+	@echo "Installing what the server needs, which may take a minute"
+	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements.txt)
 	@$(PIP) install --no-deps -e .
 	@$(PIP) check
 	@touch $@
 
 $(DEV): requirements-dev.txt pyproject.toml | .venv/.created
-	@echo "Installing what the server and its tests need"
-	@$(PIP) install --require-hashes --no-deps -r requirements-dev.txt
+	@echo "Installing what the server and its tests need, which may take a minute"
+	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements-dev.txt)
 	@$(PIP) install --no-deps -e . -e clients/python
 	@$(PIP) check
 	@touch $@

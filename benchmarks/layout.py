@@ -167,11 +167,11 @@ def make_data(users: int, tasks: int) -> Data:
     chance = random.Random(1)
     owners = [new_id(chance, START) for _ in range(users)]
     lists = {owner: [new_id(chance, START) for _ in range(LISTS)] for owner in owners}
-    concurrency_limit = [owner for owner in owners for _ in range(tasks)]
-    chance.shuffle(concurrency_limit)
+    turns = [owner for owner in owners for _ in range(tasks)]
+    chance.shuffle(turns)
     rows = [
         new_task(chance, owner, chance.choice(lists[owner]), START + place * STEP)
-        for place, owner in enumerate(concurrency_limit)
+        for place, owner in enumerate(turns)
     ]
     return Data(owners, lists, rows)
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from hyperapi.auth.authenticator import TokenAuthenticator
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
-from hyperapi.http import pipeline
+from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.principal import Authenticator
@@ -17,7 +17,8 @@ from hyperapi.http.routes import Route, RouteTable
 from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, request_log
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
-from hyperapi.resources import ROUTES, documents
+from hyperapi.querying.seal import Seals
+from hyperapi.resources import ROUTES, documents, meanings
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -38,10 +39,11 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     _add_parts(app, state, [*ROUTES, *also])
     handler = state.add(RequestHandler(app, state))
 
-    handler.before.append(proxy.refuse_untrusted)
+    handler.before.append(proxy.refuse)
     cors.init_app(handler, settings)
     pipeline.init_app(handler, state)
     documents.init_app(handler)
+    meanings.init_app(handler)
     handler.add("/", "home", _home, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
@@ -50,7 +52,9 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
         _count(app, state, handler)
 
     limit = state.add(ConcurrencyLimit(settings.threads))
-    app.wsgi_app = proxy.around(limit.around(handler), settings)  # type: ignore[method-assign]
+    app.wsgi_app = header_size.bounded(  # type: ignore[method-assign, assignment]
+        proxy.around(limit.around(handler), settings)
+    )
     return app
 
 
@@ -61,6 +65,7 @@ def _add_parts(app: Flask, state: AppState, routes: Sequence[Route]) -> None:
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
     state.add(Cursors(keys))
+    state.add(Seals(keys))
     state.add(RouteTable(routes))
     state.add(TokenAuthenticator(), Authenticator)
     database.init_app(app, state)

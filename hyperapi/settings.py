@@ -5,16 +5,18 @@ environment or from a file ``.env`` in the working folder (the environment wins)
 holds every one with its default; a test keeps it so.
 """
 
+import codecs
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
+from io import StringIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from limits import RateLimitItem, parse_many
@@ -32,6 +34,10 @@ _ORIGIN = re.compile(
 )
 
 
+_PREFIX_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+_LONGEST_PREFIX = 200
+
+
 class SettingsError(ValueError):
     """A setting that the service cannot start with; its text is one line that names it."""
 
@@ -41,6 +47,8 @@ class KeysError(SettingsError):
 
 
 def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not hold a NUL character")
     return value
 
 
@@ -86,11 +94,25 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _is_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:  # not a number, or too high
+        return False
+
+
+def is_prefix(text: str) -> bool:
+    """Is it a path that URIs may begin with? Segments of RFC 3986 without escapes and dots."""
+    return len(text) <= _LONGEST_PREFIX and _PREFIX_PATH.fullmatch(text) is not None
+
+
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if value and (
         parts.scheme not in ("http", "https")
         or not host_is_trusted(parts.netloc)  # that is, not well-formed
+        or not _is_port(parts)
+        or not is_prefix(parts.path.rstrip("/"))
         or parts.query
         or parts.fragment
     ):
@@ -259,6 +281,22 @@ class Settings:
     drain_delay: int = _setting(
         "0", _number(0, 600), "how long `hyperapi serve` goes on after SIGTERM, no longer ready"
     )
+    head_timeout: int = _setting(
+        "30",
+        _number(1, 3600),
+        "how long a client may take for the head of a request, and leave a connection idle",
+    )
+    request_timeout: int = _setting(
+        "60",
+        _number(1, 86400),
+        "how long a request may take from its head to its reply, its body included, and how long a "
+        "client may leave a reply unread",
+    )
+    worker_timeout: int = _setting(
+        "30",
+        _number(0, 86400),
+        "how long a worker may answer nothing before it is replaced; 0 is for ever",
+    )
     metrics_host: str = _setting("127.0.0.1", _text, "address that metrics are served on")
     metrics_port: int = _setting(
         "0", _number(0, 65535), "port that metrics for Prometheus are served on; 0 is none"
@@ -322,7 +360,7 @@ class Settings:
         draft.replace(self.key_file)
 
     def _read_keys(self) -> tuple[str, ...]:
-        return tuple(self.key_file.read_text().split()) if self.key_file.exists() else ()
+        return tuple(read_text(self.key_file).split()) if self.key_file.exists() else ()
 
     @property
     def key_file(self) -> Path:
@@ -350,9 +388,45 @@ class Settings:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment over ``.env``: where settings are looked for."""
-    stored = {name: value or "" for name, value in dotenv_values(".env").items()}
+    """The environment over ``.env``: where settings are looked for.
+
+    :raises SettingsError: when that file cannot be read.
+    """
+    text = read_text(Path(".env")) if Path(".env").exists() else ""
+    stored = {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
     return {**stored, **os.environ}
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that an operator wrote, which must be UTF-8; a byte order mark is left
+    out.
+
+    :raises SettingsError: naming the file, and its encoding where that can be told.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        found = _encoding_of(content) or f"not UTF-8 (byte {error.start + 1})"
+        raise SettingsError(f"{path} is {found}: save it as UTF-8") from None
+    if "\0" in text:
+        encoding = _encoding_of(content)
+        reason = f"is {encoding}: save it as UTF-8" if encoding else "holds a NUL character"
+        raise SettingsError(f"{path} {reason}")
+    return text
+
+
+def _encoding_of(content: bytes) -> str | None:
+    """The encoding of a file that is none in UTF-8, by how it begins."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "in UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "in UTF-16"
+    if content[1:2] == b"\0" != content[:1] or content[:1] == b"\0" != content[1:2]:
+        return "in UTF-16"
+    return None
 
 
 def variable(setting: Field[Any]) -> str:

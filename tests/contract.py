@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -87,8 +88,30 @@ def _about_body(
         if kind not in problems_of(operation):
             return [f"the problem {found['type']} is not documented"]
         schema = shared(problem_schema_name(kind))
+        if objection := unhelpful(found["title"], found["detail"]):
+            return [f"the detail of {kind.name} {objection}: {found['detail']}"]
     errors = _validator(json.dumps(schema, sort_keys=True)).iter_errors(found)
     return [f"{error.instance_path}: {error.message}"[:500] for error in errors]
+
+
+_STEPS = (
+    "add|ask|call|check|choose|correct|delete|end|leave|look|make|read|repeat|send|sign|start|tell|"
+    "try|use|wait"
+)
+_A_STEP = re.compile(rf"(?:^|[.:;,] (?:or |and )?)(?:{_STEPS})\b", re.IGNORECASE)
+
+
+def unhelpful(title: str, detail: str) -> str:
+    """What keeps a problem's detail from being of use; empty when nothing does."""
+    if _words(title) in _words(detail):
+        return "repeats its title"
+    if not detail.endswith("."):
+        return "is no sentence"
+    return "" if _A_STEP.search(detail) else "says nothing of what to do next"
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[\w']+", text.lower()))
 
 
 def _body(response: Any) -> bytes:

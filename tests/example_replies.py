@@ -113,14 +113,15 @@ def tell(teller: Storyteller) -> None:
     me = ask("GET", teller.in_every_shape(f"{EXAMPLES_BASE}/api/v1/")["user_uri"])
     for uri in (root["users_uri"], me["uri"], root["tokens_uri"], made["uri"]):
         teller.in_every_shape(uri)
-    ask("PATCH", me["uri"], json={"email": None})
-    ask("PUT", me["uri"], json={"username": "alice", "email": "alice@example.org"})
+    ask("PATCH", me["uri"], json={"email": None, "current_password": PASSWORD})
+    whole = {"username": "alice", "email": "alice@example.org", "current_password": PASSWORD}
+    ask("PUT", me["uri"], json=whole)
     _tell_of_lists(teller, root)
     _tell_of_documents(teller, root)
     reading = {"label": "clock", "scope": "tasks:read", "expires_in": 3600}
     derived = ask("POST", root["tokens_uri"], json=reading)
     teller.token = derived["access_token"]
-    ask("POST", root["lists_uri"], json={"title": "Chores"})  # insufficient_scope
+    ask("POST", root["lists_uri"], json={"title": "Chores"})  # insufficient-scope
     ask("DELETE", derived["uri"])
     ask("GET", derived["uri"])  # token-revoked
     teller.token = first

@@ -134,6 +134,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
         return
 
 
+def workers_of(server: Served) -> list[int]:
+    """Its worker processes, as far as they are there."""
+    started_by = Path(f"/proc/{server.process.pid}/task")
+    children = [path.read_text().split() for path in started_by.glob("*/children")]
+    return sorted(int(each) for found in children for each in found)
+
+
 def shim(folder: Path) -> Path:
     """A folder for PATH in which the command is called ``hyperapi``, wherever it really is."""
     folder.mkdir()

@@ -192,6 +192,7 @@ class World:
             ("login", "username"): "alice",
             ("login", "password"): PASSWORD,
             ("change-password", "current_password"): PASSWORD,
+            ("edit", "current_password"): PASSWORD,
             ("change-password", "password"): NEW_PASSWORD,
             ("refresh", "refresh_token"): refresh_token,
         }
@@ -242,7 +243,8 @@ def furnish(alice: Person) -> None:
         groceries, "Milk", due_at="2030-01-31T09:00:00Z", priority="high", tags=["cold", "white"]
     )
     alice.make_task(groceries, "Bread", done=True, description="Rye\nor wheat")
-    alice.ask("PATCH", alice.root["user_uri"], json={"email": "alice@example.org"})
+    changed = {"email": "alice@example.org", "current_password": PASSWORD}
+    alice.ask("PATCH", alice.root["user_uri"], json=changed)
 
 
 of_each_asker = pytest.mark.parametrize("asker", ASKERS, ids=lambda principal: principal.name)
@@ -383,5 +385,5 @@ def test_the_regular_expressions_of_forms_are_javascript(world: World) -> None:
 def test_links_lead_somewhere_or_say_which_token_is_wanted(
     world: World, principal: Principal
 ) -> None:
-    missing = "token-missing" if principal.scope is None else "insufficient_scope"
+    missing = "token-missing" if principal.scope is None else "insufficient-scope"
     assert set(world.crawl(principal).closed.values()) <= {missing}

@@ -22,6 +22,7 @@ LAYERS = (
         "migrating",
         "schema",
         "processes",
+        "connections",
     ),
     ("models",),
     ("db", "engines", "postgresql"),
@@ -42,6 +43,7 @@ LAYERS = (
     ("resources",),
     ("app",),
     ("hyperapi",),  # the public names
+    ("watchdog",),
     ("serving", "doctor", "backup"),
     ("sandbox",),
     ("cli",),

@@ -84,7 +84,8 @@ def test_every_problem_may_come_of_some_operation(written: dict[str, Any]) -> No
     named = {
         name for response in written["components"]["responses"] for name in response.split(".")[1:]
     }
-    assert {kind.name for kind in all_problems()} - named == {"method-not-allowed"}
+    of_sandboxes = {"control-refused"}
+    assert {kind.name for kind in all_problems()} - named == {"method-not-allowed"} | of_sandboxes
 
 
 def test_every_header_that_scripts_may_read_is_explained() -> None:

@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.serving import Served, serve, shim, surroundings
+from tests.serving import Served, serve, surroundings
 
 FOLDER = Path(__file__).parent.parent
 README = (FOLDER / "README.md").read_text()
@@ -27,7 +28,7 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """The shell session, block by block."""
+    """The shell session and the commands of `hyper`, block by block."""
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     found: list[Step] = []
     for kind, block in blocks:
@@ -40,24 +41,31 @@ def steps() -> list[Step]:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> dict[str, str]:
-    """The environment of a shell in which the command is installed, and this Python."""
+def newcomer() -> dict[str, str]:
+    """The environment of a shell in which nothing of ours is installed, but for this Python."""
     environment = surroundings()
-    folders = [str(shim(tmp_path / "bin")), str(Path(sys.executable).parent), environment["PATH"]]
-    return {**environment, "PATH": ":".join(folders)}
+    return {**environment, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
 
 
 @pytest.fixture
 def served(tmp_path: Path, newcomer: dict[str, str]) -> Iterator[Served]:
     """A server, started by the command that the README tells."""
-    (told,) = re.findall(r"^    \.venv/bin/(hyperapi) serve$", README, re.MULTILINE)
-    command = shutil.which(told, path=newcomer["PATH"])
-    assert command is not None
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    with serve(folder, [command], {**newcomer, "HYPERAPI_WORKERS": "1"}) as server:
+    (told,) = re.findall(r"^    (\.venv/bin/hyperapi) serve$", README, re.MULTILINE)
+    command = clone(tmp_path) / told
+    with serve(tmp_path, [str(command)], {**newcomer, "HYPERAPI_WORKERS": "1"}) as server:
         yield server
     assert server.gone
+
+
+def clone(folder: Path) -> Path:
+    """The folder of a clone, in whose .venv everything is installed that the README tells."""
+    programs = folder / "clone" / ".venv" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    for name in ("hyper", "hyperapi", "python"):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec {Path(sys.executable).with_name(name)} "$@"\n')
+        program.chmod(0o755)
+    return folder / "clone"
 
 
 @pytest.mark.parametrize("shell", _SHELLS)
@@ -65,22 +73,28 @@ def test_the_session_in_the_shell_prints_what_the_readme_says(
     served: Served, newcomer: dict[str, str], tmp_path: Path, shell: str
 ) -> None:
     told = steps()
-    assert sum(bool(step.printed) for step in told) >= 5
-    script = "".join(f"{step.commands}echo '-- end of step' $?\n" for step in told)
-    assert ADDRESS in script
-    ran = subprocess.run(
-        [shell, "-u"],
-        input=script.replace(ADDRESS, served.url),
-        cwd=tmp_path,
-        env=newcomer,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.stderr == ""
-    printed = ran.stdout.split("-- end of step 0\n")
-    assert printed == [*(step.printed for step in told), ""]
+    assert sum(bool(step.printed) for step in told) == 4
+    once = "".join(f"{step.commands}echo '-- end of step' $?\n" for step in told)
+    assert ADDRESS in once
+    environment = {**newcomer, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    for _ in range(2):
+        ran = subprocess.run(
+            [shell, "-u"],
+            input=once.replace(ADDRESS, served.url),
+            cwd=clone(tmp_path),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        printed = ran.stdout.split("-- end of step 0\n")
+        assert len(printed) == len(told) + 1, ran.stdout + ran.stderr
+        for step, found in zip(told, printed, strict=False):
+            if ".venv/bin/hyper" in step.commands:
+                assert found.count("Buy milk") >= 2, found + ran.stderr
+            else:
+                assert found == step.printed, ran.stderr
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -107,6 +121,52 @@ def test_every_file_that_the_docs_name_is_there(page: Path) -> None:
     modules = re.findall(r"`((?:\w+/)*\w+\.py)`", text)
     places = (FOLDER, FOLDER / "hyperapi", FOLDER / "alembic", FOLDER / "benchmarks")
     assert [name for name in modules if not any((at / name).exists() for at in places)] == []
+
+
+def test_the_session_can_be_pasted_twice_into_one_shell(
+    served: Served, newcomer: dict[str, str], tmp_path: Path
+) -> None:
+    told = [step for step in steps() if ".venv/bin/" not in step.commands]
+    once = "".join(step.commands for step in told).replace(ADDRESS, served.url)
+    ran = subprocess.run(
+        ["sh", "-u"],
+        input=f"{once}sleep 1\n{once}",
+        cwd=clone(tmp_path),
+        env=newcomer,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.stderr == ""
+    assert ran.stdout == 2 * "".join(step.printed for step in told)
+
+
+def test_the_script_runs_twice(served: Served, newcomer: dict[str, str], tmp_path: Path) -> None:
+    (script, _) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for _ in range(2):
+        ran = subprocess.run(
+            [".venv/bin/python", "-W", "error", "-c", script.replace(ADDRESS, served.url)],
+            cwd=clone(tmp_path),
+            env=newcomer,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ran.stdout, ran.stderr) == ("Milk True\nBread True\n", "")
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(map(str, (FOLDER / "docs").glob("*.md")))])
+def test_what_is_installed_is_installed_from_a_folder(page: str) -> None:
+    """hyperapi is on no index: each command installs a folder, and names extras that it has."""
+    extras = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for command in re.findall(r"pip install ([^`\n)]*)", (FOLDER / page).read_text()):
+        assert "'hyperapi" not in command, command
+        for named in re.findall(r"(?:hyperapi|'\.)\[([\w,]+)\]", command):
+            assert set(named.split(",")) <= set(extras), command
 
 
 def test_make_serve_runs_the_command_that_is_told() -> None:

@@ -77,10 +77,11 @@ class World:
     def sent(self, operation: Operation, of: str = "alice") -> dict[str, Any]:
         """A good body for an operation, as this person may send it."""
         list_uri = self.uri(next(each for each in ROUTES if each.name == "list"), of)
+        proof = {"current_password": PASSWORD}
         bodies: dict[str, dict[str, Any]] = {
             "register": {"username": f"u{uuid4().hex[:20]}", "password": PASSWORD},
-            "put_user": {"username": of, "email": f"{of}@example.org"},
-            "change_user": {"email": "alice@example.org"},
+            "put_user": {"username": of, "email": f"{of}@example.org", **proof},
+            "change_user": {"email": "alice@example.org", **proof},
             "create_token": {"username": of, "password": PASSWORD},
             "create_list": {"title": "Chores"},
             "put_list": {"title": "Chores"},
@@ -187,7 +188,7 @@ def test_a_missing_scope_is_told_before_anything_else(world: World, operation: O
     narrow = world.alice.elsewhere(scope=other)
     for uri in (world.uri(operation.route), world.uri(operation.route, key=str(uuid4()))):
         refused = world.ask(narrow, operation, uri)
-        problem(refused, 403, "insufficient_scope")
+        problem(refused, 403, "insufficient-scope")
         assert refused.headers["WWW-Authenticate"] == (
             f'Bearer error="insufficient_scope", scope="{operation.scope}"'
         )

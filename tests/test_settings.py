@@ -275,3 +275,44 @@ def test_the_command_and_its_workers_read_the_same_settings(tmp_path: Path) -> N
     worker = create_app()  # as each worker does
     assert state_of(worker).settings == Settings.read()
     assert state_of(worker).settings.trusted_hosts == ("todo.example.org",)
+
+
+# -- a file of settings in another encoding
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("HYPERAPI_PORT=5001\n".encode("utf-16"), ".env is in UTF-16: save it as UTF-8"),
+        ("HYPERAPI_PORT=5001\n".encode("utf-16-be"), ".env is in UTF-16: save it as UTF-8"),
+        ("HYPERAPI_PORT=5001\n".encode("utf-16-le"), ".env is in UTF-16: save it as UTF-8"),
+        ("HYPERAPI_PORT=5001\n".encode("utf-32"), ".env is in UTF-32: save it as UTF-8"),
+        ("HYPERAPI_HOST=\xe9\n".encode("latin-1"), ".env is not UTF-8 (byte 15): save it as UTF-8"),
+        (b"HYPERAPI_SECRET_KEYS=a\0b\n", ".env holds a NUL character"),
+    ],
+)
+def test_a_file_that_is_not_text_is_named_with_its_encoding(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        Settings.read()
+    assert str(refused.value) == said
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HYPERAPI_PORT=5001\n", encoding="utf-8-sig")
+    assert Settings.read().port == 5001
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingsError, match=r"^\.env cannot be read: Is a directory$"):
+        Settings.read()
+
+
+def test_a_file_of_keys_that_is_not_text_is_named(tmp_path: Path) -> None:
+    key = tmp_path / "secret_key"
+    key.write_bytes("x".encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"secret_key is in UTF-16"):
+        Settings.read({"HYPERAPI_INSTANCE": str(tmp_path)})

@@ -307,18 +307,45 @@ def test_everything_that_waits_ends_well_with_the_server(tmp_path: Path) -> None
 
 def test_a_stream_that_is_left_makes_room_for_another(tmp_path: Path) -> None:
     with serve(tmp_path, workers="1", readers="1") as server:
-        alice = Person(server, "alice").register()
+        alice, bob = (Person(server, name).register() for name in ("alice", "bob"))
         with alice.stream():
-            refused = alice.ask("GET", alice.root["changes_uri"], headers={"Accept": STREAM})
+            refused = bob.ask("GET", bob.root["changes_uri"], headers={"Accept": STREAM})
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        for each in (alice, bob):
+            each.make_list("News")
         for _ in range(40):
             alice.make_list("News")
-            reply = alice.ask("HEAD", alice.root["changes_uri"], headers={"Accept": STREAM})
-            assert reply.status_code == 200
-            if _streams(alice):
+            if _streams(bob):
                 return
             time.sleep(0.25)
         raise AssertionError("the place is still taken")
+
+
+def test_two_accounts_that_take_every_place_keep_nobody_out(tmp_path: Path) -> None:
+    with serve(tmp_path, workers="1", readers="20") as server, ExitStack() as stack:
+        mallory, other, alice = (
+            Person(server, name).register() for name in ("mallory", "other", "alice")
+        )
+        for number in range(40):
+            greedy = mallory if number % 2 else other
+            stack.enter_context(closing(_sent(greedy, greedy.caught_up, streaming=number % 4 > 1)))
+        time.sleep(1)
+        alice.make_list("News")
+        for _ in range(3):
+            assert stack.enter_context(alice.stream()).titles(1) == ["News"]
+
+
+def test_the_oldest_stream_of_ones_own_ends_for_a_new_one(tmp_path: Path) -> None:
+    with serve(tmp_path, workers="1", readers="2") as server:
+        alice = Person(server, "alice").register()
+        alice.make_list("News")
+        with alice.stream() as oldest, alice.stream() as older, alice.stream() as young:
+            assert oldest.titles(1) == ["News"]
+            oldest.end()
+            assert oldest.ended
+            assert [each.titles(1) for each in (older, young)] == [["News"]] * 2
+            alice.make_list("More")
+            assert [each.titles(1) for each in (older, young)] == [["More"]] * 2
 
 
 def _streams(person: Person) -> bool:

@@ -17,6 +17,7 @@ const POLL_SECONDS = 25;
 /** A server that has no room for another stream is asked for one again after this. */
 const NO_STREAM_MS = 30_000;
 const REMEMBERED = 300;
+const CLOCKS_DIFFER_MS = 60_000;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
@@ -88,7 +89,7 @@ export class Problem extends ApiError {
    * @param {Headers} headers
    */
   constructor(status, document, headers) {
-    super(document.detail || document.title || `The server answered ${status}.`);
+    super([document.title, document.detail].filter(Boolean).join(". ") || `The server answered ${status}.`);
     this.status = status;
     this.document = document;
     /** The last part of the type's URI is the problem's name. */
@@ -170,6 +171,12 @@ export class Resource {
     this.items = [document._embedded?.item ?? []].flat().map((/** @type {Json} */ item) => new Resource(item));
   }
 
+  /** The items of a collection on this page; {@link Client#items} goes on behind it. */
+  [Symbol.iterator]() {
+    if (!this.document._embedded?.item) throw new TypeError(`${this.uri} has no items: it is no collection.`);
+    return this.items[Symbol.iterator]();
+  }
+
   /** @returns {string} */
   get uri() {
     return this.link("self") ?? "";
@@ -186,7 +193,8 @@ export class Resource {
   /** The form of this name, when the server offers it. @param {string} name @returns {Form | undefined} */
   form(name) {
     const found = this.document._templates?.[name];
-    return found && { target: this.uri, properties: [], contentType: "application/json", ...found, name };
+    if (!found) return undefined;
+    return { target: this.uri, contentType: "application/json", ...found, properties: found.properties ?? [], name };
   }
 
   /** @returns {Form[]} */
@@ -468,11 +476,78 @@ export class Client extends EventTarget {
    */
   async *pages(first) {
     let page = typeof first === "string" ? await this.get(first) : first;
+    const seen = new Set();
     for (;;) {
       yield page;
       const next = page.link("next");
-      if (!next) return;
+      const known = page.items.every(({ uri }) => seen.has(uri));
+      if (!next || known) return; // items that are edited come again, for ever
+      for (const { uri } of page.items) if (uri) seen.add(uri);
       page = await this.get(next);
+    }
+  }
+
+  /**
+   * The items of a collection, on a page and those behind it, each once, although items change
+   * while they are read: none is missed that was there all along, and it ends.
+   *
+   * Those that came before or were created since are left out. Where the sort order can change,
+   * those that changed meanwhile are read once more in order of their creation, which cannot.
+   *
+   * @param {Resource | string} first
+   * @returns {AsyncGenerator<Resource, void, void>}
+   */
+  async *items(first) {
+    const start = typeof first === "string" ? await this.get(first) : first;
+    const template = [start.document._links?.search].flat()[0]?.href ?? "";
+    const names = /\{\?([^}]*)\}/.exec(template)?.[1]?.replaceAll("*", "").split(",") ?? [];
+    const asked = new URL(start.uri || this.rootUri).searchParams;
+    /** @param {Json} changes */
+    const search = (changes) => {
+      const kept = names.filter((name) => name !== "total" && asked.has(name)).map((name) => [name, asked.getAll(name)]);
+      return expand(template, { ...Object.fromEntries(kept), ...changes });
+    };
+    const seen = new Set();
+    let newest = Infinity;
+    /** @param {Resource} item */
+    const isNew = (item) => instant(item, "created_at") > newest;
+    /** @param {Resource} page */
+    const fresh = (page) => page.items.filter((item) => {
+      if (seen.has(item.uri) || isNew(item)) return false;
+      if (item.uri) seen.add(item.uri);
+      return true;
+    });
+    let page = start;
+    for (let found = fresh(page); found.length; found = fresh(page)) {
+      yield* found;
+      const next = page.link("next");
+      if (!next) break;
+      if (page === start && names.includes("sort")) newest = await this.#newest(search({ sort: "-created_at", limit: 1 }));
+      page = await this.get(next);
+    }
+    const sorted = /^-?created_at$/.test(asked.get("sort") ?? "created_at");
+    if (page === start || sorted || newest === Infinity || asked.has("cursor") || asked.has("offset")) return;
+    const changed = Math.max(...start.items.map((item) => instant(item, "updated_at"))) - CLOCKS_DIFFER_MS;
+    const since = changed > -Infinity && !asked.has("updated_after") ? { updated_after: new Date(changed).toISOString() } : {};
+    for (let uri = search({ sort: "created_at", limit: 100, ...since }); ;) {
+      const page = await this.get(uri);
+      yield* fresh(page);
+      const next = page.link("next");
+      const last = page.items.at(-1);
+      if (!next || (last && isNew(last))) return;
+      uri = next;
+    }
+  }
+
+  /** When the newest item was created; Infinity where that cannot be told. @param {string} uri */
+  async #newest(uri) {
+    try {
+      const { items } = await this.get(uri);
+      const times = items.map((item) => instant(item, "created_at"));
+      return times.includes(-Infinity) ? Infinity : Math.max(...times);
+    } catch (error) {
+      if (error instanceof Refused) return Infinity; // it is not sorted so
+      throw error;
     }
   }
 
@@ -796,6 +871,12 @@ export class Client extends EventTarget {
   }
 }
 
+/** A member that is an instant, in milliseconds since 1970; -Infinity where there is none. @param {Resource} item @param {string} name */
+function instant(item, name) {
+  const parsed = Date.parse(item.get(name));
+  return Number.isNaN(parsed) ? -Infinity : parsed;
+}
+
 /** Scheme, host and port of a URI (RFC 6454). @param {string} uri */
 function originOf(uri) {
   try {
@@ -891,6 +972,18 @@ function fill(form, values) {
   return filled;
 }
 
+const MANY_MARKS = /\p{M}{31}/u;
+
+/**
+ * Text in the normal form that the server keeps. The time that normalization takes grows with the
+ * square of a run of combining marks, so text with a long run, which the server refuses, stays as it is.
+ *
+ * @param {string} text
+ */
+export function normal(text) {
+  return MANY_MARKS.test(text) ? text : text.normalize("NFC");
+}
+
 /**
  * What a form can tell to be wrong with some values before they are sent. The server has the last
  * word; this is for when it cannot be asked.
@@ -904,9 +997,10 @@ export function flaws(form, values) {
   const found = [];
   for (const { name, required, minLength = 0, maxLength = Infinity } of form.properties) {
     for (const value of [values[name] ?? []].flat()) {
-      const length = [...String(value).normalize("NFC")].length; // in code points, as the server counts
-      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength}` : "must not be empty"]);
-      if (length > maxLength) found.push([name, `must not be longer than ${maxLength}`]);
+      if (MANY_MARKS.test(String(value))) found.push([name, "must not have more than 30 combining marks in a row"]);
+      const length = [...normal(String(value))].length; // in code points, as the server counts
+      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength} characters` : "must not be empty"]);
+      if (length > maxLength) found.push([name, `must not be longer than ${maxLength} characters`]);
     }
   }
   return found;
@@ -1093,6 +1187,13 @@ export class Outbox extends EventTarget {
   /** Give up the writes to a URI. @param {string} owner @param {string} uri */
   async discard(owner, uri) {
     const gone = (await this.waiting(owner)).filter((write) => write.uri === uri);
+    await this.store.update([], gone.map((write) => write.id ?? 0));
+    this.#changed();
+  }
+
+  /** Give up all that waits, of one user. @param {string} owner */
+  async forget(owner) {
+    const gone = await this.waiting(owner);
     await this.store.update([], gone.map((write) => write.id ?? 0));
     this.#changed();
   }

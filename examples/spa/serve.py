@@ -1,6 +1,9 @@
-"""Serve the app, for an API at any root; and the API with it, if its command is named.
+"""Serve the app for an API, and run the API's command beside it if you name one.
 
 python serve.py --port 5001 --root http://127.0.0.1:5000/api/v1/ -- hyperapi serve
+
+Without --root the app uses the API that the settings of hyperapi describe: HYPERAPI_PUBLIC_URL, or
+HYPERAPI_HOST and HYPERAPI_PORT, from the environment or the file .env of the working folder.
 """
 
 import argparse
@@ -9,7 +12,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +23,26 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
 PATIENCE = 10.0
-ROOT = "http://127.0.0.1:5000/api/v1/"
+NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
+
+try:
+    from hyperapi.settings import surroundings
+except ImportError:  # hyperapi is not installed here, so no file .env of it counts
+
+    def surroundings() -> dict[str, str]:
+        """Where settings are looked for."""
+        return dict(os.environ)
+
+
+def root_of(settings: Mapping[str, str]) -> str:
+    """The root of the API that runs with these settings."""
+    public = settings.get("HYPERAPI_PUBLIC_URL", "").rstrip("/")
+    host = settings.get("HYPERAPI_HOST") or "127.0.0.1"
+    host = NEAR.get(host, host)
+    port = settings.get("HYPERAPI_PORT") or "5000"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{public or f'http://{host}:{port}'}/api/v1/"
 
 
 def page(root: str) -> bytes:
@@ -60,7 +82,7 @@ class Handler(SimpleHTTPRequestHandler):
         """Nothing: the API's log is what one wants to see."""
 
 
-def serving(port: int, root: str = ROOT) -> ThreadingHTTPServer:
+def serving(port: int, root: str) -> ThreadingHTTPServer:
     """A server of the app that is ready to run."""
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, root=root))
 
@@ -88,7 +110,11 @@ def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=5001)
-    parser.add_argument("--root", default=ROOT, help="the root of the API (default: %(default)s)")
+    parser.add_argument(
+        "--root",
+        default=root_of(surroundings()),
+        help="the root of the API (default, from the settings: %(default)s)",
+    )
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")
     asked = parser.parse_args()
     # Also where a shell had it ignored, and when its terminal is closed: the API ends with the app.
@@ -97,7 +123,10 @@ def main() -> None:
     try:
         server = serving(asked.port, asked.root)
     except OSError as error:
-        sys.exit(f"The app cannot be served on port {asked.port}: {error.strerror}.")
+        sys.exit(
+            f"The app cannot be served on port {asked.port}: {error.strerror}. "
+            "Choose another one: --port 5002, or make spa ARGS='--port 5002'."
+        )
     try:
         with server, beside(asked.command, server.shutdown):
             print(f"The app: http://127.0.0.1:{asked.port}/ for the API at {asked.root}")

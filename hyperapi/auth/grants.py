@@ -8,11 +8,21 @@ from base64 import b64decode
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import MISSING, AfterValidator, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
-from hyperapi.auth import passwords
-from hyperapi.common.text import ANY_TEXT, normal
-from hyperapi.http.bodies import FORM, JSON, Body, Shown, Text, decoded, form_fields, media_type
+from hyperapi.auth.passwords import LONGEST
+from hyperapi.http.bodies import (
+    FORM,
+    JSON,
+    LONGEST_URI,
+    Body,
+    Shown,
+    TextOf,
+    decoded,
+    demand_form,
+    form_fields,
+    media_type,
+)
 from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
 from hyperapi.http.scopes import READ, SCOPES, WRITE
@@ -23,29 +33,22 @@ LONG_LIFE = 31_536_000
 SCOPE_PATTERN = f"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"
 
 
-def _as_compared(password: str) -> str:
-    return passwords.normal(normal(password))
-
-
-PasswordText = Annotated[
-    str, AfterValidator(_as_compared), Field(json_schema_extra={"pattern": ANY_TEXT})
-]
-"""A password in the form that is compared (RFC 8265), which its length is that of."""
-
-Username = Annotated[Text, Field(title="User name", min_length=1, max_length=100)]
+Username = Annotated[str, TextOf(100, 1), Field(title="User name")]
 Password = Annotated[
-    PasswordText,
-    Field(
-        title="Password", min_length=1, max_length=1024, json_schema_extra={"format": "password"}
-    ),
+    str,
+    TextOf(LONGEST, 1, "NFKC"),
+    Field(title="Password", json_schema_extra={"format": "password"}),
 ]
-RefreshToken = Annotated[Text, Field(title="Refresh token", min_length=1, max_length=1000)]
-Label = Annotated[Text, Field(title="Label", max_length=100)]
+"""A password in the form that is compared (RFC 8265)."""
+RefreshToken = Annotated[str, TextOf(1000, 1), Field(title="Refresh token")]
+Label = Annotated[str, TextOf(100), Field(title="Label")]
 Scope = Annotated[
-    Text, Field(title="Scope", max_length=200, json_schema_extra={"pattern": SCOPE_PATTERN})
+    str, TextOf(200), Field(title="Scope", json_schema_extra={"pattern": SCOPE_PATTERN})
 ]
 Life = Annotated[int, Field(title="Life in seconds", ge=1, le=LONG_LIFE)]
-ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"})]
+ListUri = Annotated[
+    str, TextOf(LONGEST_URI), Field(title="List", json_schema_extra={"format": "uri"})
+]
 
 
 class TokenRequest(Body):
@@ -69,6 +72,7 @@ class TokenRequest(Body):
         """
         kind = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
         if media_type(content_type) == FORM and (body or kind != "basic"):
+            demand_form(body, media)
             return _from_form(body)
         members = decoded(cls, body, content_type, media) if body else {}
         if "refresh_token" in members:

@@ -1,13 +1,13 @@
 """Passwords: how they are kept (argon2id) and checked, and how many at once."""
 
 import threading
-import unicodedata
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from passlib.context import CryptContext
 
+from hyperapi.common.text import normal
 from hyperapi.settings import Settings
 from hyperapi.storage.database import Busy
 
@@ -104,7 +104,7 @@ class Passwords:
         :raises HashersBusy: when the queue is full.
         """
         with self._turns.one(who):
-            return str(self._context.hash(normal(password)))
+            return str(self._context.hash(_compared(password)))
 
     def verify(self, password: str, kept: str | None, who: str = "") -> tuple[bool, str | None]:
         """Is it the right password, and if so, its renewed hash where parameters have changed.
@@ -115,7 +115,9 @@ class Passwords:
         :raises HashersBusy: when the queue is full.
         """
         with self._turns.one(who):
-            right, renewed = self._context.verify_and_update(normal(password), kept or self._nobody)
+            right, renewed = self._context.verify_and_update(
+                _compared(password), kept or self._nobody
+            )
         return (right, renewed) if kept else (False, None)
 
     @property
@@ -130,6 +132,6 @@ def places(settings: Settings) -> int:
     return max(settings.hashers, min(settings.hashers * _PLACES_PER_HASHER, _MOST_PLACES))
 
 
-def normal(password: str) -> str:
+def _compared(password: str) -> str:
     """A password in Unicode's normal form KC (RFC 8265), so that keyboards do not matter."""
-    return unicodedata.normalize("NFKC", password)
+    return normal(password, LONGEST, "NFKC")

@@ -25,9 +25,12 @@ def presented(ctx: Context) -> Claims | None:
 
     :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
     """
-    kind, _, text = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if kind.lower() != "bearer":
+    header = ctx.environ.get("HTTP_AUTHORIZATION")
+    if header is None:
         return None
+    kind, _, text = header.partition(" ")
+    if header and kind.lower() != "bearer":
+        return None  # an empty one may have been a token: granian drops values that are not ASCII
     moment = now().timestamp()
     try:
         claims = ctx.state[AccessTokens].read(text.strip(), moment)

@@ -8,17 +8,21 @@ while some are only starting. So no process handles signals: they are held back 
 and one thread waits for them. The main process obeys whoever signals, and the workers only it.
 """
 
+import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 _VARIABLE = "_HYPERAPI_FOLDER"
+_PREFIX = "hyperapi-"
+_LOCK = "in-use"
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _END_WORKER = signal.SIGUSR1
 """What nobody sends to all of them."""
@@ -28,13 +32,37 @@ _LOOK_EVERY = 1.0
 
 @contextmanager
 def common_folder() -> Iterator[Path]:
-    """The folder of this process and of those that it starts, while this lasts."""
-    with TemporaryDirectory(prefix="hyperapi-") as folder:
+    """The folder of this process and of those that it starts, while this lasts.
+
+    What services left whose main process was killed is removed first.
+    """
+    _remove_left_folders()
+    with TemporaryDirectory(prefix=_PREFIX) as folder, _locked(Path(folder)):
         os.environ[_VARIABLE] = folder
         try:
             yield Path(folder)
         finally:
             del os.environ[_VARIABLE]
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Show that a folder is in use: its lock is held until the last process of the service ends."""
+    with (place / "starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (place / "starting").rename(place / _LOCK)
+        yield
+
+
+def _remove_left_folders() -> None:
+    """Remove the folders of this user's services whose processes are all gone."""
+    for place in Path(gettempdir()).glob(_PREFIX + "*"):
+        with suppress(OSError):  # in use, another user's, or removed meanwhile
+            if place.is_symlink() or place.stat().st_uid != os.geteuid():
+                continue
+            with (place / _LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(place)
 
 
 def folder() -> Path | None:
@@ -54,6 +82,15 @@ def draining() -> bool:
     """Is the service about to stop? It serves still, but should be sent no more."""
     place = folder()
     return place is not None and (place / "draining").exists()
+
+
+def import_nothing_from_working_folder() -> None:
+    """Keep the working folder off the path of the processes that this one starts.
+
+    Those that are not forked begin as ``python -c``, which looks there first: a file ``secrets.py``
+    in it would stand in for the module of that name.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def hold_signals() -> None:
@@ -96,7 +133,9 @@ def obey_main_process(stop: Callable[[], object]) -> None:
 def _told() -> bool:
     """Wait for a while for the main process to say that it is over."""
     if hasattr(signal, "sigtimedwait"):
-        return signal.sigtimedwait([_END_WORKER], _LOOK_EVERY) is not None
+        told = signal.sigtimedwait([_END_WORKER], _LOOK_EVERY)
+        # After this process was stopped and continued, Python returns a signal that never was.
+        return told is not None and told.si_signo == _END_WORKER
     return bool(signal.sigwait([_END_WORKER]))  # macOS cannot look for its main process meanwhile
 
 

@@ -13,11 +13,11 @@ def demand(scope: str, who: Principal, *, refused_when_bound: bool = False) -> N
     """
     if refused_when_bound and who.only_list is not None:
         raise InsufficientScope(
-            "This token is for one list: it cannot make or delete lists.",
+            "This token is for one list. Use one for all lists to make or delete lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
     if scope in SCOPES and not who.may(scope):
         raise InsufficientScope(
-            f"This needs a token with the scope {scope}.",
+            f"Use a token with the scope {scope}.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )

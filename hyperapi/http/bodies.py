@@ -7,14 +7,25 @@ one, from JSON or from a form, and raises a problem that names all that is wrong
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_args
 from urllib.parse import parse_qsl
 
-from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from hyperapi.common.clock import INSTANT, parse_instant, write_instant
-from hyperapi.common.text import ANY_TEXT, normal
+from hyperapi.common.text import ANY_TEXT, NormalForm, normal
 from hyperapi.http.context import Context
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
 
@@ -23,6 +34,7 @@ MERGE_PATCH = "application/merge-patch+json"
 FORM = "application/x-www-form-urlencoded"
 
 MOST_BYTES = 1024 * 1024
+LONGEST_URI = 2000
 _MOST_ERRORS = 100
 _MOST_FIELDS = 1000
 _MOST_DIGITS = 40
@@ -35,7 +47,47 @@ def _instant(text: str) -> str:
 
 Shown = Callable[[], Mapping[str, Any]]
 
-Text = Annotated[str, AfterValidator(normal), Field(json_schema_extra={"pattern": ANY_TEXT})]
+
+@dataclass(frozen=True, slots=True)
+class TextOf:
+    """The annotation of every member that is text: ``Annotated[str, TextOf(200)]``.
+
+    The length is checked before the text is normalized as well, since normalization costs.
+
+    :param longest: the most code points that the normal form may have.
+    :param shortest: the fewest.
+    """
+
+    longest: int
+    shortest: int = 0
+    form: NormalForm = "NFC"
+
+    def read(self, text: str) -> str:
+        """The text in its normal form.
+
+        :raises ValueError: when it is too long, too short or no text that can be stored.
+        """
+        found = normal(text, self.longest, self.form)
+        if len(found) < self.shortest:
+            raise ValueError(
+                "must not be empty"
+                if self.shortest == 1
+                else f"must not be shorter than {self.shortest} characters"
+            )
+        return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """How pydantic validates it."""
+        return core_schema.no_info_after_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """How documents and forms describe it."""
+        shortest = {"minLength": self.shortest} if self.shortest else {}
+        return {"pattern": ANY_TEXT, **handler(schema), "maxLength": self.longest, **shortest}
+
+
 InstantText = Annotated[
     str,
     AfterValidator(_instant),
@@ -122,11 +174,38 @@ def decoded(
     """
     sent_as = media_type(content_type)
     if sent_as not in media:
-        names = ("Accept", "Accept-Patch") if MERGE_PATCH in media else ("Accept",)  # RFC 5789 §2.2
-        raise UnsupportedMediaType(
-            f"Send {' or '.join(media)}.", headers=[(name, ", ".join(media)) for name in names]
+        missing = "" if sent_as else "The body has no Content-Type. "
+        raise _unsupported(f"{missing}Send the body as {' or '.join(media)}.", media)
+    if sent_as == FORM:
+        demand_form(body, media)
+        return form_fields(kind, body)
+    if FORM in media and _FORM_START.match(body):
+        raise Malformed(
+            f"The body looks like a form and was read as JSON. Send it with Content-Type: {FORM}."
         )
-    return form_fields(kind, body) if sent_as == FORM else json_object(body)
+    return json_object(body)
+
+
+def demand_form(body: bytes, media: tuple[str, ...]) -> None:
+    """Refuse JSON that is sent as a form, as ``curl --data`` does when it is told nothing else.
+
+    :param media: the media types that the operation takes.
+    :raises UnsupportedMediaType: for what can be JSON and no form that anything takes.
+    """
+    if _JSON_START.match(body):
+        raise _unsupported(
+            f"The body looks like JSON and was read as a form. Send it with Content-Type: {JSON}.",
+            media,
+        )
+
+
+def _unsupported(detail: str, media: tuple[str, ...]) -> UnsupportedMediaType:
+    names = ("Accept", "Accept-Patch") if MERGE_PATCH in media else ("Accept",)  # RFC 5789 §2.2
+    return UnsupportedMediaType(detail, headers=[(name, ", ".join(media)) for name in names])
+
+
+_JSON_START = re.compile(rb"\s*[{\[]")
+_FORM_START = re.compile(rb"[A-Za-z_]+=")
 
 
 def media_type(content_type: str) -> str:
@@ -171,12 +250,14 @@ def json_object(body: bytes) -> dict[str, Any]:
             parse_int=_whole_number,
         )
     except RecursionError:
-        raise Malformed("The JSON is nested too deeply.") from None
+        raise Malformed(
+            "The JSON is nested too deeply. Send one object, as the form describes it."
+        ) from None
     except (ValueError, MemoryError) as error:  # UnicodeDecodeError and JSONDecodeError are these
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise Malformed(f"The body is not JSON in UTF-8: {reason}."[:200]) from None
+        raise Malformed(f"Send one JSON object in UTF-8. This is none: {reason}."[:200]) from None
     if not isinstance(decoded, dict):
-        raise Malformed("The body must be one JSON object.")
+        raise Malformed("Send one JSON object, with the members at its top.")
     return decoded
 
 
@@ -207,7 +288,7 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
             errors="strict",
         )
     except ValueError:
-        raise Malformed("The body is not a form in UTF-8.") from None
+        raise Malformed(f"Send a form in UTF-8, with at most {_MOST_FIELDS} fields.") from None
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
@@ -224,7 +305,7 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
     return {
         name: _typed(found, schema.get(name, {}))
         for name, found in values.items()
-        if found != [""] or not _left_empty(schema.get(name, {}))
+        if name not in schema or found != [""] or not _left_empty(schema[name])
     }
 
 
@@ -314,10 +395,10 @@ _DETAILS = {
     "list_type": "must be an array",
     "dict_type": "must be an object",
     "model_type": "must be an object",
-    "string_too_short": "must not be shorter than {min_length}",
-    "too_short": "must not be shorter than {min_length}",
-    "string_too_long": "must not be longer than {max_length}",
-    "too_long": "must not be longer than {max_length}",
+    "string_too_short": "must not be shorter than {min_length} characters",
+    "too_short": "must not have fewer than {min_length} items",
+    "string_too_long": "must not be longer than {max_length} characters",
+    "too_long": "must not have more than {max_length} items",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be {expected}",

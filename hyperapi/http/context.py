@@ -31,12 +31,21 @@ class Slot(Protocol):
     def released(self) -> AbstractContextManager[None]:
         """Let other requests work while this one waits."""
 
+    def awaiting_body(self) -> AbstractContextManager[bool]:
+        """The same while the request waits for the rest of its body.
+
+        The value is False when too many wait already; then the body must not be waited for.
+        """
+
 
 class _NoSlot:
     """The slot of a request where nothing limits concurrency."""
 
     def released(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def awaiting_body(self) -> AbstractContextManager[bool]:
+        return nullcontext(True)
 
 
 _NO_SLOT = _NoSlot()
@@ -53,6 +62,7 @@ class Context:
     :ivar body_taken: whether the request's body was read to its end.
     :ivar seen_version: the version that If-Match named; None when it named none.
     :ivar logged: more members of the request's log line; None without any.
+    :ivar version_key: hides versions from a token of one list; None for other tokens.
     :ivar rate_limit: what the RateLimit headers will say.
     """
 
@@ -74,6 +84,7 @@ class Context:
         "started",
         "state",
         "uris",
+        "version_key",
     )
 
     def __init__(self, state: AppState, environ: dict[str, Any], uris: Uris) -> None:
@@ -93,6 +104,7 @@ class Context:
         self.seen_version: int | str | None = None
         self.rate_limit: tuple[tuple[int, int], str, str] | None = None
         self.logged: dict[str, Any] | None = None
+        self.version_key: bytes | None = None
         self._tx: Transaction | None = None
 
     @property

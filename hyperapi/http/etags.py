@@ -18,7 +18,7 @@ _TAGS = re.compile(rf"[ \t,]*(?:{_TAG.pattern}[ \t]*(?:,[ \t,]*|$))+")
 _CODE = version_of("hyperapi")
 
 
-def etag(version: int | str | None, *content: bytes) -> str:
+def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
     """The strong tag of a representation.
 
     :param version: of the resource's state; None where only the bytes tell.
@@ -27,7 +27,16 @@ def etag(version: int | str | None, *content: bytes) -> str:
     digest = hashlib.blake2b(_CODE.encode(), digest_size=9)
     for part in content:
         digest.update(part)
-    return f'"{"" if version is None else version}.{digest.hexdigest()}"'
+    return f'"{"" if version is None else _named(ctx, version)}.{digest.hexdigest()}"'
+
+
+def _named(ctx: Context, version: int | str) -> str:
+    """A version as tags tell it. To a token of one list it is a keyed hash: revisions count what is
+    changed elsewhere too."""
+    key = ctx.version_key
+    if key is None:
+        return str(version)
+    return hashlib.blake2b(str(version).encode(), key=key, digest_size=9).hexdigest()
 
 
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:
@@ -63,7 +72,7 @@ def names_version(header: str, current: Sequence[str], *, weakly: bool = False) 
         return True
     given = tags(header)
     if given is None:
-        raise BadRequest('If-Match and If-None-Match take tags as "1.ab", or *.')
+        raise BadRequest('Send If-Match and If-None-Match with tags as "1.ab", or with *.')
     states = {_state(tag.strip('"')) for tag in current}
     return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
@@ -76,7 +85,7 @@ def still_seen(ctx: Context, version: int) -> None:
     :raises PreconditionFailed: when it has moved on meanwhile.
     """
     if ctx.seen_version not in (None, version):
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
 
 
 def _state(opaque: str) -> str:

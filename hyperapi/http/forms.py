@@ -39,7 +39,7 @@ def form_for(
     """The form that carries out ``operation``; nothing where the asker may not.
 
     :param body: which kind of body, where the operation takes several.
-    :param fields: those of its body that the form has; all of them when None.
+    :param fields: those of its body that the form has; when None, ``needs``, or all of them.
     :param needs: fields that this form has and cannot do without.
     :param values: what they are now, to be filled in beforehand.
     :param hidden: fields that are sent as they are.
@@ -49,6 +49,7 @@ def form_for(
         return []
     sent = body or operation.body
     declared = [] if sent is None else _properties(ctx, sent)
+    named = {*(fields or ()), *needs}
     properties = [
         {
             **field,
@@ -57,7 +58,7 @@ def form_for(
             "required": field["required"] or field["name"] in needs,
         }
         for field in declared
-        if field["name"] in (needs or fields or ()) or (fields is None and not needs)
+        if field["name"] in named or (fields is None and not needs)
     ]
     sent_as_they_are = [
         {

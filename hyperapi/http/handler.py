@@ -88,6 +88,4 @@ def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
     ctx.rule = rule.rule
     route = ctx.state[RouteTable].named(rule.endpoint)
     headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
-    return problems.respond(
-        ctx, MethodNotAllowedProblem(f"Allowed are {allowed}.", headers=headers)
-    )
+    return problems.respond(ctx, MethodNotAllowedProblem(f"Use one of {allowed}.", headers=headers))

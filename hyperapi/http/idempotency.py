@@ -38,7 +38,7 @@ def sent_key(ctx: Context) -> str | None:
         return None
     match = _KEY.fullmatch(header.strip(" \t"))
     if match is None:
-        raise BadRequest("Idempotency-Key takes 1 to 255 visible ASCII characters.")
+        raise BadRequest("Send an Idempotency-Key of 1 to 255 visible ASCII characters.")
     return match["quoted"] or match["bare"]
 
 
@@ -52,7 +52,7 @@ def recorded_reply(ctx: Context, row_scope: RowScope, key: str, body: bytes) -> 
     if row is None:
         return None
     if not _signer(ctx).verify_signature(_asked(ctx, body), row.asked.encode()):
-        raise KeyReused("This Idempotency-Key was used for another request. Make a new one.")
+        raise KeyReused
     headers = [(name, value) for name, value in orjson.loads(row.headers)]
     response = Response([zlib.decompress(row.body)], row.status, direct_passthrough=True)
     response.headers.clear()

@@ -20,6 +20,7 @@ from hyperapi.http.operation_spec import (
     ALWAYS,
     COUNTED,
     HEADERS,
+    OF_PAGES,
     headers_of,
     kinds_of,
     media_types,
@@ -33,6 +34,7 @@ from hyperapi.http.responses import DESCRIBED
 from hyperapi.http.routes import Operation, Route, operations
 from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.querying.query import Parameter
+from hyperapi.representations import html
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
 
 EXAMPLES_BASE = "https://todo.example.org"
@@ -239,12 +241,13 @@ class _Writer:
         if name not in self._responses:
             one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
             sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-            headers = [*ALWAYS, *COUNTED, *sent]
+            headers = [*ALWAYS, *COUNTED, *sent, *OF_PAGES]
             self._responses[name] = {
                 "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
                 "headers": {header: _header_of(header) for header in headers},
                 "content": {
                     PROBLEM_JSON: {"schema": one, **self._problem_examples(kinds)},
+                    html.MEDIA_TYPE: {"schema": {"type": "string"}},
                 },
             }
         return {"$ref": f"#/components/responses/{name}"}

@@ -18,6 +18,7 @@ from hyperapi.http.problems import (
     PreconditionFailed,
     PreconditionRequired,
     Problem,
+    TargetTooLong,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
@@ -35,6 +36,7 @@ from hyperapi.representations.resource_type import ResourceType
 
 HEADERS = {
     "Accept": "The media types that the operation takes.",
+    "Accept-Encoding": "The codings that bodies may have here (RFC 7694).",
     "Accept-Patch": "The media types that PATCH takes here (RFC 5789).",
     "Allow": "The methods that are allowed here.",
     "Cache-Control": "Who may keep the reply, and for how long.",
@@ -63,7 +65,7 @@ ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
 """The headers that every reply has."""
 COUNTED = ("RateLimit", "RateLimit-Policy")
 """Those of a reply to one whose requests are counted."""
-_OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
+OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
 
 _Header = tuple[str, str, dict[str, Any]]
 """Name, meaning, and JSON Schema."""
@@ -104,12 +106,15 @@ _LAST_EVENT_ID: _Header = (
     {"type": "string"},
 )
 
+_ALWAYS_POSSIBLE = (UntrustedHost, BadRequest, TargetTooLong, InternalError, Unavailable)
+"""The problems that any request may meet."""
+
 USUAL_STATUSES = {"GET": (200,), "POST": (201,), "PUT": (200,), "PATCH": (200,), "DELETE": (204,)}
 
 
 def problems_of(operation: Operation) -> list[type[Problem]]:
     """What an operation may fail with; by status and name."""
-    found = {*operation.problems, UntrustedHost, BadRequest, InternalError, Unavailable}
+    found = {*operation.problems, *_ALWAYS_POSSIBLE}
     if operation.scope != OPEN:
         found |= {TokenInvalid, TokenExpired, TokenRevoked, TooManyRequests}
     if operation.scope not in (OPEN, PUBLIC):
@@ -169,12 +174,12 @@ def headers_of(operation: Operation, status: int) -> list[str]:
     if status == 201:
         found += ["Location", "Content-Location"]
     if status not in (204, 304):
-        found += _OF_PAGES
+        found += OF_PAGES
     if status not in (204, 304) or (status == 204 and prefers(operation)):
         found += ["ETag", "Link", "Link-Template"]
     if _repeatable(operation):
         found.append("Idempotent-Replayed")
-    if prefers(operation) or operation.streams:
+    if prefers(operation) or operation.streams or operation.grants:
         found.append("Preference-Applied")
     if operation.streams:
         found.append("X-Accel-Buffering")

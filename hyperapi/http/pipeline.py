@@ -5,6 +5,7 @@
 already? 8. Do it, and reply.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -52,6 +53,7 @@ from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.representations import json
 from hyperapi.representations.resource import Resource
 from hyperapi.state import AppState
+from hyperapi.storage.database import Busy
 
 _MOST_PARAMETERS = 200
 _MOST_PASSED_OVER = 16 * MOST_BYTES
@@ -117,6 +119,8 @@ class Pipeline:
         else:
             writes = operation.writes
             ctx.principal = self._authenticator.principal(ctx, claims, to_write=writes)
+        if ctx.principal.only_list is not None:
+            ctx.version_key = preconditions.version_key(ctx, ctx.principal.only_list)
         demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)
 
     def _conclude(self, ctx: Context, operation: Operation, claims: Claims) -> None:
@@ -261,8 +265,12 @@ def _current(ctx: Context, operation: Operation, keys: dict[str, str]) -> Resour
 
 
 def _versioned(ctx: Context, get: Operation, found: Resource) -> Resource:
-    """What a GET found, with the version of its state where that is its user's revision."""
-    return replace(found, version=ctx.principal.revision) if get.versioned_by_owner else found
+    """What a GET found, with the version of its state where that is not its own."""
+    return (
+        replace(found, version=preconditions.version_of_pages(ctx, ctx.principal))
+        if get.versioned_by_owner
+        else found
+    )
 
 
 def _with_what_is_there(
@@ -303,7 +311,7 @@ def query_of(ctx: Context, listing: Askable) -> Any:
         )
     except ValueError:
         raise BadQuery(
-            "The query is not percent-encoded UTF-8, or is far too long.",
+            f"Send percent-encoded UTF-8, with at most {_MOST_PARAMETERS} parameters.",
             errors=[
                 {"parameter": name, "detail": "must be percent-encoded UTF-8"}
                 for name in _undecodable(text)
@@ -332,9 +340,9 @@ def _take_what_is_left(ctx: Context, response: Response) -> Response:
     comes = announced or "HTTP_TRANSFER_ENCODING" in ctx.environ
     if comes and announced <= _MOST_PASSED_OVER and not ctx.body_taken:
         left = _MOST_PASSED_OVER if _body_ends(ctx) else announced
-        with ctx.slot.released():
+        with ctx.slot.awaiting_body() as may_wait:
             take = ctx.environ["wsgi.input"].read
-            while left > 0 and (piece := take(min(left, _PIECE))):
+            while may_wait and left > 0 and (piece := take(min(left, _PIECE))):
                 left -= len(piece)
     return response
 
@@ -343,8 +351,10 @@ def read_body(ctx: Context) -> bytes:
     """The request's body, whole.
 
     :raises TooLarge: when there is more than we take.
-    :raises Malformed: when there is less than was announced: part of a body is none.
+    :raises Malformed: when there is less than was announced, or it took too long to come: part of
+        a body is none.
     :raises UnsupportedMediaType: when it is compressed.
+    :raises Busy: when too many requests wait for their bodies.
     """
     length = ctx.content_length or 0
     if ctx.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
@@ -357,7 +367,7 @@ def read_body(ctx: Context) -> bytes:
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:
-        raise Malformed("The body is shorter than its Content-Length says.")
+        raise Malformed("The body is shorter than its Content-Length says. Send it again.")
     return body
 
 
@@ -368,8 +378,14 @@ def _take_body(ctx: Context) -> bytes:
     chunked body, and one cut at the limit would pass for a shorter one.
     """
     most = MOST_BYTES + 1 if _body_ends(ctx) else ctx.content_length or 0
-    with ctx.slot.released():
+    began = time.monotonic()
+    with ctx.slot.awaiting_body() as may_wait:
+        if not may_wait:
+            raise Busy("too many clients are slow to send a body")
         body = bytes(ctx.environ["wsgi.input"].read(most))
+    if time.monotonic() - began > ctx.settings.request_timeout:
+        # The connection was cut short, and what came in chunks would pass for the whole.
+        raise Malformed("The body took too long to come. Nothing was done: send it again.")
     ctx.body_taken = len(body) <= MOST_BYTES
     return body
 

@@ -27,6 +27,8 @@ DESCRIBED = {shape.MEDIA_TYPE: shape for shape in (json, hal, hal_forms)}
 OFFERED = tuple(SHAPES)
 EVENT_STREAM = "text/event-stream"
 STREAM_OFFERED = (*OFFERED, EVENT_STREAM)
+ONLY_BY_NAME = (html.MEDIA_TYPE, EVENT_STREAM)
+"""Those that a wildcard never selects: a program that takes anything wants JSON."""
 DOCUMENT_OFFERED = (html.MEDIA_TYPE, json.MEDIA_TYPE)
 """Those of what is there to be read by people."""
 
@@ -34,14 +36,9 @@ PRIVATE = "private, no-cache"
 NO_STORE = "no-store"
 PUBLIC_LONG = "public, max-age=86400"
 
-OWNED_VARY = "Accept, Authorization, Origin"
+OWNED_VARY = "Accept, Accept-Encoding, Authorization, Origin"
 OWNED_HEADERS = [("Vary", OWNED_VARY), ("Cache-Control", PRIVATE)]
 DOCUMENT_VARY = "Accept, Origin"
-_HTML_HEADERS = [
-    ("Content-Security-Policy", html.CONTENT_SECURITY_POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-]
 
 
 @dataclass(frozen=True)
@@ -88,9 +85,12 @@ def acceptable(accept: str | None, *, streams: bool = False) -> str:
     :raises NotAcceptable: naming what there is, when the client takes none of it.
     """
     offered = STREAM_OFFERED if streams else OFFERED
-    chosen = choose(accept, offered)
+    chosen = choose(accept, offered, ONLY_BY_NAME)
     if chosen is None:
-        raise NotAcceptable(f"Accept one of {', '.join(offered)}.", acceptable=list(offered))
+        raise NotAcceptable(
+            f"Send Accept with one of {', '.join(offered)}, or leave it out.",
+            acceptable=list(offered),
+        )
     return chosen
 
 
@@ -114,13 +114,13 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
     if reply.resource is None:
         return empty_response(reply.status, headers)
     if isinstance(reply.resource, Document):
-        return _finished(reply.resource, headers)
+        return _finished(ctx, reply.resource, headers)
     body = shown(reply.resource, media_type)
     if not reply.secret and reply.etag != "":
-        headers.append(("ETag", reply.etag or etag(reply.resource.version, body)))
+        headers.append(("ETag", reply.etag or etag(ctx, reply.resource.version, body)))
     if media_type == html.MEDIA_TYPE:
-        headers += _HTML_HEADERS
-        media_type = "text/html; charset=utf-8"
+        headers += html.HEADERS
+        media_type = html.CONTENT_TYPE
     elif media_type == json.MEDIA_TYPE:
         headers += link_headers(ctx, reply.resource)
     return Ready(body, reply.status, [*headers, ("Content-Type", media_type)])
@@ -176,8 +176,8 @@ def minimal(response: Response) -> Response:
     return empty_response(status, [*headers, ("Preference-Applied", "return=minimal")])
 
 
-def _finished(document: Document, headers: Headers) -> Response:
-    own = [("ETag", etag(None, document.content)), ("Content-Type", document.media_type)]
+def _finished(ctx: Context, document: Document, headers: Headers) -> Response:
+    own = [("ETag", etag(ctx, None, document.content)), ("Content-Type", document.media_type)]
     return Ready(document.content, 200, [*headers, *document.headers, *own])
 
 

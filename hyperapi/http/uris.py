@@ -23,6 +23,10 @@ Base = tuple[str, str, str]
 BASE = "hyperapi.base"
 """The key in the WSGI environment of the :data:`Base` that the proxy middleware settled."""
 
+LONGEST_TARGET = 8 * 1024
+"""Bytes of path and query that a request may have, and that our own links have."""
+_LONGEST_REPEATED_QUERY = 1024
+
 _HOLE = "00000000-0000-0000-0000-000000000000"
 _MOST_BASES = 64
 
@@ -133,3 +137,9 @@ def base_of(environ: Mapping[str, Any]) -> Base:
 def _without_port(scheme: str, host: str) -> str:
     """A host without the port that its scheme implies."""
     return get_host(scheme, host)
+
+
+def without_long_query(target: str) -> str:
+    """The target of a redirect; without its query when that is long, since a client chose it."""
+    where, _, query = target.partition("?")
+    return where if len(query) > _LONGEST_REPEATED_QUERY else target

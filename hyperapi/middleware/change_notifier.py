@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
@@ -23,8 +24,6 @@ from hyperapi.storage.models import User
 _LOOK_EVERY = 0.5
 _GATHER = 0.01
 """Seconds from what this process changed to a look: what else it changes meanwhile is seen too."""
-_MOST_OF_ONE = 0.8
-"""The part of all places that one user's readers may take."""
 
 _log = logging.getLogger("hyperapi.news")
 
@@ -41,13 +40,85 @@ class _Readers:
         self.revision: float = -1
 
 
+@dataclass(eq=False)
+class Place:
+    """A place of one that waits.
+
+    :ivar ended: whether it was given to another: its reader has to go.
+    """
+
+    user: str
+    address: str
+    ended: bool = False
+
+
+class Places:
+    """The places of a process for those that wait, shared out fairly.
+
+    Each user may take all that nobody else wants. When none is free, a newcomer gets that of the
+    oldest reader of the user who has most, if that user keeps at least as many as the newcomer's
+    then has; of users with the same number, that of the address which has most counts. Otherwise
+    the newcomer's own oldest reader makes room.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: dict[Place, None] = {}  # oldest first
+        self._of_user: Counter[str] = Counter()
+        self._of_address: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._taken)
+
+    def take(self, user: str, address: str) -> Place | None:
+        """A place; None when none can be had. One may have ended for it."""
+        if len(self._taken) >= self._most:
+            loser = self._loser(user, address)
+            if loser is None:
+                return None
+            loser.ended = True
+            self.leave(loser)
+        place = Place(user, address)
+        self._taken[place] = None
+        self._of_user[user] += 1
+        self._of_address[address] += 1
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Free a place, unless it was given to another."""
+        if place not in self._taken:
+            return
+        del self._taken[place]
+        for counts, key in ((self._of_user, place.user), (self._of_address, place.address)):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+
+    def _loser(self, user: str, address: str) -> Place | None:
+        most = max(self._taken, key=self._share, default=None)  # the oldest of them
+        if most is None:
+            return None
+        of_user, of_address = self._share(most)
+        if of_user > self._of_user[user] + 1:
+            return most
+        own = next((place for place in self._taken if place.user == user), None)
+        if own is None and of_address > self._of_address[address] + 1:
+            return most
+        return own
+
+    def _share(self, place: Place) -> tuple[int, int]:
+        return self._of_user[place.user], self._of_address[place.address]
+
+
 class ChangeNotifier:
     """Who waits in this process, and for how many more there is room."""
 
     def __init__(self, database: Database, places: int) -> None:
         self._database = database
-        self._places = places
-        self._taken: Counter[str] = Counter()
+        self._places = Places(places)
         self._lock = threading.Lock()
         self._readers: dict[str, _Readers] = {}
         self._watched = False
@@ -60,19 +131,28 @@ class ChangeNotifier:
         """Is the process about to end?"""
         return self._closing.is_set()
 
+    @property
+    def waiting(self) -> bool:
+        """Does anybody wait here, or read a stream?"""
+        return len(self._places) > 0
+
     @contextmanager
-    def place(self, user: str) -> Iterator[bool]:
-        """A place for one that waits; False when there is none left, or none for this user."""
+    def place(self, user: str, address: str) -> Iterator[Place | None]:
+        """A place for one that waits; None when there is none left."""
         with self._lock:
-            free = self._taken.total() < self._places
-            taken = free and self._taken[user] < max(1, self._places * _MOST_OF_ONE)
-            self._taken[user] += taken
+            place = self._places.take(user, address)
+            self._wake_ended()
         try:
-            yield taken
+            yield place
         finally:
-            with self._lock:
-                self._taken[user] -= taken
-                self._taken += Counter()  # forgets those who have none
+            if place is not None:
+                with self._lock:
+                    self._places.leave(place)
+
+    def _wake_ended(self) -> None:
+        """Have those look who may have lost their place."""
+        for readers in self._readers.values():
+            readers.awake.notify_all()
 
     def tell(self, user: str) -> None:
         """Something of the user's may have been changed by this process."""
@@ -92,17 +172,20 @@ class ChangeNotifier:
         if self._watcher is not None:
             self._watcher.join()
 
-    def wait(self, user: str, seen: int, seconds: float) -> bool:
+    def wait(self, place: Place, seen: int, seconds: float) -> bool:
         """Wait until the user's revision is past ``seen``, at most this long; is it?
 
-        Nobody waits when the process is to end.
+        Nobody waits when the process is to end, or the place was given to another.
         """
+        user = place.user
         with self._lock:
             readers = self._readers.setdefault(user, _Readers(self._lock))
             readers.number += 1
             self._have_watched()
             try:
-                readers.awake.wait_for(lambda: readers.revision > seen or self.closing, seconds)
+                readers.awake.wait_for(
+                    lambda: readers.revision > seen or place.ended or self.closing, seconds
+                )
             finally:
                 readers.number -= 1
                 if not readers.number:

@@ -174,7 +174,8 @@ class Together:
         with self._lock:
             if self._under_way[address] >= self._most:
                 raise TooManyRequests(
-                    "Too many at once. Try again in a second.", headers=[("Retry-After", "1")]
+                    "Wait for the requests under way to end, and try again in a second.",
+                    headers=[("Retry-After", "1")],
                 )
             self._under_way[address] += 1
         try:

@@ -64,14 +64,15 @@ def serve() -> None:
 @commands.command()
 @click.option("--users", default="", metavar="NAME,...", help="Users to begin with.")
 @click.option("--seed", type=click.Path(path_type=Path), help="A JSON file to begin with.")
+@click.option("--host", default="127.0.0.1", help="The name or address to listen on.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="0 is any that is free.")
-def sandbox(users: str, seed: Path | None, port: int) -> None:
+def sandbox(users: str, seed: Path | None, host: str, port: int) -> None:
     """Serve a throw-away database for tests, and end with whoever started this.
 
     When it answers, it prints one line of JSON: its root, and its users with their tokens.
     """
     names = [name.strip() for name in users.split(",") if name.strip()]
-    start_sandbox(names, seed, port)
+    start_sandbox(names, seed, host, port)
 
 
 @commands.command()
@@ -351,7 +352,7 @@ def _give_password(tx: Transaction, username: str, hashed: str) -> bool:
 def _in_words(problem: Problem) -> str:
     errors = problem.members.get("errors", ())
     if not errors:
-        return str(problem)
+        return f"{problem.title}. {problem}"
     return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
 
 

@@ -1,6 +1,7 @@
 """The kinds of filter that collections have: from a query's text to SQL, the same everywhere."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Function, Text, and_, func, literal, or_, type_coerce
@@ -76,7 +77,8 @@ def line_of(column: Any, meaning: str, longest: int) -> Filter:
         line = literal("\n").concat(type_coerce(value, Text())).concat(literal("\n"))
         return contains(column, line)
 
-    return Filter(condition, plain_text, meaning, _text_schema(longest), repeatable=True)
+    parse = partial(plain_text, longest=longest)
+    return Filter(condition, parse, meaning, _text_schema(longest), repeatable=True)
 
 
 def before(column: Any, meaning: str) -> Filter:
@@ -107,11 +109,9 @@ def named(column: Any, route: str, meaning: str) -> Filter:
     return Filter(lambda value: column == value, str, meaning, schema, route=route)
 
 
-def plain_text(text: str) -> str:
+def plain_text(text: str, longest: int = LONGEST_TEXT) -> str:
     """Text in normal form, of a length that is worth searching for."""
-    if len(text) > LONGEST_TEXT:
-        raise ValueError(f"takes at most {LONGEST_TEXT} characters")
-    return normal(text)
+    return normal(text, longest)
 
 
 def folded_text(text: str) -> str:

@@ -37,7 +37,12 @@ from hyperapi.querying.query import (
     Sort,
 )
 from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.models import Folded
 from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
+
+_CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
+"""Upper bounds for what a cursor takes in a query, in bytes: its parameter, key and signature; an
+instant or a number; a text of 200 characters that is folded, written as JSON and in base 64."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,13 @@ class Listing:
         """
         reader = QueryReader(self, arguments, key_of)
         return reader.query()
+
+    def longest_page_query(self, query: Query) -> int:
+        """An upper bound for the length of the queries that a page of ``query`` links to."""
+        columns = [self.sorts[name.lstrip("-")].column for name in query.sort]
+        texts = sum(isinstance(column.type, Folded) for column in columns)
+        values = _CURSOR_TEXT * texts + _CURSOR_VALUE * max(1, len(columns))
+        return len(query.at("")) + _CURSOR_FRAME + values
 
     # -- reading a page
 

@@ -14,8 +14,6 @@ from sqlalchemy import (
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
 MOST_OFFSET = 2**31 - 1
-PAGING = ("sort", "limit", "offset", "cursor", "total")
-"""What every collection that is shown page by page takes, beside its filters."""
 EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # no name again behind a comma
 
 
@@ -154,8 +152,6 @@ class QueryReader:
         self.errors: list[dict[str, str]] = []
         self.given: dict[str, list[str]] = {}
         for name, value in arguments:
-            if not value and name in PAGING:
-                continue  # forms send their empty fields along
             if name not in listing.parameters:
                 known = ", ".join(listing.parameters) or "none"
                 self.wrong(name, f"is not known here; known are {known}")

@@ -75,5 +75,12 @@ class Selection:
         query = reader.query()
         said = reader.given.get("all")
         if said != ["true"] and (said or (self.needs_filter and not query.filters)):
-            raise QueryError([{"parameter": "all", "detail": "must be true, or there be a filter"}])
+            raise QueryError(
+                [
+                    {
+                        "parameter": "all",
+                        "detail": "must be true to select everything; otherwise add a filter",
+                    }
+                ]
+            )
         return query

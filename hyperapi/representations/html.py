@@ -6,6 +6,7 @@ Forms are shown, not sent: a page has no scripts and holds no token.
 import hashlib
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from markupsafe import Markup, escape
 from hyperapi.representations.resource import MEANINGS, Resource
 
 MEDIA_TYPE = "text/html"
+CONTENT_TYPE = "text/html; charset=utf-8"
 
 _NAMES = ("title", "username", "name", "label")
 _LEADS = ("description", "meaning")
@@ -27,6 +29,20 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 def shape(resource: Resource) -> str:
     """The resource as a page."""
     return _PAGE.render(resource=resource, title=name_of(resource))
+
+
+def problem_page(
+    problem: Mapping[str, Any], meaning: str, links: Mapping[str, str], retry_after: str | None
+) -> str:
+    """A problem document as a page.
+
+    :param problem: its members (RFC 9457); those that a page does not show are left out.
+    :param meaning: what its type means and what to do about it; code stands between backticks.
+    :param links: where to go on, URIs by their labels.
+    :param retry_after: in how many seconds to try again.
+    """
+    shown = {"errors": (), **problem}
+    return _PROBLEM.render(problem=shown, meaning=meaning, links=links, retry_after=retry_after)
 
 
 def name_of(resource: Resource) -> str:
@@ -90,6 +106,7 @@ _PAGES.globals |= {
     "PAGING": _PAGING,
 }
 _PAGE = _PAGES.get_template("page.html")
+_PROBLEM = _PAGES.get_template("problem.html")
 
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY = (
@@ -97,3 +114,10 @@ CONTENT_SECURITY_POLICY = (
     f"style-src 'sha256-{_STYLE_HASH}'"
 )
 """Nothing but the page's own style: whatever a title holds, it stays text."""
+
+HEADERS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+"""The headers of every page."""

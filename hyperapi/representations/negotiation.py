@@ -7,13 +7,16 @@ _MOST_RANGES = 100
 
 
 @lru_cache(maxsize=512)
-def choose(accept: str | None, offered: Sequence[str]) -> str | None:
+def choose(
+    accept: str | None, offered: Sequence[str], only_by_name: Sequence[str] = ()
+) -> str | None:
     """The media type of ``offered`` (richest last, default first) that ``accept`` asks for.
 
     The highest ``q`` wins. A type that is named beats one that a wildcard lets in, and among
     equals the richest named one wins; where only wildcards match, the first one offered. An
     absent or empty header takes anything. Parameters other than ``q`` are ignored.
 
+    :param only_by_name: types of ``offered`` that no wildcard selects.
     :returns: None when nothing offered is acceptable.
     """
     if accept is None or not accept.strip():
@@ -24,6 +27,8 @@ def choose(accept: str | None, offered: Sequence[str]) -> str | None:
     for richness, media_type in enumerate(offered):
         quality, named = _quality(media_type, ranges)
         rank = (quality, named, richness if named else -richness)
+        if not named and media_type in only_by_name:
+            continue
         if quality > 0 and (best is None or rank > best_rank):
             best, best_rank = media_type, rank
     return best

@@ -2,12 +2,16 @@
 
 A cursor holds the revision that its reader has seen, and the one at which it began: what was gone
 before that, it never knew. Nothing is missed, since revisions become visible in their order.
+
+A token of one list must not see how much is changed elsewhere. Its cursors are sealed, and move on
+with the changes of that list alone. Since they stay behind the user's revision, it is their age
+that tells whether tombstones are missing.
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,9 +30,12 @@ from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ
 from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.middleware.change_notifier import Place as WaitingPlace
 from hyperapi.middleware.concurrency import ConcurrencyLimit
+from hyperapi.middleware.rate_limit import client_address
 from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
+from hyperapi.querying.seal import Seals
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
@@ -38,6 +45,7 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
+from hyperapi.storage.change_log import LEAP_BITS, newest
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Task, TaskList, Tombstone
 from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
@@ -48,6 +56,8 @@ MOST = 100
 LONGEST_WAIT = 30
 _HEARTBEAT = 10.0
 _COMMENT = b":\n\n"
+_STEPS_OF_A_LIFETIME = 30
+_LONGEST_CHANGE = 60
 
 # -- what may be asked
 
@@ -113,10 +123,15 @@ CHANGES.returns = ResourceType("Changes", ChangesMembers, links=("next",))
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """Where a reader is: the revision that it has seen, and the one at which it began."""
+    """Where a reader is: the revision that it has seen, and the one at which it began.
+
+    :ivar caught_up: when there was nothing left to tell it, in seconds since 1970, or when it
+        began; told by the cursors of tokens of one list.
+    """
 
     seen: int
     began: int
+    caught_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ class ChangePage:
 
     changes: list[Change]
     more: bool
+    before: FeedPosition
     feed_position: FeedPosition
     revision: int
 
@@ -154,22 +170,31 @@ def get_changes(ctx: Context, question: Question) -> Reply | Response:
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
-    with ctx.state[ChangeNotifier].place(ctx.principal.user) as has_place:
-        found = _awaited(ctx, question, wait if has_place else 0)
-    waited = [("Preference-Applied", f"wait={wait}")] if has_place else []
+    with ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx)) as place:
+        found = _awaited(ctx, question, place, wait)
+    waited = [("Preference-Applied", f"wait={wait}")] if place else []
     return Reply(_page(ctx, question, found), headers=waited)
 
 
-def _awaited(ctx: Context, question: Question, seconds: int) -> ChangePage:
-    """The next changes; when there are none, those that come within some seconds."""
+def _awaited(
+    ctx: Context, question: Question, place: WaitingPlace | None, seconds: int
+) -> ChangePage:
+    """The next changes; when there are none, those that come within some seconds, as long as there
+    is a place to wait."""
     deadline = time.monotonic() + seconds
     while True:
         found = ctx.read(lambda: _changes(ctx, question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or ctx.state[ChangeNotifier].closing:
+        if (
+            found.changes
+            or left <= 0
+            or place is None
+            or place.ended
+            or ctx.state[ChangeNotifier].closing
+        ):
             return found
         with ctx.slot.released():
-            ctx.state[ChangeNotifier].wait(ctx.principal.user, found.revision, left)
+            ctx.state[ChangeNotifier].wait(place, found.revision, left)
 
 
 def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
@@ -191,20 +216,22 @@ def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
 def _stream(ctx: Context, question: Question) -> Response:
     last_seen = ctx.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
     question = Question(last_seen, question.limit)
+    resync = False
     try:
         ctx.read(lambda: _changes(ctx, question))  # what is wrong with it is told before it streams
     except Gone:
-        question = Question("", question.limit)
-        events = _events(ctx, question, resync=True)
-    else:
-        events = _events(ctx, question, resync=False)
+        question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
     if ctx.method == "HEAD":
         return Response(headers=headers, content_type=EVENT_STREAM)
     held = ExitStack()
-    if not held.enter_context(ctx.state[ChangeNotifier].place(ctx.principal.user)):
+    place = held.enter_context(
+        ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx))
+    )
+    if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    response = Response(_until_told(events), headers=headers, content_type=EVENT_STREAM)
+    events = _until_told(_events(ctx, question, place, resync=resync))
+    response = Response(events, headers=headers, content_type=EVENT_STREAM)
     response.call_on_close(held.close)
     return response
 
@@ -217,11 +244,14 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(ctx: Context, question: Question, *, resync: bool) -> Iterator[bytes]:
+def _events(
+    ctx: Context, question: Question, place: WaitingPlace, *, resync: bool
+) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})
-    while not ctx.state[ChangeNotifier].closing:
+    silent_until = time.monotonic() + _HEARTBEAT
+    while not (place.ended or ctx.state[ChangeNotifier].closing):
         try:
             with ctx.state[ConcurrencyLimit].slot():
                 found = ctx.read(partial(_changes, ctx, question))
@@ -230,19 +260,18 @@ def _events(ctx: Context, question: Question, *, resync: bool) -> Iterator[bytes
             ctx.state[ChangeNotifier].pause(1)
             yield _COMMENT
             continue
-        if told:
-            yield told
+        if told or time.monotonic() >= silent_until:
+            yield told or _COMMENT
+            silent_until = time.monotonic() + _HEARTBEAT
         question = Question(_cursor(ctx, found.feed_position), question.limit)
-        if found.more:
-            continue
-        came = ctx.state[ChangeNotifier].wait(ctx.principal.user, found.revision, _HEARTBEAT)
-        if not (came and found.changes):
-            yield _COMMENT
+        if not found.more:
+            left = max(0.0, silent_until - time.monotonic())
+            ctx.state[ChangeNotifier].wait(place, found.revision, left)
 
 
 def _told(ctx: Context, found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(ctx, FeedPosition(change.revision, found.feed_position.began))
+        at = _cursor(ctx, replace(found.before, seen=change.revision))
         entry = change.entry
         shown = None if entry.resource is None else json.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
@@ -269,8 +298,13 @@ def _changes(ctx: Context, question: Question) -> ChangePage:
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
-    seen_now = found[-1].revision if more else who.revision
-    return ChangePage(found, more, FeedPosition(seen_now, feed_position.began), who.revision)
+    last = found[-1].revision if found else feed_position.seen
+    if more:
+        after = replace(feed_position, seen=last)
+    else:
+        seen_now = last if who.row_scope.bound else who.revision
+        after = replace(feed_position, seen=seen_now, caught_up=_this_moment(ctx))
+    return ChangePage(found, more, feed_position, after, who.revision)
 
 
 def _still_there(ctx: Context) -> Principal:
@@ -315,24 +349,58 @@ def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator
 
 
 def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
+    who = ctx.principal
+    if who.row_scope.bound:
+        numbers = (feed_position.seen, feed_position.began, _era(who), feed_position.caught_up)
+        return ctx.state[Seals].write(numbers, _bound_to(who))
     position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
-    return ctx.state[Cursors].write(position, _bound_to(ctx.principal))
+    return ctx.state[Cursors].write(position, _bound_to(who))
 
 
 def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
+    """Where the reader with this cursor is.
+
+    :raises BadQuery: for a cursor that is not one of theirs.
+    :raises Gone: for one that is too old.
+    """
     if not since:
-        return FeedPosition(0, who.revision)
+        began = newest(ctx.tx, who.row_scope) if who.row_scope.bound else who.revision
+        return FeedPosition(0, began, _this_moment(ctx))
     try:
-        feed_position = FeedPosition(*ctx.state[Cursors].read(since, _bound_to(who)).values)
+        feed_position, too_old = (
+            partial(_read_sealed, ctx) if who.row_scope.bound else partial(_read_plain, ctx)
+        )(since, who)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
-    if (
-        max(feed_position.seen, feed_position.began) < who.forgotten
-        or feed_position.seen > who.revision
-    ):
+    if too_old or feed_position.seen > who.revision:
         raise _too_old(ctx)
     return feed_position
+
+
+def _read_plain(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
+    """What a cursor says, and whether tombstones that it has not seen may be gone."""
+    seen_, began = ctx.state[Cursors].read(since, _bound_to(who)).values
+    feed_position = FeedPosition(seen_, began, caught_up=0)
+    return feed_position, max(feed_position.seen, feed_position.began) < who.forgotten
+
+
+def _read_sealed(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
+    seen_, began, era, caught_up = ctx.state[Seals].read(since, _bound_to(who))
+    oldest = now().timestamp() - ctx.settings.tombstone_lifetime
+    return FeedPosition(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
+
+
+def _era(who: Principal) -> int:
+    """How often the database was put back to an older state: each time revisions leap."""
+    return who.revision >> LEAP_BITS
+
+
+def _this_moment(ctx: Context) -> int:
+    """The time in coarse steps, so that a cursor is the same for a while; always too early, by more
+    than a change takes between its time and its commit."""
+    step = max(1, ctx.settings.tombstone_lifetime // _STEPS_OF_A_LIFETIME)
+    return (int(now().timestamp()) - _LONGEST_CHANGE) // step * step
 
 
 def _too_old(ctx: Context) -> Gone:

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import MISSING
 
 from hyperapi.http.context import Context
-from hyperapi.http.problems import BadQuery
+from hyperapi.http.problems import BadQuery, TargetTooLong
 from hyperapi.http.responses import Reply
+from hyperapi.http.uris import LONGEST_TARGET
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query import Query, QueryError
@@ -70,7 +71,10 @@ def page(
     :param also: values of what the listing's own conditions leave open.
     :param fixed: columns that have one value in this collection.
     :raises BadQuery: when its cursor is not one of ours for this.
+    :raises TargetTooLong: when the links to its pages could not be followed.
     """
+    if query.filters:
+        _demand_short_links(ctx, listing, query, uri)
     cursors = ctx.state[Cursors]
     try:
         found = listing.page(ctx.tx, query, row_scope, cursors, name, fixed, also)
@@ -84,6 +88,17 @@ def page(
         [represent(row) for row in found.rows],
         name,
     )
+
+
+def _demand_short_links(ctx: Context, listing: Listing, query: Query, uri: str) -> None:
+    """Refuse a query that is so long that links with a cursor would not be taken any more.
+
+    The longest cursor counts, so that the first page is refused rather than a later one.
+    """
+    scheme, host, _ = ctx.uris.base
+    path = len(uri) - len(f"{scheme}://{host}")
+    if path + listing.longest_page_query(query) > LONGEST_TARGET:
+        raise TargetTooLong("The links to the pages would be longer than 8 KiB. Send less.")
 
 
 def whole(

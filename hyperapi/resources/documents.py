@@ -1,6 +1,7 @@
 """What is written about the service: OpenAPI for programs, and for people a page to try it."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -75,8 +76,8 @@ def get_docs(ctx: Context) -> Resource | Document:
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
         links = {"service-desc": OPENAPI.uri(ctx)}
         return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
-    assets = f"{DOCS.uri(ctx)}"
-    page = _page().substitute(openapi=OPENAPI.uri(ctx), assets=assets)
+    assets = DOCS.uri(ctx)
+    page = _page().substitute(openapi=escape(OPENAPI.uri(ctx)), assets=escape(assets))
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 

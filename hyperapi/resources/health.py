@@ -56,16 +56,16 @@ def get_live(ctx: Context) -> Resource:
 def get_ready(ctx: Context) -> Resource:
     """The service can do its work; otherwise 503.
 
-    The database answers, its tables are those asked of it, clocks agree, and the service is not
-    about to stop.
+    The database answers and takes changes, its tables are those asked of it, clocks agree, and
+    the service is not about to stop.
     """
     if draining():
         raise Busy("not ready: about to stop")
     present = ctx.state[Database].migration()
     assert present is not None, "or it would be unfit"
-    skew = datetime.now(UTC) - ctx.read(
-        lambda: _CLOCK.rows(ctx.tx, {})[0][0]
-    )  # of machines: none is moved
+    ctx.state[Database].try_writing()
+    there = ctx.read(lambda: _CLOCK.rows(ctx.tx, {})[0][0])
+    skew = datetime.now(UTC) - there  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if newer(present) else "as expected"

@@ -11,7 +11,7 @@ from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
 from hyperapi.http.access import demand
-from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for, search
 from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
@@ -35,8 +35,8 @@ LIST = Route("list", "/lists/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
-Title = Annotated[Text, Field(title="Title", min_length=1, max_length=200)]
-Description = Annotated[Text, Field(title="Description", max_length=2000)]
+Title = Annotated[str, TextOf(200, 1), Field(title="Title")]
+Description = Annotated[str, TextOf(2000), Field(title="Description")]
 Archived = Annotated[bool, Field(title="Archived")]
 
 
@@ -309,7 +309,7 @@ def _update(ctx: Context, current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
         revision=next_revision(ctx, row_scope, Usage(text=text)),
     )
     if row is None:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
     return row
 
 

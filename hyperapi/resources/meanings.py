@@ -1,6 +1,12 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
+from functools import partial
+
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
 from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import NotFound, all_problems
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
@@ -9,6 +15,9 @@ from hyperapi.representations.resource_type import Members, ResourceType
 
 RELATION = Route("relation", "/rels/<string:key>", document=True)
 PROBLEM = Route("problem", "/problems/<string:key>", document=True)
+
+_RENAMED = {"insufficient_scope": "insufficient-scope"}
+"""Problem types that had another name, which still leads to them."""
 
 
 class Meaning(Members):
@@ -36,6 +45,17 @@ def get_relation(ctx: Context, key: str) -> Resource:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
     return Resource(RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
+
+
+def init_app(handler: RequestHandler) -> None:
+    """Redirect the old names of problem types to the present ones, for good."""
+    for old, name in _RENAMED.items():
+        path = PROBLEM.path.replace("<string:key>", old)
+        handler.add(path, f"problem.{old}", partial(_renamed, name=name), ["GET", "HEAD"])
+
+
+def _renamed(ctx: Context, name: str) -> Response:
+    return redirect(PROBLEM.uri(ctx, name), 308)
 
 
 @PROBLEM.get(scope=OPEN)

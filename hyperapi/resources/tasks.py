@@ -13,11 +13,12 @@ from hyperapi.common.text import folded
 from hyperapi.http.bodies import (
     FORM,
     JSON,
+    LONGEST_URI,
     MERGE_PATCH,
     Body,
     InstantText,
     Shown,
-    Text,
+    TextOf,
     decoded,
     media_type,
 )
@@ -64,22 +65,18 @@ def _as_set(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-Description = Annotated[Text, Field(title="Description", max_length=10_000)]
+Description = Annotated[str, TextOf(10_000), Field(title="Description")]
 Done = Annotated[bool, Field(title="Done")]
 DueAt = Annotated[InstantText | None, Field(title="Due")]
 Priority = Annotated[Literal["none", "low", "medium", "high"], Field(title="Priority")]
 _LINE = r"^[^\u0000-\u001f\u007f]+$"
 Tag = Annotated[
-    Text,
-    Field(
-        min_length=1,
-        max_length=LONGEST_TAG,
-        pattern=_LINE,
-        json_schema_extra={"pattern": _LINE},
-    ),
+    str, TextOf(LONGEST_TAG, 1), Field(pattern=_LINE, json_schema_extra={"pattern": _LINE})
 ]
 Tags = Annotated[list[Tag], AfterValidator(_as_set), Field(title="Tags", max_length=20)]
-ListUri = Annotated[Text, Field(title="List", json_schema_extra={"format": "uri"})]
+ListUri = Annotated[
+    str, TextOf(LONGEST_URI), Field(title="List", json_schema_extra={"format": "uri"})
+]
 
 
 class NewTask(Body):
@@ -539,7 +536,7 @@ def _update(ctx: Context, current: AnyRow, members: dict[str, Any]) -> AnyRow:
         revision=revision,
     )
     if row is None:
-        raise PreconditionFailed("Somebody changed this at the same moment.")
+        raise PreconditionFailed
     if row.list != current.list:
         record_tombstone(ctx.tx, row_scope, revision, "task", row.key, current.list, moved=True)
         clear_tombstone(ctx.tx, row_scope, "task", row.key, row.list)

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
-from hyperapi.auth.grants import PasswordText
 from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
 from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
-from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, Text
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.etags import still_seen
 from hyperapi.http.forms import form_for
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
+    Invalid,
     LoginTooOld,
     NotFound,
     RegistrationClosed,
@@ -31,6 +31,7 @@ from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import WHOLE, Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.sign_in_log import logged
 from hyperapi.querying.query import Nothing, Query
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
@@ -62,26 +63,27 @@ Username = Annotated[
     ),
 ]
 Address = Annotated[
-    Text,
+    str,
+    TextOf(254),
     Field(
-        max_length=254,
         pattern=r"^[^@\s]+@[^@\s]+$",
         json_schema_extra={"format": "idn-email", "pattern": r"^[^@\s\u0000]+@[^@\s\u0000]+$"},
     ),
 ]
 Email = Annotated[Address | None, Field(title="E-mail address")]
 NewPassword = Annotated[
-    PasswordText,
-    Field(
-        title="Password",
-        min_length=SHORTEST,
-        max_length=LONGEST,
-        json_schema_extra={"format": "password"},
-    ),
+    str,
+    TextOf(LONGEST, SHORTEST, "NFKC"),
+    Field(title="Password", json_schema_extra={"format": "password"}),
 ]
 CurrentPassword = Annotated[
-    PasswordText,
-    Field(title="Current password", max_length=LONGEST, json_schema_extra={"format": "password"}),
+    str,
+    TextOf(LONGEST, form="NFKC"),
+    Field(
+        title="Current password",
+        description="Required where the name, the e-mail address or the password changes.",
+        json_schema_extra={"format": "password"},
+    ),
 ]
 
 
@@ -173,6 +175,7 @@ def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
             "Change your name or address",
             uri,
             fields=shown,
+            needs=["current_password"],
             values=members,
             media=FORM,
         ),
@@ -243,7 +246,10 @@ def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     problems=(Taken,),
 )
 def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
-    """Change your name, address or password; a new password ends your other sessions."""
+    """Change your name, address or password; a new password ends your other sessions.
+
+    Each of these changes takes your current password.
+    """
     return _change(ctx, _asker_named(ctx, key), changes.sent())
 
 
@@ -311,7 +317,7 @@ def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
             updated_at=moment,
         )
     except Clash:
-        raise Taken(f"The name {new.username} is taken.") from None
+        raise Taken from None
 
 
 def _asker_named(ctx: Context, key: str) -> Principal:
@@ -326,44 +332,54 @@ def _asker_named(ctx: Context, key: str) -> Principal:
 
 
 def _own(ctx: Context, who: Principal) -> Resource:
-    row = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
-    if row is None:
-        raise NotFound
-    return represent(ctx, row)
+    return represent(ctx, _row(ctx, who))
 
 
 def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
-    """Write what is different; passwords are worked on before the transaction begins."""
+    """Write what is different, which takes the current password.
+
+    Passwords are worked on before the transaction begins.
+    """
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
+    if password is None and not _differing(ctx.read(lambda: _row(ctx, who)), members):
+        return ctx.write(lambda: _update(ctx, who, members))
     renamed = members.get("username", who.username) != who.username
     naming = (
         ctx.state[Limits].register.trying(ctx, Taken, client_address(ctx))
         if renamed
         else nullcontext()
     )
-    with naming:
-        if password is None:
-            return ctx.write(lambda: _update(ctx, who, members))
-        verified, hashed = _exchanged(ctx, who, current_password, password)
-        return ctx.write(lambda: _update_with_password(ctx, who, members, verified, hashed))
+    with logged(ctx, "change-user"), naming:
+        verified, hashed = _verified(ctx, who, current_password, password)
+        if hashed is not None:
+            members["password_hash"] = hashed
+        return ctx.write(lambda: _update_verified(ctx, who, members, verified))
 
 
-def _exchanged(ctx: Context, who: Principal, password: str | None, new: str) -> tuple[str, str]:
+def _verified(
+    ctx: Context, who: Principal, password: str | None, new: str | None
+) -> tuple[str, str | None]:
     """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
     """
     if password is None:
-        raise invalid("/current_password", "is required to change the password")
+        raise _password_required()
     kept = ctx.read(lambda: _password_hash(ctx, who))
     try:
         with sign_in_attempt(ctx, who.username), hashing(ctx) as address:
             if kept is None or not ctx.state[Passwords].verify(password, kept, address)[0]:
                 raise CredentialsInvalid
-            return kept, ctx.state[Passwords].hash(new, address)
+            return kept, None if new is None else ctx.state[Passwords].hash(new, address)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
+
+
+def _password_required() -> Invalid:
+    return invalid(
+        "/current_password", "is required to change the name, the e-mail address or the password"
+    )
 
 
 def _password_hash(ctx: Context, who: Principal) -> str | None:
@@ -371,31 +387,43 @@ def _password_hash(ctx: Context, who: Principal) -> str | None:
     return None if row is None else row.password_hash
 
 
-def _update_with_password(
-    ctx: Context, who: Principal, members: dict[str, Any], verified: str, hashed: str
+def _update_verified(
+    ctx: Context, who: Principal, members: dict[str, Any], verified: str
 ) -> Resource:
     if _password_hash(ctx, who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
     if find(ctx.tx, Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
         raise TokenRevoked  # while we were looking at the password
-    end_others(ctx, who)
-    return _update(ctx, who, {**members, "password_hash": hashed})
+    if "password_hash" in members:
+        end_others(ctx, who)
+    return _update(ctx, who, members, verified=True)
 
 
-def _update(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
-    current = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
-    if current is None:
+def _row(ctx: Context, who: Principal) -> AnyRow:
+    row = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
+    if row is None:
         raise NotFound
+    return row
+
+
+def _differing(current: AnyRow, members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if getattr(current, name, None) != value}
+
+
+def _update(
+    ctx: Context, who: Principal, members: dict[str, Any], *, verified: bool = False
+) -> Resource:
+    current = _row(ctx, who)
     still_seen(ctx, current.version)
-    changed = {
-        name: value for name, value in members.items() if getattr(current, name, None) != value
-    }
+    changed = _differing(current, members)
     if not changed:
         return represent(ctx, current)
+    if not verified:
+        raise _password_required()  # changed by another request a moment ago
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
         row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     except Clash:
-        raise Taken(f"The name {changed['username']} is taken.") from None
+        raise Taken from None
     assert row is not None, "it was there a moment ago, in this transaction"
     return represent(ctx, row)

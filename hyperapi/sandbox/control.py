@@ -1,5 +1,6 @@
 """The resource that a sandbox has and no other server: it makes users, takes and restores
-snapshots, and moves the sandbox's clock. Whoever reaches the sandbox may use it.
+snapshots, and moves the sandbox's clock. Programs may use it, web pages may not
+(:mod:`hyperapi.sandbox.guard`).
 """
 
 import secrets
@@ -24,13 +25,15 @@ from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
 from hyperapi.http.context import Context
 from hyperapi.http.forms import form_for
-from hyperapi.http.problems import NotFound, invalid
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.problems import ControlRefused, NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN, SCOPES
 from hyperapi.representations.resource import Form, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
+from hyperapi.sandbox import guard
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, state_of
 from hyperapi.storage.database import Database
@@ -42,6 +45,7 @@ CLOCK = Route("control-clock", "/control/clock")
 SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
 SNAPSHOT = Route("control-snapshot", "/control/snapshots/<uuid:key>")
 ROUTES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
+REFUSALS = (ControlRefused,)
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -140,11 +144,15 @@ class Snapshots:
             raise NotFound from None
 
 
-def sandbox_app(settings: Settings) -> Flask:
-    """The application, with the control resource, on a database that may be lost at any time."""
+def sandbox_app(settings: Settings, secret: str = "") -> Flask:
+    """The application, with the control resource, on a database that may be lost at any time.
+
+    :param secret: what requests to the control resource must bring; none is needed when empty.
+    """
     app = create_app(settings, also=ROUTES)
     state = state_of(app)
     state.add(Snapshots())
+    guard.init_app(state[RequestHandler], CONTROL.path, settings.host, settings.port, secret)
     event.listen(state[Database].engine, "connect", _careless)
     return app
 
@@ -156,7 +164,7 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.get(scope=OPEN, own_transactions=True)
+@CONTROL.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control(ctx: Context) -> Resource:
     """What can be done about this sandbox."""
     links = {name: ctx.uris.uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
@@ -181,7 +189,7 @@ def _forms_of_snapshots(ctx: Context) -> list[Form]:
     return form_for(ctx, post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri(ctx))
 
 
-@USERS.get(scope=OPEN, own_transactions=True)
+@USERS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
     return Resource(
@@ -189,7 +197,14 @@ def get_control_users(ctx: Context) -> Resource:
     )
 
 
-@USERS.post(scope=OPEN, body=NewPerson, media=(JSON, FORM), own_transactions=True, returns=PERSON)
+@USERS.post(
+    scope=OPEN,
+    body=NewPerson,
+    media=(JSON, FORM),
+    own_transactions=True,
+    returns=PERSON,
+    problems=REFUSALS,
+)
 def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
@@ -211,7 +226,7 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     return created(Resource(ctx.uris.uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.get(scope=OPEN, own_transactions=True)
+@CLOCK.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_clock(ctx: Context) -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
@@ -221,7 +236,13 @@ def get_clock(ctx: Context) -> Resource:
     )
 
 
-@CLOCK.patch(scope=OPEN, body=ClockChanges, media=(JSON, MERGE_PATCH, FORM), own_transactions=True)
+@CLOCK.patch(
+    scope=OPEN,
+    body=ClockChanges,
+    media=(JSON, MERGE_PATCH, FORM),
+    own_transactions=True,
+    problems=REFUSALS,
+)
 def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
@@ -241,7 +262,7 @@ def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     return get_clock(ctx)
 
 
-@SNAPSHOTS.get(scope=OPEN, own_transactions=True)
+@SNAPSHOTS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
     return Resource(
@@ -249,7 +270,13 @@ def get_snapshots(ctx: Context) -> Resource:
     )
 
 
-@SNAPSHOTS.post(scope=OPEN, own_transactions=True, statuses=(201,), returns=SNAPSHOT.returns)
+@SNAPSHOTS.post(
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(201,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
 def take_snapshot(ctx: Context) -> Reply:
     """Keep everything as it is now."""
     snapshots = ctx.state[Snapshots]
@@ -261,13 +288,19 @@ def take_snapshot(ctx: Context) -> Reply:
     return created(_represent(ctx, key))
 
 
-@SNAPSHOT.get(scope=OPEN, own_transactions=True)
+@SNAPSHOT.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshot(ctx: Context, key: str) -> Resource:
     """A snapshot."""
     return _represent(ctx, key)
 
 
-@SNAPSHOT.post(scope=OPEN, own_transactions=True, statuses=(200,), returns=SNAPSHOT.returns)
+@SNAPSHOT.post(
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(200,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
 def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
     snapshots = ctx.state[Snapshots]
@@ -278,7 +311,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
     return Reply(_represent(ctx, key))
 
 
-@SNAPSHOT.delete(scope=OPEN, own_transactions=True)
+@SNAPSHOT.delete(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def delete_snapshot(ctx: Context, key: str) -> Reply:
     """Forget a snapshot."""
     snapshots = ctx.state[Snapshots]

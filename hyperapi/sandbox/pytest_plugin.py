@@ -4,9 +4,11 @@ The plugin is there as soon as ``hyperapi[client]`` is installed, and does nothi
 asks for one of its fixtures:
 
 ``hyperapi_server``
-    The sandbox, started once for the whole run (once for each process of pytest-xdist).
+    The sandbox, started once for the whole run (once for each process of pytest-xdist). What is
+    made on it stays.
 ``hyperapi``
-    The same for one test: everything that earlier tests made is gone, and the clock is right.
+    The same for one test: nothing is there, and the clock is right. What is made on it is gone
+    after the test, and what was made on ``hyperapi_server`` is there again.
 ``make_user``
     Makes a user, and gives a client that is signed in: ``ann = make_user("ann")``.
 ``clock``
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib import import_module
+from sysconfig import get_path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     import httpx
     from hyperapi_client import Client, Resource
 
-_COMMAND = [sys.executable, "-c", "from hyperapi.cli import main; main()", "sandbox"]
+# -P: a module beside the tests, as secrets.py, must not stand in for one that the server needs.
+_COMMAND = [sys.executable, "-P", "-c", "from hyperapi.cli import main; main()", "sandbox"]
+_LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PATIENCE = 30.0
 
 MakeUser = Callable[..., "Client"]
@@ -104,6 +109,11 @@ class Sandbox:
         """The sandbox's time."""
         return Clock(self.control)
 
+    @cached_property
+    def beginning(self) -> "Resource":
+        """The sandbox as it was when this was first asked for."""
+        return self.snapshot()
+
     def snapshot(self) -> "Resource":
         """Everything as it is now, for :meth:`restore`."""
         return self.control.submit("take-snapshot")
@@ -132,12 +142,15 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
                     process.wait(_PATIENCE)
                     said.seek(0)
                     raise RuntimeError(f"hyperapi sandbox does not start. {said.read().strip()}")
-                unencrypted = {
-                    "trust_env": False,
-                    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-                }
-                with import_module("httpx").Client(**unencrypted, timeout=_PATIENCE) as http:
-                    yield Sandbox(json.loads(line)["root"], http, process)
+                greeting = json.loads(line)
+                secret = greeting.get("control_secret")  # where other machines can reach it
+                with _installed("httpx").Client(
+                    trust_env=False,
+                    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                    timeout=_PATIENCE,
+                    headers={"Sandbox-Secret": secret} if secret else {},
+                ) as http:
+                    yield Sandbox(greeting["root"], http, process)
             finally:
                 _end(process)
 
@@ -146,20 +159,22 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
 def hyperapi_server() -> Iterator[Sandbox]:
     """A sandbox for the whole run."""
     with sandbox() as server:
+        _ = server.beginning  # taken now, while nothing has been made
         yield server
 
 
-@pytest.fixture(scope="session")
-def hyperapi_beginning(hyperapi_server: Sandbox) -> "Resource":
-    """The sandbox as it was at first: with nothing in it."""
-    return hyperapi_server.snapshot()
-
-
 @pytest.fixture
-def hyperapi(hyperapi_server: Sandbox, hyperapi_beginning: "Resource") -> Sandbox:
-    """A sandbox with nothing in it, whose clock is right."""
-    hyperapi_server.restore(hyperapi_beginning)
-    return hyperapi_server
+def hyperapi(hyperapi_server: Sandbox) -> Iterator[Sandbox]:
+    """A sandbox with nothing in it, whose clock is right.
+
+    After the test it is as it was before: what fixtures of a module or of the session made on
+    ``hyperapi_server`` is there again, whichever tests ran in between.
+    """
+    shared = hyperapi_server.snapshot()
+    hyperapi_server.restore(hyperapi_server.beginning)
+    yield hyperapi_server
+    hyperapi_server.restore(shared)
+    shared.submit("delete")
 
 
 @pytest.fixture
@@ -176,7 +191,20 @@ def clock(hyperapi: Sandbox) -> Clock:
 
 def _client() -> Any:
     """The client, imported when it is first wanted."""
-    return import_module("hyperapi_client")
+    return _installed("hyperapi_client")
+
+
+def _installed(module: str) -> Any:
+    """Import a module, and what it needs, from where libraries are installed.
+
+    pytest puts the folders of tests in front of them, where a file ``click.py`` may be.
+    """
+    before = sys.path[:]
+    sys.path.sort(key=lambda folder: not folder.startswith(_LIBRARIES))
+    try:
+        return import_module(module)
+    finally:
+        sys.path[:] = before
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from hyperapi.settings import SettingsError
+from hyperapi.settings import SettingsError, read_text
 
 _MOST_TASKS = 1000
 
@@ -27,13 +27,14 @@ class SeedError(SettingsError):
 def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
     """The users to begin with: those named, and those in the file with what they have.
 
-    :raises SeedError: for a file that cannot be read, or is not laid out so.
+    :raises SettingsError: for a file that cannot be read.
+    :raises SeedError: for one that is not laid out so.
     """
     seeded: list[dict[str, Any]] = []
     if file is not None:
         try:
-            document = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
+            document = json.loads(read_text(file))
+        except (json.JSONDecodeError, RecursionError) as error:
             raise SeedError(f"{file} cannot be read: {error}") from None
         seeded = document.get("users") if isinstance(document, dict) else None  # type: ignore[assignment]
         if not isinstance(seeded, list) or not all(isinstance(each, dict) for each in seeded):
@@ -42,23 +43,30 @@ def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
     return [*({"username": name} for name in usernames if name not in named), *seeded]
 
 
-def plant(app: Flask, base_url: str, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def plant(
+    app: Flask,
+    base_url: str,
+    users: Sequence[Mapping[str, Any]],
+    headers: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
     """Make the users, and what they have.
 
     :param base_url: what the server will be known by, so that URIs are right.
+    :param headers: to send with every request.
     :returns: each user's ``username``, ``password`` and ``access_token``.
     :raises SeedError: when the API refuses something.
     """
-    asked = _Asker(app.test_client(), base_url)
+    asked = _Asker(app.test_client(), base_url, headers or {})
     return [_plant_user(asked, user) for user in users]
 
 
 class _Asker:
     """Speaks to the API before it is served."""
 
-    def __init__(self, client: FlaskClient, base_url: str) -> None:
+    def __init__(self, client: FlaskClient, base_url: str, headers: Mapping[str, str]) -> None:
         self._client = client
         self._base_url = base_url
+        self._headers = headers
         self.root = self.ask("GET", "/", follow_redirects=True)
 
     def ask(self, method: str, uri: str, token: str = "", **request: Any) -> dict[str, Any]:
@@ -66,7 +74,7 @@ class _Asker:
 
         :raises SeedError: when it is refused.
         """
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**self._headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         response = self._client.open(
             uri, method=method, base_url=self._base_url, headers=headers, **request
         )

@@ -21,16 +21,20 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from hyperapi.common.processes import hold_signals, obey_main_process, obey_signals
+from hyperapi.common.processes import (
+    hold_signals,
+    import_nothing_from_working_folder,
+    obey_main_process,
+    obey_signals,
+)
 from hyperapi.ops.serving import Server
-from hyperapi.sandbox import seed
+from hyperapi.sandbox import guard, seed
 from hyperapi.sandbox.control import sandbox_app
 from hyperapi.settings import Settings, SettingsError, surroundings
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import Database
 
-HOST = "127.0.0.1"
 CHOSEN = {
     "HYPERAPI_HASHING_MEMORY": "8",
     "HYPERAPI_HASHING_ROUNDS": "1",
@@ -43,7 +47,6 @@ CHOSEN = {
 """What tests want, unless the environment says otherwise."""
 
 APART = {
-    "HYPERAPI_HOST": HOST,
     "HYPERAPI_WORKERS": "1",
     "HYPERAPI_PUBLIC_URL": "",
     "HYPERAPI_TRUSTED_HOSTS": "",
@@ -59,13 +62,16 @@ _LOOK_EVERY = 0.2
 _SECONDS_TO_DRAIN = 1
 _PATIENCE = 30.0
 _FOLDER = "HYPERAPI_SANDBOX_FOLDER"
+_SECRET = "HYPERAPI_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
 
 
-def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
+def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int) -> None:
     """Serve a sandbox until told to stop, or until whoever started it is gone.
 
-    When it answers, it prints one line of JSON: its root, and its users.
+    When it answers, it prints one line of JSON: its root, and its users. Where other machines can
+    reach it, the line also holds the secret that the control resource asks for.
 
+    :param host: the name or address to listen on.
     :param port: 0 takes any that is free.
     :raises SettingsError: where a database is configured: this is no place for throw-away data.
     :raises SeedError: for a seed that cannot be used.
@@ -73,19 +79,24 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
     parent = os.getppid()
     refuse_real_database()
     users = seed.read(seed_file, usernames)
+    address = _address(host)
+    import_nothing_from_working_folder()
     hold_signals()
-    with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(port) as taken:
-        settings = prepare(Path(folder), taken)
-        app = sandbox_app(settings)
-        base_url = f"http://{HOST}:{taken}"
-        planted = seed.plant(app, base_url, users)
+    with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(address, port) as taken:
+        settings = prepare(Path(folder), host, taken)
+        secret = secrets.token_urlsafe(24) if guard.reachable_from_elsewhere(host) else ""
+        os.environ[_SECRET] = secret
+        app = sandbox_app(settings, secret)
+        base_url = f"http://{guard.in_uri(_near(host))}:{taken}"
+        planted = seed.plant(app, base_url, users, {guard.SECRET_HEADER: secret} if secret else {})
         state_of(app)[Database].engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
+        if secret:
+            line["control_secret"] = secret
         server = Server(
-            "hyperapi.sandbox.server:application",
-            factory=True,
+            application,
             interface=Interfaces.WSGI,
-            address=HOST,
+            address=address,
             port=taken,
             workers=1,  # the clock and the snapshots are one process's
             blocking_threads=settings.threads + settings.readers,
@@ -93,7 +104,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, port: int) -> None:
             log_level=LogLevels.error,
         )
         obey_signals(server.signal_handler_interrupt)
-        _in_background(lambda: _announce(taken, line))
+        _in_background(lambda: _announce(_near(address), taken, line))
         _in_background(lambda: _end_with(parent))
         server.serve()
 
@@ -110,13 +121,14 @@ def refuse_real_database() -> None:
         )
 
 
-def prepare(folder: Path, port: int) -> Settings:
+def prepare(folder: Path, host: str, port: int) -> Settings:
     """Make an empty database in a folder, and say so to the worker by the environment."""
     os.environ |= {**CHOSEN, **surroundings(), **APART}
     os.environ |= {
         "HYPERAPI_INSTANCE": str(folder),
         "HYPERAPI_DATABASE_URL": f"sqlite:///{folder}/hyperapi.db",
         "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32),
+        "HYPERAPI_HOST": host,
         "HYPERAPI_PORT": str(port),
         _FOLDER: str(folder),
     }
@@ -129,7 +141,7 @@ def application() -> Flask:
     """The application of the worker, which ends with its main process."""
     obey_main_process(_give_up)
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    return sandbox_app(Settings.read())
+    return sandbox_app(Settings.read(), os.environ[_SECRET])
 
 
 def _stop() -> None:
@@ -143,30 +155,47 @@ def _give_up() -> None:
     os._exit(0)
 
 
+def _address(host: str) -> str:
+    """The address to listen on.
+
+    :raises SettingsError: for a name that leads nowhere.
+    """
+    try:
+        return guard.resolve(host)
+    except OSError as error:
+        raise SettingsError(f"--host {host} cannot be used: {error.strerror}") from None
+
+
+def _near(host: str) -> str:
+    """The host under which this machine reaches a sandbox that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not listened on
+
+
 @contextmanager
-def _port(wanted: int) -> Iterator[int]:
+def _port(address: str, wanted: int) -> Iterator[int]:
     """A port that nobody else has, kept from other sandboxes as long as this one runs.
 
     The server shares its port with whoever asks to share it, so first nobody is asked to.
 
     :raises SettingsError: when it is taken.
     """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket() as alone:
-            alone.bind((HOST, wanted))
+        with socket.socket(family) as alone:
+            alone.bind((address, wanted))
             port = int(alone.getsockname()[1])
     except OSError as error:
         raise SettingsError(f"port {wanted} cannot be used: {error.strerror}") from None
-    with socket.socket() as shared:
+    with socket.socket(family) as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        shared.bind((HOST, port))
+        shared.bind((address, port))
         yield port
 
 
-def _announce(port: int, line: object) -> None:
+def _announce(host: str, port: int, line: object) -> None:
     """Print the line as soon as the server answers; end when nobody is there to read it."""
     deadline = time.monotonic() + _PATIENCE
-    while not _answers(port):
+    while not _answers(host, port):
         if time.monotonic() > deadline:
             sys.stderr.write("hyperapi: the sandbox does not answer\n")
             _stop()
@@ -178,8 +207,8 @@ def _announce(port: int, line: object) -> None:
         _stop()
 
 
-def _answers(port: int) -> bool:
-    connection = HTTPConnection(HOST, port, timeout=_PATIENCE)
+def _answers(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=_PATIENCE)
     try:
         connection.request("GET", "/health/live")
         return connection.getresponse().status == 200

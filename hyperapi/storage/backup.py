@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from hyperapi.common import private_files
 from hyperapi.settings import Settings
+from hyperapi.storage.change_log import LEAP_BITS
 from hyperapi.storage.database import Database, Statement
 from hyperapi.storage.models import User
 from hyperapi.storage.schema import unfit
@@ -144,5 +145,5 @@ def _counted(progress: Progress) -> Callable[[int, int, int], None]:
     return lambda _status, left, total: progress(total - left, total)
 
 
-_FURTHER = User.revision + (1 << 40)
+_FURTHER = User.revision + (1 << LEAP_BITS)
 _LEAP = Statement(update(User).values(revision=_FURTHER, forgotten=_FURTHER))

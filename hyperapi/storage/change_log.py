@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    ScalarSelect,
     bindparam,
+    column,
     delete,
     false,
     func,
@@ -20,13 +22,17 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    union_all,
     update,
 )
 
 from hyperapi.common.clock import now
 from hyperapi.storage.database import Statement, Transaction
-from hyperapi.storage.models import Instant, Task, Tombstone, User, byte_size
-from hyperapi.storage.row_scope import RowScope, owned
+from hyperapi.storage.models import Base, Instant, Task, TaskList, Tombstone, User, byte_size
+from hyperapi.storage.row_scope import RowScope, owned, table_of
+
+LEAP_BITS = 40
+"""Revisions leap by 2 to this power when a database is put back to an older state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,23 @@ def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str, text:
     record_tombstone(tx, row_scope, first + on_it, "list", key, key, moved=False)
 
 
+def state_of(tx: Transaction, row_scope: RowScope) -> str:
+    """What tells one state of the list within reach, with its tasks, from all others.
+
+    Changes elsewhere leave it as it is. A change of the list or a task on it gives a higher
+    revision; what was taken away since the highest one shows in the count.
+    """
+    row = _STATE.row(tx, row_scope.parameters())
+    return "" if row is None else "-".join(str(number) for number in row)
+
+
+def newest(tx: Transaction, row_scope: RowScope) -> int:
+    """The revision of the last change of the list within reach: of it, or of a task on it, or one
+    that is gone."""
+    [(revision,)] = _NEWEST.rows(tx, row_scope.parameters())
+    return int(revision)
+
+
 _ADVANCE = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"))
@@ -119,6 +142,23 @@ _ADVANCE = Statement(
         text_size=User.text_size + bindparam("text"),
     )
     .returning(User.revision, User.list_count, User.task_count, User.text_size)
+)
+
+
+def _highest(model: type[Base]) -> ScalarSelect[int]:
+    """The highest revision of what is on a list, of one kind; 0 where there is none."""
+    highest = func.coalesce(func.max(table_of(model).c.revision), 0)
+    return select(highest).where(*owned(model, bound=True)).scalar_subquery()
+
+
+_STATE = Statement(
+    select(TaskList.revision, TaskList.open_count + TaskList.done_count, _highest(Task)).where(
+        *owned(TaskList, bound=True)
+    )
+)
+_HIGHEST = [select(_highest(kind).label("highest")) for kind in (TaskList, Task, Tombstone)]
+_NEWEST = Statement(
+    select(func.max(column("highest"))).select_from(union_all(*_HIGHEST).subquery())
 )
 _COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
 _RECORD = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))

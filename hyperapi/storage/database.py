@@ -37,12 +37,18 @@ _PAUSES = tuple(min(0.005 * 2**number, 0.32) for number in range(16))
 """Seconds to wait at most before a transaction is tried again, each time."""
 _LOOK_AT_SCHEMA_EVERY = 10.0
 """Seconds after which a node notices that the database was migrated while it runs."""
+_EXAMINE_EVERY = 1.0
+"""Seconds after which a damaged database is examined again, and whether it can be written."""
 _MOST_LOST = 2
 """How often one is tried on a new connection, before the database is said to be away."""
 
 
 class Busy(Exception):
     """The database did not serve us in time; nothing was changed, the same may be tried again."""
+
+
+class Contended(Busy):
+    """Others were using what was needed."""
 
 
 class Unfit(Busy):
@@ -174,6 +180,14 @@ class _Again(Exception):
     """The database undid the transaction because of others: it may be tried again."""
 
 
+class _Missing(Busy):
+    """A table or a column is not there."""
+
+
+class _Suspect(_Again):
+    """The database is not the file that it was: it has to be examined first."""
+
+
 class _Lost(_Again):
     """The connection was lost before the end of the transaction: it may be tried on another."""
 
@@ -193,6 +207,9 @@ class Database:
         self._sound_since = 0.0
         self._look_at_schema_at = 0.0
         self._unfit: str | None = None
+        self._suspect = False
+        self._try_writing_at = 0.0
+        self._read_only: str | None = None
         self.schema: str | None = None
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
@@ -231,7 +248,7 @@ class Database:
         :raises Busy: when they do.
         """
         if self._turn is not None and not self._turn.acquire(blocking=False):
-            raise Busy("somebody else is writing")
+            raise Contended("somebody else is writing")
         try:
             self._within(self._kind.begin_at_once, work, writes=True)
         except _Again as failure:
@@ -245,14 +262,17 @@ class Database:
 
         :raises Busy: when the database does not serve us in time.
         """
-        if time.monotonic() >= self._look_at_schema_at:
-            self.look_at_schema()
-        if self._unfit is not None:
-            raise Unfit(self._unfit)
         deadline, lost = time.monotonic() + self.patience, 0
         for pause in _PAUSES:
+            if time.monotonic() >= self._look_at_schema_at:
+                self.look_at_schema()
+            if self._unfit is not None:
+                raise Unfit(self._unfit)
             try:
                 return self._try(work, writes)
+            except _Suspect as failure:
+                reason = str(failure)
+                continue
             except _Again as failure:
                 reason = str(failure)
                 lost += isinstance(failure, _Lost)
@@ -264,18 +284,70 @@ class Database:
         raise Busy(f"tried again, in vain: {reason}")
 
     def look_at_schema(self) -> None:
-        """Find out at which migration the database is, and when to look again."""
+        """Find out at which migration the database is, whether it is sound where there is reason to
+        doubt it, and when to look again."""
+        damage = None
         try:
-            self.schema = self._try(_migration, writes=False)
+            self.schema = self._look(_migration)
+            if self._suspect and unfit(self.schema) is None:
+                damage = self._look(self._examined)
         except _Again as failure:
             raise Busy(str(failure)) from failure
-        except self._driver.Error as error:
-            if not self._kind.lacks_table(error):
-                raise
-            self.schema = None
-        self._unfit = unfit(self.schema)
-        if self._unfit is None:
+        except _Missing as failure:
+            damage = str(failure)
+            self.schema = None if "alembic_version" in damage else self.schema
+        self._unfit = unfit(self.schema) or damage
+        if damage is not None:
+            self._look_at_schema_at = time.monotonic() + _EXAMINE_EVERY
+        elif self._unfit is None:
+            if self._suspect:
+                self._suspect, self._sound_since = False, time.monotonic()
             self._look_at_schema_at = time.monotonic() + _LOOK_AT_SCHEMA_EVERY
+
+    def _look(self, work: Callable[[Transaction], Result]) -> Result:
+        return self._within(self._begin_to_read, work, writes=False, examines=True)
+
+    def _examined(self, tx: Transaction) -> str | None:
+        """What is wrong with the tables or what is in them."""
+        for table in Base.metadata.tables:
+            tx.cursor.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - a name of ours
+        return self._kind.damage(tx.cursor)
+
+    def try_writing(self) -> None:
+        """Find out whether changes can be committed, unless that was found out a moment ago.
+
+        :raises Busy: when they cannot.
+        """
+        if time.monotonic() >= self._try_writing_at:
+            self._read_only = None
+            try:
+                self.attempt(self._check_writable)
+            except Contended:
+                pass  # others write, or wait for one who does
+            except Busy as failure:
+                self._read_only = str(failure)
+            self._try_writing_at = time.monotonic() + _EXAMINE_EVERY
+        if self._read_only is not None:
+            raise Busy(self._read_only)
+
+    def _check_writable(self, tx: Transaction) -> None:
+        reason = self._kind.read_only(tx.cursor)
+        if reason is not None:
+            raise Busy(reason)
+
+    def tidy(self) -> None:
+        """Have the database's files take no more room than they need. Nobody waits for it.
+
+        :raises Busy: when it cannot be done now.
+        """
+        try:
+            self._kind.tidy()
+        except self._driver.Error as error:
+            raise Busy(_in_one_line(error)) from error
+
+    def _doubt(self) -> None:
+        """Have the database examined before anything else is done."""
+        self._suspect, self._look_at_schema_at = True, 0.0
 
     def _try(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
         if not writes:
@@ -298,11 +370,18 @@ class Database:
         cursor.execute(self._kind.begin_to_write)
 
     def _within(
-        self, begin: Callable[[Any], None], work: Callable[[Transaction], Result], *, writes: bool
+        self,
+        begin: Callable[[Any], None],
+        work: Callable[[Transaction], Result],
+        *,
+        writes: bool,
+        examines: bool = False,
     ) -> Result:
         """Do ``work`` in a transaction of its own; undone, unless it is committed."""
         connection = self._connect()
         try:
+            if self._suspect and not examines:
+                raise _Suspect("the database has to be examined")
             cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]
             begin(cursor)
             result = work(Transaction(cursor, self._dialect, writes))
@@ -336,9 +415,16 @@ class Database:
     ) -> NoReturn:
         """Raise what an error of the driver's means; a mistake goes on as it is."""
         trouble = self._kind.trouble(error, writes)
-        if trouble is Trouble.LOST:
+        if trouble is Trouble.DAMAGED:
+            self._doubt()
+        if trouble in (Trouble.LOST, Trouble.DAMAGED):
             self._forget(connection)
             raise _Lost(_in_one_line(error)) from error
+        if trouble is Trouble.MISSING:
+            self._doubt()
+            raise _Missing(_in_one_line(error)) from error
+        if trouble is Trouble.LOCKED:
+            raise Contended(_in_one_line(error)) from error
         if trouble is Trouble.CONFLICT:
             raise _Again(_in_one_line(error)) from error
         if trouble is Trouble.PASSING:
@@ -374,6 +460,7 @@ class Database:
         if record.info["made"] < self._sound_since:
             raise DisconnectionError("made before others broke")
         if record.info["place"] != self._kind.place():
+            self._doubt()
             raise DisconnectionError("to what is no longer there")
 
 

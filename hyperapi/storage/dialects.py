@@ -5,6 +5,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from enum import Enum, auto
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,8 +26,14 @@ class Trouble(Enum):
     """May be over in a moment, or when an operator has acted."""
     CONFLICT = auto()
     """Undone by the database because of other transactions: the same again may go through."""
+    LOCKED = auto()
+    """Others hold what is needed, longer than we wait."""
     LOST = auto()
     """The connection is of no more use, nor are others like it: the same again on a new one."""
+    DAMAGED = auto()
+    """As LOST, and the database itself may be damaged: it has to be examined."""
+    MISSING = auto()
+    """A table or column is not there: the database is another one than it was, or damaged."""
 
 
 class Kind(Protocol):
@@ -62,8 +69,21 @@ class Kind(Protocol):
     def begin_at_once(self, cursor: Any) -> None:
         """Begin to write; fail rather than wait for other writers."""
 
-    def lacks_table(self, error: Exception) -> bool:
-        """Does an error of the driver's say that there is no such table?"""
+    def damage(self, cursor: Any) -> str | None:
+        """What is wrong with the stored data, as far as the database can tell; None when nothing
+        is. It may read the whole database."""
+
+    def tidy(self) -> None:
+        """Bring the files into the shape that takes the least room, where nobody has to wait.
+
+        :raises Exception: an error of the driver's.
+        """
+
+    def read_only(self, cursor: Any) -> str | None:
+        """Why a transaction that writes cannot be committed; None when it can.
+
+        :raises Exception: an error of the driver's that tells why.
+        """
 
 
 def kind_of(settings: Settings) -> Kind:
@@ -92,21 +112,25 @@ class SQLite:
     begin_to_write = "BEGIN IMMEDIATE"
     one_writer = True
 
-    _PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
-    _LOST = frozenset(
-        {
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_IOERR,
-            sqlite3.SQLITE_NOTADB,
-            sqlite3.SQLITE_PROTOCOL,
-            sqlite3.SQLITE_READONLY,
-        }
-    )
+    _TROUBLES = {  # noqa: RUF012 - a constant
+        sqlite3.SQLITE_BUSY: Trouble.LOCKED,
+        sqlite3.SQLITE_LOCKED: Trouble.LOCKED,
+        sqlite3.SQLITE_FULL: Trouble.PASSING,
+        sqlite3.SQLITE_PERM: Trouble.LOST,
+        sqlite3.SQLITE_CANTOPEN: Trouble.LOST,
+        sqlite3.SQLITE_IOERR: Trouble.LOST,
+        sqlite3.SQLITE_PROTOCOL: Trouble.LOST,
+        sqlite3.SQLITE_READONLY: Trouble.LOST,
+        sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
+        sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
+    }
+    _MISSING = ("no such table", "no such column", "table ")  # "table x has no column named y"
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._name = str(path)
+        self._size = 0
+        self._times_cut = 0
 
     def options(self, settings: Settings) -> dict[str, Any]:
         """How to open the file: only one that is there, since where none is an operator may be
@@ -126,21 +150,28 @@ class SQLite:
             connection.execute(f"PRAGMA {pragma}")
 
     def place(self) -> object:
-        """The file of that name: SQLite would go on writing to one that was replaced."""
+        """The file of that name, and how often it became shorter.
+
+        SQLite would go on writing to a file that was replaced, and go on reading from its memory
+        what was cut off. Putting a backup back makes a file shorter, too: no harm is done then.
+        """
         try:
             found = os.stat(self._name)  # for each request: a Path takes three times as long
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        if found.st_size < self._size:
+            self._times_cut += 1
+        self._size = found.st_size
+        return found.st_dev, found.st_ino, self._times_cut
 
     def trouble(self, error: Exception, writes: bool) -> Trouble | None:  # noqa: ARG002
-        """By SQLite's primary result code."""
+        """By SQLite's primary result code; there is none for a missing table."""
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:
             return Trouble.PASSING if isinstance(error, sqlite3.OperationalError) else None
-        if code & 0xFF in self._LOST:
-            return Trouble.LOST
-        return Trouble.PASSING if code & 0xFF in self._PASSING else None
+        if code == sqlite3.SQLITE_ERROR and str(error).startswith(self._MISSING):
+            return Trouble.MISSING
+        return self._TROUBLES.get(code & 0xFF)
 
     def begin_at_once(self, cursor: Any) -> None:
         """With no patience; what comes after on this connection has it again."""
@@ -151,9 +182,27 @@ class SQLite:
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
 
-    def lacks_table(self, error: Exception) -> bool:
-        """By SQLite's words: there is no code of its own for that."""
-        return str(error).startswith("no such table")
+    def damage(self, cursor: Any) -> str | None:
+        """By SQLite's own check of every page, up to the first that is wrong."""
+        found = str(cursor.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return None if found == "ok" else f"the file is damaged: {' '.join(found.split())}"
+
+    def tidy(self) -> None:
+        """Take everything out of the ``-wal`` file and make it empty, unless somebody uses it.
+
+        SQLite does the first by itself, but keeps the file as large as it ever was. The first step
+        disturbs nobody and leaves the second, which keeps writers out, next to nothing to do.
+        """
+        uri = f"{self._path.as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
+            for step in ("PASSIVE", "TRUNCATE"):
+                connection.execute(f"PRAGMA wal_checkpoint({step})").fetchone()
+
+    def read_only(self, cursor: Any) -> str | None:
+        """By writing what is there already: SQLite does that for this number, but not for rows."""
+        (number,) = cursor.execute("PRAGMA user_version").fetchone()
+        cursor.execute(f"PRAGMA user_version = {number}")
+        return None
 
 
 class PostgreSQL:
@@ -167,10 +216,16 @@ class PostgreSQL:
     begin_to_write = "BEGIN"
     one_writer = False
 
-    _CONFLICT = frozenset({"40001", "40P01"})  # serialization failure, deadlock
     _READ_ONLY = "25006"  # where we mean to write, a server that has become a standby
-    _LOST = ("08", "57P", "25P03", _READ_ONLY)
-    _PASSING = ("53", "55", "57", "58", "42501")  # resources, locks, cancelled, files, rights
+    _TROUBLES = (
+        (("40001", "40P01"), Trouble.CONFLICT),  # serialization failure, deadlock
+        (("55P03",), Trouble.LOCKED),  # lock not available
+        (("42P01", "42703", "3F000"), Trouble.MISSING),  # table, column, schema
+        (("08", "57P", "25P03", _READ_ONLY), Trouble.LOST),
+        # resources, states, cancelled, files, rights, damaged data, damaged indexes
+        (("53", "55", "57", "58", "42501", "XX001", "XX002"), Trouble.PASSING),
+    )
+    """By the beginning of SQLSTATEs; the first that fits counts."""
 
     def options(self, settings: Settings) -> dict[str, Any]:
         """Patience with servers and locks; what the URL itself says comes first."""
@@ -211,22 +266,27 @@ class PostgreSQL:
         state: str | None = getattr(error, "sqlstate", None)
         if state is None:
             return Trouble.LOST if type(error).__name__ == "OperationalError" else None
-        if state in self._CONFLICT:
-            return Trouble.CONFLICT
         if state == self._READ_ONLY and not writes:
             return None
-        if state.startswith(self._LOST):
-            return Trouble.LOST
-        return Trouble.PASSING if state.startswith(self._PASSING) else None
+        found = (trouble for states, trouble in self._TROUBLES if state.startswith(states))
+        return next(found, None)
 
     def begin_at_once(self, cursor: Any) -> None:
         """With hardly any patience, as zero would be without end."""
         cursor.execute(self.begin_to_write)
         cursor.execute("SET LOCAL lock_timeout = '1ms'")
 
-    def lacks_table(self, error: Exception) -> bool:
-        """By its SQLSTATE, undefined table."""
-        return getattr(error, "sqlstate", None) == "42P01"
+    def damage(self, cursor: Any) -> str | None:  # noqa: ARG002
+        """It cannot be told in a moment: the server has tools of its own for that."""
+        return None
+
+    def tidy(self) -> None:
+        """The server does that for itself."""
+
+    def read_only(self, cursor: Any) -> str | None:
+        """By what the server says of the transaction."""
+        is_on = cursor.execute("SHOW transaction_read_only").fetchone()[0] == "on"
+        return "the server takes no changes: it is a standby, or set so" if is_on else None
 
 
 class _AnyPostgreSQL(PGDialect_psycopg):

@@ -146,6 +146,15 @@ def _look_after(state: AppState, over: threading.Event) -> None:
     while not over.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
         for rule in RULES:
             _purge_quietly(state, rule, over)
+        tidy_quietly(state[Database].tidy)
+
+
+def tidy_quietly(tidy: Callable[[], None]) -> None:
+    """Make files smaller; when that fails, the log tells, and the next time is soon enough."""
+    try:
+        tidy()
+    except Exception as error:
+        _log.info("not tidied: %s", error)
 
 
 def _purge_quietly(state: AppState, rule: Rule, over: threading.Event) -> None:

@@ -49,7 +49,7 @@ def test_i_derive_a_token_for_a_script(alice: Person) -> None:
     assert "refresh_token" not in made
     script = with_token(alice, made)
     assert script.get(LISTS)["lists"] == []
-    problem(script.ask("POST", LISTS, json={"title": "x"}), 403, "insufficient_scope")
+    problem(script.ask("POST", LISTS, json={"title": "x"}), 403, "insufficient-scope")
 
 
 @pytest.mark.parametrize("body", [{"json": {}}, {"data": b""}])
@@ -265,7 +265,7 @@ def test_a_derived_token_may_end_itself_and_what_is_derived_from_it(alice: Perso
 def test_without_account_it_may_not_end_what_it_is_derived_from(alice: Person) -> None:
     script = derived(alice, scope="tasks:write")
     for uri in (session_of(script)["up_uri"], TOKENS, session_of(derived(script))["uri"]):
-        problem(script.ask("DELETE", uri), 403, "insufficient_scope")
+        problem(script.ask("DELETE", uri), 403, "insufficient-scope")
 
 
 def test_all_of_them_end_with_a_disabled_user(alice: Person, app: Flask) -> None:
@@ -473,7 +473,7 @@ def test_it_neither_makes_nor_deletes_lists(
         ("DELETE", never),
     ):
         request = {"json": whole} if method in ("POST", "PUT") else {}
-        problem(helper.ask(method, uri, **request), 403, "insufficient_scope")
+        problem(helper.ask(method, uri, **request), 403, "insufficient-scope")
     assert len(alice.get(LISTS)["lists"]) == 2
     forms = {name for _, name, _ in crawl(helper).forms()}
     [kept] = helper.get(LISTS, headers={"Accept": "application/prs.hal-forms+json"})["_embedded"][
@@ -561,9 +561,9 @@ def test_a_reply_that_was_kept_for_me_is_not_given_to_it(
 def test_it_has_nothing_to_do_with_my_account(helper: Person, alice: Person) -> None:
     me, mine = alice.root["user_uri"], session_of(alice)["uri"]
     for method, uri in (("GET", me), ("DELETE", me), ("GET", mine), ("DELETE", mine)):
-        problem(helper.ask(method, uri), 403, "insufficient_scope")
-    problem(helper.ask("PATCH", me, json={"email": None}), 403, "insufficient_scope")
-    problem(helper.ask("DELETE", TOKENS), 403, "insufficient_scope")
+        problem(helper.ask(method, uri), 403, "insufficient-scope")
+    problem(helper.ask("PATCH", me, json={"email": None}), 403, "insufficient-scope")
+    problem(helper.ask("DELETE", TOKENS), 403, "insufficient-scope")
     assert helper.get(helper.root["users_uri"])["users"] == []
     assert [each["label"] for each in helper.get(TOKENS)["tokens"]] == ["helper"]
 

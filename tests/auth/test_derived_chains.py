@@ -255,7 +255,7 @@ def test_no_token_does_what_the_one_that_it_is_derived_from_cannot(
 
 def refusal(token: Any) -> str:
     """Why a derived token may not delete the account."""
-    return "login-too-old" if "account" in token["scope"] else "insufficient_scope"
+    return "login-too-old" if "account" in token["scope"] else "insufficient-scope"
 
 
 def test_the_tries_tell_tokens_apart(service: Flask) -> None:

@@ -110,12 +110,10 @@ def test_whoever_ends_the_session_while_it_is_refreshed_ends_it(served: Served) 
     for _ in range(5):
         with client(served) as http:
             session = signed_in(http)
-        concurrency_limit = count()
+        turns = count()
 
-        def ask(
-            http: httpx.Client, session: Any = session, concurrency_limit: Any = concurrency_limit
-        ) -> httpx.Response:
-            if next(concurrency_limit) == 3:
+        def ask(http: httpx.Client, session: Any = session, turns: Any = turns) -> httpx.Response:
+            if next(turns) == 3:
                 bearer = {"Authorization": f"Bearer {session['access_token']}"}
                 return http.delete(session["uri"], headers=bearer)
             return refreshing(session["refresh_token"])(http)
@@ -131,12 +129,10 @@ def test_what_is_derived_while_its_parent_is_ended_ends_too(served: Served) -> N
         with client(served) as http:
             session = signed_in(http)
         bearer = {"Authorization": f"Bearer {session['access_token']}"}
-        concurrency_limit = count()
+        turns = count()
 
-        def ask(
-            http: httpx.Client, bearer: Any = bearer, concurrency_limit: Any = concurrency_limit
-        ) -> httpx.Response:
-            if next(concurrency_limit) == 3:
+        def ask(http: httpx.Client, bearer: Any = bearer, turns: Any = turns) -> httpx.Response:
+            if next(turns) == 3:
                 return http.delete(TOKENS, headers=bearer)
             return http.post(TOKENS, json={}, headers=bearer)
 

@@ -68,7 +68,7 @@ def test_a_token_does_what_its_scope_covers_and_nothing_else(
         if covers(scope, operation.scope):
             assert reply.status_code in (200, 400, 404, 422), reply.text
             continue
-        assert operation.scope in problem(reply, 403, "insufficient_scope")["detail"]
+        assert operation.scope in problem(reply, 403, "insufficient-scope")["detail"]
         assert reply.headers.getlist("WWW-Authenticate") == [
             f'Bearer error="insufficient_scope", scope="{operation.scope}"'
         ]
@@ -89,7 +89,7 @@ def test_a_missing_scope_is_told_before_all_else_that_is_wrong(
     for operation in SCOPED:
         narrow = next(scope for scope in SUBSETS if not covers(scope, operation.scope))
         reply = ask(alices[narrow], operation, **UNREADABLE[kind])
-        problem(reply, 403, "insufficient_scope")
+        problem(reply, 403, "insufficient-scope")
 
 
 @pytest.mark.parametrize("scope", SUBSETS)

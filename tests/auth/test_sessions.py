@@ -227,11 +227,11 @@ def test_a_session_that_was_ended_meanwhile_changes_no_password(
     def meanwhile(*arguments: Any) -> Any:
         monkeypatch.undo()
         assert alice.ask("DELETE", uri).status_code == 204
-        return exchanged(*arguments)
+        return verified(*arguments)
 
-    exchanged = users._exchanged
+    verified = users._verified
     me = alice.root["user_uri"]
-    monkeypatch.setattr(users, "_exchanged", meanwhile)
+    monkeypatch.setattr(users, "_verified", meanwhile)
     change = {"password": NEW, "current_password": PASSWORD}
     problem(laptop.ask("PATCH", me, json=change), 401, "token-revoked")
     alice.elsewhere()  # with the old password
@@ -245,11 +245,11 @@ def test_an_account_that_was_deleted_meanwhile_has_no_password_to_change(
     def meanwhile(*arguments: Any) -> Any:
         monkeypatch.undo()
         assert alice.ask("DELETE", me).status_code == 204
-        return exchanged(*arguments)
+        return verified(*arguments)
 
-    exchanged = users._exchanged
+    verified = users._verified
     me = alice.root["user_uri"]
-    monkeypatch.setattr(users, "_exchanged", meanwhile)
+    monkeypatch.setattr(users, "_verified", meanwhile)
     change = {"password": NEW, "current_password": PASSWORD}
     assert pointers(laptop.ask("PATCH", me, json=change)) == ["/current_password"]
 

@@ -55,7 +55,12 @@ def test_it(make_user: MakeUser, clock: Clock, hyperapi: Sandbox) -> None:
 """
 """A script of somebody who has their types checked strictly."""
 
-OURS = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
+OURS = {
+    "close": "aclose",
+    "__enter__": "__aenter__",
+    "__exit__": "__aexit__",
+    "__iter__": "__aiter__",
+}
 
 
 @pytest.mark.parametrize(("one", "other"), [(Client, AsyncClient), (Resource, AsyncResource)])

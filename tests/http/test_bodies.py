@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import MISSING, Field
 
-from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, Text, pointer
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, TextOf, pointer
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
 
 NO_CONTEXT: Any = None
@@ -16,12 +16,12 @@ NO_CONTEXT: Any = None
 class Thing(Body):
     """Something with a member of every type."""
 
-    title: Annotated[Text, Field(min_length=1, max_length=5)]
+    title: Annotated[str, TextOf(5, 1)]
     size: Annotated[int, Field(ge=1, le=9)] | MISSING = MISSING
     big: bool = False
     due_at: InstantText | None = None
     colour: Literal["red", "blue"] = "red"
-    words: Annotated[list[Text], Field(max_length=3)] = Field(default=[])
+    words: Annotated[list[Annotated[str, TextOf(40)]], Field(max_length=3)] = Field(default=[])
 
 
 class WholeThing(Thing):
@@ -122,6 +122,9 @@ def test_a_form_says_the_same_as_json() -> None:
         ("title=a&words=1&words=2&words=3&words=4", "/words"),
         ("title=a%00", "/title"),
         ("title=a&shape=round", "/shape"),
+        ("title=a&shape=", "/shape"),
+        ("title=a&shape", "/shape"),
+        ("title=a&=", "/"),
     ],
 )
 def test_a_form_is_told_what_is_wrong_like_json(sent: str, where: str) -> None:
@@ -196,7 +199,7 @@ def test_a_character_is_one_however_json_writes_it() -> None:
 def test_all_mistakes_are_told_at_once_in_words_that_quote_nothing() -> None:
     found = wrong('{"title": "hunter2", "size": 99, "big": "hunter2", "hunter": "hunter2"}')
     assert found == {
-        "/title": "must not be longer than 5",
+        "/title": "must not be longer than 5 characters",
         "/size": "must be 9 or less",
         "/big": "must be true or false",
         "/hunter": "is not known here; known are title, size, big, due_at, colour, words",

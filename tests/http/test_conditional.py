@@ -313,7 +313,7 @@ def test_what_is_wrong_anyway_is_told_first(carol: Person, task: Any) -> None:
     stale = '"other.1"'
     problem(guarded(carol, "PATCH", task["uri"], stale, json={"title": ""}), 422, "invalid")
     reader = carol.elsewhere(scope="tasks:read")
-    problem(guarded(reader, "PATCH", task["uri"], stale, json={}), 403, "insufficient_scope")
+    problem(guarded(reader, "PATCH", task["uri"], stale, json={}), 403, "insufficient-scope")
     nobody = guarded(carol, "PATCH", task["uri"], stale, headers={"Accept": "image/png"}, json={})
     problem(nobody, 406, "not-acceptable")
 
@@ -427,7 +427,7 @@ def test_a_password_is_changed_only_by_who_saw_the_present_user(alice: Person) -
     uri = alice.root["user_uri"]
     seen = tag(alice, uri)
     wanted = {"password": "another good one", "current_password": PASSWORD}
-    alice.ask("PATCH", uri, json={"email": "alice@example.org"})
+    alice.ask("PATCH", uri, json={"email": "alice@example.org", "current_password": PASSWORD})
     reply = guarded(alice, "PATCH", uri, seen, json=wanted)
     assert refused(reply)["current"] == alice.get(uri)
     assert guarded(alice, "PATCH", uri, tag(alice, uri), json=wanted).status_code == 200
@@ -444,7 +444,8 @@ def test_who_changes_a_user_while_the_password_is_checked_is_not_overwritten(
     check = passwords.verify
 
     def slowly(*given: Any) -> Any:
-        phone.ask("PATCH", uri, json={"email": "phone@example.org"})
+        monkeypatch.setattr(passwords, "verify", check)
+        phone.ask("PATCH", uri, json={"email": "phone@example.org", "current_password": PASSWORD})
         return check(*given)
 
     monkeypatch.setattr(passwords, "verify", slowly)
@@ -514,12 +515,13 @@ def test_of_writers_who_saw_the_same_one_wins(
         "task": (alice.make_task(made)["uri"], "title"),
         "user": (alice.root["user_uri"], "email"),
     }[kind]
+    proof = {"current_password": PASSWORD} if kind == "user" else {}
     writers = make_writers(8)
     for turn in range(5):
         seen = tag(alice, uri)
 
         def change(number: int, turn: int = turn, seen: str = seen) -> int:
-            wanted = {member: f"{number}.{turn}@example.org"}
+            wanted = {member: f"{number}.{turn}@example.org"} | proof
             return guarded(writers[number], "PATCH", uri, seen, json=wanted).status_code
 
         with ThreadPoolExecutor(8) as threads:

@@ -203,7 +203,7 @@ def test_who_may_not_write_is_given_no_reply_of_those_who_may(
         post(carol, task_list["tasks_uri"], "mine", json={"title": "Milk"})
     reader = carol.elsewhere(scope="tasks:read")
     refused = post(reader, groceries["tasks_uri"], "mine", json={"title": "Milk"})
-    problem(refused, 403, "insufficient_scope")
+    problem(refused, 403, "insufficient-scope")
     derived = carol.create(carol.root["tokens_uri"], scope="tasks:write", list_uri=groceries["uri"])
     bound = Person(carol.client, "carol", derived["access_token"])
     assert post(bound, groceries["tasks_uri"], "mine", json={"title": "Milk"}).status_code == 201

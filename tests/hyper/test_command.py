@@ -70,7 +70,7 @@ def test_a_wrong_password_is_said_to_be_wrong(stranger: Hyper, hyperapi: Sandbox
     assert said.status == NOT_ALLOWED
     assert "The name or the password is wrong." in said.err
     said = stranger("register", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
-    assert (said.status, "The name ann is taken." in said.err) == (CONFLICT, True)
+    assert (said.status, "The name is taken. Choose another name." in said.err) == (CONFLICT, True)
     said = stranger("register", hyperapi.root, "-u", "!", "--password-stdin", said="short")
     assert said.status == INVALID
     assert "username must have at least 3 characters" in said.err
@@ -523,6 +523,39 @@ def test_everything_can_be_had_as_json(hyper: Hyper) -> None:
         assert json.loads(hyper(*command.split(), "--json").out.splitlines()[0])["uri"], command
     assert json.loads(hyper("edit", "milk", "--title", "x", "--json").out)["title"] == "x"
     assert hyper("rm", "x", "-y", "--json").out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "error"),
+    [
+        (["done", "nothing"], NOT_FOUND, "There is no task 'nothing'."),
+        (["rm", "milk"], USAGE, "Delete 'Milk'? Cannot ask: this is not a terminal."),
+        (["add", "x", "-p", "urgent"], USAGE, "Invalid value for '--priority' / '-p'"),
+        (["ls", "--nothing"], USAGE, "No such option"),
+        (["frobnicate"], USAGE, "No such command 'frobnicate'."),
+        (["add", "x" * 201], INVALID, "title must have at most 200 characters, and has 201"),
+        (["import", "nowhere.csv"], FILE, "nowhere.csv: No such file or directory."),
+    ],
+)
+def test_errors_can_be_had_as_json(
+    hyper: Hyper, command: list[str], status: int, error: str
+) -> None:
+    hyper("add", "Milk")
+    for arguments in ([*command, "--json"], ["--json", *command]):
+        said = hyper(*arguments)
+        assert (said.status, said.out) == (status, "")
+        document = json.loads(said.err)
+        assert document["error"].startswith(error)
+        assert document["status"] == status
+        assert document.keys() == {"error", "hint", "status", "problem", "errors"}
+
+
+def test_json_errors_name_the_problem_and_the_fields(hyper: Hyper) -> None:
+    hyper("add", "Milk")
+    fields = json.loads(hyper("edit", "milk", "--title", "x" * 201, "--json").err)["errors"]
+    assert [each["name"] for each in fields] == ["title"]
+    problem = json.loads(hyper("ls", "-s", "colour", "--json").err)["problem"]
+    assert problem.startswith("http")
 
 
 # -- tokens, relations

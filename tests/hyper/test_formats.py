@@ -81,7 +81,6 @@ def test_todotxt_lines_end_where_files_say_and_not_where_unicode_does() -> None:
         ("jsonl", b'{"title": 1}', 1, "title must be text"),
         ("jsonl", b'{"title": "x", "done": "yes"}', 1, "done must be true or false"),
         ("jsonl", b'{"title": "x", "tags": "a"}', 1, "tags must be an array of texts"),
-        ("jsonl", b"[" * 100_000, 1, ""),
         ("csv", b'title\nfine\n"a"b\n', 3, "is not CSV"),
         ("csv", b"title,done\nx,maybe\n", 2, "done must be yes or no, and is 'maybe'"),
         ("csv", b"title,due_at\nx,soon\n", 2, "due_at takes today"),
@@ -91,6 +90,21 @@ def test_todotxt_lines_end_where_files_say_and_not_where_unicode_does() -> None:
         ("csv", b"done\nx\n", 1, "no column is title"),
         ("csv", b"", 1, "no column is title"),
         ("csv", b"title\nx\n\xff\n", 3, "is not UTF-8"),
+        ("csv", b"title,title\nx,y\n", 1, "the column 'title' is there twice; leave one out"),
+        ("csv", b"title, Title ,done\nx,y,no\n", 1, "the column 'title' is there twice"),
+        ("csv", b"title;done\nx;no;y\n", 2, "has 3 cells, and the header has 2"),
+        ("csv", b"sep=;\r\ntitle;done\r\nx;maybe\r\n", 3, "done must be yes or no"),
+        ("csv", b"title,,done\nx,,no\n", 1, "the column '' is not known"),
+        ("csv", b"title\nx\x00y\n", 2, "title must not contain NUL"),
+        ("csv", b"title\ncaf\xe9\n", 2, "(byte 0xE9; perhaps it is Windows-1252): save the file"),
+        ("csv", b"title\n" + b"x" * 1_100_000, 2, "is not CSV: field larger than field limit"),
+        ("jsonl", b'{"title": "x"}\n{"title": "x", "title": "y"}', 2, "'title' is there twice"),
+        ("jsonl", b'{"title": "x", "created_at": 1, "created_at": 2}', 1, "is there twice"),
+        ("jsonl", b'{"title": "x", "description": {"a": 1, "a": 2}}', 1, "'a' is there twice"),
+        ("jsonl", b"[" * 100_000, 1, "is nested too deeply"),
+        ("jsonl", b'{"title": ' + b"9" * 5000 + b"}", 1, "limit"),
+        ("jsonl", b'{"title": NaN}', 1, "title must be text"),
+        ("todotxt", b"caf\xe9", 1, "(byte 0xE9; perhaps it is Windows-1252): save the file"),
     ],
 )
 def test_a_malformed_line_is_named(name: str, content: bytes, line: int, detail: str) -> None:
@@ -119,3 +133,31 @@ def test_csv_of_spreadsheets_is_understood() -> None:
     due: Any = entry.members.pop("due_at")
     assert due.startswith("2030-0")
     assert entry.members == {"title": "Milk", "done": True, "tags": ["shop"], "priority": "high"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "title,done\nMilk,yes\n,\n,\n",
+        "title,done,,\r\nMilk,yes,,\r\n,,,\r\n",
+        "title;done\r\nMilk;yes\r\n",
+        "title\tdone\nMilk\tyes\n\t\n",
+        "sep=;\r\ntitle;done\r\nMilk;yes\r\n;\r\n",
+        "\ufeffsep=,\ntitle,done\nMilk,yes\n",
+        '"sep=|"\n"title"|"done"\nMilk|yes\n',
+        "done;title\nyes;Milk",
+        'title,done\r\n"Milk","yes",,,\r\n',
+    ],
+)
+def test_csv_is_read_as_spreadsheets_write_it(content: str) -> None:
+    (entry,) = found("csv", content)
+    assert isinstance(entry, Entry)
+    assert entry.members == {"title": "Milk", "done": True}
+
+
+@pytest.mark.parametrize("name", ["todotxt", "csv", "jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_is_named(name: str, encoding: str) -> None:
+    content = "\ufefftitle\nx\n".encode(encoding)
+    with pytest.raises(Failure, match="tasks:1: is UTF-16, not UTF-8: save the file as UTF-8"):
+        entries(Path("tasks"), kind(name), content)

@@ -53,7 +53,7 @@ def test_a_command_whose_streams_are_closed_does_its_work(hyper: Hyper) -> None:
     assert "Cannot ask: this is not a terminal." in done.stderr
     for options, missing in (([], "--username"), (["-u", "ann"], "--password-stdin")):
         said = hyper("login", *options)
-        assert (said.status, f"Say {missing}." in said.err) == (USAGE, True)
+        assert (said.status, f"Add {missing}." in said.err) == (USAGE, True)
 
 
 def test_what_is_said_in_another_encoding_is_no_failure(hyper: Hyper) -> None:

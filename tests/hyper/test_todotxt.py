@@ -63,6 +63,8 @@ lines_of_text = st.text(
 @given(lines_of_text)
 @example("todo.txt: x")
 @example('todo.txt in JSON: "x"')
+@example("\ufeffx")
+@example("x hyper-title:y hyper-tags:, hyper-due:none")
 def test_any_line_at_all_comes_back(line: str) -> None:
     task = stored(line)
     assert todotxt.line(task) == line
@@ -137,7 +139,11 @@ def test_notes_stand_above_the_line_that_is_kept() -> None:
         ("(Q) Buy milk @shop k:v", {"title": "Buy oat milk"}, "(Q) Buy oat milk @shop k:v"),
         ("(Q) Buy milk @shop k:v", {"priority": "high"}, "(A) Buy milk @shop k:v"),
         ("(Q) Buy milk", {"priority": "none"}, "Buy milk"),
-        ("(Q) Buy milk @shop +a", {"tags": ["+a", "big shop"]}, "(Q) Buy milk +a @big_shop"),
+        (
+            "(Q) Buy milk @shop +a",
+            {"tags": ["+a", "big shop"]},
+            "(Q) Buy milk +a @big_shop hyper-tags:%2Ba,big%20shop",
+        ),
         ("(Q) Buy milk due:2020-01-01", {"due_at": None}, "(Q) Buy milk"),
         (
             "(Q) Buy due:2020-01-01 milk",
@@ -145,7 +151,7 @@ def test_notes_stand_above_the_line_that_is_kept() -> None:
             "(Q) Buy milk due:2021-01-01",
         ),
         ("(Q) Buy milk", {"list_uri": "elsewhere"}, "(Q) Buy milk"),
-        ("(Q) Buy milk", {"title": "Two\nlines"}, "(Q) Two lines"),
+        ("(Q) Buy milk", {"title": "Two\nlines"}, "(Q) Two lines hyper-title:Two%0Alines"),
     ],
 )
 def test_what_was_changed_shows_in_the_line_and_the_rest_stays(
@@ -157,7 +163,9 @@ def test_what_was_changed_shows_in_the_line_and_the_rest_stays(
 def test_a_task_of_ours_becomes_a_line() -> None:
     task = stored("x", title="Buy milk", tags=["shop", "+home", "two words"], priority="low")
     task |= {"description": "a note", "due_at": "2030-01-31T12:00:00Z"}
-    assert todotxt.line(task) == "(C) Buy milk @shop +home @two_words due:2030-01-31"
+    line = "(C) Buy milk @shop +home @two_words due:2030-01-31"
+    assert todotxt.line(task) == f"{line} hyper-tags:shop,%2Bhome,two%20words"
+    assert todotxt.line({**task, "tags": ["shop", "+home", "two_words"]}) == line
     done = {**task, "done": True, "completed_at": "2029-12-31T12:00:00Z"}
     assert todotxt.line(done).startswith("x (C) 2029-12-31 Buy milk")
 
@@ -177,3 +185,36 @@ def test_a_day_stays_the_same_when_it_is_exported_elsewhere() -> None:
 def test_a_line_that_no_task_can_hold_is_refused() -> None:
     with pytest.raises(todotxt.CannotKeep, match="longer than the 10000 characters"):
         todotxt.members("long " * 2000)
+
+
+@pytest.mark.parametrize(
+    ("title", "line"),
+    [
+        ("x ray appointment", "2026-11-20 x ray appointment"),
+        ("(A) is a letter", "2026-11-20 (A) is a letter"),
+        ("2030-01-31 report", "2026-11-20 2030-01-31 report"),
+        ("xylophone", "xylophone"),
+        ("Two\nlines", "Two lines hyper-title:Two%0Alines"),
+        ("Meet +ann", "Meet +ann hyper-tags:, hyper-title:Meet%20%2Bann"),
+        ("Pay due:2030-01-01 now", "Pay due:2030-01-01 now hyper-due:none"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC"], indirect=True)
+def test_a_title_that_looks_like_marks_is_exported_so_that_it_stays_one(
+    zone: str, title: str, line: str
+) -> None:
+    assert todotxt.line(stored("x", title=title)) == line
+
+
+def test_a_revised_line_is_unmistakable_too() -> None:
+    task = stored("Buy milk due:2030-01-31", title="x ray")
+    assert todotxt.members(todotxt.line(task))["title"] == "x ray"
+    twice = stored(todotxt.line(task), title="Two\nlines")
+    again = stored(todotxt.line(twice), title="Two\n\nlines")
+    assert todotxt.line(again).count("hyper-title") == 1
+    assert todotxt.members(todotxt.line(again))["title"] == "Two\n\nlines"
+
+
+@pytest.mark.parametrize("pair", ["hyper-title:%ff", "hyper-title:%00", "hyper-tags:%ff,%00"])
+def test_pairs_that_say_nothing_are_pairs_like_others(pair: str) -> None:
+    assert todotxt.members(f"Buy milk {pair}")["title"] == "Buy milk"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hyper.failures import FILE, INTERRUPTED, INVALID, NOT_ALLOWED, UNREACHABLE, USAGE
+from hyper.failures import FILE, INTERRUPTED, INVALID, NOT_ALLOWED, NOT_FOUND, UNREACHABLE, USAGE
 from hyperapi_client import Resource
 
 from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
@@ -111,7 +111,8 @@ def test_standard_input_and_output_are_files_too(hyper: Hyper) -> None:
 
 def test_an_empty_file_imports_nothing(hyper: Hyper, home: Path) -> None:
     (home / "todo.txt").write_text("\n\n")
-    assert hyper("import", "todo.txt").status == 0
+    said = hyper("import", "todo.txt")
+    assert (said.status, said.err) == (0, "There are no tasks in todo.txt.\n")
     assert hyper("lists").out == ""
 
 
@@ -218,7 +219,8 @@ def test_a_malformed_line_4711(hyper: Hyper, home: Path) -> None:
     said = hyper("import", "todo.txt", "-l", "Todo")
     assert said.status == INVALID
     assert said.err == (
-        "hyper: todo.txt:4711: is not UTF-8\n       Nothing was imported. Repair it first.\n"
+        "hyper: todo.txt:4711: is not UTF-8 (byte 0xE9; perhaps it is Windows-1252): save the file "
+        "as UTF-8, without changing anything else\n       Nothing was imported. Repair it first.\n"
     )
     assert hyper("lists").out == ""
 
@@ -289,6 +291,32 @@ def test_what_nobody_can_take_is_found_first(
     assert f"hyper: tasks.jsonl:2: {said}" in refused.err
     assert refused.err.endswith("\n       Nothing was imported. Repair it first.\n")
     assert hyper("ls").out == ""
+
+
+def test_lists_of_the_same_title_are_found_before_anything_is_sent(
+    hyper: Hyper, home: Path
+) -> None:
+    for title in ("Twice", "twice", "Once"):
+        hyper("lists", "add", title)
+    (home / "tasks.csv").write_text("title,list\nx,Once\ny,TWICE\n")
+    said = hyper("import", "tasks.csv")
+    assert (said.status, "There are 2 lists called 'TWICE'" in said.err) == (NOT_FOUND, True)
+    assert hyper("ls").out == ""
+
+
+def test_lists_whose_titles_differ_in_case_alone_stay_apart(hyper: Hyper, home: Path) -> None:
+    for title in ("Work", "work"):
+        hyper("lists", "add", title)
+        hyper("add", f"on {title}", "-l", title)
+    hyper("export", "tasks.csv")
+    for title in ("Work", "work"):
+        hyper("lists", "rm", title, "-y")
+    assert hyper("import", "tasks.csv").status == 0
+    assert sorted(hyper("lists").lines) == [["Work", "1", "0"], ["work", "1", "0"]]
+    (home / "more.csv").write_text("title,list\nx,WORK\ny,Home\n")
+    hyper("lists", "rm", "work", "-y")
+    assert hyper("import", "more.csv").status == 0  # one spelling: the list that is there
+    assert sorted(hyper("lists").lines) == [["Home", "1", "0"], ["Work", "2", "0"]]
 
 
 def test_a_token_that_may_not_add_imports_nothing(

@@ -84,10 +84,11 @@ test("no link, form, page, session or stored write leads to another origin", asy
       (client) => client.delete(foreign),
       (client) => client.signInWithToken("secret"),
       async (client) => { for await (const page of client.pages(ROOT)) assert.ok(page); },
+      async (client) => { for await (const item of client.items(ROOT)) assert.ok(item); },
       async (client) => { for await (const news of client.changes({ signal: AbortSignal.timeout(2000) })) assert.ok(!news); },
     ];
     for (const action of actions) {
-      const { client, asked } = made(() => reply({ _links: there() }));
+      const { client, asked } = made(() => reply({ _links: there(), _embedded: { item: [{ n: 1 }] } }));
       await assert.rejects(action(client), (error) => error instanceof ForeignOrigin && error.message.includes("http://api.test") && error.message.includes(new URL(foreign).origin), `${foreign} ${action}`);
       assert.ok(asked.every(({ uri }) => new URL(uri).origin === "http://api.test"));
     }
@@ -173,6 +174,76 @@ test("pages come one by one, as they are wanted", async () => {
     seen.push(page.items[0].get("n"));
   }
   assert.deepEqual(seen, ["1", "2", "3"]);
+});
+
+/** A server of one collection, paged by key as the service does it; instants are counted up. */
+function collection(size) {
+  let now = Date.parse("2030-01-01T00:00:00Z");
+  const tick = () => new Date((now += 1000)).toISOString();
+  const rows = new Map();
+  const add = (title) => {
+    const at = tick();
+    rows.set(`${ROOT}t/${rows.size}`, { title, created_at: at, updated_at: at });
+  };
+  const edit = (uri, title) => rows.set(uri, { ...rows.get(uri), title, updated_at: tick() });
+  for (let n = 0; n < size; n++) add(String.fromCharCode(97 + n));
+  const answer = ({ uri }) => {
+    const asked = new URL(uri).searchParams;
+    const sort = asked.get("sort") ?? "created_at";
+    const [name, sign] = sort.startsWith("-") ? [sort.slice(1), -1] : [sort, 1];
+    const key = ([own, row]) => `${row[name]} ${own}`;
+    const order = (one, other) => (one < other ? -sign : one > other ? sign : 0);
+    const behind = [...rows]
+      .filter(([, row]) => row.updated_at >= (asked.get("updated_after") ?? ""))
+      .filter((each) => !asked.has("cursor") || order(key(each), asked.get("cursor")) > 0)
+      .sort((one, other) => order(key(one), key(other)));
+    const shown = behind.slice(0, Number(asked.get("limit") ?? 2));
+    const next = new URL(uri);
+    if (shown.length) next.searchParams.set("cursor", key(shown.at(-1)));
+    const more = behind.length > shown.length ? { next: { href: next.href } } : {};
+    const search = { href: `${ROOT}t{?updated_after,sort,limit}`, templated: true };
+    const item = shown.map(([own, row]) => ({ ...row, _links: { self: { href: own } } }));
+    return reply({ _links: { self: { href: uri }, search, ...more }, _embedded: { item } });
+  };
+  return { ...made(answer), rows, add, edit };
+}
+
+for (const sort of ["updated_at", "-updated_at", "title", "-title", "created_at", "-created_at"]) {
+  test(`items that change while they are read come once, sorted by ${sort}`, async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { client, rows, add, edit } = collection(9);
+      const there = [...rows.keys()];
+      const came = [];
+      let state = seed;
+      const random = (below) => ((state = (state * 48271) % 2147483647) % below);
+      for await (const item of client.items(`${ROOT}t?sort=${sort}&limit=${1 + (seed % 3)}`)) {
+        came.push(item.uri);
+        assert.ok(came.length < 50, "it does not end");
+        edit(item.uri, String.fromCharCode(97 + random(26)));
+        edit(there[random(there.length)], String.fromCharCode(97 + random(26)));
+        if (random(2)) add("new");
+      }
+      assert.equal(came.length, new Set(came).size);
+      for (const uri of there) assert.ok(came.includes(uri), `${seed} ${uri}`);
+    }
+  });
+}
+
+test("pages end although their items are edited", async () => {
+  const { client, edit } = collection(6);
+  let pages = 0;
+  for await (const page of client.pages(`${ROOT}t?sort=updated_at`)) {
+    assert.ok(++pages < 20);
+    for (const { uri } of page) edit(uri, "z");
+  }
+  assert.equal(pages, 4);
+});
+
+test("a page is iterated by its items, and what is no collection is not", () => {
+  const page = new Resource({ _embedded: { item: [{ n: 1 }, { n: 2 }] } });
+  assert.deepEqual([...page].map((item) => item.get("n")), [1, 2]);
+  assert.deepEqual([...new Resource({ _embedded: { item: [] } })], []);
+  assert.throws(() => [...new Resource({ _links: links() })], TypeError);
 });
 
 const form = (more = {}) => ({

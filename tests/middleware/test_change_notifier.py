@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,9 +11,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.middleware.change_notifier import ChangeNotifier, Places
 from hyperapi.state import state_of
-from hyperapi.storage.database import Database
 from tests.conftest import MakeApp, Person, problem
 from tests.statements import statements
 
@@ -197,10 +197,11 @@ def test_many_who_wait_cost_the_database_no_more_than_one(app: Flask, alice: Per
 def test_there_is_room_for_so_many_as_the_operator_says(make_app: MakeApp) -> None:
     app = make_app(readers="2")
     alice, bob = (Person(app.test_client()).register(name).sign_in() for name in ("alice", "bob"))
+    carol = Person(app.test_client()).register("carol").sign_in()
     waiting = [Waiting(at(app, each), caught_up(each)) for each in (alice, bob)]
-    reply = follow(alice, caught_up(alice))
+    reply = follow(carol, caught_up(carol))
     assert (titles(reply), applied(reply)) == ([], None)
-    streaming = alice.ask("GET", alice.root["changes_uri"], headers={"Accept": "text/event-stream"})
+    streaming = carol.ask("GET", carol.root["changes_uri"], headers={"Accept": "text/event-stream"})
     problem(streaming, 503, "too-many-readers")
     assert streaming.headers["Retry-After"] == "5"
     for each, waits in zip((alice, bob), waiting, strict=True):
@@ -208,20 +209,79 @@ def test_there_is_room_for_so_many_as_the_operator_says(make_app: MakeApp) -> No
         assert titles(waits.told()) == ["News"]
 
 
-def test_nobody_takes_all_the_room(app: Flask) -> None:
-    places, held = ChangeNotifier(state_of(app)[Database], 10), []
-    for _ in range(8):
-        held.append(places.place("alice"))
-        assert held[-1].__enter__()
-    with places.place("alice") as one_more:
-        assert not one_more
-    with places.place("bob") as first, places.place("carol") as second:
-        assert (first, second) == (True, True)
-        with places.place("dave") as third:
-            assert not third
-    held.pop().__exit__(None, None, None)
-    with places.place("alice") as again:
-        assert again
+def test_the_oldest_of_ones_own_ends_first(make_app: MakeApp) -> None:
+    app = make_app(readers="2")
+    alice = Person(app.test_client()).register("alice").sign_in()
+    oldest, older, young = (Waiting(at(app, alice), caught_up(alice)) for _ in range(3))
+    reply = oldest.told()
+    assert (titles(reply), applied(reply)) == ([], LONG)
+    alice.make_list("News")
+    assert [titles(each.told()) for each in (older, young)] == [["News"]] * 2
+
+
+def test_who_has_many_places_makes_room_for_others(make_app: MakeApp) -> None:
+    app = make_app(readers="4")
+    alice, bob, carol = (
+        Person(app.test_client()).register(name).sign_in() for name in ("alice", "bob", "carol")
+    )
+    waiting = [Waiting(at(app, each), caught_up(each)) for each in (alice, bob, alice, bob)]
+    new = Waiting(at(app, carol), caught_up(carol))
+    assert titles(waiting[0].told()) == []
+    for each in (alice, bob, carol):
+        each.make_list("News")
+    assert [titles(each.told()) for each in (*waiting[1:], new)] == [["News"]] * 4
+
+
+def held(places: Places) -> dict[str, int]:
+    """How many places each user has."""
+    return dict(Counter(place.user for place in places))
+
+
+@pytest.mark.parametrize("accounts", [1, 2, 7])
+def test_everyone_gets_a_share_whoever_came_first(accounts: int) -> None:
+    places = Places(12)
+    for number in range(200):
+        assert places.take(f"mallory{number % accounts}", "attacker")
+    for _ in range(3):
+        for name in ("alice", "bob"):
+            assert places.take(name, name)
+    assert len(places) == 12
+    shares = held(places)
+    fair = 12 // (accounts + 2)
+    assert all(shares[name] >= min(3, fair) for name in ("alice", "bob"))
+
+
+def test_of_users_with_one_place_each_those_of_one_address_make_room() -> None:
+    places = Places(8)
+    assert places.take("alice", "home")
+    for number in range(40):
+        places.take(f"mallory{number}", "attacker")
+    assert places.take("bob", "elsewhere")
+    assert {"alice", "bob"} <= held(places).keys()
+    assert len(places) == 8
+
+
+def test_users_with_equal_shares_do_not_drive_each_other_out() -> None:
+    places = Places(8)
+    for _ in range(4):
+        for name in ("alice", "bob"):
+            places.take(name, name)
+    for _ in range(10):
+        places.take("alice", "alice")
+        assert held(places) == {"alice": 4, "bob": 4}
+
+
+def test_a_place_that_is_left_is_free() -> None:
+    places = Places(1)
+    first = places.take("alice", "home")
+    assert first is not None
+    second = places.take("alice", "home")
+    assert second is not None
+    assert (first.ended, second.ended) == (True, False)
+    places.leave(first)  # it is another's by now
+    assert places.take("bob", "elsewhere") is None
+    places.leave(second)
+    assert places.take("bob", "elsewhere") is not None
 
 
 def test_where_nobody_may_wait_everything_else_works(make_app: MakeApp) -> None:

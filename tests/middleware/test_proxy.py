@@ -61,7 +61,18 @@ def test_two_names_do_not_get_mixed_up(shared_app: Flask) -> None:
 
 def test_an_old_client_that_names_no_host_gets_the_servers_name_and_port(shared_app: Flask) -> None:
     server = {"HTTP_HOST": "", "SERVER_NAME": "10.0.0.1", "SERVER_PORT": "5000"}
+    server["SERVER_PROTOCOL"] = "HTTP/1.0"
     assert root_uri(shared_app, environ_overrides=server) == "http://10.0.0.1:5000/api/v1/"
+
+
+@pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/2"])
+def test_a_newer_client_has_to_name_a_host(make_app: MakeApp, protocol: str) -> None:
+    for settings in ({}, {"public_url": "https://todo.example.org"}):
+        client = make_app(**settings).test_client()
+        for path in ("/api/v1/", "/nothing", "/health/live"):
+            nameless = {"HTTP_HOST": "", "SERVER_PROTOCOL": protocol}
+            reply = client.get(path, environ_overrides=nameless)
+            assert "Host" in problem(reply, 400, "bad-request")["detail"]
 
 
 def test_anyone_could_send_forwarded_headers_so_they_mean_nothing(make_app: MakeApp) -> None:
@@ -90,6 +101,11 @@ MALFORMED = [
     "a,b",
     "a\tb",
     "-\\-",
+    ".".join(["a"] * 131),
+    '"><script>alert(1)</script>',
+    "localhost:99999",
+    "localhost:-1",
+    "localhost:0x50",
 ]
 
 
@@ -158,6 +174,82 @@ def test_a_proxy_that_passes_on_a_malformed_host_is_refused_too(make_app: MakeAp
     problem(reply, 400, "untrusted-host")
 
 
+MALFORMED_PREFIXES = [
+    "/<script>alert(1)</script>",
+    '/"onload="alert(1)',
+    "/a b",
+    "/a//b",
+    "/a/../b",
+    "/.",
+    "/..",
+    "/a%2fb",
+    "/a?b",
+    "/a#b",
+    "/a\\b",
+    "/{a}",
+    "/\xe9",
+    "/" + "a" * 200,
+    "//evil.example/a//b",
+]
+
+
+@pytest.mark.parametrize("prefix", MALFORMED_PREFIXES)
+def test_a_malformed_prefix_is_refused_and_not_repeated(make_app: MakeApp, prefix: str) -> None:
+    client = make_app(trusted_proxies="1").test_client()
+    for path in ("/api/v1/", "/api/v1", "/api/v1/docs", "/nothing"):
+        reply = client.get(path, environ_overrides={"HTTP_X_FORWARDED_PREFIX": prefix})
+        document = problem(reply, 400, "bad-request")
+        assert document["type"].startswith("http://localhost/api/")
+        assert "X-Forwarded-Prefix" in document["detail"]
+        assert prefix not in reply.text
+
+
+@pytest.mark.parametrize("scheme", ["javascript", "ftp", "https:", "ht tp", "<b>", "x" * 5000])
+def test_a_malformed_scheme_is_refused_and_not_repeated(make_app: MakeApp, scheme: str) -> None:
+    client = make_app(trusted_proxies="1").test_client()
+    reply = client.get("/api/v1/", headers={"X-Forwarded-Proto": scheme})
+    document = problem(reply, 400, "bad-request")
+    assert "X-Forwarded-Proto" in document["detail"]
+    assert document["type"].startswith("http://localhost/api/")
+    assert scheme not in reply.text.replace("bad-request", "") or scheme in ("https:",)
+
+
+def test_a_scheme_is_read_in_any_case(make_app: MakeApp) -> None:
+    app = make_app(trusted_proxies="1")
+    assert root_uri(app, headers={"X-Forwarded-Proto": "HTTPS"}).startswith("https://")
+
+
+@pytest.mark.parametrize("address", ["unknown", "_hidden", "1.2.3", "1.2.3.4.5", "<b>", "::1]x"])
+def test_what_is_no_address_is_refused(make_app: MakeApp, address: str) -> None:
+    for settings in ({}, {"public_url": "https://todo.example.org"}):
+        app = make_app(trusted_proxies="1", **settings)
+        reply = guess(app, {"X-Forwarded-For": address})
+        assert "X-Forwarded-For" in problem(reply, 400, "bad-request")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("192.0.2.7", "192.0.2.7:4711"),
+        ("2001:db8::7", "[2001:db8::7]:4711"),
+        ("2001:db8::7", "[2001:DB8::7]"),
+    ],
+)
+def test_an_address_may_come_with_a_port(make_app: MakeApp, written: str, same: str) -> None:
+    app = make_app(trusted_proxies="1", sign_in_address_limit="1/minute")
+    assert guess(app, {"X-Forwarded-For": written}).status_code == 401
+    problem(guess(app, {"X-Forwarded-For": same}), 429, "too-many-requests")
+
+
+def test_a_prefix_with_characters_that_html_escapes_is_escaped_there(make_app: MakeApp) -> None:
+    client = make_app(trusted_proxies="1").test_client()
+    for path in ("/api/v1/docs", "/api/v1/", "/api/v1/rels/task", "/nothing"):
+        headers = {"X-Forwarded-Prefix": "/a'&amp;b", "Accept": "text/html"}
+        shown = client.get(path, headers=headers).text
+        assert "/a&#x27;&amp;amp;b" in shown or "/a&#39;&amp;amp;b" in shown
+        assert "/a'" not in shown, path
+
+
 # -- trusted hosts
 
 
@@ -222,6 +314,12 @@ def test_the_public_url_wins_over_everything(make_app: MakeApp, public_url: str)
         "https://example.org/?a=b",
         "https://example.org/#there",
         "https://[::1",
+        "https://example.org:99999",
+        "https://example.org:0",
+        "https://example.org/<b>",
+        "https://example.org/a//b",
+        "https://example.org/../a",
+        "https://example.org/" + "a" * 201,
     ],
 )
 def test_a_public_url_that_no_uri_can_begin_with_is_refused_at_once(

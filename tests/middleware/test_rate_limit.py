@@ -156,7 +156,8 @@ def test_a_session_with_few_requests_left_is_told_so_whatever_else_it_tries(
     app = make_app(request_limit="2/minute", register_limit="9/hour")
     person = Person(app.test_client()).register("alice").sign_in()
     user = person.ask("GET", USERS).get_json()["users"][0]["uri"]
-    renamed = person.ask("PATCH", user, json={"username": "alicia"})
+    changed = {"username": "alicia", "current_password": PASSWORD}
+    renamed = person.ask("PATCH", user, json=changed)
     assert renamed.status_code == 200
     assert left(renamed)[:2] == ("requests", 0)
 
@@ -250,12 +251,16 @@ def test_looking_for_names_by_taking_them_is_limited_as_registering_is(make_app:
     person = Person(app.test_client()).register("alice")
     Person(app.test_client()).register("bob")
     me = person.sign_in().root["user_uri"]
+
+    def change(method: str = "PATCH", **members: str) -> TestResponse:
+        return person.ask(method, me, json={**members, "current_password": PASSWORD})
+
     for name in ("carol", "dave", "erin", "frank", "alice"):  # which were free
-        assert person.ask("PATCH", me, json={"username": name}).status_code == 200
-    tried = [person.ask("PATCH", me, json={"username": "bob"}).status_code for _ in range(5)]
+        assert change(username=name).status_code == 200
+    tried = [change(username="bob").status_code for _ in range(5)]
     assert tried == [409, 409, 409, 429, 429]
-    problem(person.ask("PUT", me, json={"username": "bob"}), 429, "too-many-requests")
-    assert person.ask("PATCH", me, json={"email": "a@example.org"}).status_code == 200
+    problem(change("PUT", username="bob"), 429, "too-many-requests")
+    assert change(email="a@example.org").status_code == 200
 
 
 # -- whose they are

@@ -191,7 +191,10 @@ def test_a_user_who_forgot_their_password_is_given_another_and_signed_out(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("create", "alice", "--password", PASSWORD), "Error: The name alice is taken."),
+        (
+            ("create", "alice", "--password", PASSWORD),
+            "Error: The name is taken. Choose another name.",
+        ),
         (("create", "a", "--password", PASSWORD), "Error: username must not be shorter than 3"),
         (("create", "alice b", "--password", PASSWORD), "Error: username must match "),
         (("create", "dave", "--password", "short"), "Error: password must not be shorter than 8"),

@@ -74,3 +74,90 @@ def test_nor_do_they_stop_a_sandbox() -> None:
         url = server.root.removesuffix("/api/v1/")
         open_unfinished_streams(url)
         assert answers(url)
+
+
+# -- time limits
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with one worker and little patience."""
+    folder = tmp_path_factory.mktemp("hasty")
+    with serve(folder, workers="1", head_timeout="2", request_timeout="2") as server:
+        yield server
+
+
+HEAD = b"POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def seconds_until_end(connection: socket.socket, every: float | None = None) -> float:
+    """How long a connection lasts on which a byte is sent so often, or none."""
+    began = time.monotonic()
+    connection.settimeout(every or PATIENCE)
+    while True:
+        try:
+            if every:
+                connection.sendall(b" ")
+            if not connection.recv(65536):
+                break
+        except TimeoutError:
+            assert every, "the connection is still open"
+            assert time.monotonic() - began < PATIENCE, "the connection is still open"
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /api",
+        HEAD + b"Content-Length: 100\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+    ],
+    ids=["nothing", "half a head", "half a body", "half a chunk"],
+)
+def test_a_client_that_falls_silent_is_left(hasty: Served, sent: bytes) -> None:
+    with closing(connect(hasty.url)) as connection:
+        connection.sendall(sent)
+        seconds_until_end(connection)
+    assert answers(hasty.url, 1)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"POST /api/v1/", HEAD + b"Content-Length: 100000\r\n\r\n{"],
+    ids=["the head", "the body"],
+)
+def test_a_client_that_sends_byte_by_byte_is_left(hasty: Served, sent: bytes) -> None:
+    with closing(connect(hasty.url)) as connection:
+        connection.sendall(sent)
+        seconds_until_end(connection, every=0.2)
+    assert answers(hasty.url, 1)
+
+
+def test_a_connection_that_is_not_used_any_more_ends(hasty: Served) -> None:
+    with closing(connect(hasty.url)) as connection:
+        connection.sendall(b"GET /api/v1/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        seconds_until_end(connection)
+
+
+def test_a_body_that_came_too_slowly_is_not_used(hasty: Served) -> None:
+    form = HEAD.replace(b"json", b"x-www-form-urlencoded") + b"Transfer-Encoding: chunked\r\n\r\n"
+    part = b"username=slow&password=correct+horse+battery"
+    with closing(connect(hasty.url)) as connection:
+        connection.sendall(form + b"%x\r\n%b\r\n" % (len(part), part))
+        seconds_until_end(connection)
+    credentials = {"username": "slow", "password": "correct horse battery"}
+    refused = httpx.post(f"{hasty.url}/api/v1/tokens", json=credentials, trust_env=False)
+    assert refused.status_code == 401
+
+
+def test_requests_with_half_a_body_hold_no_thread_that_others_need(served: Served) -> None:
+    with ExitStack() as stack:
+        for _ in range(600):
+            connection = stack.enter_context(closing(connect(served.url)))
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        assert answers(served.url)

@@ -289,6 +289,23 @@ def test_a_port_that_is_taken_keeps_the_server_from_starting_and_is_named_in_one
     )
 
 
+def test_the_service_listens_on_a_name(tmp_path: Path) -> None:
+    with serve(tmp_path, workers="1", host="localhost") as server:
+        assert httpx.get(f"{server.url}/api/v1/", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "x" * 64, "..", "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_named_in_one_line(tmp_path: Path, host: str) -> None:
+    status, (line,) = _try_to_serve(tmp_path, host=host)
+    assert status == 1
+    assert line.startswith(f"hyperapi: HYPERAPI_HOST and HYPERAPI_PORT cannot be {host} and ")
+
+
+def test_settings_in_another_encoding_are_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("HYPERAPI_PORT=5001\n".encode("utf-16"))
+    assert _try_to_serve(tmp_path) == (1, ["hyperapi: .env is in UTF-16: save it as UTF-8"])
+
+
 def _try_to_serve(folder: Path, **settings: str) -> tuple[int, list[str]]:
     """The exit status of a server that should not start, and the lines that say why."""
     environment = surroundings(**{"port": str(free_port()), "workers": "1", **settings})

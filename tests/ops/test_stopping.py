@@ -2,16 +2,17 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.serving import COMMAND, PATIENCE, Served, end, free_port, serve, surroundings
+from tests.serving import COMMAND, PATIENCE, Served, end, free_port, serve, surroundings, workers_of
 
 Told = Callable[[int, int], None]
 """Sends a signal to a process, or to its group."""
@@ -45,12 +46,6 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
-
-
-def workers_of(server: Served) -> list[int]:
-    """Its worker processes, as far as they are there."""
-    main = server.process.pid
-    return [int(each) for each in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
 
 
 def has_ended_well(server: Served) -> bool:
@@ -105,3 +100,70 @@ def test_no_worker_outlives_the_main_process(tmp_path: Path) -> None:
 
 def _status(server: Served, path: str) -> int:
     return httpx.get(server.url + path, trust_env=False, verify=False).status_code
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /api/v1/us",
+        b"POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["half a head", "half a body"],
+)
+def test_requests_that_are_not_there_whole_do_not_hold_up_the_end(
+    tmp_path: Path, sent: bytes
+) -> None:
+    with serve(tmp_path) as server, ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(closing(connect(server)))
+            connection.sendall(sent)
+        time.sleep(0.5)
+        server.process.terminate()
+        assert has_ended_well(server)
+
+
+def test_a_request_under_way_is_finished_beside_half_a_request(tmp_path: Path) -> None:
+    body = b'{"username": "alice", "password": "correct horse battery"}'
+    head = (
+        b"POST /api/v1/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    with (
+        serve(tmp_path, workers="1", hashing_memory="65536", hashing_rounds="12") as server,
+        closing(connect(server)) as half,
+        closing(connect(server)) as whole,
+    ):
+        half.sendall(head + b"{")
+        whole.sendall(head + body)
+        time.sleep(0.2)  # it hashes now, for some tenths of a second
+        server.process.terminate()
+        assert whole.recv(65536).startswith(b"HTTP/1.1 201 ")
+        assert has_ended_well(server)
+
+
+def connect(server: Served) -> socket.socket:
+    """A connection to a server."""
+    return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), PATIENCE)
+
+
+def test_what_a_killed_main_process_leaves_is_removed_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = tmp_path / "tmp"
+    folders.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folders))
+    (folders / "hyperapi-of-somebody-else").mkdir()
+    with serve(tmp_path, workers="1") as killed:
+        (left,) = set(folders.iterdir()) - {folders / "hyperapi-of-somebody-else"}
+        killed.process.kill()
+        killed.process.wait()
+        _until(lambda: killed.gone)
+    assert left.exists()
+    with serve(tmp_path, workers="1") as running:
+        assert not left.exists()
+        with serve(tmp_path, workers="1"):
+            assert len(list(folders.iterdir())) == 3
+        assert running.process.poll() is None
+        assert len(list(folders.iterdir())) == 2
+    assert [each.name for each in folders.iterdir()] == ["hyperapi-of-somebody-else"]

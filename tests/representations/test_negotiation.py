@@ -82,6 +82,30 @@ def test_i_get_nothing_when_nothing_suits_me(accept: str) -> None:
     assert choose(accept, OFFERED) is None
 
 
+HTML, STREAM = "text/html", "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (f"{JSON};q=0, */*", HAL),
+        (f"{JSON};q=0, {HAL};q=0, */*", FORMS),
+        ("application/*;q=0, */*", None),
+        ("text/*", None),
+        ("text/*, */*;q=0.1", JSON),
+        ("text/*, application/json;q=0.1", JSON),
+        (f"{HTML}, */*", HTML),
+        (f"text/*, {HTML};q=0.5, {JSON};q=0.4", HTML),
+        (f"text/*;q=0.9, {STREAM};q=0.1, {JSON};q=0", STREAM),
+        (f"{HTML};q=0, */*", JSON),
+        (BROWSER, HTML),
+    ],
+)
+def test_a_wildcard_selects_no_type_that_has_to_be_named(accept: str, chosen: str | None) -> None:
+    offered = (JSON, HTML, HAL, FORMS, STREAM)
+    assert choose(accept, offered, only_by_name=(HTML, STREAM)) == chosen
+
+
 def test_it_does_not_matter_how_much_i_ask_for() -> None:
     assert choose("image/png," * 10_000 + JSON, OFFERED) is None
     assert choose(JSON + ",image/png" * 10_000, OFFERED) == JSON

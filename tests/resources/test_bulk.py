@@ -394,8 +394,8 @@ def test_who_may_only_read_changes_nothing(carol: Person, shopping: Any) -> None
     reader = carol.elsewhere(scope="tasks:read")
     uri = f"{shopping['tasks_uri']}?all=true"
     for method, body in (("PATCH", {"json": {"done": True}}), ("DELETE", {})):
-        problem(reader.ask(method, uri, **body), 403, "insufficient_scope")
-    problem(make_many(reader, shopping, [{"title": "x"}]), 403, "insufficient_scope")
+        problem(reader.ask(method, uri, **body), 403, "insufficient-scope")
+    problem(make_many(reader, shopping, [{"title": "x"}]), 403, "insufficient-scope")
     assert counts(carol, shopping) == (2, 2)
 
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.state import state_of
 from hyperapi.storage.retention import RULES, purge
-from tests.conftest import MakeApp, Person, problem
+from tests.conftest import PASSWORD, MakeApp, Person, problem
 from tests.statements import statements
 
 Clock = Callable[[timedelta], None]
@@ -176,7 +176,8 @@ def test_what_changes_nothing_is_no_news(alice: Person) -> None:
     alice.ask("PATCH", task["uri"], json={"title": "Task"})
     alice.ask("PUT", made["uri"], json={"title": "List"})
     alice.ask("PATCH", f"{made['tasks_uri']}?all=true", json={"title": "Task"})
-    alice.ask("PATCH", alice.root["user_uri"], json={"email": "alice@example.org"})
+    changed = {"email": "alice@example.org", "current_password": PASSWORD}
+    alice.ask("PATCH", alice.root["user_uri"], json=changed)
     alice.elsewhere()
     assert reader.catch_up() == []
 
@@ -544,7 +545,7 @@ def test_the_feed_needs_a_token_that_reads_tasks(alice: Person, stranger: Person
     uri = alice.root["changes_uri"]
     problem(stranger.ask("GET", uri), 401, "token-missing")
     account = alice.elsewhere(scope="account")
-    problem(account.ask("GET", uri), 403, "insufficient_scope")
+    problem(account.ask("GET", uri), 403, "insufficient-scope")
 
 
 def test_a_page_costs_the_same_however_much_there_is(app: Flask, alice: Person) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from flask import Flask
 
@@ -25,6 +26,14 @@ def sign_in(person: Person, name: str, password: str) -> Any:
     """Try to sign in; the reply, whatever it is."""
     wanted = {"username": name, "password": password}
     return Person(person.client).ask("POST", person.root["tokens_uri"], json=wanted)
+
+
+PROOF = {"current_password": PASSWORD}
+
+
+def change(person: Person, **members: Any) -> Any:
+    """Change something about a user, with the password that it takes."""
+    return person.ask("PATCH", person.root["user_uri"], json={**members, **PROOF})
 
 
 def change_password(person: Person, **members: Any) -> Any:
@@ -156,17 +165,18 @@ def test_users_are_i_and_nobody_else(alice: Person, bob: Person, stranger: Perso
 def test_i_change_what_i_send_and_nothing_else(alice: Person) -> None:
     me = alice.root["user_uri"]
     before = alice.get(me)
-    changed = alice.ask("PATCH", me, json={"email": "alice@example.org"}).json
+    changed = change(alice, email="alice@example.org").json
     assert changed == {
         **before,
         "email": "alice@example.org",
-        "updated_at": changed["updated_at"],  # type: ignore[index]
+        "updated_at": changed["updated_at"],
     }
     assert alice.ask("PATCH", me, json={}).json == changed
-    renamed = alice.ask("PATCH", me, json={"username": "Alicia"}).json
+    renamed = change(alice, username="Alicia").json
     assert renamed is not None
     assert (renamed["username"], renamed["email"]) == ("alicia", "alice@example.org")
-    merged = {"data": b'{"email": null}', "content_type": "application/merge-patch+json"}
+    body = orjson.dumps({"email": None, **PROOF})
+    merged = {"data": body, "content_type": "application/merge-patch+json"}
     assert alice.ask("PATCH", me, **merged).json["email"] is None  # type: ignore[index]
 
 
@@ -186,7 +196,7 @@ def test_i_cannot_change_these(carol: Person, members: dict[str, Any], pointer: 
 
 def test_i_may_send_back_all_that_i_was_shown(alice: Person) -> None:
     me = alice.get(alice.root["user_uri"])
-    reply = alice.ask("PUT", me["uri"], json={**me, "email": "alice@example.org"})
+    reply = alice.ask("PUT", me["uri"], json={**me, "email": "alice@example.org", **PROOF})
     assert reply.status_code == 200, reply.text
     assert reply.json is not None
     assert reply.json["email"] == "alice@example.org"
@@ -196,8 +206,8 @@ def test_i_may_send_back_all_that_i_was_shown(alice: Person) -> None:
 
 def test_put_replaces_my_address_and_leaves_my_password(alice: Person) -> None:
     me = alice.root["user_uri"]
-    alice.ask("PATCH", me, json={"email": "alice@example.org"})
-    replaced = alice.ask("PUT", me, json={"username": "ALICE"})
+    change(alice, email="alice@example.org")
+    replaced = alice.ask("PUT", me, json={"username": "ALICE", **PROOF})
     assert replaced.json is not None
     assert (replaced.json["username"], replaced.json["email"]) == ("alice", None)
     assert pointers(alice.ask("PUT", me, json={"email": None})) == ["/username"]
@@ -206,9 +216,47 @@ def test_put_replaces_my_address_and_leaves_my_password(alice: Person) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_i_cannot_take_the_name_of_another(alice: Person, bob: Person, method: str) -> None:
-    refused = alice.ask(method, alice.root["user_uri"], json={"username": "Bob"})
+    refused = alice.ask(method, alice.root["user_uri"], json={"username": "Bob", **PROOF})
     problem(refused, 409, "taken")
     assert alice.get(alice.root["user_uri"])["username"] == "alice"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("changed", [{"username": "mallory"}, {"email": "m@example.org"}])
+def test_whoever_finds_my_phone_cannot_change_my_name_or_address(
+    make_app: MakeApp, method: str, changed: dict[str, Any]
+) -> None:
+    alice = Person(make_app(sign_in_limit="2/minute").test_client()).register("alice").sign_in()
+    me = alice.get(alice.root["user_uri"])
+
+    def tell(**proof: str) -> Any:
+        return alice.ask(method, me["uri"], json={"username": "alice", **changed, **proof})
+
+    for _ in range(3):  # a guess that was not made does not count
+        assert pointers(tell()) == ["/current_password"]
+    for _ in range(2):
+        assert pointers(tell(current_password="wrong")) == ["/current_password"]
+    assert alice.get(me["uri"]) == me
+    problem(tell(current_password=PASSWORD), 429, "too-many-requests")
+    problem(sign_in(alice, "alice", PASSWORD), 429, "too-many-requests")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_change_to_what_is_there_already_takes_no_password(alice: Person, method: str) -> None:
+    me = alice.get(alice.root["user_uri"])
+    same = {"username": "Alice", "email": None}
+    assert alice.ask(method, me["uri"], json=same).json == me
+
+
+def test_the_form_that_edits_me_asks_for_my_password(alice: Person) -> None:
+    shape = {"Accept": "application/prs.hal-forms+json"}
+    form = alice.get(alice.root["user_uri"], headers=shape)["_templates"]["edit"]
+    fields = {field["name"]: field for field in form["properties"]}
+    assert fields.keys() == {"username", "email", "current_password"}
+    assert fields["current_password"]["required"] is True
+    assert fields["current_password"]["type"] == "password"
+    assert "value" not in fields["current_password"]
+    assert fields["email"]["required"] is False
 
 
 # -- the password

@@ -1,6 +1,7 @@
 """The pytest plugin, as other projects use it: in a folder and a process of its own."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,45 @@ def test_nothing_is_imported():
 """
 
 
+SHARING = """
+import pytest
+from hyperapi_client import Client, TokenRevoked
+
+@pytest.fixture(scope="session")
+def zoe(hyperapi_server):
+    return hyperapi_server.user("zoe")
+
+@pytest.fixture(scope="module")
+def ann(hyperapi_server):
+    made = hyperapi_server.user("ann")
+    made.follow("lists").submit("create", title="Shared")
+    return made
+
+def test_shared(ann):
+    assert ann.follow("lists").first.title == "Shared"
+
+def test_shared_by_session(zoe, ann):
+    assert zoe.follow("user").username == "zoe"
+
+def test_clean(make_user):
+    assert make_user("ann").follow("lists").first is None  # the name is free
+
+def test_clean_again(make_user, clock):
+    make_user("ann").follow("lists").submit("create", title="Mine")
+    make_user("zoe")
+    clock.forward(days=400)
+
+def test_both(ann, make_user):
+    with pytest.raises(TokenRevoked):  # as always in a test that begins with nothing
+        ann.follow("lists")
+    make_user("ann")
+
+def test_clock(hyperapi_server):
+    assert hyperapi_server.control.follow("clock").ahead_by == 0
+"""
+SHARING_TESTS = ("shared", "shared_by_session", "clean", "clean_again", "both", "clock")
+
+
 def run(folder: Path, source: str, *options: str, **environment: str) -> str:
     """What pytest says about some tests."""
     (folder / "test_it.py").write_text(source)
@@ -46,7 +86,7 @@ def run(folder: Path, source: str, *options: str, **environment: str) -> str:
         if not name.startswith(("HYPERAPI_", "PYTEST_", "COV"))
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
          "-p", "hyperapi.sandbox.pytest_plugin", *options],
         cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, check=False,
         timeout=120,
@@ -70,3 +110,16 @@ def test_nothing_happens_until_a_fixture_is_asked_for(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     said = run(tmp_path, ASKING, HYPERAPI_DATABASE_URL="sqlite:///production.db")
     assert "hyperapi sandbox does not start. hyperapi: HYPERAPI_DATABASE_URL is set" in said
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_tests_see_does_not_depend_on_their_order(tmp_path: Path, seed: int) -> None:
+    order = list(SHARING_TESTS)
+    random.Random(seed).shuffle(order)
+    (tmp_path / "conftest.py").write_text(
+        f"ORDER = {order!r}\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    items.sort(key=lambda item: ORDER.index(item.name.removeprefix('test_')))\n"
+    )
+    said = run(tmp_path, SHARING)
+    assert "6 passed" in said, (order, said)

@@ -1,14 +1,17 @@
 """Serving the app: with the API beside it, and by any static server."""
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -92,3 +95,65 @@ def test_any_static_server_serves_it(
         tab.sign_up(f"ann-{uuid4().hex[:8]}")
         tab.make_list("Groceries")
         tab.add("Milk")
+
+
+@pytest.mark.parametrize(
+    ("environment", "written", "expected"),
+    [
+        ({}, "", "http://127.0.0.1:5000"),
+        ({"port": "5311"}, "", "http://127.0.0.1:5311"),
+        ({}, "HYPERAPI_PORT=5311", "http://127.0.0.1:5311"),
+        ({"port": "5311"}, "HYPERAPI_PORT=5312", "http://127.0.0.1:5311"),
+        ({"host": "192.0.2.1", "port": "5311"}, "", "http://192.0.2.1:5311"),
+        ({"host": "localhost"}, "", "http://localhost:5000"),
+        ({"host": "0.0.0.0"}, "", "http://127.0.0.1:5000"),
+        ({"host": "::1"}, "", "http://[::1]:5000"),
+        ({"host": "::"}, "", "http://[::1]:5000"),
+        ({"public_url": "https://todo.example.org/"}, "", "https://todo.example.org"),
+        ({"public_url": "https://example.org/todo"}, "", "https://example.org/todo"),
+        ({}, "HYPERAPI_PUBLIC_URL=https://todo.example.org", "https://todo.example.org"),
+    ],
+)
+def test_the_app_looks_for_the_api_where_its_settings_put_it(
+    tmp_path: Path, environment: dict[str, str], written: str, expected: str
+) -> None:
+    (tmp_path / ".env").write_text(written + "\n")
+    port = free_port()
+    script = [sys.executable, str(APP / "serve.py"), "--port", str(port)]
+    with started(script, tmp_path, port, **environment):
+        page = httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text
+    assert f'name="hyperapi-root" content="{expected}/api/v1/"' in page
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(expected))
+    assert f"connect-src {origin};" in page
+
+
+def test_the_command_of_the_makefile_serves_both_on_other_ports(
+    device: Callable[..., Device], tmp_path: Path
+) -> None:
+    (recipe,) = re.findall(
+        r"^spa: .*\n\t(.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
+    )
+    app, api = free_port(), free_port()
+    filled = recipe.replace("$(BIN)/python", sys.executable).replace("$(ARGS)", f"--port {app}")
+    filled = filled.replace("$(BIN)/hyperapi", COMMAND[0]).replace("examples/spa", str(APP))
+    with started(filled.split(), tmp_path, app, api, port=str(api)):
+        tab = device(served=f"http://127.0.0.1:{app}/").tab()
+        tab.sign_up(f"ann-{uuid4().hex[:8]}")
+        tab.make_list("Groceries")
+
+
+def test_a_port_of_the_api_that_is_taken_ends_the_app(tmp_path: Path) -> None:
+    app = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        api = str(taken.getsockname()[1])
+        ran = subprocess.run(
+            [sys.executable, str(APP / "serve.py"), "--port", str(app), "--", *COMMAND, "serve"],
+            cwd=tmp_path,
+            env=surroundings(workers="1", port=api),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "HYPERAPI_HOST and HYPERAPI_PORT cannot be" in ran.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from alembic import command
 from flask import Flask
@@ -25,6 +26,8 @@ from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.backup import back_up
 from hyperapi.storage.database import database
+from hyperapi.storage.dialects import PostgreSQL, SQLite
+from hyperapi.storage.schema import EXPECTED
 from tests import postgres
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, SECRET_KEY, Person, problem
 from tests.databases import POSTGRESQL, Stores
@@ -107,6 +110,7 @@ def test_commands_say_in_one_line_what_is_wrong_with_the_database(tmp_path: Path
         ("postgresql://nobody@127.0.0.1:1/none", "Connection refused"),
         (f"sqlite:///{tmp_path}/noise.db", "not a database"),
     ):
+        (tmp_path / "noise.db").touch(0o600)
         (tmp_path / "noise.db").write_bytes(b"noise" * 1000)
         for words in (["upgrade"], ["users", "list"]):
             ran = subprocess.run(
@@ -246,8 +250,9 @@ def small_disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def test_a_full_disk_loses_nothing_and_is_said_to_be_until_there_is_room(
-    small_disk: Disk, caplog: pytest.LogCaptureFixture
+    small_disk: Disk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hyperapi.storage.database._EXAMINE_EVERY", 0.0)
     place, make_room = small_disk
     url = f"sqlite:///{place}/hyperapi.db"
     migrations.upgrade(url)
@@ -270,6 +275,7 @@ def test_a_full_disk_loses_nothing_and_is_said_to_be_until_there_is_room(
         with app.app_context():
             make_room()
         assert alice.ask("POST", tasks, json={"title": "again"}).status_code == 201
+        assert alice.ask("GET", "/health/ready").status_code == 200
         assert alice.get(tasks + "?total=true&limit=1")["total"] == made + 1
     with closing(sqlite3.connect(place / "hyperapi.db")) as kept:
         assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -280,8 +286,9 @@ def test_a_full_disk_loses_nothing_and_is_said_to_be_until_there_is_room(
 
 
 def test_a_file_that_may_only_be_read_is_read_and_written_again_when_it_may(
-    stores: Stores, tmp_path: Path
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hyperapi.storage.database._EXAMINE_EVERY", 0.0)
     with stores.of("sqlite").fresh(tmp_path) as url, application(url, tmp_path) as app:
         alice = Person(app.test_client()).register("alice").sign_in()
         groceries = alice.make_list()
@@ -294,9 +301,29 @@ def test_a_file_that_may_only_be_read_is_read_and_written_again_when_it_may(
 
         event.listen(engine, "connect", protect)
         refused(alice, "POST", groceries["tasks_uri"], json={"title": "Milk"})
+        refused(alice, "GET", "/health/ready")
         assert alice.get(groceries["uri"]) == groceries
         event.remove(engine, "connect", protect)
         alice.make_task(groceries)
+        assert alice.ask("GET", "/health/ready").status_code == 200
+
+
+def test_a_server_that_takes_no_changes_is_not_ready_until_it_does(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyperapi.storage.database._EXAMINE_EVERY", 0.0)
+    with stores.of(POSTGRESQL).fresh(tmp_path) as url, application(url, tmp_path) as app:
+        stranger = Person(app.test_client())
+        assert stranger.ask("GET", "/health/ready").status_code == 200
+        name = url.partition("?")[0].rpartition("/")[2]
+        for value, status in (("on", 503), ("off", 200)):
+            with stores.server.connect() as administrator:
+                administrator.execute(
+                    f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"
+                )
+            with app.app_context():
+                database.engine.dispose()
+            assert stranger.ask("GET", "/health/ready").status_code == status
 
 
 @pytest.mark.parametrize("kind", ["sqlite", POSTGRESQL])
@@ -340,3 +367,122 @@ def test_a_file_that_is_replaced_under_a_running_service_is_served_from_then_on(
 def titles(person: Person) -> list[str]:
     """What somebody's lists are called."""
     return [each["title"] for each in person.get(person.root["lists_uri"])["lists"]]
+
+
+# -- files that are damaged while they are served
+
+
+def cut_to(size: int) -> Callable[[Path], None]:
+    """Cut a file."""
+    return lambda path: os.truncate(path, size)
+
+
+def write_noise(path: Path) -> None:
+    """Write over a file, in place."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.write(os.urandom(size))
+
+
+def put_there(*statements: str) -> Callable[[Path], None]:
+    """Put another database in its place."""
+
+    def replace(path: Path) -> None:
+        with closing(sqlite3.connect(path.with_name("other"))) as other:
+            for statement in statements:
+                other.execute(statement)
+            other.commit()
+        os.replace(path.with_name("other"), path)
+
+    return replace
+
+
+def drop_table(path: Path) -> None:
+    """Take a table away."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE tasks")
+
+
+DAMAGE = {
+    "cut to nothing": cut_to(0),
+    "cut to a page": cut_to(4096),
+    "cut within a page": cut_to(5000),
+    "cut in the middle": lambda path: os.truncate(path, path.stat().st_size // 8192 * 4096),
+    "written over": write_noise,
+    "replaced by nothing": put_there(),
+    "another database": put_there("CREATE TABLE x (y)"),
+    "without our tables": put_there(
+        "CREATE TABLE alembic_version (version_num)",
+        f"INSERT INTO alembic_version VALUES ('{EXPECTED}')",
+    ),
+    "without a table": drop_table,
+}
+
+
+@pytest.mark.parametrize("harm", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("everything_in_the_file", [True, False])
+def test_a_damaged_file_is_unavailable_and_served_again_when_it_was_put_back(
+    stores: Stores,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
+    everything_in_the_file: bool,
+) -> None:
+    monkeypatch.setattr("hyperapi.storage.database._EXAMINE_EVERY", 0.0)
+    path, kept = tmp_path / "hyperapi.db", tmp_path / "kept.db"
+    with stores.of("sqlite").fresh(tmp_path) as url, application(url, tmp_path) as app:
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        alice = Person(app.test_client()).register("alice").sign_in()
+        groceries = alice.make_list()
+        for _ in range(30):
+            alice.make_task(groceries, description="x" * 3000)
+        back_up(state_of(app).settings, kept, lambda *_: None)
+        if everything_in_the_file:
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert alice.ask("GET", "/health/ready").status_code == 200
+        harm(path)
+        found = [alice.ask("GET", groceries["tasks_uri"]).status_code]
+        found += [
+            alice.ask("POST", groceries["tasks_uri"], json={"title": "x"}).status_code,
+            alice.ask("GET", "/health/ready").status_code,
+        ]
+        # What is written over there is not in use: the newer pages are in the -wal.
+        in_wal = not everything_in_the_file and harm is write_noise
+        assert set(found) <= ({200, 201} if in_wal else {503}), found
+        if not in_wal:
+            assert any(record.levelno >= logging.WARNING for record in caplog.records)
+        for name in ("hyperapi.db-wal", "hyperapi.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        os.replace(kept, path)
+        assert alice.ask("GET", "/health/ready").status_code == 200
+        assert alice.get(groceries["uri"])["open_count"] == 30
+        alice.make_task(groceries)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY_DBMOVED,
+        sqlite3.SQLITE_CANTOPEN_ISDIR,
+        sqlite3.SQLITE_CORRUPT_VTAB,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY_SNAPSHOT,
+    ],
+)
+def test_every_failure_of_the_files_ground_is_unavailable(code: int) -> None:
+    failure = sqlite3.OperationalError("made up")
+    failure.sqlite_errorcode = code
+    assert SQLite(Path("x")).trouble(failure, True) is not None
+
+
+@pytest.mark.parametrize("state", ["53100", "58030", "XX001", "XX002", "57P03", "42P01", "55P03"])
+def test_every_failure_of_the_servers_ground_is_unavailable(state: str) -> None:
+    failure = psycopg.errors.lookup(state)("made up")
+    assert PostgreSQL().trouble(failure, False) is not None

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from hyperapi_client import Client, How, Resource, State
+from hyperapi_client.text import folded
 
 from hyper import dates
 from hyper.accounts import Account, current
@@ -89,7 +90,7 @@ class CommandContext:
         """
         by_uri = [each for each in self.lists if each.uri == name]
         exactly = [each for each in self.lists if each.title == name]
-        alike = [each for each in self.lists if each.title.casefold() == name.casefold()]
+        alike = [each for each in self.lists if folded(each.title) == folded(name)]
         found = by_uri or exactly or alike
         if len(found) == 1:
             return found[0]
@@ -117,10 +118,10 @@ class CommandContext:
             return self.lists[0]
         if not self.lists:
             return self.make_list(DEFAULT_LIST)
-        if any(each.title.casefold() == DEFAULT_LIST.casefold() for each in self.lists):
+        if any(folded(each.title) == folded(DEFAULT_LIST) for each in self.lists):
             return self.list_named(DEFAULT_LIST)
         known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN])
-        raise Failure(f"On which list? Say --list and one of {known}.", USAGE)
+        raise Failure(f"On which list? Add --list and one of {known}.", USAGE)
 
     def make_list(self, title: str, key: str | None = None) -> Resource:
         """A new list.

@@ -1,6 +1,5 @@
 """A task as text for an editor, and what of it was changed there."""
 
-import re
 from collections.abc import Mapping
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -97,7 +96,7 @@ def _members(ctx: CommandContext, said: Mapping[str, str]) -> dict[str, Any]:
     if "Priority" in said:
         found["priority"] = said["Priority"] or "none"
     if "Tags" in said:
-        found["tags"] = [tag for tag in re.split(r"\s*,\s*", said["Tags"]) if tag]
+        found["tags"] = [tag for each in said["Tags"].split(",") if (tag := each.strip())]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import click
 from hyperapi_client import (
@@ -127,10 +128,12 @@ class Failure(click.ClickException):
         self.hint = hint
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: BaseException) -> int:
     """The exit status that a failure has."""
     if isinstance(error, Failure):
         return error.status
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return INTERRUPTED
     if isinstance(error, click.ClickException):
         return error.exit_code
     if isinstance(error, OSError):
@@ -138,11 +141,30 @@ def status_of(error: Exception) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), FAILED)
 
 
-def in_words(error: Exception) -> Iterator[str]:
+def as_document(error: BaseException) -> dict[str, Any]:
+    """A failure for programs, as ``--json`` prints it on standard error.
+
+    ``status`` is the exit status, ``problem`` the URI of the problem's type where the server
+    refused, and ``errors`` what is wrong with single fields.
+    """
+    message, *hints = in_words(error)
+    fields = error.errors if isinstance(error, FieldErrors | ProblemError) else ()
+    return {
+        "error": message,
+        "hint": "\n".join(hints),
+        "status": status_of(error),
+        "problem": error.type if isinstance(error, ProblemError) else None,
+        "errors": [{"name": each.name, "detail": each.detail} for each in fields],
+    }
+
+
+def in_words(error: BaseException) -> Iterator[str]:
     """A failure as lines: what happened, which fields are wrong, what to do."""
     if isinstance(error, Failure):
         yield error.message
         yield from error.hint.splitlines()
+    elif isinstance(error, KeyboardInterrupt | click.Abort):
+        yield "Interrupted."
     elif isinstance(error, click.ClickException):
         yield from error.format_message().splitlines()
         if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -163,7 +185,7 @@ def in_words(error: Exception) -> Iterator[str]:
             yield f"Whoever runs the server finds this under {error.instance}."
 
 
-def _hint(error: Exception) -> list[str]:
+def _hint(error: BaseException) -> list[str]:
     """What to do, if that is known."""
     by_token = isinstance(error, Unauthorized | NotAToken) and os.environ.get(TOKEN)
     if by_token and not isinstance(error, CredentialsInvalid):
@@ -180,7 +202,7 @@ def _conflict(error: Conflict) -> Iterator[str]:
 def _fields(error: FieldErrors) -> Iterator[str]:
     found = [_named(each) for each in error.errors] or [str(error)]
     if isinstance(error, Invalid) and len(found) > 1:
-        yield error.detail
+        yield f"{error.title}."
     yield from found
 
 

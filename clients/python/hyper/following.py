@@ -43,7 +43,7 @@ def api(
     if form is not None:
         place = place.submit(form, _pairs(fields))
     elif fields:
-        raise Failure("--field fills in a form: say --submit FORM too.", USAGE)
+        raise Failure("--field fills in a form: add --submit FORM.", USAGE)
     if everything:
         for item in place.items():
             _print(ctx, plain(item.state))

@@ -23,6 +23,9 @@ _NO = {"false": False, "no": False, "0": False, "": False, "open": False}
 _PRIORITIES = ("none", "low", "medium", "high")
 _MOST_COMPLAINTS = 20
 _LONGEST_CELL = 1024 * 1024
+_SEPARATORS = (",", ";", "\t")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_SAVE_AS = "save the file as UTF-8, without changing anything else"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def format_of(path: Path, name: str | None) -> Format:
             return each
     names = ", ".join(each.name for each in FORMATS)
     raise Failure(
-        f"{path} does not tell its format by its name.", USAGE, f"Say --format and one of {names}."
+        f"{path} does not tell its format by its name.", USAGE, f"Add --format and one of {names}."
     )
 
 
@@ -80,6 +83,8 @@ def entries(path: Path, kind: Format, content: bytes) -> list[Entry]:
 
     :raises Failure: naming the lines that are malformed.
     """
+    if content.startswith(_UTF_16):
+        refuse(path, [Complaint(1, f"is UTF-16, not UTF-8: {_SAVE_AS}")])
     found: list[Entry] = []
     complaints: list[Complaint] = []
     for each in kind.read(content):
@@ -113,8 +118,8 @@ def _read_todotxt(content: bytes) -> Iterator[Entry | Complaint]:
     for number, raw in _lines(content):
         try:
             text = raw.decode()
-        except UnicodeDecodeError:
-            yield Complaint(number, "is not UTF-8")
+        except UnicodeDecodeError as error:
+            yield Complaint(number, _not_utf_8(error))
             continue
         if not text.strip(" "):
             continue  # an empty line is no task
@@ -126,6 +131,11 @@ def _read_todotxt(content: bytes) -> Iterator[Entry | Complaint]:
 
 def _write_todotxt(tasks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     return (todotxt.line(task) + "\n" for task in tasks)
+
+
+def _not_utf_8(error: UnicodeDecodeError) -> str:
+    byte = error.object[error.start]
+    return f"is not UTF-8 (byte 0x{byte:02X}; perhaps it is Windows-1252): {_SAVE_AS}"
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -143,14 +153,32 @@ def _read_jsonl(content: bytes) -> Iterator[Entry | Complaint]:
         if not raw.strip():
             continue
         try:
-            document = json.loads(raw)
+            document = json.loads(raw.decode(), object_pairs_hook=_object)
             yield _entry(number, document)
-        except UnicodeDecodeError:
-            yield Complaint(number, "is not UTF-8")
+        except UnicodeDecodeError as error:
+            yield Complaint(number, _not_utf_8(error))
         except json.JSONDecodeError as error:
             yield Complaint(number, f"is not JSON: {error.msg} at column {error.colno}")
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            yield Complaint(number, "is nested too deeply")
+        except ValueError as error:
             yield Complaint(number, str(error))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object from its members.
+
+    :raises ValueError: when one is there twice; either value would be lost.
+    """
+    _refuse_twice([name for name, _ in pairs], "member")
+    return dict(pairs)
+
+
+def _refuse_twice(names: list[str], what: str) -> None:
+    """:raises ValueError: naming what is there twice."""
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise ValueError(f"the {what} {quoted(twice)} is there twice; leave one out")
 
 
 def _write_jsonl(tasks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -180,6 +208,8 @@ def _entry(number: int, document: Any) -> Entry:
 def _check(members: Members) -> None:
     """:raises ValueError: for a member of the wrong type; what values it takes, the form tells."""
     for name, value in members.items():
+        if "\x00" in (value if isinstance(value, str) else ""):
+            raise ValueError(f"{name} must not contain NUL")
         if name == "tags":
             if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
                 raise ValueError("tags must be an array of texts")
@@ -199,31 +229,70 @@ def _read_csv(content: bytes) -> Iterator[Entry | Complaint]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        yield Complaint(content.count(b"\n", 0, error.start) + 1, "is not UTF-8")
+        yield Complaint(content.count(b"\n", 0, error.start) + 1, _not_utf_8(error))
         return
+    first, separator = _separator(text)
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = io.StringIO(text, newline="")
+    for _ in range(first - 1):
+        lines.readline()
+    reader = csv.reader(lines, strict=True, delimiter=separator)
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        strange = [name for name in header if name not in (*_MEMBERS, *_SHOWN)]
-        if strange or "title" not in header:
-            wrong = (
-                f"the column {quoted(strange[0])} is not known" if strange else "no column is title"
-            )
-            yield Complaint(1, f"{wrong}; columns are {', '.join(_MEMBERS)}")
+        try:
+            header = _header(next(reader, []))
+        except ValueError as error:
+            yield Complaint(first, str(error))
             return
         for cells in reader:
-            if not cells:
-                continue
+            if not any(cells):
+                continue  # spreadsheets pad with empty rows
+            number = first - 1 + reader.line_num
             try:
-                yield _from_cells(reader.line_num, header, cells)
+                yield _from_cells(number, header, cells)
             except ValueError as error:
-                yield Complaint(reader.line_num, str(error))
+                yield Complaint(number, str(error))
     except csv.Error as error:
-        yield Complaint(reader.line_num, f"is not CSV: {error}")
+        yield Complaint(first - 1 + reader.line_num, f"is not CSV: {error}")
+
+
+def _separator(text: str) -> tuple[int, str]:
+    """The number of the line with the header, and what separates its cells.
+
+    Spreadsheets write semicolons where the comma is a decimal sign, and some put a line such as
+    ``sep=;`` first.
+    """
+    first = text.partition("\n")[0].rstrip("\r")
+    told = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
+    if told:
+        return 2, told[1]
+    names = {
+        each: [name.strip().lower().strip('"') for name in first.split(each)]
+        for each in _SEPARATORS
+    }
+    return 1, next((each for each in _SEPARATORS if "title" in names[each]), ",")
+
+
+def _header(cells: list[str]) -> list[str]:
+    """The names of columns; without those of empty columns at the end.
+
+    :raises ValueError: for one that is not known or there twice, and where no column is title.
+    """
+    header = [name.strip().lower() for name in cells]
+    while header and not header[-1]:
+        header.pop()
+    known = f"columns are {', '.join(_MEMBERS)}"
+    strange = [name for name in header if name not in (*_MEMBERS, *_SHOWN)]
+    if strange:
+        raise ValueError(f"the column {quoted(strange[0])} is not known; {known}")
+    if "title" not in header:
+        raise ValueError(f"no column is title; {known}")
+    _refuse_twice(header, "column")
+    return header
 
 
 def _from_cells(number: int, header: list[str], cells: list[str]) -> Entry:
+    if len(cells) > len(header) and not any(cells[len(header) :]):
+        cells = cells[: len(header)]
     if len(cells) != len(header):
         raise ValueError(f"has {len(cells)} cells, and the header has {len(header)}")
     row = {name: cell for name, cell in zip(header, cells, strict=True) if name in _MEMBERS}

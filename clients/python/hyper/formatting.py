@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hyper import dates, todotxt
+from hyper.failures import as_document, in_words
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _GAP = 2
@@ -59,15 +60,24 @@ class Screen:
         for row in rows:
             sys.stdout.write("\t".join(visible(cell) for cell in row) + "\n")
 
-    def complain(self, lines: Iterable[str]) -> None:
-        """Say what went wrong, on standard error."""
-        for number, line in enumerate(lines):
+    def fail(self, error: BaseException) -> None:
+        """Tell what went wrong, on standard error."""
+        if self.as_json:
+            self._json_error(as_document(error))
+            return
+        for number, line in enumerate(in_words(error)):
             start = Text("hyper: ", style="bold red") if number == 0 else Text("       ")
             self.err.print(start + Text(visible(line)), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something in passing, on standard error."""
+        if self.as_json:
+            self._json_error({"note": text})
+            return
         self.err.print(Text(visible(text), style="dim"), soft_wrap=True)
+
+    def _json_error(self, document: Any) -> None:
+        self.err.file.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
 def visible(text: str) -> str:

@@ -1,12 +1,12 @@
 """Which tasks a command means: by number, by URI, or by title."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from hyperapi_client import NotFound, Resource
+from hyperapi_client.text import folded
 
 from hyper.context import CommandContext
 from hyper.failures import NOT_FOUND, Failure
@@ -102,9 +102,9 @@ def _by_title(
     tasks = ctx.client.follow("tasks")
     yield False, list(tasks.search(title=name, **asked).on_page)
     yield True, list(tasks.search(title_prefix=name, **asked).on_page)
-    part = _folded(name)
+    part = folded(name)
     found = tasks.search(q=name, **asked).items()  # in descriptions too, which name nothing
-    yield True, list(islice((each for each in found if part in _folded(each.title)), _PAGE))
+    yield True, list(islice((each for each in found if part in folded(each.title)), _PAGE))
 
 
 def _titled(ctx: CommandContext, title: str, **asked: Any) -> list[Resource]:
@@ -155,9 +155,3 @@ def _ambiguous(ctx: CommandContext, name: str, found: Sequence[Resource]) -> Fai
 
 def _is_uri(word: str) -> bool:
     return word.startswith(("http://", "https://"))
-
-
-def _folded(text: str) -> str:
-    """Text without differences of case, as the server compares it."""
-    decomposed = unicodedata.normalize("NFD", text).casefold()
-    return unicodedata.normalize("NFC", decomposed)

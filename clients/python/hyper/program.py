@@ -6,7 +6,7 @@ import click
 from hyperapi_client import ClientError
 
 from hyper.context import CommandContext
-from hyper.failures import INTERRUPTED, USAGE, in_words, status_of
+from hyper.failures import USAGE, status_of
 from hyper.group import hyper
 
 
@@ -23,13 +23,12 @@ def run(arguments: list[str] | None = None) -> int:
         if sys.stdout is output:
             raise
         return 0  # click lays it aside when whoever read it has seen enough, which is no failure
-    except (KeyboardInterrupt, click.Abort):
-        ctx.screen.complain(["Interrupted."])
-        return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
-    except (ClientError, click.ClickException, OSError) as error:
-        ctx.screen.complain(in_words(error))
+    except (ClientError, click.ClickException, OSError, KeyboardInterrupt, click.Abort) as error:
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            ctx.screen.as_json = True  # where click did not come so far
+        ctx.screen.fail(error)
         return status_of(error)
     return status if isinstance(status, int) else 0

@@ -151,4 +151,4 @@ def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
 def _ask_only_people(option: str) -> None:
     """:raises Failure: where nobody sits who could be asked."""
     if not sys.stdin.isatty():
-        raise Failure("Nobody can be asked here.", USAGE, f"Say {option}.")
+        raise Failure("Cannot ask: this is not a terminal.", USAGE, f"Add {option}.")

@@ -6,15 +6,22 @@ would not give the same line again, the line is kept whole at the end of its des
 ``todo.txt:``. A task that was never changed gives that line back; one that was changed gives it
 back with what was changed about it. A ``due:`` day is kept so too, since where a day ends depends
 on the zone.
+
+The other way round, a title may look like the format's own marks. A date of creation in front keeps
+``x ray`` an open task. Where a line would still be read as another title or other tags, or due when
+the task is not, pairs at its end say what is meant, percent-encoded: ``hyper-title:Two%0Alines``,
+``hyper-tags:two%20words,home``, ``hyper-due:none``.
 """
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
+from urllib.parse import quote, unquote
+
+from hyperapi_client.text import normal as nfc
 
 from hyper import dates
 
@@ -36,7 +43,11 @@ _KEPT = re.compile(rf"(?:\A|\n)(?P<mark>{MARK}|{MARK_JSON})(?P<line>[^\n]*)\Z")
 _TAG = re.compile(r"[@+][^ ]+")
 _PAIR = re.compile(r"[A-Za-z][A-Za-z0-9_-]*:(?!//)[^ :]+")
 _DUE = re.compile(rf"due:({_DATE})")
+_EXACT = re.compile(r"(hyper-(?:title|tags|due)):([^ :]+)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+_BOM = "\ufeff"
+"""A byte order mark, which importers drop where a file begins with it."""
 
 _NAMES = {"A": "high", "B": "medium"}
 _LETTERS = {"high": "A", "medium": "B", "low": "C", "none": ""}
@@ -96,13 +107,23 @@ class Line:
         return place
 
     @property
+    def exact(self) -> dict[str, str]:
+        """The pairs at its end that say what is meant, still percent-encoded."""
+        pairs = (_EXACT.fullmatch(word) for word in self.words[self.tail :])
+        return {pair[1]: pair[2] for pair in pairs if pair}
+
+    @property
     def title(self) -> str:
         """What it says, without contexts, projects and pairs at its end."""
-        return " ".join(self.words[: self.tail])
+        return _decoded(self.exact.get("hyper-title", "")) or " ".join(self.words[: self.tail])
 
     @property
     def tags(self) -> list[str]:
         """Its contexts, without their ``@``, and its projects with their ``+``; each once."""
+        exact = self.exact.get("hyper-tags")
+        if exact is not None:
+            found = [tag for each in exact.split(",") if (tag := _decoded(each))]
+            return list(dict.fromkeys(tag for tag in found if len(tag) <= LONGEST_TAG))[:MOST_TAGS]
         found = [_tag(word) for word in self.words if _TAG.fullmatch(word)]
         fitting = [tag for tag in found if len(tag) <= LONGEST_TAG and not _CONTROL.search(tag)]
         return list(dict.fromkeys(fitting))[:MOST_TAGS]
@@ -110,6 +131,8 @@ class Line:
     @property
     def due(self) -> date | None:
         """The day of its last ``due:`` pair, if that is one."""
+        if self.exact.get("hyper-due") == "none":
+            return None
         for word in reversed(self.words):
             match = _DUE.fullmatch(word)
             day = _day(match[1]) if match else None
@@ -126,10 +149,10 @@ class Line:
 def members(line: str) -> dict[str, Any]:
     """The task that a line describes, as members to create it with.
 
-    :raises CannotKeep: when it is too long to be kept.
+    :raises CannotKeep: when it is too long to be kept, or no text that can be.
     """
     parsed = Line.parse(line)
-    title = parsed.title if parsed.title.strip() else line
+    title = _title(parsed, line)
     task: dict[str, Any] = {"title": _shortened(normal(title.replace("\x00", "\ufffd")))}
     if parsed.done:
         task["done"] = True
@@ -139,7 +162,7 @@ def members(line: str) -> dict[str, Any]:
         task["due_at"] = dates.written(dates.day_end(parsed.due))
     if parsed.tags:
         task["tags"] = [normal(tag) for tag in parsed.tags]
-    if parsed.done or parsed.due or fresh(task) != line:
+    if parsed.done or parsed.due or line.startswith(_BOM) or fresh(task) != line:
         task["description"] = _marked(line)
     return task
 
@@ -183,20 +206,25 @@ def fresh(task: Mapping[str, Any]) -> str:
     words += [_word(tag) for tag in task.get("tags", ()) if _word(tag) not in words[0].split(" ")]
     due = _due(task)
     words += [f"due:{due}"] if due else []
-    return str(
-        Line(
-            bool(task.get("done")),
-            _LETTERS[task.get("priority", "none")],
-            _completed(task),
-            "",
-            " ".join(words),
-        )
+    line = Line(
+        bool(task.get("done")),
+        _LETTERS[task.get("priority", "none")],
+        _completed(task),
+        "",
+        " ".join(words),
     )
+    return str(_unmistakable(line, task))
 
 
 def normal(text: str) -> str:
-    """Text in the normal form that the server keeps (NFC)."""
-    return unicodedata.normalize("NFC", text)
+    """Text in the normal form that the server keeps (NFC).
+
+    :raises CannotKeep: for text that no server keeps.
+    """
+    try:
+        return nfc(text)
+    except ValueError as error:
+        raise CannotKeep(str(error)) from None
 
 
 def _revised(kept: str, task: Mapping[str, Any]) -> str:
@@ -214,7 +242,57 @@ def _revised(kept: str, task: Mapping[str, Any]) -> str:
     revised = replace(revised, text=_with_tags(revised, was, task["tags"]))
     if not _is_due(task, was.due):
         revised = replace(revised, text=_with_due(revised, _due(task)))
-    return str(revised)
+    if task["title"] == before["title"] and revised.title.strip():
+        # Where the tags or the due date in the middle of a title changed, the title follows.
+        task = {**task, "title": _shortened(normal(revised.title))}
+    return str(_unmistakable(revised, task))
+
+
+def _unmistakable(line: Line, task: Mapping[str, Any]) -> Line:
+    """A line that is read as this task: where it would not be, with what says so."""
+    end = [word for word in line.words[line.tail :] if not _EXACT.fullmatch(word)]
+    line = _dated(replace(line, text=" ".join([*line.words[: line.tail], *end])), task)
+    tags = [normal(tag) for tag in task.get("tags", ())]
+    if {normal(tag) for tag in line.tags} != set(tags):
+        line = _with_pair(line, "hyper-tags", ",".join(map(_encoded, tags)) or ",")
+    if line.due and not task.get("due_at"):
+        line = _with_pair(line, "hyper-due", "none")
+    title = normal(str(task["title"]))
+    if _shortened(normal(_title(line, str(line)))) != title:
+        line = _with_pair(line, "hyper-title", _encoded(title))
+    return _dated(line, task)
+
+
+def _dated(line: Line, task: Mapping[str, Any]) -> Line:
+    """A line with the task's date of creation in front, where its text would be taken for marks."""
+    text = str(line)
+    plain = text.strip(" ") and not text.startswith(_BOM) and Line.parse(text) == line
+    if plain or line.created or not task.get("created_at"):
+        return line
+    return replace(line, created=str(dates.local(task["created_at"]).date()))
+
+
+def _with_pair(line: Line, name: str, value: str) -> Line:
+    return replace(line, text=f"{line.text} {name}:{value}")
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _decoded(text: str) -> str:
+    """Percent-encoded text; empty when it is none that a task could have."""
+    try:
+        decoded = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return ""
+    return "" if "\x00" in decoded else decoded
+
+
+def _title(line: Line, text: str) -> str:
+    """A line's title; the whole line where it has nothing but contexts, projects and pairs."""
+    says_something = line.title.strip() or (line.title and "hyper-title" in line.exact)
+    return line.title if says_something else text
 
 
 def _with_tags(line: Line, was: Line, tags: list[str]) -> str:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import click
 from hyperapi_client import ClientError, FieldErrors, Form, How, Resource
+from hyperapi_client.text import folded
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -84,7 +85,9 @@ def import_file(
     journal = _journal(ctx, kind, list_name, content)
     if journal.finished and not again:
         when = dates.readable(journal.finished, ctx.now)
-        ctx.screen.note(f"{file} was imported before ({when}). To do it once more, say --again.")
+        ctx.screen.note(
+            f"{file} was imported before ({when}). To import it once more, add --again."
+        )
         _conclude(ctx, file, 0, len(found))
         return
     if journal.finished:
@@ -111,6 +114,8 @@ def _conclude(ctx: CommandContext, file: Path, imported: int, total: int) -> Non
         ctx.screen.json({"imported": imported, "total": total})
     elif imported:
         ctx.screen.say(f"Imported {counted(imported, 'task')} from {file}.")
+    elif not total:
+        ctx.screen.note(f"There are no tasks in {file}.")
 
 
 class _Import:
@@ -124,6 +129,7 @@ class _Import:
         self._file = file
         self._list_name = list_name
         self._places: dict[str | None, Resource] = {}
+        self._spellings: dict[str, set[str]] = {}
 
     def check(self, found: list[Entry]) -> None:
         """See whether the server will take them, before anything is sent.
@@ -133,6 +139,11 @@ class _Import:
         if not found:
             return
         refuse(self._file, list(self._about_lists(found)))
+        for spelling in filter(None, map(self._title, found)):
+            self._spellings.setdefault(folded(spelling), set()).add(spelling)
+        for title in dict.fromkeys(map(self._title, found)):
+            if self._exists(title):
+                self._place(title)  # fails now, before anything is sent, where several are meant
         form = self._form(found)
         complaints = [
             Complaint(each.line, f"{error.name} {error.detail}")
@@ -204,9 +215,21 @@ class _Import:
             self._places[title] = self._list(title).follow("tasks")
         return self._places[title]
 
+    def _exists(self, title: str | None) -> bool:
+        """Is there a list that a title means, so that none has to be made?
+
+        Case makes a difference where the file itself has titles that differ in nothing else.
+        """
+        lists = self._desk.lists
+        if title is None:
+            return bool(lists)
+        if len(self._spellings.get(folded(title), ())) > 1:
+            return any(title == each.title for each in lists)
+        return any(folded(title) == folded(each.title) for each in lists)
+
     def _list(self, title: str | None) -> Resource:
         lists = self._desk.lists
-        if title is None or any(title.casefold() == each.title.casefold() for each in lists):
+        if title is None or self._exists(title):
             return self._desk.list_or_default(title)
         if any(title == each.uri for each in lists):
             return self._desk.list_named(title)

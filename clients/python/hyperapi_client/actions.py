@@ -22,6 +22,7 @@ from hyperapi_client.errors import (
     Unreachable,
 )
 from hyperapi_client.forms import JSON, Field, Filled, Form, json_value, objections
+from hyperapi_client.sweep import Sweep
 from hyperapi_client.templates import expand, variables
 from hyperapi_client.tokens import Tokens
 from hyperapi_client.transport import (
@@ -129,19 +130,19 @@ class Actions:
         return (yield from self.reload(state)).forms or {}
 
     def pages(self, state: State) -> Talk[None]:
-        """Emit a page, and those behind it."""
+        """Emit a page, and those behind it, to the last that has an item not on those before."""
         page: State | None = _collection(state)
+        seen: set[str] = set()
         while page is not None:
             yield Emit(page)
-            page = yield from self._next(page)
+            found = {item.uri for item in page.items or () if item.uri != page.uri}
+            known = found <= seen and len(found) == len(page.items or ())
+            seen |= found
+            page = None if known else (yield from self._next(page))
 
     def items(self, state: State) -> Talk[None]:
-        """Emit the items of a collection, across its pages."""
-        page: State | None = _collection(state)
-        while page is not None:
-            for item in page.items or ():
-                yield Emit(item)
-            page = yield from self._next(page)
+        """Emit the items of a collection, across its pages, each once."""
+        return (yield from Sweep(_collection(state), lambda uri: self.at(uri, HAL)).items())
 
     def _next(self, page: State) -> Talk[State | None]:
         """The page behind this one; without forms, which would be most of it."""

@@ -12,8 +12,9 @@ import httpx
 from hyperapi_client.actions import USUAL, Actions, Change, How
 from hyperapi_client.document import State
 from hyperapi_client.environment import Route, route_to
+from hyperapi_client.errors import Closed
 from hyperapi_client.forms import Form
-from hyperapi_client.resource_base import Shown
+from hyperapi_client.resource_base import Shown, Unpicklable
 from hyperapi_client.sync import TIMEOUT, USER_AGENT
 from hyperapi_client.tokens import InMemory, Keeper, Tokens
 from hyperapi_client.transport import (
@@ -31,7 +32,7 @@ from hyperapi_client.transport import (
 Result = TypeVar("Result")
 
 
-class AsyncClient:
+class AsyncClient(Unpicklable):
     """:class:`~hyperapi_client.Client`, with coroutines. Tasks of one event loop may share one."""
 
     def __init__(
@@ -150,6 +151,8 @@ class AsyncClient:
 
     async def _do(self, effect: Effect) -> object:
         if isinstance(effect, Ask):
+            if self._http.is_closed:
+                raise Closed("This client was closed. Make another one.")
             return await self._http.request(**request(effect, self._http.timeout))
         if isinstance(effect, Pause):
             if self._on_pause is not None:
@@ -171,6 +174,9 @@ class AsyncClient:
         """Close the connections that this client opened."""
         if self._own is not None:
             await self._own.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.actions.exchange.url}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -225,6 +231,16 @@ class AsyncResource(Shown):
     def items(self) -> AsyncIterator["AsyncResource"]:
         """The items of a collection, on this page and those behind it."""
         return self._client.stream(self._actions.items(self.state), self._client.resource)
+
+    __iter__ = None  # ``for`` cannot wait; ``async for`` can
+
+    def __aiter__(self) -> AsyncIterator["AsyncResource"]:
+        """The same as :meth:`items`.
+
+        :raises TypeError: for what is no collection.
+        """
+        self._check_items()
+        return self.items()
 
     @property
     def _actions(self) -> Actions:

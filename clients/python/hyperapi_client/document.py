@@ -48,6 +48,9 @@ class State:
     forms: Mapping[str, Form] | None = None
     etag: str | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
 
 def read(document: Mapping[str, Any], uri: str = "", etag: str | None = None) -> State:
     """The state that a decoded representation describes.

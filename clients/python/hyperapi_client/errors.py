@@ -22,6 +22,25 @@ PROBLEM_JSON = "application/problem+json"
 class ClientError(Exception):
     """Anything that this client raises; its text says what happened and what to do."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it as other processes get it: with all but live resources."""
+        kept = {name: value for name, value in vars(self).items() if name not in self._live}
+        return _restored, (type(self), self.args, kept)
+
+    _live: ClassVar[tuple[str, ...]] = ()
+
+
+def _restored(kind: type[ClientError], args: tuple[Any, ...], kept: dict[str, Any]) -> ClientError:
+    """An error as it was pickled."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(kept)
+    return error
+
+
+class Closed(ClientError, RuntimeError):
+    """The client was closed before; nothing was sent."""
+
 
 class Unreachable(ClientError):
     """No reply: nobody listens there, the name is unknown, or the connection broke down.
@@ -134,7 +153,7 @@ class ProblemError(ClientError):
     :ivar name: the last part of that URI.
     :ivar status: the reply's status.
     :ivar title: the type in a few words.
-    :ivar detail: what happened this time.
+    :ivar detail: what happened this time, and what to do next.
     :ivar instance: names this one failure; operators find it in their logs.
     :ivar members: the whole problem document.
     :ivar retry_after: seconds to wait before another try, if the server told.
@@ -156,7 +175,13 @@ class ProblemError(ClientError):
         self.instance = str(members.get("instance", ""))
         self.retry_after = retry_after(response)
         self.errors = tuple(_field_errors(members))
-        super().__init__("; ".join([self.detail, *map(str, self.errors)]))
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        """What went wrong, and where that is known, or what to do next."""
+        if self.errors:
+            return f"{self.title}: {'; '.join(map(str, self.errors))}"
+        return self.title if self.detail == self.title else f"{self.title}. {self.detail}"
 
 
 class Unauthorized(ProblemError):
@@ -204,7 +229,7 @@ class Forbidden(ProblemError):
 class InsufficientScope(Forbidden):
     """The token's scope does not include this."""
 
-    names = ("insufficient_scope", "insufficient-scope")
+    names = ("insufficient-scope", "insufficient_scope")
 
 
 class RegistrationClosed(Forbidden):
@@ -246,6 +271,7 @@ class Conflict(ProblemError):
     """
 
     statuses = (412,)
+    _live = ("current",)
     current: Any = None
     current_state: "State | None" = None
 

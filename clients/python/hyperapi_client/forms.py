@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 from uuid import UUID
 
 from hyperapi_client.errors import FieldError, FormError
+from hyperapi_client.text import normal
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -41,6 +41,9 @@ class Field:
     longest: int | None = None
     options: tuple[str, ...] | None = None
     placeholder: str | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.type))
 
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Self:
@@ -82,7 +85,7 @@ class Field:
         if self.type in ("number", "range"):
             yield from self._against_bounds(text)
             return
-        length = len(unicodedata.normalize("NFC", text))
+        length = len(normal(text))
         if self.shortest is not None and length < self.shortest:
             yield f"must have at least {_characters(self.shortest)}"
         if self.longest is not None and length > self.longest:
@@ -134,6 +137,9 @@ class Form:
     target: str
     content_type: str
     fields: Mapping[str, Field]
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.method, self.target))
 
     @classmethod
     def read(cls, name: str, template: Mapping[str, Any], base: str) -> Self:
@@ -233,6 +239,10 @@ def objections(value: Any) -> Iterator[str]:
                 yield "must not contain NUL"
             if not each.isascii() and _SURROGATE.search(each):
                 yield "must be Unicode, and is not"
+            try:
+                normal(each)
+            except ValueError as error:
+                yield str(error)
 
 
 def json_value(value: Any) -> Any:

@@ -11,8 +11,9 @@ import httpx
 from hyperapi_client.actions import USUAL, Actions, Change, How
 from hyperapi_client.document import State
 from hyperapi_client.environment import Route, route_to
+from hyperapi_client.errors import Closed
 from hyperapi_client.forms import Form
-from hyperapi_client.resource_base import Shown
+from hyperapi_client.resource_base import Shown, Unpicklable
 from hyperapi_client.tokens import InMemory, Keeper, Tokens
 from hyperapi_client.transport import (
     Alone,
@@ -32,7 +33,7 @@ USER_AGENT = "hyperapi-client"
 TIMEOUT = 30.0
 
 
-class Client:
+class Client(Unpicklable):
     """Somebody at a hyperapi: knows its root, and the names of relations and forms.
 
     :param root: the URL of the server, or of its API's root.
@@ -190,6 +191,8 @@ class Client:
 
     def _do(self, effect: Effect) -> object:
         if isinstance(effect, Ask):
+            if self._http.is_closed:
+                raise Closed("This client was closed. Make another one.")
             return self._http.request(**request(effect, self._http.timeout))
         if isinstance(effect, Pause):
             if self._on_pause is not None:
@@ -211,6 +214,9 @@ class Client:
         """Close the connections that this client opened."""
         if self._own is not None:
             self._own.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.actions.exchange.url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -285,6 +291,14 @@ class Resource(Shown):
     def items(self) -> Iterator["Resource"]:
         """The items of a collection, on this page and those behind it."""
         return self._client.stream(self._actions.items(self.state), self._client.resource)
+
+    def __iter__(self) -> Iterator["Resource"]:
+        """The same as :meth:`items`.
+
+        :raises TypeError: for what is no collection.
+        """
+        self._check_items()
+        return self.items()
 
     @property
     def _actions(self) -> Actions:

@@ -8,6 +8,8 @@ import { TaskView } from "./taskview.js";
 
 const ALL = "all";
 const AGAIN_MS = 4000;
+const AT_ONCE = 6; // as many requests as browsers send to one origin
+const KNOWN = new Set(["list", "task"]); // the types of changes that the app shows
 
 export class App extends EventTarget {
   constructor({ client, outbox, cache }) {
@@ -27,6 +29,9 @@ export class App extends EventTarget {
     this.focus = null; // where the focus goes with the next drawing
     this.account = null;
     this.busy = new Set();
+    // Every tab hears of a sign-out here, also one whose session was found to be over before.
+    this.tabs = globalThis.BroadcastChannel && new BroadcastChannel("hyperapi.session");
+    this.tabs?.addEventListener("message", () => this.phase !== "out" && this.#leave(null));
     client.addEventListener("signed-out", ({ detail }) => this.#signedOut(detail));
     outbox.addEventListener("changed", () => this.#readWrites(true));
     outbox.addEventListener("sent", ({ detail }) => this.#arrived(detail));
@@ -38,6 +43,7 @@ export class App extends EventTarget {
 
   /** Say something to those who do not see it, and show it for a while. */
   say(text, { action, bad = false } = {}) {
+    if (this.phase !== "in") return; // it is about an account that was left meanwhile
     this.notice = { text, action, bad };
     this.dispatchEvent(new CustomEvent("said", { detail: text }));
     this.changed();
@@ -71,6 +77,7 @@ export class App extends EventTarget {
   /** Send a draft by `work`; what goes wrong is said beside its fields, and nothing is lost. */
   async send(name, work) {
     const draft = this.draft(name);
+    const { user } = this;
     if (draft.busy) return false;
     const sent = JSON.stringify(draft.values);
     Object.assign(draft, { busy: true, error: null, errors: new Map() });
@@ -87,6 +94,7 @@ export class App extends EventTarget {
       if (!done) this.draft(name, draft.values);
       return done;
     } catch (error) {
+      if (this.#left(user)) return false;
       this.#note(error);
       if (error instanceof Problem && !(error instanceof Broken)) draft.action = undefined;
       this.#refuse(name, error instanceof Problem && !(error instanceof Conflict) ? error.fields : new Map(), explain(error));
@@ -110,18 +118,25 @@ export class App extends EventTarget {
   /** Do something that has no form of its own to show what went wrong. */
   async attempt(name, work) {
     if (this.busy.has(name)) return;
+    const { user } = this;
     this.busy.add(name);
     if (this.notice?.bad) this.notice = null; // it was about something before
     this.changed();
     try {
       await work();
     } catch (error) {
+      if (this.#left(user)) return;
       this.#note(error);
       if (!(error instanceof SignedOut)) this.say(explain(error), { bad: true });
     } finally {
       this.busy.delete(name);
       this.changed();
     }
+  }
+
+  /** Was the account left of which this was? */
+  #left(user) {
+    return Boolean(user) && user !== this.user;
   }
 
   // -- the connection
@@ -258,11 +273,17 @@ export class App extends EventTarget {
   }
 
   async signOut() {
-    await this.attempt("sign-out", () => this.#goOut(() => this.client.signOut()));
+    await this.attempt("sign-out", () => this.#sendAndGoOut(() => this.client.signOut()));
   }
 
   async signOutEverywhere() {
-    await this.attempt("sign-out", () => this.#goOut(() => this.client.signOutEverywhere()));
+    await this.attempt("sign-out", () => this.#sendAndGoOut(() => this.client.signOutEverywhere()));
+  }
+
+  /** Leave, but first send what waits, as far as it goes. */
+  async #sendAndGoOut(work) {
+    await this.deliver().catch((error) => this.#note(error));
+    await this.#goOut(work);
   }
 
   /** Leave because one wants to: nothing stays on the page, here and in the other tabs. */
@@ -276,7 +297,8 @@ export class App extends EventTarget {
   }
 
   #signedOut(reason) {
-    this.live?.tell({ kind: this.leaving ? "left" : "session" });
+    if (this.leaving) this.tabs?.postMessage("left");
+    else this.live?.tell({ kind: "session" });
     if (this.leaving || this.phase !== "in") this.#leave(this.leaving ? null : reason);
     else this.#end(reason);
   }
@@ -293,11 +315,15 @@ export class App extends EventTarget {
   }
 
   #leave(reason) {
+    if (this.user && !reason) this.outbox.forget(this.user.uri);
     this.#quiet();
     this.#clear();
-    this.cache.clear();
+    this.cache.end();
+    this.cache = this.cache.renewed();
     this.phase = "out";
     this.notice = null;
+    this.wanted = null;
+    this.dispatchEvent(new Event("left"));
     if (reason) this.draft("login").error = "Your session has ended. Please sign in again.";
     this.focus = "#sign-in input";
     this.changed();
@@ -318,6 +344,7 @@ export class App extends EventTarget {
 
   /** Another tab signed in or out. */
   sessionChanged() {
+    if (this.leaving) return;
     const { session } = this.client;
     if (!session && this.phase === "in" && !this.ended) this.#end(null);
     else if (session && (this.phase === "out" || this.ended)) this.#enter().catch((error) => this.#note(error));
@@ -328,8 +355,9 @@ export class App extends EventTarget {
   async #listen() {
     this.live?.end();
     const name = `position ${this.user.uri}`;
-    const position = await this.cache.read(name);
-    const live = (this.live = new Live(this.client, { position, keep: (at) => this.cache.write(name, at) }));
+    const { cache } = this;
+    const position = await cache.read(name);
+    const live = (this.live = new Live(this.client, { position, keep: (at) => cache.write(name, at) }));
     const heard = new Map();
     let timer;
     const take = async () => {
@@ -338,14 +366,13 @@ export class App extends EventTarget {
       heard.clear();
       try {
         await this.view?.take(changes.filter((change) => change.type === "task"));
-        await this.loadLists();
+        if (changes.some((change) => KNOWN.has(change.type))) await this.loadLists();
       } catch (error) {
         this.#note(error);
       }
     };
     live.addEventListener("news", ({ detail: { kind, change, reachable } }) => {
       if (live !== this.live) return;
-      if (kind === "left") return this.#leave(null);
       if (kind === "session") return this.sessionChanged();
       if (kind === "writes") return this.#readWrites();
       if (kind === "waiting") return this.#connection(reachable ? "broken" : "offline");
@@ -367,6 +394,7 @@ export class App extends EventTarget {
   }
 
   async loadLists() {
+    const { user, cache } = this;
     const items = [];
     let first = null;
     const search = (this.lists.page ?? (await this.client.get(this.links.lists))).form("search");
@@ -375,11 +403,12 @@ export class App extends EventTarget {
       first ??= page;
       items.push(...page.items);
     }
+    if (user !== this.user) return; // it was left meanwhile
     this.lists = { page: first, items };
     // A new name of a list that is gone is of no use.
     const names = new Set(items.map((item) => `rename ${item.uri}`));
     for (const name of this.drafts.keys()) if (name.startsWith("rename ") && !names.has(name)) this.drafts.delete(name);
-    await this.cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
+    await cache.write("lists", { page: { ...first.document, _embedded: undefined }, items: items.map((item) => item.document) });
     if (this.chosen && this.chosen !== ALL && !this.list && this.connection === "online") this.#listGone();
     if (this.view && !this.view.uri && this.list?.link("tasks")) this.#show(); // it has arrived by now
     this.changed();
@@ -439,7 +468,7 @@ export class App extends EventTarget {
   async addList({ title }) {
     return this.send("new list", async (draft) => {
       draft.uri ??= this.root.link("list", { uuid: newKey() });
-      const made = await this.#makeList(draft.uri, { title, description: "", archived: false });
+      const made = await this.#make("list", draft.uri, { title, description: "", archived: false });
       if (made) this.lists.items.push(made);
       await this.#readWrites();
       this.choose(draft.uri);
@@ -460,6 +489,7 @@ export class App extends EventTarget {
 
   async deleteList(list) {
     await this.attempt(`delete ${list.uri}`, async () => {
+      const tasks = await this.#everyTask(list.link("tasks"));
       await this.client.submit(list.form("delete"));
       this.open.delete(`delete ${list.uri}`);
       // What was being edited of it goes with it.
@@ -472,17 +502,79 @@ export class App extends EventTarget {
       await this.loadLists();
       this.choose(this.allLists[0]?.uri ?? ALL);
       this.focus = "#list-title";
-      this.say(`List “${list.get("title")}” was deleted.`);
+      const undo = this.lists.page?.form("create") && { name: "Undo", work: () => this.#undeleteList(list, tasks) };
+      this.say(`List “${list.get("title")}” was deleted.`, { action: undo });
     });
   }
 
-  /** Complete all, or clear what is completed: a form of the collection. */
-  async bulk(name, said) {
-    await this.attempt(name, async () => {
-      await this.client.submit(this.view.page.form(name));
-      await Promise.all([this.view.load(this.view.tasks.length), this.loadLists()]);
+  /** Make a list again that was deleted, with its tasks, as they were. */
+  async #undeleteList(list, tasks) {
+    await this.attempt(`delete ${list.uri}`, async () => {
+      const { title, description, archived } = list.document;
+      await this.#make("list", list.uri, { title, description, archived });
+      await this.#remake(tasks);
+      await this.loadLists();
+      this.choose(list.uri);
       this.focus = "#list-title";
-      this.say(said);
+      this.say(`List “${title}” is back.`);
+    });
+  }
+
+  /** Complete all, or clear what is completed: a form of the collection. Both can be undone. */
+  async bulk(name) {
+    await this.attempt(name, async () => {
+      const { view } = this;
+      const clearing = name === "clear-completed";
+      const tasks = await this.#everyTask(view.uri, { done: String(clearing) });
+      await this.client.submit(view.page.form(name));
+      await this.#reload();
+      this.focus = "#list-title";
+      const what = `${tasks.length} ${tasks.length === 1 ? "task" : "tasks"}`;
+      const undo = { name: "Undo", work: () => this.#undoBulk(name, tasks, () => (clearing ? this.#remake(tasks) : this.#reopen(view.uri, tasks))) };
+      this.say(clearing ? `Deleted: ${what}.` : `Done: ${what}.`, { action: undo });
+    });
+  }
+
+  async #undoBulk(name, tasks, work) {
+    await this.attempt(name, async () => {
+      await work();
+      await this.#reload();
+      this.focus = "#list-title";
+      this.say("Everything is as it was.");
+    });
+  }
+
+  async #reload() {
+    await Promise.all([this.view?.load(this.view.tasks.length), this.loadLists()]);
+  }
+
+  /** Every task of a collection that a query selects, on all pages. */
+  async #everyTask(uri, query = {}) {
+    const found = [];
+    const page = await this.client.get(uri);
+    const start = await this.client.submit(page.form("search"), { limit: 100, ...query });
+    for await (const { items } of this.client.pages(start)) found.push(...items);
+    return found;
+  }
+
+  /** Make tasks again that were deleted, as they were. One that is there again already is left alone. */
+  async #remake(tasks) {
+    await together(tasks, async ({ uri, document }) => {
+      await this.#make("task", uri, writable(document)).catch((error) => {
+        if (!(error instanceof Conflict)) throw error;
+      });
+    });
+  }
+
+  /** Reopen tasks that were completed. One that was deleted or reopened meanwhile is left alone. */
+  async #reopen(uri, tasks) {
+    const wanted = new Set(tasks.map((task) => task.uri));
+    const done = await this.#everyTask(uri, { done: "true" });
+    const forms = done.filter((task) => wanted.has(task.uri)).map((task) => task.form("reopen")).filter(Boolean);
+    await together(forms, async (form) => {
+      await this.client.submit(form).catch((error) => {
+        if (!(error instanceof Missing)) throw error;
+      });
     });
   }
 
@@ -599,10 +691,10 @@ export class App extends EventTarget {
     });
   }
 
-  /** Make a list now, or when the server is there. @returns what was made, or null */
-  async #makeList(uri, body) {
-    const write = making("list", uri, body);
-    const form = this.lists.page.form("create");
+  /** Make a list or a task now, or when the server is there. @returns what was made, or null */
+  async #make(kind, uri, body) {
+    const write = making(kind, uri, body);
+    const form = kind === "list" ? this.lists.page.form("create") : null;
     if (!this.#direct(uri)) return this.#queue(write, form);
     try {
       return await this.client.put(uri, body, { create: true });
@@ -714,13 +806,17 @@ export class App extends EventTarget {
   }
 
   async #readWrites(tell = false) {
-    if (!this.user) return;
+    const { user } = this;
+    if (!user) return;
     if (tell) this.live?.tell({ kind: "writes" });
-    this.writes = await this.outbox.waiting(this.user.uri);
+    const writes = await this.outbox.waiting(user.uri);
+    if (user !== this.user) return;
+    this.writes = writes;
     this.changed();
   }
 
   async #arrived({ write, resource }) {
+    if (write.owner !== this.user?.uri) return;
     if (write.kind === "list") {
       if (!this.lists.items.some((item) => item.uri === write.uri)) this.lists.items.push(resource);
       await this.loadLists().catch((error) => this.#note(error));
@@ -734,9 +830,10 @@ export class App extends EventTarget {
     this.account = { loading: true };
     this.focus = "#account h2";
     this.changed();
+    const { user } = this;
     await this.attempt("account", async () => {
       const [users, tokens] = await Promise.all([this.client.get(this.links.users), this.client.get(this.links.tokens)]);
-      this.account = { me: users.items[0] ?? null, tokens };
+      if (!this.#left(user)) this.account = { me: users.items[0] ?? null, tokens };
     });
     if (this.account?.loading) this.account = null;
     this.changed();
@@ -760,6 +857,11 @@ export class App extends EventTarget {
       this.say(said);
     });
   }
+}
+
+/** Do something with each of many, a few at a time. */
+async function together(all, work) {
+  for (let at = 0; at < all.length; at += AT_ONCE) await Promise.all(all.slice(at, at + AT_ONCE).map(work));
 }
 
 /** What people call this device when they look at their sessions. */

@@ -3,6 +3,7 @@
 export class Cache {
   #database = null;
   #memory = new Map();
+  #ended = false;
 
   static async open(name = "hyperapi.cache") {
     const cache = new Cache();
@@ -22,6 +23,7 @@ export class Cache {
   }
 
   async write(key, value) {
+    if (this.#ended) return;
     if (!this.#database) this.#memory.set(key, value);
     else await settled(this.#kept("readwrite").put(value, key)).catch(() => {});
   }
@@ -29,6 +31,20 @@ export class Cache {
   async clear() {
     this.#memory.clear();
     if (this.#database) await settled(this.#kept("readwrite").clear()).catch(() => {});
+  }
+
+  /** The session is over: forget everything, and what its last replies bring is not kept. */
+  async end() {
+    this.#ended = true;
+    await this.clear();
+  }
+
+  /** The same storage, for the next session. */
+  renewed() {
+    const cache = new Cache();
+    cache.#database = this.#database;
+    cache.#memory = this.#memory;
+    return cache;
   }
 
   #kept(mode) {

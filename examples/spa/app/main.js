@@ -108,9 +108,17 @@ function draw() {
   }
 }
 
+let saying;
 app.addEventListener("said", ({ detail }) => {
+  clearTimeout(saying);
   said.textContent = "";
-  setTimeout(() => (said.textContent = detail), 50);
+  saying = setTimeout(() => (said.textContent = detail), 50);
+});
+// Nothing of the account stays on the page, or in its address.
+app.addEventListener("left", () => {
+  clearTimeout(saying);
+  said.textContent = "";
+  history.replaceState(null, "", location.pathname + location.search);
 });
 
 // -- what comes from outside

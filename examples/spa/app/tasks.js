@@ -1,6 +1,7 @@
 /** What a task is to people: which ones a view shows, in which order, and how a date is written. */
 
-export const MEMBERS = ["title", "description", "done", "due_at", "priority", "tags", "list_uri"];
+import { normal } from "../hyperapi.js";
+
 export const PRIORITIES = ["none", "low", "medium", "high"];
 export const NAMES = {
   title: "Title", description: "Notes", done: "Done", due_at: "Due", priority: "Priority", tags: "Tags",
@@ -9,14 +10,20 @@ export const SORTS = {
   created_at: "Oldest first", "-created_at": "Newest first", due_at: "Due date", "-priority": "Priority", title: "Title",
 };
 
-/** All that a PUT of a task takes, from a document of it. */
-export const writable = (task) => Object.fromEntries(MEMBERS.map((name) => [name, task[name]]));
+const STAMPS = new Set(["completed_at", "created_at", "updated_at"]);
+
+/**
+ * The members of a task that a PUT sends. Members that the app does not know are among them: the server would
+ * take them for cleared otherwise.
+ */
+export const writable = (task) =>
+  Object.fromEntries(Object.entries(task).filter(([name]) => !name.startsWith("_") && !STAMPS.has(name)));
 
 /** Does a task belong to a view, as far as can be told without the server? */
 export function fits(task, { list, done, q }) {
   if (list && task.list_uri !== list) return false;
   if (done !== "" && String(task.done) !== done) return false;
-  const sought = q.normalize("NFC").toLowerCase();
+  const sought = normal(q).toLowerCase();
   return !sought || `${task.title}\n${task.description}`.toLowerCase().includes(sought);
 }
 

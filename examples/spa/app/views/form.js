@@ -32,7 +32,7 @@ function row(field, called, form, draft, autocomplete) {
     <label for=${id}>${called ?? WHAT[field.name] ?? field.prompt ?? field.name}${field.required ? nothing : html` <span class="soft">(optional)</span>`}</label>
     ${field.options?.inline
       ? html`<select id=${id} name=${field.name}>
-          ${field.options.inline.map((option) => html`<option value=${option.value} .selected=${live(option.value === value)}>${option.prompt}</option>`)}
+          ${field.options.inline.map((option) => html`<option value=${option.value ?? option} .selected=${live((option.value ?? option) === value)}>${option.prompt ?? option.value ?? option}</option>`)}
         </select>`
       : html`<input id=${id} name=${field.name} type=${field.type ?? "text"} .value=${String(value)}
           autocomplete=${autocomplete} autocapitalize="none" spellcheck="false"

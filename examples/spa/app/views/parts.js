@@ -33,9 +33,7 @@ export const failed = (draft, shown) =>
 /** A pattern is nothing to show to people. */
 const WORDS = { username: "takes a–z, 0–9 and _ - . after a first letter or digit" };
 const inWords = (name, text) =>
-  name === "tags" && / longer than /.test(text) ? text.replace(/^must not be longer than (\d+)$/, "must be fewer or shorter: up to $1")
-  : /^must match /.test(text) ? WORDS[name] ?? "is not written as it has to be"
-  : text.replace(/^must not be shorter than 1$/, "must not be empty").replace(/^must not be (longer|shorter) than \d+$/, "$& characters");
+  /^must match /.test(text) ? WORDS[name] ?? "is not written as it has to be" : text;
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 

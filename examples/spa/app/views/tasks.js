@@ -171,7 +171,7 @@ function remove(app, task, event) {
   app.focus = beside ? `[data-uri="${CSS.escape(beside.dataset.uri ?? "")}"] button` : "#add input, #list-title";
   app.attempt(task.uri, async () => {
     await app.act(task, "delete");
-    const undo = app.view?.page?.form("create") && { name: "Undo", work: () => app.restore(task) };
+    const undo = { name: "Undo", work: () => app.restore(task) };
     app.say(`Deleted: ${task.document.title}`, { action: undo });
   });
 }
@@ -236,8 +236,8 @@ function foot(app, shown) {
       : view.loading && !shown.length ? html`<p class="nothing soft">Loading …</p>` : nothing}
     ${(all && open) || (clear && completed)
       ? html`<footer class="row">
-          ${all && open ? html`<button class="soft-button" ?disabled=${away || app.busy.has("complete-all")} @click=${() => app.bulk("complete-all", "All tasks are done.")}>${icon("check")}Complete all</button>` : nothing}
-          ${clear && completed ? html`<button class="soft-button" ?disabled=${away || app.busy.has("clear-completed")} @click=${() => app.bulk("clear-completed", "Completed tasks are deleted.")}>${icon("bin")}Clear completed</button>` : nothing}
+          ${all && open ? html`<button class="soft-button" ?disabled=${away || app.busy.has("complete-all")} @click=${() => app.bulk("complete-all")}>${icon("check")}Complete all</button>` : nothing}
+          ${clear && completed ? html`<button class="soft-button" ?disabled=${away || app.busy.has("clear-completed")} @click=${() => app.bulk("clear-completed")}>${icon("bin")}Clear completed</button>` : nothing}
           ${away ? html`<p class="soft small">All at once: only online.</p>` : nothing}
         </footer>`
       : nothing}`;
