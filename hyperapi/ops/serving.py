@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,9 @@ def application() -> Flask:
     connections.limit_time(settings.port, settings.head_timeout + settings.request_timeout)
     start_retention(state)
     if settings.metrics_port:
-        import_module("hyperapi.middleware.metrics").count_sessions(state)
+        from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
+
+        metrics.count_sessions(state)
     watchdog.init_app(app)  # the last: from here on it is watched
     return app
 
@@ -247,7 +248,8 @@ def _export_metrics(place: Path, settings: Settings) -> None:
     counts.mkdir()
     # Before prometheus_client is imported: it decides then where to count.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
-    metrics = import_module("hyperapi.middleware.metrics")
+    from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
+
     metrics.export(counts, settings.metrics_host, settings.metrics_port)
 
 

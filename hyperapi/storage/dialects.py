@@ -7,7 +7,6 @@ import os
 import sqlite3
 from contextlib import closing
 from enum import Enum, auto
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -296,9 +295,9 @@ class _AnyPostgreSQL(PGDialect_psycopg):
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
         """A connection of our own kind, where the driver is installed."""
-        return import_module("hyperapi.storage.postgresql").Connection.connect(
-            *arguments, **options
-        )
+        from hyperapi.storage.postgresql import Connection  # noqa: PLC0415 - needs an extra
+
+        return Connection.connect(*arguments, **options)
 
     def initialize(self, connection: Any) -> None:
         """Find out what the server can; a connection that is lost meanwhile is closed."""

@@ -5,13 +5,14 @@ from html import unescape
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import PROBLEM_JSON, Problem, TooManyRequests, all_problems, respond
 from hyperapi.representations.html import CONTENT_SECURITY_POLICY
 from hyperapi.resources import documents
 from tests.conftest import MakeApp, Person, problem
+from tests.contexts import context
 from tests.representations.test_html import HOSTILE, Page
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
@@ -83,10 +84,9 @@ def test_a_page_has_the_headers_of_the_problem(alice: Person) -> None:
 
 @pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
 def test_a_page_says_what_to_do_next(shared_app: Flask, kind: type[Problem]) -> None:
-    with shared_app.test_request_context(headers={"Accept": BROWSER}):
-        g.request_id = REQUEST_ID
-        failed = kind("A detail of this case.")
-        page = respond(failed)
+    ctx = context(shared_app, HTTP_ACCEPT=BROWSER)
+    ctx.request_id = REQUEST_ID
+    page = respond(ctx, kind("A detail of this case."))
     if not kind.pages:
         assert page.content_type == PROBLEM_JSON
         return

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from hyperapi.state import state_of
 from hyperapi.storage import retention
-from hyperapi.storage.database import tidy
+from hyperapi.storage.database import Database
 from tests.conftest import Person
 from tests.ops.test_serving import Person as Remote
 from tests.ops.test_serving import client
@@ -33,8 +34,7 @@ def test_the_file_is_emptied_while_connections_are_open(
     uri = fill(alice)
     wal = tmp_path / "hyperapi.db-wal"
     assert wal.stat().st_size > 500_000
-    with app.app_context():
-        tidy()
+    state_of(app)[Database].tidy()
     assert wal.stat().st_size == 0
     assert alice.get(uri + "?total=true")["total"] == 250
     alice.create(uri, title="x")
@@ -52,8 +52,7 @@ def test_somebody_who_uses_it_is_not_waited_for_and_not_disturbed(
         ended = threading.Event()
 
         def run() -> None:
-            with app.app_context():
-                retention.tidy_quietly(tidy)
+            retention.tidy_quietly(state_of(app)[Database].tidy)
             ended.set()
 
         threading.Thread(target=run).start()
@@ -68,7 +67,7 @@ def test_housekeeping_does_it(
 ) -> None:
     fill(alice)
     monkeypatch.setattr(retention, "_EVERY", 0.02)
-    over = retention.start_retention(app)
+    over = retention.start_retention(state_of(app))
     deadline = time.monotonic() + 20
     while (tmp_path / "hyperapi.db-wal").stat().st_size and time.monotonic() < deadline:
         time.sleep(0.02)
