@@ -15,7 +15,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import Tokens
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.seal import Seals
-from hyperapi.resources import PLACES, documents, meanings
+from hyperapi.resources import PLACES, documents, meanings, security
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Place] = ()) -> 
     turns.init_app(app, settings)
     db.init_app(app, settings)
     problems.init_app(app)
-    answer.register(app, [*PLACES, *also])
+    answer.register(app, [*PLACES, *security.places(settings), *also])
     documents.init_app(app)
     meanings.init_app(app)
     if settings.metrics_port:
