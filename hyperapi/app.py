@@ -18,7 +18,7 @@ from hyperapi.http.uris import without_long_query
 from hyperapi.middleware import change_notifier, concurrency, cors, proxy, rate_limit, request_log
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.seal import Seals
-from hyperapi.resources import ROUTES, documents, meanings
+from hyperapi.resources import ROUTES, documents, meanings, security
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     concurrency.init_app(app, settings)
     database.init_app(app, settings)
     problems.init_app(app)
-    pipeline.register(app, [*ROUTES, *also])
+    pipeline.register(app, [*ROUTES, *security.routes(settings), *also])
     documents.init_app(app)
     meanings.init_app(app)
     if settings.metrics_port:
