@@ -18,7 +18,7 @@ from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, reques
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.seal import Seals
-from hyperapi.resources import ROUTES, documents, meanings
+from hyperapi.resources import ROUTES, documents, meanings, security
 from hyperapi.resources.root import ROOT
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
-    _add_parts(app, state, [*ROUTES, *also])
+    _add_parts(app, state, [*ROUTES, *security.routes(settings), *also])
     handler = state.add(RequestHandler(app, state))
 
     handler.before.append(proxy.refuse)

@@ -37,6 +37,11 @@ _ORIGIN = re.compile(
 _PREFIX_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
 _LONGEST_PREFIX = 200
 
+_CONTACT = re.compile(
+    r"(mailto:|https://)([A-Za-z0-9._~:/?#\[\]@!$&'()*+;=-]|%[0-9A-Fa-f]{2})+", re.IGNORECASE
+)
+"""Characters of a URI (RFC 3986) of the schemes that a security contact may have."""
+
 
 class SettingsError(ValueError):
     """A setting that the service cannot start with; its text is one line that names it."""
@@ -126,6 +131,26 @@ def _origins(value: str) -> tuple[str, ...]:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError("must be origins as https://app.example.org, or *")
     return origins
+
+
+def _contacts(value: str) -> tuple[str, ...]:
+    contacts = _words(value)
+    if not all(_CONTACT.fullmatch(contact) and _is_contact(contact) for contact in contacts):
+        raise ValueError(
+            "must be URIs as mailto:security@example.org or https://example.org/security; "
+            "write a comma inside one as %2C"
+        )
+    return contacts
+
+
+def _is_contact(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # a bracket that is not closed
+        return False
+    if parts.scheme.lower() == "mailto":
+        return re.fullmatch(r"[^@/]+@[^@/]+", parts.path) is not None
+    return host_is_trusted(parts.netloc) and _is_port(parts)
 
 
 def _with_one_host(url: str) -> str:
@@ -224,6 +249,12 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting("*", _origins, "origins whose scripts may use the API")
     registration: str = _setting(
         "open", _one_of("open", "closed"), "who may register: open or closed"
+    )
+    security_contact: tuple[str, ...] = _setting(
+        "",
+        _contacts,
+        "where to report a vulnerability: mailto: or https: URIs, comma-separated, the preferred "
+        "one first, for /.well-known/security.txt; empty is no such file",
     )
     access_token_lifetime: int = _setting("3600", _number(1, 86400), "life of an access token")
     refresh_token_lifetime: int = _setting(
