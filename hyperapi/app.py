@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from flask import Flask
-from werkzeug.utils import redirect
-from werkzeug.wrappers import Response
 
 from hyperapi.auth.authenticator import TokenAuthenticator
 from hyperapi.auth.passwords import Passwords
@@ -13,7 +11,9 @@ from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.principal import Authenticator
+from hyperapi.http.problems import redirect
 from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, request_log
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 from flask import Flask
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
@@ -16,6 +16,7 @@ from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
 from hyperapi.http.operation_spec import problems_of
 from hyperapi.http.problems import PROBLEM_JSON, all_problems
 from hyperapi.http.routes import Operation
+from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.resources import ROUTES
 from hyperapi.state import state_of
@@ -34,13 +35,18 @@ def hold(app: Flask, broken: list[str]) -> None:
             route.operations.get("GET" if ctx.method == "HEAD" else ctx.method) if route else None
         )
         if operation is not None:
-            said = f"{ctx.method} {ctx.path} {response.status_code}"
+            said = f"{ctx.method} {ctx.path} {response.status}"
             scheme, host, prefix = ctx.uris.base
-            found = promises_broken(operation, response, f"{scheme}://{host}{prefix}")
+            found = promises_broken(operation, as_received(response), f"{scheme}://{host}{prefix}")
             broken.extend(f"{said}: {each}" for each in found)
         return response
 
     state_of(app)[RequestHandler].after.append(check)  # when all headers are there
+
+
+def as_received(response: Response) -> WerkzeugResponse:
+    """A response as clients of tests see it; of a stream, nothing but its head."""
+    return WerkzeugResponse(response.body or None, response.status, response.headers)
 
 
 def promises_broken(operation: Operation, response: Any, here: str) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Any
 from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import BaseConverter, Rule
-from werkzeug.wrappers import Response
 
 from hyperapi.http import problems
 from hyperapi.http.context import Context
 from hyperapi.http.problems import MethodNotAllowed as MethodNotAllowedProblem
 from hyperapi.http.routes import RouteTable, accept_patch
 from hyperapi.http.uris import BASE, UriSpace, base_of
+from hyperapi.http.wsgi_response import Response
 from hyperapi.state import AppState
 
 Endpoint = Callable[..., Response]
@@ -85,7 +85,6 @@ def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
     """405, with what OPTIONS would say."""
     allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
     rule, _ = _match(ctx, "OPTIONS")
-    ctx.rule = rule.rule
     route = ctx.state[RouteTable].named(rule.endpoint)
     headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
     return problems.respond(ctx, MethodNotAllowedProblem(f"Use one of {allowed}.", headers=headers))

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 import orjson
 from itsdangerous import Signer
 from sqlalchemy import bindparam, delete, insert, select
-from werkzeug.wrappers import Response
 
 from hyperapi.common.clock import now
 from hyperapi.http.bodies import media_type
 from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, KeyReused
+from hyperapi.http.wsgi_response import Response
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import IdempotencyRecord
 from hyperapi.storage.row_scope import RowScope, owned
@@ -54,10 +54,8 @@ def recorded_reply(ctx: Context, row_scope: RowScope, key: str, body: bytes) -> 
     if not _signer(ctx).verify_signature(_asked(ctx, body), row.asked.encode()):
         raise KeyReused
     headers = [(name, value) for name, value in orjson.loads(row.headers)]
-    response = Response([zlib.decompress(row.body)], row.status, direct_passthrough=True)
-    response.headers.clear()
-    response.headers.extend([*headers, ("Idempotent-Replayed", "true")])
-    return response
+    replayed = [*headers, ("Idempotent-Replayed", "true")]
+    return Response(row.status, replayed, zlib.decompress(row.body))
 
 
 def record_reply(
@@ -71,9 +69,9 @@ def record_reply(
         {
             **{f"{name}_": value for name, value in identity.items()},
             "asked_": _signer(ctx).get_signature(_asked(ctx, body)).decode(),
-            "status_": response.status_code,
-            "headers_": orjson.dumps(list(response.headers)).decode(),
-            "body_": zlib.compress(b"".join(response.response), _LEVEL),  # type: ignore[arg-type]
+            "status_": response.status,
+            "headers_": orjson.dumps(response.headers).decode(),
+            "body_": zlib.compress(response.body, _LEVEL),
             "created_at_": now(),
         },
     )

@@ -12,8 +12,6 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from werkzeug.wrappers import Response
-
 from hyperapi.http import preconditions
 from hyperapi.http.access import demand
 from hyperapi.http.bodies import MOST_BYTES
@@ -48,6 +46,7 @@ from hyperapi.http.responses import (
 )
 from hyperapi.http.routes import Operation, Route, RouteTable, accept_patch
 from hyperapi.http.scopes import OPEN, PUBLIC
+from hyperapi.http.wsgi_response import Response
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Askable, Query, QueryError
 from hyperapi.representations import json
@@ -187,10 +186,10 @@ def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Re
         return found
     reply = Reply(found, etag=tag) if isinstance(found, Resource) else _reply(found)
     response = _respond(ctx, operation, reply, media_type)
-    response.headers.extend(accept_patch(operation.route))
-    tag = response.headers.get("ETag", "")
+    response.add(*accept_patch(operation.route))
+    tag = response.get("ETag") or ""
     if known and seen_already(known, tag):
-        return not_modified(list(response.headers))
+        return not_modified(response.headers)
     return response
 
 
@@ -218,7 +217,7 @@ def _change(
     if wanted == "minimal" and reply.resource is not None and not reply.secret:
         response = minimal(response)
     elif wanted == "representation" and reply.resource is not None:
-        response.headers["Preference-Applied"] = "return=representation"
+        response.add(("Preference-Applied", "return=representation"))
     if key is not None:
         record_reply(ctx, ctx.principal.row_scope, key, body, response)
     return response

@@ -15,10 +15,10 @@ import orjson
 from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
-from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.uris import without_long_query
+from hyperapi.http.wsgi_response import Response
 from hyperapi.representations import hal, hal_forms, html, json
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource_type import Members
@@ -484,9 +484,7 @@ def respond(ctx: Context, problem: Problem) -> Response:
         headers += html.HEADERS
     else:
         body, content_type = orjson.dumps(document), PROBLEM_JSON
-    return Response(
-        [body], problem.status, headers, content_type=content_type, direct_passthrough=True
-    )
+    return Response(problem.status, [*headers, ("Content-Type", content_type)], body)
 
 
 def _prefers_pages(accept: str) -> bool:
@@ -506,13 +504,16 @@ def _page(ctx: Context, problem: Problem, document: dict[str, Any]) -> str:
 
 
 def _from_http(ctx: Context, error: HTTPException) -> Response:
-    """A failure that Flask or Werkzeug found, as the problem it is; a redirect as it is."""
+    """A failure that Werkzeug's routing found, as the problem it is; a redirect as it is."""
     if isinstance(error, RequestRedirect):
-        error.new_url = without_long_query(error.new_url)
-    if error.code is None or error.code < 400:
-        return error.get_response()
+        return redirect(without_long_query(error.new_url), error.code)
     kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
-    return respond(ctx, kinds.get(error.code, BadRequest)())
+    return respond(ctx, kinds.get(error.code or 400, BadRequest)())
+
+
+def redirect(target: str, status: int = 302) -> Response:
+    """A redirect to an absolute URI."""
+    return Response(status, [("Location", target)])
 
 
 _NOT_KNOWN = (

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import Any
 
 import orjson
-from werkzeug.datastructures import Headers as WerkzeugHeaders
-from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
+from hyperapi.http.wsgi_response import Headers, Response
 from hyperapi.representations import hal, hal_forms, html, json
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
-
-Headers = list[tuple[str, str]]
 
 SHAPES: dict[str, Callable[[Resource], Any]] = {
     shape.MEDIA_TYPE: shape.shape for shape in (json, html, hal, hal_forms)
@@ -123,34 +119,7 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
         media_type = html.CONTENT_TYPE
     elif media_type == json.MEDIA_TYPE:
         headers += link_headers(ctx, reply.resource)
-    return Ready(body, reply.status, [*headers, ("Content-Type", media_type)])
-
-
-_WITHOUT_LENGTH = (204, 304)
-"""Statuses whose replies never have a body (RFC 9110 §8.6)."""
-
-
-class Ready(Response):
-    """A response whose bytes and headers are ours, and ready: they go to the server as they are.
-
-    What Werkzeug does for any response that may be made (checking each header, finding out its
-    length, a generator around its parts) costs as much as finding a task.
-    """
-
-    def __init__(self, body: bytes, status: int, headers: Headers) -> None:
-        self.headers = WerkzeugHeaders()
-        self.headers._list = list(headers)
-        if status not in _WITHOUT_LENGTH:
-            self.headers._list.append(("Content-Length", str(len(body))))
-        self.status_code = status
-        self.response = [body] if body else []
-        self.direct_passthrough = True
-        self._on_close = []
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        """Give it to the server; without the bytes, if only the head was asked for."""
-        start_response(self.status, self.headers.to_wsgi_list())
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else cast(list[bytes], self.response)
+    return Response(reply.status, [*headers, ("Content-Type", media_type)], body)
 
 
 def shown(resource: Resource, media_type: str) -> bytes:
@@ -167,23 +136,19 @@ def not_modified(headers: Headers) -> Response:
 
 def minimal(response: Response) -> Response:
     """A reply to a change without the representation, for a client that knows it (RFC 7240)."""
-    status = 201 if response.status_code == 201 else 204
-    headers = [
-        (name, value)
-        for name, value in response.headers
-        if name not in ("Content-Type", "Content-Length")
-    ]
+    status = 201 if response.status == 201 else 204
+    headers = [header for header in response.headers if header[0] != "Content-Type"]
     return empty_response(status, [*headers, ("Preference-Applied", "return=minimal")])
 
 
 def _finished(ctx: Context, document: Document, headers: Headers) -> Response:
     own = [("ETag", etag(ctx, None, document.content)), ("Content-Type", document.media_type)]
-    return Ready(document.content, 200, [*headers, *document.headers, *own])
+    return Response(200, [*headers, *document.headers, *own], document.content)
 
 
 def empty_response(status: int, headers: Headers) -> Response:
     """A response without a body, which therefore has no type."""
-    return Ready(b"", status, headers)
+    return Response(status, headers)
 
 
 def link_headers(ctx: Context, resource: Resource) -> Headers:

@@ -8,11 +8,11 @@ import re
 
 from flask_cors.core import get_cors_headers, get_cors_options
 from werkzeug.datastructures import EnvironHeaders
-from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.responses import empty_response
+from hyperapi.http.wsgi_response import Response
 from hyperapi.settings import Settings
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -71,7 +71,8 @@ def init_app(handler: RequestHandler, settings: Settings) -> None:
         """Replies to the same origin need nothing, and pay nothing."""
         if "HTTP_ORIGIN" in ctx.environ:
             asked = EnvironHeaders(ctx.environ)
-            response.headers.extend(get_cors_headers(resolved, asked, ctx.method))
+            found = get_cors_headers(resolved, asked, ctx.method)
+            response.add(*((name, str(value)) for name, value in found.items(multi=True)))
         return _vary(response)
 
     handler.before.append(_preflight)
@@ -102,6 +103,6 @@ def _preflight(ctx: Context) -> Response | None:
 
 def _vary(response: Response) -> Response:
     """What a reply says to one origin is not for another: say so on every reply."""
-    if "Vary" not in response.headers:
-        response.headers["Vary"] = "Origin"
+    if response.get("Vary") is None:
+        response.add(("Vary", "Origin"))
     return response

@@ -16,13 +16,13 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import Engine, bindparam, event, func, select
-from werkzeug.wrappers import Response
 
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
 from hyperapi.common.processes import runs
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
+from hyperapi.http.wsgi_response import Response
 from hyperapi.state import AppState
 from hyperapi.storage.database import Busy, Database, Statement, Transaction, database
 from hyperapi.storage.models import Session
@@ -92,19 +92,19 @@ class Metrics:
     def _count(self, ctx: Context, response: Response) -> Response:
         route = ctx.rule or "none"
         method = ctx.method if ctx.rule else "any"  # a client may make one up
-        key = (method, route, response.status_code)
+        key = (method, route, response.status)
         counted = self._kept.get(key)
         if counted is None:
             counted = self._kept[key] = (
-                self._requests.labels(method, route, response.status_code),
+                self._requests.labels(method, route, response.status),
                 self._seconds.labels(method, route),
             )
         counted[0].inc()
         counted[1].observe(perf_counter() - ctx.started)
-        if response.status_code == 503:
+        if response.status == 503:
             self._unavailable.inc()
         if route == self._sign_in and ctx.method == "POST":
-            self._signing_in(response.status_code)
+            self._signing_in(response.status)
         return response
 
     def _signing_in(self, status: int) -> None:

@@ -19,13 +19,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
-from werkzeug.wrappers import Response
 
 from hyperapi.auth.passwords import places
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.pipeline import Pipeline
 from hyperapi.http.problems import CredentialsInvalid, Problem, TooManyRequests
+from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware.counters import counts_of
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
@@ -211,8 +211,9 @@ def _tell(ctx: Context, response: Response) -> Response:
 
     Not with 404, which says the same each time, whatever is or is not there.
     """
-    if ctx.rate_limit is not None and response.status_code != 404:
-        _, response.headers["RateLimit-Policy"], response.headers["RateLimit"] = ctx.rate_limit
+    if ctx.rate_limit is not None and response.status != 404:
+        _, policy, left = ctx.rate_limit
+        response.add(("RateLimit-Policy", policy), ("RateLimit", left))
     return response
 
 

@@ -16,10 +16,10 @@ from time import perf_counter, time
 from typing import Any
 
 import orjson
-from werkzeug.wrappers import Response
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
+from hyperapi.http.wsgi_response import Response
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _log = logging.getLogger("hyperapi.requests")
@@ -80,14 +80,14 @@ def _new_id() -> str:
 
 
 def _end(ctx: Context, response: Response) -> Response:
-    response.headers["X-Request-Id"] = ctx.request_id
+    response.add(("X-Request-Id", ctx.request_id))
     if _log.isEnabledFor(logging.INFO):
         who = ctx.principal_or_none
         fields = {
             "request_id": ctx.request_id,
             "method": ctx.method,
             "route": ctx.rule,
-            "status": response.status_code,
+            "status": response.status,
             "ms": round((perf_counter() - ctx.started) * 1000, 2),
             "user": who.user if who else None,
         }

@@ -18,7 +18,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, select
-from werkzeug.wrappers import Response
 
 from hyperapi.auth.principal import identify, presented
 from hyperapi.common.clock import now
@@ -29,6 +28,7 @@ from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ
+from hyperapi.http.wsgi_response import Response, StreamedResponse
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.change_notifier import Place as WaitingPlace
 from hyperapi.middleware.concurrency import ConcurrencyLimit
@@ -223,7 +223,7 @@ def _stream(ctx: Context, question: Question) -> Response:
         question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
     if ctx.method == "HEAD":
-        return Response(headers=headers, content_type=EVENT_STREAM)
+        return Response(200, [*headers, ("Content-Type", EVENT_STREAM)])
     held = ExitStack()
     place = held.enter_context(
         ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx))
@@ -231,9 +231,7 @@ def _stream(ctx: Context, question: Question) -> Response:
     if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
     events = _until_told(_events(ctx, question, place, resync=resync))
-    response = Response(events, headers=headers, content_type=EVENT_STREAM)
-    response.call_on_close(held.close)
-    return response
+    return StreamedResponse([*headers, ("Content-Type", EVENT_STREAM)], events, held.close)
 
 
 def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from string import Template
 
 import orjson
-from werkzeug.wrappers import Response
 
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context
@@ -19,6 +18,7 @@ from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
+from hyperapi.http.wsgi_response import Response
 from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
@@ -96,8 +96,8 @@ def _asset(ctx: Context, name: str) -> Response:
         raise NotFound
     response = respond_with_document(ctx, Reply(found), "")
     known = ctx.environ.get("HTTP_IF_NONE_MATCH")
-    if known and seen_already(known, response.headers["ETag"]):
-        return not_modified(list(response.headers))
+    if known and seen_already(known, response.get("ETag") or ""):
+        return not_modified(response.headers)
     return response
 
 

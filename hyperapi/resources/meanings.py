@@ -2,14 +2,12 @@
 
 from functools import partial
 
-from werkzeug.utils import redirect
-from werkzeug.wrappers import Response
-
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
-from hyperapi.http.problems import NotFound, all_problems
+from hyperapi.http.problems import NotFound, all_problems, redirect
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
+from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource import MEANINGS, Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 

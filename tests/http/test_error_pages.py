@@ -13,6 +13,7 @@ from hyperapi.representations.html import CONTENT_SECURITY_POLICY
 from hyperapi.resources import documents
 from tests.conftest import MakeApp, Person, problem
 from tests.contexts import context
+from tests.contract import as_received
 from tests.representations.test_html import HOSTILE, Page
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
@@ -86,7 +87,7 @@ def test_a_page_has_the_headers_of_the_problem(alice: Person) -> None:
 def test_a_page_says_what_to_do_next(shared_app: Flask, kind: type[Problem]) -> None:
     ctx = context(shared_app, HTTP_ACCEPT=BROWSER)
     ctx.request_id = REQUEST_ID
-    page = respond(ctx, kind("A detail of this case."))
+    page = as_received(respond(ctx, kind("A detail of this case.")))
     if not kind.pages:
         assert page.content_type == PROBLEM_JSON
         return
