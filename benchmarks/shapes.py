@@ -18,9 +18,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import create_environ
 
-from hyperapi import Settings, create_app
-from hyperapi.http.responses import OFFERED
-from hyperapi.storage import migrations
+from hyperapi import Settings, create_app, migrating
+from hyperapi.web.replies import OFFERED
 
 ROUNDS, REQUESTS = 15, 100
 PASSWORD = "correct horse battery staple"
@@ -32,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hyperapi-shapes-") as folder:
         app = made(Path(folder))
         uri, token = furnished(app.test_client())
-        asks = {shape: principal(app, uri, token, shape) for shape in OFFERED}
+        asks = {shape: asker(app, uri, token, shape) for shape in OFFERED}
         bodies = {shape: ask() for shape, ask in asks.items()}
         costs = measured(asks)
     print("| shape | bytes | with gzip | CPU, µs |\n|---|---:|---:|---:|")
@@ -44,7 +43,7 @@ def main() -> None:
 def made(folder: Path) -> Flask:
     """An application on a database of its own."""
     url = f"sqlite:///{folder}/hyperapi.db"
-    migrations.upgrade(url)
+    migrating.upgrade(url)
     chosen = {"HYPERAPI_INSTANCE": str(folder), "HYPERAPI_DATABASE_URL": url}
     return create_app(Settings.read({**chosen, "HYPERAPI_REQUEST_LIMIT": ""}))
 
@@ -70,7 +69,7 @@ def furnished(client: FlaskClient) -> tuple[str, str]:
     return groceries["tasks_uri"], token
 
 
-def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
+def asker(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
     """A function that asks for a page in a shape, at no cost of its own to speak of."""
     headers = {"Accept": shape, "Authorization": f"Bearer {token}"}
     environ: Mapping[str, Any] = create_environ(uri, headers=headers)

@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.serve import served
-from tests.hyper import lines
+from tests.command import lines
 
 NUMBER = 100_000
 PASSWORD = "correct horse battery"
-HYPER = [sys.executable, "-m", "hyper"]
+HYPER = [sys.executable, "-m", "hyperapi.command"]
 SERVE = ("-m", "hyperapi", "serve")
 
 

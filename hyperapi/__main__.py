@@ -1,10 +1,6 @@
-"""The command ``hyperapi``: what operators run, and the sandbox."""
+"""``python -m hyperapi``: the command, where its script is not on the path."""
 
-from hyperapi.ops import cli
-from hyperapi.sandbox.cli import sandbox
-
-cli.commands.add_command(sandbox)
-main = cli.main
+from hyperapi.cli import main
 
 if __name__ == "__main__":
     main()

@@ -22,23 +22,22 @@ from sqlalchemy import (
     tuple_,
 )
 
-from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
+from hyperapi.db import AnyRow, Statement
+from hyperapi.models import Folded
+from hyperapi.querying.cursor import Cursors, Place, Towards
 from hyperapi.querying.query import (
     DEFAULT_LIMIT,
     EACH_ONCE,
     MOST_LIMIT,
     MOST_OFFSET,
     Filter,
-    KeyOf,
     Parameter,
     Query,
     QueryError,
     QueryReader,
     Sort,
 )
-from hyperapi.storage.database import AnyRow, Statement, Transaction
-from hyperapi.storage.models import Folded
-from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 _CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
 """Upper bounds for what a cursor takes in a query, in bytes: its parameter, key and signature; an
@@ -162,12 +161,12 @@ class Listing:
 
     # -- reading the query string
 
-    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.
 
         :raises QueryError: naming every parameter that is unknown, repeated or wrong.
         """
-        reader = QueryReader(self, arguments, key_of)
+        reader = QueryReader(self, [(name, value) for name, value in arguments])
         return reader.query()
 
     def longest_page_query(self, query: Query) -> int:
@@ -181,9 +180,8 @@ class Listing:
 
     def page(
         self,
-        tx: Transaction,
         query: Query,
-        row_scope: RowScope,
+        reach: Reach,
         cursors: Cursors,
         place: str,
         fixed: Mapping[str, Any],
@@ -197,35 +195,33 @@ class Listing:
         :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
         """
         sort = query.sort or (self.default_sort,)
-        bound_to = repr((row_scope, place, sorted(fixed.items()), query.filters, sort))
+        bound_to = repr((reach, place, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
         nulls = tuple(value is None for value in values) if values else None
-        asked = self.asked(query, row_scope, fixed, sort, backward, nulls)
-        conditions = values_of(query, row_scope, fixed, also)
+        asked = self.asked(query, reach, fixed, sort, backward, nulls)
+        conditions = values_of(query, reach, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = self._statement(asked).rows(tx, {**conditions, **window, **at})
+        rows = self._statement(asked).rows({**conditions, **window, **at})
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(self.asked(query, row_scope, fixed)).rows(tx, conditions)[0][0]
+            total = self._count(self.asked(query, reach, fixed)).rows(conditions)[0][0]
         standing = self._standing(sort)
         return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
 
-    def asked(
-        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], *order: Any
-    ) -> Asked:
+    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any], *order: Any) -> Asked:
         """All of a query that decides which rows it selects, by the text of its conditions; with
         what decides their order."""
         filters = tuple(name for name, _ in query.filters)
-        return Asked(row_scope.bound, tuple(sorted(fixed)), filters, *order)
+        return Asked(reach.bound, tuple(sorted(fixed)), filters, *order)
 
-    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Position | None:
+    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
         if not query.cursor:
             return None
         try:
@@ -237,21 +233,21 @@ class Listing:
         self,
         query: Query,
         rows: Sequence[AnyRow],
-        start: Position | None,
+        start: Place | None,
         more: bool,
         total: int | None,
         standing: Sequence[int],
         cursors: Cursors,
         bound_to: str,
     ) -> Page:
-        def link(place: Position) -> str:
+        def link(place: Place) -> str:
             return query.at(cursors.write(place, bound_to))
 
         def beside(towards: Towards, row: AnyRow) -> str:
-            return link(Position(towards, tuple(row[place] for place in standing)))
+            return link(Place(towards, tuple(row[place] for place in standing)))
 
         first = query.at("")
-        last = link(Position(Towards.LAST))
+        last = link(Place(Towards.LAST))
         forward = start is None or start.towards == Towards.NEXT
         before = more if not forward else start is not None or query.offset > 0
         behind = more if forward else start is not None and start.towards == Towards.PREVIOUS
@@ -316,11 +312,11 @@ class Listing:
 
 
 def values_of(
-    query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
+    query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of all that selects rows."""
     return {
-        **row_scope.parameters(),
+        **reach.parameters(),
         **also,
         **{f"fixed_{name}": value for name, value in fixed.items()},
         **{f"filter_{number}": value for number, value in enumerate(query.values)},

@@ -12,7 +12,7 @@ from hyperapi.resources import (
     users,
 )
 
-ROUTES = [
+PLACES = [
     root.ROOT,
     users.USERS,
     users.USER,

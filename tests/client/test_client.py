@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hyperapi_client import (
+
+from hyperapi.client import (
     Conflict,
     CredentialsInvalid,
     FieldError,
@@ -21,7 +22,6 @@ from hyperapi_client import (
     TokenMissing,
     TokenRevoked,
 )
-
 from tests.client.conftest import MakeClient, Road
 from tests.conftest import PASSWORD
 

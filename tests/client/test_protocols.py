@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from hyperapi_client import (
+
+from hyperapi.client import (
     AsyncClient,
     AsyncResource,
     BadEnvironment,
@@ -23,7 +24,6 @@ from hyperapi_client import (
     Resource,
     Tokens,
 )
-
 from tests.client.conftest import ROOT, AsyncRoad, Road
 from tests.conftest import PASSWORD
 

@@ -1,5 +1,0 @@
-"""``python -m hyper`` is ``hyper``."""
-
-from hyper import main
-
-main()

@@ -1,0 +1,5 @@
+"""``python -m hyperapi.command`` is ``hyper``."""
+
+from hyperapi.command import main
+
+main()

@@ -1,1 +1,0 @@
-"""Clock, ids, text and processes: what every other package may use."""

@@ -1,0 +1,165 @@
+"""Throwing away what nobody needs any more: a little at a time, beside the requests.
+
+Every worker looks once a minute, and does it in steps so small that no writer waits for it.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
+
+from hyperapi.access import Model, owned, table_of
+from hyperapi.auth.sessions import settings
+from hyperapi.clock import now
+from hyperapi.db import Busy, Statement, tidy, write
+from hyperapi.models import Base, KeptReply, Session, Tombstone, User
+
+_EVERY = 60.0
+_STEP = 200
+
+_log = logging.getLogger("hyperapi.housekeeping")
+
+
+@dataclass(frozen=True)
+class Chore:
+    """One kind of row that is thrown away.
+
+    :param name: what is thrown away, in words.
+    :param until: what ended before this is not needed any more.
+    :param step: throws away at most so many of those that ended before a moment.
+    """
+
+    name: str
+    until: Callable[[], datetime]
+    step: Callable[[datetime, int], int]
+
+
+def purge(chore: Chore, most: int = _STEP) -> int:
+    """Do a step of a chore, in the application's context, and tell how many rows went."""
+    return write(lambda: chore.step(chore.until(), most))
+
+
+def _ended(model: Model, column: str) -> Callable[[datetime, int], int]:
+    """Throws away rows whose ``column`` is past."""
+    table = table_of(model)
+    key = tuple_(*table.primary_key.columns)
+    statement = Statement(delete(table).where(key.in_(_some(model, column))))
+    return lambda moment, most: statement.run({"moment": moment, "most": most})
+
+
+def _some(model: Model, column: str) -> Select[*tuple[Any, ...]]:
+    table = table_of(model)
+    return (
+        select(*table.primary_key.columns)
+        .where(table.c[column] <= bindparam("moment"))
+        .limit(bindparam("most"))
+    )
+
+
+_OLD_TOMBSTONES = Statement(_some(Tombstone, "deleted_at"))
+_FORGET = Statement(
+    update(User)
+    .where(User.key == bindparam("of_owner"), User.forgotten < bindparam("upto"))
+    .values(forgotten=bindparam("upto"))
+)
+_UNEARTH = Statement(
+    delete(Tombstone).where(
+        *owned(Tombstone, bound=False), Tombstone.revision == bindparam("revision_")
+    )
+)
+
+
+def _forget_tombstones(moment: datetime, most: int) -> int:
+    """Throws away old tombstones; whoever has read less of the feed is told so from now on."""
+    old = _OLD_TOMBSTONES.rows({"moment": moment, "most": most})
+    for owner, revision in old:
+        _FORGET.run({"of_owner": owner, "upto": revision})
+        _UNEARTH.run({"of_owner": owner, "revision_": revision})
+    return len(old)
+
+
+def _some_of_owner(table: Table) -> Statement:
+    """Deletes at most so many rows of one user's."""
+    some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
+    key = tuple_(*table.primary_key.columns)
+    return Statement(delete(table).where(key.in_(some.limit(bindparam("most")))))
+
+
+_DELETED_ACCOUNTS = Statement(_some(User, "deleted_at"))
+_OWNED = [
+    _some_of_owner(table)
+    for table in reversed(Base.metadata.sorted_tables)  # before what they refer to
+    if "owner" in table.c
+]
+_REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
+
+
+def _remove_accounts(moment: datetime, most: int) -> int:
+    """Removes rows of an account that was deleted, and the account when none are left."""
+    found = _DELETED_ACCOUNTS.rows({"moment": moment, "most": 1})
+    if not found:
+        return 0
+    owner, left = found[0][0], most
+    for delete_some in _OWNED:
+        left -= delete_some.run({"of_owner": owner, "most": left})
+        if left <= 0:
+            return most
+    _REMOVE_ACCOUNT.run({"of_owner": owner})
+    return most - left + 1
+
+
+def _kept_for(lifetime: str) -> Callable[[], datetime]:
+    """The moment before which all is old, by a setting in seconds."""
+    return lambda: now() - timedelta(seconds=getattr(settings(), lifetime))
+
+
+CHORES = [
+    Chore("ended sessions", now, _ended(Session, "expires_at")),
+    Chore("replies kept", _kept_for("idempotency_lifetime"), _ended(KeptReply, "created_at")),
+    Chore("rows of deleted accounts", now, _remove_accounts),
+    Chore("tombstones", _kept_for("tombstone_lifetime"), _forget_tombstones),
+]
+
+
+def keep_house(app: Flask) -> threading.Event:
+    """Have a thread of this process look after ``app``'s database, until the process ends.
+
+    :returns: what ends it before that, when it is set.
+    """
+    over = threading.Event()
+    thread = threading.Thread(target=_look_after, args=[app, over], name="housekeeping")
+    thread.daemon = True
+    thread.start()
+    return over
+
+
+def _look_after(app: Flask, over: threading.Event) -> None:
+    while not over.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
+        with app.app_context():
+            for chore in CHORES:
+                _purge_quietly(chore, over)
+            tidy_quietly(tidy)
+
+
+def tidy_quietly(tidy: Callable[[], None]) -> None:
+    """Make files smaller; when that fails, the log tells, and the next time is soon enough."""
+    try:
+        tidy()
+    except Exception as error:
+        _log.info("not tidied: %s", error)
+
+
+def _purge_quietly(chore: Chore, over: threading.Event) -> None:
+    try:
+        while purge(chore) == _STEP and not over.wait(0.05):  # lets writers in between
+            pass
+    except Busy:
+        _log.info("not purged: %s (the database is busy)", chore.name)
+    except Exception:
+        _log.exception("not purged: %s", chore.name)

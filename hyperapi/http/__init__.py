@@ -1,1 +1,0 @@
-"""HTTP semantics: requests, replies, problems and what every operation shares."""

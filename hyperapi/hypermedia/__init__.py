@@ -1,0 +1,1 @@
+"""The model of a resource, and the shapes that it is given."""

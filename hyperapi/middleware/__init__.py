@@ -1,1 +1,0 @@
-"""What surrounds every request: proxies, other origins, limits, the log."""

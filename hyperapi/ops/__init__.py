@@ -1,1 +1,0 @@
-"""What operators run: the command, the server processes, the checks."""

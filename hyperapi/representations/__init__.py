@@ -1,1 +1,0 @@
-"""A resource, and the media types that represent it."""

@@ -1,1 +1,0 @@
-"""The database: models, transactions, statements and what keeps them in order."""

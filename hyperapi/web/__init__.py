@@ -1,0 +1,1 @@
+"""HTTP: operations, bodies, replies, problems, and what surrounds every request."""
