@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from hyperapi import models, private_files
+from hyperapi.common import private_files
 from hyperapi.settings import Settings
+from hyperapi.storage import models
 
 _TURN = 7_307_310_417  # any number, as long as nobody else's locks have it
 _PATIENCE = "3s"

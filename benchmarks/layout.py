@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.seed import EPOCH, START, STEP, Row, new_key, new_task, stored_instant
+from benchmarks.seed import EPOCH, START, STEP, Row, new_id, new_task, stored_instant
 
 LISTS = 4
 PAGE = 25
@@ -165,8 +165,8 @@ class Data:
 
 def make_data(users: int, tasks: int) -> Data:
     chance = random.Random(1)
-    owners = [new_key(chance, START) for _ in range(users)]
-    lists = {owner: [new_key(chance, START) for _ in range(LISTS)] for owner in owners}
+    owners = [new_id(chance, START) for _ in range(users)]
+    lists = {owner: [new_id(chance, START) for _ in range(LISTS)] for owner in owners}
     turns = [owner for owner in owners for _ in range(tasks)]
     chance.shuffle(turns)
     rows = [

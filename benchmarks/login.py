@@ -18,9 +18,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from hyperapi import Settings, create_app, migrating
-from hyperapi.db import database
-from hyperapi.models import User
+from hyperapi import Settings, create_app
+from hyperapi.storage import migrations
+from hyperapi.storage.database import database
+from hyperapi.storage.models import User
 
 TRIES = 200
 AIM = 0.05
@@ -63,7 +64,7 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 def made(folder: Path) -> Flask:
     """A service with Alice, and with Dave, who was disabled."""
     url = f"sqlite:///{folder}/hyperapi.db"
-    migrating.upgrade(url)
+    migrations.upgrade(url)
     off = dict.fromkeys(("SIGN_IN_LIMIT", "SIGN_IN_ADDRESS_LIMIT", "REGISTER_LIMIT"), "")
     chosen = {"INSTANCE": str(folder), "DATABASE_URL": url, **off}
     app = create_app(Settings.read({f"HYPERAPI_{name}": value for name, value in chosen.items()}))

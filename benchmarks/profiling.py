@@ -24,7 +24,7 @@ from benchmarks.load import Target
 from benchmarks.seed import Person
 from benchmarks.targets import Api, of_hyperapi
 from hyperapi import Settings, create_app
-from hyperapi.web.requestlog import write_json_lines
+from hyperapi.middleware.request_log import write_json_lines
 
 EVERY = 0.0005
 HERE = str(Path(__file__).parent)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from statistics import median, quantiles
 
-from hyperapi.testing import Sandbox, sandbox
+from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
 
 ROUNDS = 300
 TASKS = 10_000

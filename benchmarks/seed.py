@@ -68,7 +68,7 @@ def stored_instant(microseconds: int | None) -> str | None:
     return instant.isoformat(timespec="microseconds") + "Z"
 
 
-def new_key(chance: random.Random, microseconds: int) -> str:
+def new_id(chance: random.Random, microseconds: int) -> str:
     """A UUID of version 7 for that instant."""
     digits = f"{microseconds // 1000:012x}7{chance.getrandbits(12):03x}"
     digits += f"{0b10 << 62 | chance.getrandbits(62):016x}"
@@ -84,7 +84,7 @@ def new_task(chance: random.Random, owner: str, parent: str, created: int) -> Ro
     touched = created + chance.randrange(10**10) if done else created
     return (
         owner,
-        new_key(chance, created),
+        new_id(chance, created),
         parent,
         title,
         title.casefold(),
@@ -171,8 +171,8 @@ def _sometimes(chance: random.Random, tenths: int) -> bool:
 
 
 def _person(chance: random.Random, name: str, shares: list[int]) -> Person:
-    lists = tuple((new_key(chance, START), count) for count in shares)
-    return Person(name, new_key(chance, START), lists)
+    lists = tuple((new_id(chance, START), count) for count in shares)
+    return Person(name, new_id(chance, START), lists)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

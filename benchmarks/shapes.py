@@ -18,8 +18,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import create_environ
 
-from hyperapi import Settings, create_app, migrating
-from hyperapi.web.replies import OFFERED
+from hyperapi import Settings, create_app
+from hyperapi.http.responses import OFFERED
+from hyperapi.storage import migrations
 
 ROUNDS, REQUESTS = 15, 100
 PASSWORD = "correct horse battery staple"
@@ -31,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hyperapi-shapes-") as folder:
         app = made(Path(folder))
         uri, token = furnished(app.test_client())
-        asks = {shape: asker(app, uri, token, shape) for shape in OFFERED}
+        asks = {shape: principal(app, uri, token, shape) for shape in OFFERED}
         bodies = {shape: ask() for shape, ask in asks.items()}
         costs = measured(asks)
     print("| shape | bytes | with gzip | CPU, µs |\n|---|---:|---:|---:|")
@@ -43,7 +44,7 @@ def main() -> None:
 def made(folder: Path) -> Flask:
     """An application on a database of its own."""
     url = f"sqlite:///{folder}/hyperapi.db"
-    migrating.upgrade(url)
+    migrations.upgrade(url)
     chosen = {"HYPERAPI_INSTANCE": str(folder), "HYPERAPI_DATABASE_URL": url}
     return create_app(Settings.read({**chosen, "HYPERAPI_REQUEST_LIMIT": ""}))
 
@@ -69,7 +70,7 @@ def furnished(client: FlaskClient) -> tuple[str, str]:
     return groceries["tasks_uri"], token
 
 
-def asker(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
+def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
     """A function that asks for a page in a shape, at no cost of its own to speak of."""
     headers = {"Accept": shape, "Authorization": f"Bearer {token}"}
     environ: Mapping[str, Any] = create_environ(uri, headers=headers)

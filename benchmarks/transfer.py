@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.serve import served
-from tests.command import lines
+from tests.hyper import lines
 
 NUMBER = 100_000
 PASSWORD = "correct horse battery"
-HYPER = [sys.executable, "-m", "hyperapi.command"]
+HYPER = [sys.executable, "-m", "hyper"]
 SERVE = ("-m", "hyperapi", "serve")
 
 

@@ -1,10 +1,9 @@
 """hyperapi: a hypermedia to-do API with token authentication.
 
-The server's names are found when they are first asked for, so that the client and its command
-start without it.
+The public names are imported when they are first used, so that the pytest plugin starts without
+the server.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "create_app"]
 
-_HOMES = {"Settings": "hyperapi.settings", "create_app": "hyperapi.app"}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name == "create_app":
+        from hyperapi import app  # noqa: PLC0415 - see above
+
+        return app.create_app
+    if name == "Settings":
+        from hyperapi import settings  # noqa: PLC0415 - see above
+
+        return settings.Settings
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

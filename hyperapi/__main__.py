@@ -1,6 +1,10 @@
-"""``python -m hyperapi``: the command, where its script is not on the path."""
+"""The command ``hyperapi``: what operators run, and the sandbox."""
 
-from hyperapi.cli import main
+from hyperapi.ops import cli
+from hyperapi.sandbox.cli import sandbox
+
+cli.commands.add_command(sandbox)
+main = cli.main
 
 if __name__ == "__main__":
     main()

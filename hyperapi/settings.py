@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
-from hyperapi.key_strength import weakness
+from hyperapi.common.secret_keys import weakness
 
 PREFIX = "HYPERAPI_"
 _OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}

@@ -14,8 +14,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from hyperapi import Settings, create_app
-from hyperapi.clock import move
-from hyperapi.db import database
+from hyperapi.common.clock import move
+from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.state import state_of
+from hyperapi.storage.database import database
 from tests import contract, databases, usage
 
 PASSWORD = "correct horse battery"
@@ -92,8 +94,8 @@ def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
 
 def end(app: Flask) -> None:
     """Close every connection of an application's, those of its own threads too."""
-    app.extensions["hyperapi.news"].close()
-    app.extensions["hyperapi.news"].join()
+    state_of(app)[ChangeNotifier].close()
+    state_of(app)[ChangeNotifier].join()
     with app.app_context():
         database.engine.dispose()
 

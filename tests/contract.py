@@ -7,17 +7,21 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-from flask import Flask, Response, request
+from flask import Flask
+from werkzeug.wrappers import Response as WerkzeugResponse
 
-from hyperapi.hypermedia.kind import shared
-from hyperapi.openapi import EXAMPLES_BASE, document, problem_schema_name
-from hyperapi.resources import PLACES
-from hyperapi.web.problems import PROBLEM_JSON, all_problems
-from hyperapi.web.promises import problems_of
-from hyperapi.web.routing import Operation
-from hyperapi.web.uris import base
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
+from hyperapi.http.operation_spec import problems_of
+from hyperapi.http.problems import PROBLEM_JSON, all_problems
+from hyperapi.http.routes import Operation
+from hyperapi.http.wsgi_response import Response
+from hyperapi.representations.resource_type import shared
+from hyperapi.resources import ROUTES
+from hyperapi.state import state_of
 
-_BY_ENDPOINT = {place.name: place for place in PLACES}
+_BY_RULE = {route.path: route for route in ROUTES}
 _PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 
@@ -25,18 +29,24 @@ _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 def hold(app: Flask, broken: list[str]) -> None:
     """Write down every promise that a reply of ``app`` breaks."""
 
-    def check(response: Response) -> Response:
-        place = _BY_ENDPOINT.get(request.url_rule.endpoint) if request.url_rule else None
-        method = "GET" if request.method == "HEAD" else request.method
-        operation = place.operations.get(method) if place else None
+    def check(ctx: Context, response: Response) -> Response:
+        route = _BY_RULE.get(ctx.rule or "")
+        operation = (
+            route.operations.get("GET" if ctx.method == "HEAD" else ctx.method) if route else None
+        )
         if operation is not None:
-            said = f"{request.method} {request.path} {response.status_code}"
-            found = promises_broken(operation, response, _base())
+            said = f"{ctx.method} {ctx.path} {response.status}"
+            scheme, host, prefix = ctx.uris.base
+            found = promises_broken(operation, as_received(response), f"{scheme}://{host}{prefix}")
             broken.extend(f"{said}: {each}" for each in found)
         return response
 
-    # What is registered first runs last, when all headers are there.
-    app.after_request_funcs.setdefault(None, []).insert(0, check)
+    state_of(app)[RequestHandler].after.append(check)  # when all headers are there
+
+
+def as_received(response: Response) -> WerkzeugResponse:
+    """A response as clients of tests see it; of a stream, nothing but its head."""
+    return WerkzeugResponse(response.body or None, response.status, response.headers)
 
 
 def promises_broken(operation: Operation, response: Any, here: str) -> list[str]:
@@ -116,15 +126,10 @@ def _body(response: Any) -> bytes:
     return b"".join(parts) if isinstance(parts, list) else b""
 
 
-def _base() -> str:
-    scheme, host, prefix = base()
-    return f"{scheme}://{host}{prefix}"
-
-
 @cache
 def written() -> dict[str, Any]:
     """The document, with the base of the examples."""
-    return document(PLACES, EXAMPLES_BASE)
+    return document(ROUTES, EXAMPLES_BASE)
 
 
 @cache

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from hyperapi import migrating
-from hyperapi.models import Base
-from hyperapi.schema import EXPECTED
 from hyperapi.settings import Settings
+from hyperapi.storage import migrations
+from hyperapi.storage.models import Base
+from hyperapi.storage.schema import EXPECTED
 from tests import postgres
 
 SQLITE, POSTGRESQL, SERIALIZABLE = "sqlite", "postgresql", "serializable"
@@ -31,7 +31,7 @@ class SQLiteFiles:
 
     def __init__(self, folder: Path) -> None:
         self._empty = folder / "hyperapi.db"
-        migrating.upgrade(f"sqlite:///{self._empty}")
+        migrations.upgrade(f"sqlite:///{self._empty}")
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[str]:
@@ -69,7 +69,7 @@ class PostgreSQLDatabases:
         name = f"{self._prefix}_{next(self._numbers)}"
         with self._server.connect() as administrator:
             administrator.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        migrating.upgrade(as_setting(self.url(name)))
+        migrations.upgrade(as_setting(self.url(name)))
         return name
 
     def _emptied(self, name: str) -> bool:

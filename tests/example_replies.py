@@ -21,14 +21,18 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 import hyperapi
-from hyperapi import Settings, clock, create_app, keys, migrating
-from hyperapi.db import database
-from hyperapi.openapi import EXAMPLES_BASE
-from hyperapi.web.problems import PROBLEM_JSON
-from hyperapi.web.replies import DESCRIBED
+from hyperapi import Settings, create_app
+from hyperapi.common import clock, ids
+from hyperapi.http.openapi import EXAMPLES_BASE
+from hyperapi.http.problems import PROBLEM_JSON
+from hyperapi.http.responses import DESCRIBED
+from hyperapi.http.routes import RouteTable
+from hyperapi.state import state_of
+from hyperapi.storage import migrations
+from hyperapi.storage.database import database
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY
 
-FILE = Path(hyperapi.__file__).with_name("examples.json")
+FILE = Path(hyperapi.__file__).parent / "http" / "examples.json"
 PASSWORD = "correct horse battery staple"
 _BEGIN = datetime(2030, 1, 31, 9, tzinfo=UTC)
 _JSON = "application/json"
@@ -69,7 +73,7 @@ class Storyteller:
         sent = reply.request
         adapter = self._app.url_map.bind(sent.host)
         endpoint, _ = adapter.match(sent.path, method=sent.method)
-        places = self._app.extensions["hyperapi.places"]
+        places = state_of(self._app)[RouteTable].routes
         place = next(each for each in places if each.name == endpoint)
         kept = self.operations.setdefault(place.operations[sent.method].name, {})
         if reply.status_code >= 400:
@@ -183,8 +187,8 @@ def told_at_its_hour(app: Flask) -> Iterator[Storyteller]:
 
     hours = SimpleNamespace(now=now, fromisoformat=datetime.fromisoformat)
     with ExitStack() as patched:
-        patched.enter_context(patch.object(keys, "time", time))
-        patched.enter_context(patch.object(keys, "os", chance))
+        patched.enter_context(patch.object(ids, "time", time))
+        patched.enter_context(patch.object(ids, "os", chance))
         patched.enter_context(patch.object(clock, "datetime", hours))
         yield teller
 
@@ -206,7 +210,7 @@ def replies() -> dict[str, Any]:
     """What the service answers, as examples."""
     with TemporaryDirectory() as folder:
         chosen = settings(Path(folder))
-        migrating.upgrade(chosen.database_url)
+        migrations.upgrade(chosen.database_url)
         app = create_app(chosen)
         with told_at_its_hour(app) as teller:
             tell(teller)

@@ -8,7 +8,7 @@ import psycopg
 from flask import Flask
 from sqlalchemy import event
 
-from hyperapi.db import database
+from hyperapi.storage.database import database
 
 _ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
 

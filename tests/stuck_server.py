@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from hyperapi import cli, serving
+from hyperapi.ops import cli, serving
 
 _application = serving.application
 

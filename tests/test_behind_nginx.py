@@ -12,8 +12,8 @@ import pytest
 
 from tests import nginx
 from tests.conftest import SECRET_KEY
+from tests.ops.test_serving import Person
 from tests.serving import PATIENCE, Served, free_port, serve, surroundings
-from tests.test_served import Person
 
 MOST = 4000
 UNHARMED = 20

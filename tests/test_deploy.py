@@ -17,12 +17,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from hyperapi import migrating
+from hyperapi.storage import migrations
 from tests import composed, nginx, redis
 from tests.conftest import SECRET_KEY
 from tests.databases import POSTGRESQL, Stores, as_setting
+from tests.ops.test_serving import PASSWORD, Person, client
 from tests.serving import COMMAND, PATIENCE, Served, free_port, serve
-from tests.test_served import PASSWORD, Person, client
 
 MOST_GUESSES = 10  # a minute, by default
 
@@ -56,7 +56,7 @@ def deployed(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         ports = [free_port() for _ in composed.NODES]
         front = stack.enter_context(nginx.server(folder, ports))
         environment = _settings(url, counts.url, front.url)
-        migrating.upgrade(as_setting(url))
+        migrations.upgrade(as_setting(url))
         nodes = []
         for name, port in zip(composed.NODES, ports, strict=True):
             (folder / name).mkdir()

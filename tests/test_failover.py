@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from hyperapi import migrating
+from hyperapi.storage import migrations
 from tests import postgres
 from tests.conftest import SECRET_KEY
 from tests.databases import as_setting
+from tests.ops.test_serving import Person, client
 from tests.serving import PATIENCE, Served, serve, surroundings
-from tests.test_served import Person, client
 
 WORKERS_PER_NODE = 3
 LONGEST_SWITCH = 15.0
@@ -66,7 +66,7 @@ def nodes(pair: tuple[postgres.Server, postgres.Server], tmp_path: Path) -> Iter
         administrator.execute("CREATE DATABASE hyperapi")
     hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
     url = f"postgresql://postgres@{hosts}/hyperapi?target_session_attrs=read-write"
-    migrating.upgrade(as_setting(url))
+    migrations.upgrade(as_setting(url))
     environment = surroundings(
         database_url=url, secret_keys=SECRET_KEY, workers="1", busy_timeout="2", request_limit=""
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hyperapi_client import Client, How, Resource
 
-from hyperapi.client import Client, How, Resource
 from tests.conftest import PASSWORD
 from tests.serving import PATIENCE, Served, serve
 

@@ -18,9 +18,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hyperapi.clock import move
-from hyperapi.resources import PLACES
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE, Operation
+from hyperapi.common.clock import move
+from hyperapi.http.routes import Operation
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
+from hyperapi.resources import ROUTES
 from tests.conftest import PASSWORD, Person, applications
 from tests.crawling import READERS, ROOT, Crawl, crawl
 from tests.databases import Store
@@ -88,7 +89,7 @@ NEW_PASSWORD = "staple battery horse"
 
 
 @dataclass(frozen=True)
-class Asker:
+class Principal:
     """Somebody who looks around, under some circumstances.
 
     :param scope: of their token; None for someone without one.
@@ -105,7 +106,7 @@ class Asker:
 
     def may(self, operation: Operation) -> bool:
         """Does what they hold cover an operation?"""
-        if self.derived and operation.unbound:
+        if self.derived and operation.refused_when_bound:
             return False
         if operation.scope in (PUBLIC, OPEN):
             return True
@@ -116,14 +117,14 @@ class Asker:
 
 
 ASKERS = [
-    Asker("a stranger"),
-    Asker("a stranger where registration is closed", settings=(("registration", "closed"),)),
-    Asker("somebody who may everything", " ".join(SCOPES)),
-    Asker("somebody who may only read tasks", READ),
-    Asker("somebody who may only write tasks", WRITE),
-    Asker("somebody who has only their account", ACCOUNT),
-    Asker("somebody who signed in long ago", " ".join(SCOPES), later=timedelta(minutes=30)),
-    Asker("a program that has one list only", WRITE, derived=True),
+    Principal("a stranger"),
+    Principal("a stranger where registration is closed", settings=(("registration", "closed"),)),
+    Principal("somebody who may everything", " ".join(SCOPES)),
+    Principal("somebody who may only read tasks", READ),
+    Principal("somebody who may only write tasks", WRITE),
+    Principal("somebody who has only their account", ACCOUNT),
+    Principal("somebody who signed in long ago", " ".join(SCOPES), later=timedelta(minutes=30)),
+    Principal("a program that has one list only", WRITE, derived=True),
 ]
 BY_HTTP = {"put_list", "put_task", "put_user"}
 """A whole document goes to its own URI, or to one from a template of the root: HTTP says how."""
@@ -146,9 +147,9 @@ class World:
     make_app: Any
     database: Path
     kept: Path
-    tokens: dict[Asker, Any]
-    apps: dict[Asker, Flask] = field(default_factory=dict)
-    crawls: dict[Asker, Crawl] = field(default_factory=dict)
+    tokens: dict[Principal, Any]
+    apps: dict[Principal, Flask] = field(default_factory=dict)
+    crawls: dict[Principal, Crawl] = field(default_factory=dict)
 
     @property
     def refresh_token(self) -> str:
@@ -156,19 +157,19 @@ class World:
         return str(next(each["refresh_token"] for each in self.tokens.values() if each))
 
     @contextmanager
-    def seen_by(self, asker: Asker) -> Iterator[Person]:
+    def seen_by(self, principal: Principal) -> Iterator[Person]:
         """The world as it was at first, for one asker."""
         self.restore()
-        move(asker.later)
+        move(principal.later)
         yield Person(
-            self.app(asker).test_client(), token=self.tokens[asker].get("access_token", "")
+            self.app(principal).test_client(), token=self.tokens[principal].get("access_token", "")
         )
         move(timedelta())
 
-    def app(self, asker: Asker) -> Flask:
-        if asker not in self.apps:
-            self.apps[asker] = self.make_app(**dict(asker.settings))
-        return self.apps[asker]
+    def app(self, principal: Principal) -> Flask:
+        if principal not in self.apps:
+            self.apps[principal] = self.make_app(**dict(principal.settings))
+        return self.apps[principal]
 
     def restore(self) -> None:
         with (
@@ -177,16 +178,16 @@ class World:
         ):
             kept.backup(database)
 
-    def crawl(self, asker: Asker) -> Crawl:
+    def crawl(self, principal: Principal) -> Crawl:
         """All that an asker finds."""
-        if asker not in self.crawls:
-            with self.seen_by(asker) as person:
-                self.crawls[asker] = crawl(person)
-        return self.crawls[asker]
+        if principal not in self.crawls:
+            with self.seen_by(principal) as person:
+                self.crawls[principal] = crawl(person)
+        return self.crawls[principal]
 
-    def knows(self, asker: Asker) -> dict[tuple[str, str], str]:
+    def knows(self, principal: Principal) -> dict[tuple[str, str], str]:
         """What an asker has to know to fill in some fields."""
-        refresh_token = self.tokens[asker].get("refresh_token") or self.refresh_token
+        refresh_token = self.tokens[principal].get("refresh_token") or self.refresh_token
         return {
             ("login", "username"): "alice",
             ("login", "password"): PASSWORD,
@@ -196,10 +197,12 @@ class World:
             ("refresh", "refresh_token"): refresh_token,
         }
 
-    def submit(self, asker: Asker, name: str, form: Any, way: Way) -> tuple[Sent, TestResponse]:
+    def submit(
+        self, principal: Principal, name: str, form: Any, way: Way
+    ) -> tuple[Sent, TestResponse]:
         """Fill in a form and send it; everything is again as it was before."""
-        filler = Filler(self.knows(asker), self.crawl(asker).documents)
-        with self.seen_by(asker) as person:
+        filler = Filler(self.knows(principal), self.crawl(principal).documents)
+        with self.seen_by(principal) as person:
             sent = filler.fill(name, form, way)
             headers = {"Accept": SHAPES[[*WAYS, BLANK].index(way) % len(SHAPES)]}
             return sent, person.ask(sent.method, sent.uri, headers=headers, **sent.request)
@@ -212,23 +215,23 @@ def world(empty_database: Store, tmp_path_factory: pytest.TempPathFactory) -> It
     with applications(empty_database, folder) as make:
         alice = Person(make().test_client()).register("alice").sign_in()
         furnish(alice)
-        tokens = {asker: token_of(asker, alice) for asker in ASKERS}
+        tokens = {principal: token_of(principal, alice) for principal in ASKERS}
         database, kept = folder / "hyperapi.db", folder / "kept.db"
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(kept)) as copy:
             source.backup(copy)
         yield World(make, database, kept, tokens)
 
 
-def token_of(asker: Asker, alice: Person) -> Any:
+def token_of(principal: Principal, alice: Person) -> Any:
     """A token for one asker, as its reply told it; nothing for a stranger."""
-    if asker.scope is None:
+    if principal.scope is None:
         return {}
-    tokens_uri, wanted = alice.root["tokens_uri"], {"scope": asker.scope}
-    if asker.derived:
+    tokens_uri, wanted = alice.root["tokens_uri"], {"scope": principal.scope}
+    if principal.derived:
         list_uri = alice.get(alice.root["lists_uri"])["lists"][0]["uri"]
         return alice.create(tokens_uri, **wanted, list_uri=list_uri)
     return Person(alice.client).create(
-        tokens_uri, username="alice", password=PASSWORD, label=asker.name, **wanted
+        tokens_uri, username="alice", password=PASSWORD, label=principal.name, **wanted
     )
 
 
@@ -244,32 +247,34 @@ def furnish(alice: Person) -> None:
     alice.ask("PATCH", alice.root["user_uri"], json=changed)
 
 
-of_each_asker = pytest.mark.parametrize("asker", ASKERS, ids=lambda asker: asker.name)
+of_each_asker = pytest.mark.parametrize("asker", ASKERS, ids=lambda principal: principal.name)
 
 
 @of_each_asker
 @pytest.mark.parametrize("way", [*WAYS, BLANK], ids=lambda way: way.name)
-def test_every_form_filled_in_as_it_says_succeeds(world: World, asker: Asker, way: Way) -> None:
+def test_every_form_filled_in_as_it_says_succeeds(
+    world: World, principal: Principal, way: Way
+) -> None:
     refused = []
-    for uri, name, form in world.crawl(asker).forms():
+    for uri, name, form in world.crawl(principal).forms():
         if way is BLANK and form["contentType"] == JSON:
             continue  # what is blank in JSON is for its sender to say
-        sent, reply = world.submit(asker, name, form, way)
+        sent, reply = world.submit(principal, name, form, way)
         if reply.status_code not in (200, 201, 204):
             refused.append((uri, name, sent, reply.status_code, reply.text))
     assert refused == []
 
 
 @of_each_asker
-def test_every_choice_that_a_form_gives_may_be_made(world: World, asker: Asker) -> None:
+def test_every_choice_that_a_form_gives_may_be_made(world: World, principal: Principal) -> None:
     refused = []
-    for uri, name, form in world.crawl(asker).forms():
+    for uri, name, form in world.crawl(principal).forms():
         for each in form["properties"]:
             for choice in each.get("options", {"inline": ()})["inline"]:
                 chosen = {**each, "value": choice["value"], "type": "hidden"}
                 others = [other for other in form["properties"] if other is not each]
                 _, reply = world.submit(
-                    asker, name, {**form, "properties": [*others, chosen]}, WAYS[0]
+                    principal, name, {**form, "properties": [*others, chosen]}, WAYS[0]
                 )
                 if reply.status_code not in (200, 201, 204):
                     refused.append((uri, name, each["name"], choice, reply.text))
@@ -277,8 +282,10 @@ def test_every_choice_that_a_form_gives_may_be_made(world: World, asker: Asker) 
 
 
 @of_each_asker
-def test_there_is_a_form_for_everything_that_may_be_done(world: World, asker: Asker) -> None:
-    found = world.crawl(asker)
+def test_there_is_a_form_for_everything_that_may_be_done(
+    world: World, principal: Principal
+) -> None:
+    found = world.crawl(principal)
     forms = {(form["method"], form["target"].partition("?")[0]) for _, _, form in found.forms()}
     resources = {
         document["_links"]["self"]["href"].partition("?")[0] for document in found.resources()
@@ -287,23 +294,23 @@ def test_there_is_a_form_for_everything_that_may_be_done(world: World, asker: As
         operation.name
         for uri in resources
         for operation in operations_at(world, uri)
-        if operation.method != "GET" and asker.may(operation)
+        if operation.method != "GET" and principal.may(operation)
         if (operation.method, uri) not in forms
     }
-    assert without - BY_HTTP == NOT_NOW.get(asker.name, set())
+    assert without - BY_HTTP == NOT_NOW.get(principal.name, set())
 
 
 def operations_at(world: World, uri: str) -> list[Operation]:
     """What the service declares at a URI."""
     adapter = world.app(ASKERS[0]).url_map.bind("localhost", url_scheme="http")
     endpoint, _ = adapter.match(urlsplit(uri).path, method="GET")
-    place = next(place for place in PLACES if place.name == endpoint)
+    place = next(place for place in ROUTES if place.name == endpoint)
     return list(place.operations.values())
 
 
 @of_each_asker
-def test_forms_say_what_generic_clients_understand(world: World, asker: Asker) -> None:
-    for uri, name, form in world.crawl(asker).forms():
+def test_forms_say_what_generic_clients_understand(world: World, principal: Principal) -> None:
+    for uri, name, form in world.crawl(principal).forms():
         where = f"{name} of {uri}"
         assert name in NAMES, where
         assert set(form) == {"title", "method", "target", "contentType", "properties"}, where
@@ -343,8 +350,8 @@ def test_the_regular_expressions_of_forms_are_javascript(world: World) -> None:
         pytest.skip("Node is missing: REGULAR EXPRESSIONS WERE NOT TRIED IN JAVASCRIPT")
     found = {
         each["regex"]
-        for asker in ASKERS
-        for _, _, form in world.crawl(asker).forms()
+        for principal in ASKERS
+        for _, _, form in world.crawl(principal).forms()
         for each in form["properties"]
         if "regex" in each
     }
@@ -375,6 +382,8 @@ def test_the_regular_expressions_of_forms_are_javascript(world: World) -> None:
 
 
 @of_each_asker
-def test_links_lead_somewhere_or_say_which_token_is_wanted(world: World, asker: Asker) -> None:
-    missing = "token-missing" if asker.scope is None else "insufficient-scope"
-    assert set(world.crawl(asker).closed.values()) <= {missing}
+def test_links_lead_somewhere_or_say_which_token_is_wanted(
+    world: World, principal: Principal
+) -> None:
+    missing = "token-missing" if principal.scope is None else "insufficient-scope"
+    assert set(world.crawl(principal).closed.values()) <= {missing}

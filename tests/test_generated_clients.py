@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from hyperapi.openapi import EXAMPLES_BASE, document
-from hyperapi.resources import PLACES
+from hyperapi.http.openapi import EXAMPLES_BASE, document
+from hyperapi.resources import ROUTES
 from tests.javascript import FOLDER, node
 from tests.recording import recorded
 
@@ -23,7 +23,7 @@ WALK = Path(__file__).with_name("python_client_walk.py")
 def described(tmp_path: Path) -> Path:
     """The document, in a file."""
     path = tmp_path / "openapi.json"
-    path.write_text(json.dumps(document(PLACES, EXAMPLES_BASE)))
+    path.write_text(json.dumps(document(ROUTES, EXAMPLES_BASE)))
     return path
 
 

@@ -11,51 +11,28 @@ import hyperapi
 
 FOLDER = Path(hyperapi.__file__).parent
 
-LAYERS = (
-    (
-        "clock",
-        "text",
-        "keys",
-        "key_strength",
-        "private_files",
-        "settings",
-        "migrating",
-        "schema",
-        "processes",
-        "connections",
-    ),
-    ("models",),
-    ("db", "engines", "postgresql"),
-    ("access",),
-    ("journal",),
-    ("hypermedia",),
-    ("querying",),
-    ("auth.passwords", "auth.tokens"),
-    ("web.uris", "web.preferences"),
-    ("web.problems",),
-    ("web.counts", "web.turns"),
-    ("web.conditional", "web.forms", "web.idempotency", "web.proxy", "web.ratelimit"),
-    ("web.replies", "web.routing"),
-    ("auth",),  # who asks: guard, sessions, grants
-    ("housekeeping",),
-    ("web",),  # how every operation is answered, and whatever else has no place above
-    ("openapi",),
-    ("resources",),
-    ("app",),
-    ("hyperapi",),  # the public names
-    ("watchdog",),
-    ("serving", "doctor", "backup"),
-    ("sandbox",),
-    ("cli",),
-    ("__main__",),
+ORDER = (
+    "common",
+    "settings",
+    "state",
+    "storage",
+    "querying",
+    "representations",
+    "http",
+    "auth",
+    "middleware",
+    "resources",
+    "app",
+    "hyperapi",
+    "ops",
+    "sandbox",
+    "__main__",
 )
-"""From the bottom to the top. A module belongs to the longest name that it begins with; it may
-import what is below, and its neighbours in the same layer as long as that leads in no circle."""
+"""The packages, and the few modules beside them, from the bottom to the top. Each imports only
+those before it, and its own modules in no circle."""
 
-APART = ("client", "command", "testing")
-"""What stands beside the layers: it knows the service by its root URI alone."""
-
-GENERAL = ("hypermedia", "querying", "web")
+GENERAL = ("representations", "querying", "http", "middleware")
+"""Packages that know no resource by name."""
 
 Graph = Mapping[str, frozenset[str]]
 
@@ -124,24 +101,21 @@ def belongs(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix + ".")
 
 
-def layer_of(name: str) -> int | None:
-    """The number of a module's layer, from the bottom; None when it is in none."""
-    fitting = [
-        (len(prefix), number)
-        for number, prefixes in enumerate(LAYERS)
-        for prefix in prefixes
-        if belongs(name, prefix)
-    ]
-    return max(fitting)[1] if fitting else None
+def place_of(name: str) -> int:
+    """Where the package of a module stands in the order.
+
+    :raises ValueError: for a package that is not in it.
+    """
+    return ORDER.index(name.partition(".")[0])
 
 
 def upward(imported_by: Graph) -> list[str]:
-    """The imports that point to a higher layer."""
+    """The imports of packages further up."""
     return [
         f"{name} imports {other}"
         for name, others in imported_by.items()
         for other in sorted(others)
-        if (layer_of(other) or 0) > (layer_of(name) or 0)
+        if place_of(other) > place_of(name)
     ]
 
 
@@ -156,18 +130,21 @@ def circle(imported_by: Graph) -> list[str]:
     return sorted(left)
 
 
-def test_every_module_has_its_layer() -> None:
-    homeless = [name for name in graph() if layer_of(name) is None]
-    assert [name for name in homeless if not any(belongs(name, each) for each in APART)] == []
+def test_only_what_is_in_the_order_is_beside_the_packages() -> None:
+    assert {name.partition(".")[0] for name in graph()} == set(ORDER)
 
 
 def test_imports_point_one_way() -> None:
-    layered = {name: others for name, others in graph().items() if layer_of(name) is not None}
-    assert upward(layered) == []
+    assert upward(graph()) == []
 
 
 def test_imports_lead_in_no_circle() -> None:
     assert circle(graph()) == []
+
+
+def test_nothing_of_ours_is_imported_by_a_text() -> None:
+    hidden = [name for name, text in sources().items() if 'import_module("hyperapi' in text]
+    assert hidden == []
 
 
 @pytest.mark.parametrize("layer", GENERAL)
@@ -184,14 +161,16 @@ def test_what_is_general_knows_nothing_of_tasks_and_lists(layer: str) -> None:
         assert words.isdisjoint({"Task", "TaskList"}), name
 
 
-def test_only_the_web_and_what_is_above_it_knows_flask() -> None:
-    knowing = {
+def test_the_way_of_a_request_uses_no_proxy_of_flask() -> None:
+    proxies = {"flask.request", "flask.g", "flask.current_app", "flask.session", "flask.globals"}
+    hidden = {"contextvars.ContextVar", "threading.local"}
+    using = {
         name
         for name, source in sources().items()
-        if any(belongs(each, "flask") for each in imports(source, package_of(name)))
+        for each in imports(source, package_of(name))
+        if each in proxies | hidden or "threading.local(" in source or ".extensions[" in source
     }
-    below = {name for name in knowing if (layer_of(name) or 0) < (layer_of("web.uris") or 0)}
-    assert below == {"db"}  # the engine is Flask-SQLAlchemy's, and a transaction a request's
+    assert using == {"state"}  # where the application keeps its state
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -202,25 +181,27 @@ def test_only_the_settings_read_the_environment() -> None:
         & {
             f"{node.value.id}.{node.attr}".removeprefix("os.")
             for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
         }
     }
-    of_the_service = {name for name in reading if layer_of(name) is not None}
     # The command points out what is no setting; a parent tells its workers by the environment.
-    assert of_the_service == {"settings", "cli", "sandbox.server", "processes", "serving"}
+    told = {"ops.cli", "ops.serving", "sandbox.server", "common.processes"}
+    assert reading - {"sandbox.pytest_plugin"} == {"settings", *told}
 
 
-@pytest.mark.parametrize(
-    ("apart", "allowed"),
-    [("client", {"client"}), ("command", {"client", "command"}), ("testing", {"client"})],
-)
-def test_what_stands_apart_imports_nothing_of_the_service(apart: str, allowed: set[str]) -> None:
-    for name, others in graph().items():
-        if belongs(name, apart):
-            strange = {each for each in others if each.partition(".")[0] not in allowed}
-            assert not strange, name
-        elif layer_of(name) is not None:
-            assert not {each for each in others if belongs(each, apart)}, name
+def test_the_clients_import_nothing_of_the_server() -> None:
+    for path in (FOLDER.parent / "clients" / "python").rglob("*.py"):
+        named = set(imports(path.read_text(), ""))
+        assert not {each for each in named if belongs(each, "hyperapi")}, path
+
+
+def test_the_server_does_not_import_the_clients() -> None:
+    for name, source in sources().items():
+        named = set(imports(source, package_of(name)))
+        strange = {each for each in named if each.partition(".")[0] in ("hyper", "hyperapi_client")}
+        assert name == "sandbox.pytest_plugin" or not strange, name
 
 
 # -- the checks notice what they are there for
@@ -231,22 +212,22 @@ def test_imports_are_found_wherever_they_hide() -> None:
 from __future__ import annotations
 import hyperapi.app
 from .tokens import Tokens
-from ..web import forms
+from ..http import bodies
 if TYPE_CHECKING:
-    from hyperapi.cli import main
+    from hyperapi.ops.cli import main
 def later():
     from hyperapi.resources import tasks
     class Inner:
-        import hyperapi.db
+        import hyperapi.storage.database
 """
     found = set(imports(source, "hyperapi.auth"))
     assert found == {
         "__future__.annotations",
         "hyperapi.app",
         "hyperapi.auth.tokens.Tokens",
-        "hyperapi.web.forms",
+        "hyperapi.http.bodies",
         "hyperapi.resources.tasks",
-        "hyperapi.db",
+        "hyperapi.storage.database",
     }
     assert module("hyperapi.auth.tokens.Tokens") == "auth.tokens"
     assert module("hyperapi.Settings") == "hyperapi"
@@ -254,9 +235,8 @@ def later():
 
 
 def test_an_import_upward_and_a_circle_would_be_noticed() -> None:
-    assert upward({"db": frozenset({"resources.tasks"})}) == ["db imports resources.tasks"]
-    assert upward({"resources.tasks": frozenset({"db"})}) == []
-    one = {"web.cors": {"web.answer"}, "web.answer": {"web.replies"}, "web.replies": {"web.cors"}}
+    up = {"storage.database": frozenset({"resources.tasks"})}
+    assert upward(up) == ["storage.database imports resources.tasks"]
+    assert upward({"resources.tasks": frozenset({"storage.database"})}) == []
+    one = {"http.a": {"http.b"}, "http.b": {"http.c"}, "http.c": {"http.a"}}
     assert circle({name: frozenset(others) for name, others in one.items()}) == sorted(one)
-    assert layer_of("auth.tokens") != layer_of("auth.guard") != layer_of("auth.passwords")
-    assert layer_of("weblog") is None

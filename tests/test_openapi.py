@@ -9,24 +9,25 @@ from click.testing import CliRunner
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
-from hyperapi.cli import commands
-from hyperapi.openapi import EXAMPLES_BASE, document, examples
-from hyperapi.resources import PLACES
-from hyperapi.web.cors import EXPOSED
-from hyperapi.web.problems import all_problems
-from hyperapi.web.promises import HEADERS
-from hyperapi.web.routing import OPEN, PUBLIC, SCOPES, Operation, operations
+from hyperapi.http.openapi import EXAMPLES_BASE, document, examples
+from hyperapi.http.operation_spec import HEADERS
+from hyperapi.http.problems import all_problems
+from hyperapi.http.routes import Operation, operations
+from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
+from hyperapi.middleware.cors import EXPOSED
+from hyperapi.ops.cli import commands
+from hyperapi.resources import ROUTES
 from tests import contract, example_replies
 from tests.conftest import MakeApp, Person, problem
 
-OPERATIONS = list(operations(PLACES))
+OPERATIONS = list(operations(ROUTES))
 BASE = "https://example.org/todo"
 
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, Any]:
     """The document."""
-    return document(PLACES, BASE)
+    return document(ROUTES, BASE)
 
 
 def every(*chosen: Operation) -> pytest.MarkDecorator:
@@ -36,7 +37,7 @@ def every(*chosen: Operation) -> pytest.MarkDecorator:
 
 def described(written: dict[str, Any], operation: Operation) -> Any:
     """What the document says about an operation."""
-    path = re.sub(r"<[a-z]+:([a-z]+)>", r"{\1}", operation.place.path)
+    path = re.sub(r"<[a-z]+:([a-z]+)>", r"{\1}", operation.route.path)
     return written["paths"][path][operation.method.lower()]
 
 
@@ -56,10 +57,10 @@ def test_every_operation_is_there(written: dict[str, Any], operation: Operation)
     assert found["summary"]
     assert operation.summary.endswith(".")  # a sentence, whole
     assert {each["name"] for each in found["parameters"] if each["in"] == "query"} == (
-        set() if operation.asks is None else set(operation.asks.parameters)
+        set() if operation.query is None else set(operation.query.parameters)
     )
     assert set(found.get("requestBody", {}).get("content", {})) == (
-        set(operation.media) if operation.takes else set()
+        set(operation.media) if operation.body else set()
     )
     ways = found["security"]
     assert ({} in ways) == (operation.scope in (OPEN, PUBLIC))
@@ -99,15 +100,15 @@ def test_examples_are_real_replies() -> None:
     assert told == examples(), "make examples writes them anew"
 
 
-@every(*(each for each in OPERATIONS if not each.place.offers and each.answers != (204,)))
+@every(*(each for each in OPERATIONS if not each.route.offers and each.statuses != (204,)))
 def test_every_operation_that_answers_has_an_example(operation: Operation) -> None:
-    if operation.method == "DELETE" and operation.answers is None:
+    if operation.method == "DELETE" and operation.statuses is None:
         return
     kept = examples()["operations"].get(operation.name, {})
     assert any("application/json" in kept.get(status, {}) for status in ("200", "201")), (
         f"let tests/example_replies.py tell of {operation.name}"
     )
-    assert operation.takes is None or "request" in kept
+    assert operation.body is None or "request" in kept
 
 
 # -- replies and promises
@@ -186,7 +187,7 @@ def test_it_may_be_kept_and_asked_for_again(stranger: Person, name: str) -> None
 def test_it_names_the_service_as_its_public_url_does(make_app: MakeApp) -> None:
     client = make_app(public_url="https://example.org/todo").test_client()
     reply = client.get("/api/v1/openapi.json")
-    assert reply.json == json.loads(json.dumps(document(PLACES, BASE)))
+    assert reply.json == json.loads(json.dumps(document(ROUTES, BASE)))
 
 
 def test_the_page_loads_nothing_from_elsewhere(stranger: Person) -> None:
@@ -220,4 +221,4 @@ def test_the_page_has_no_other_parts(stranger: Person, name: str) -> None:
 def test_the_command_prints_it() -> None:
     printed = CliRunner().invoke(commands, ["openapi", "--base", BASE])
     assert printed.exit_code == 0
-    assert json.loads(printed.output) == json.loads(json.dumps(document(PLACES, BASE)))
+    assert json.loads(printed.output) == json.loads(json.dumps(document(ROUTES, BASE)))

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import SECRET_KEY
 from tests.databases import POSTGRESQL, Stores
+from tests.ops.test_serving import Person, client
 from tests.serving import PATIENCE, Served, free_port, serve, surroundings
-from tests.test_served import Person, client
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

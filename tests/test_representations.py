@@ -9,16 +9,16 @@ from uuid import uuid4
 import pytest
 import uritemplate
 
-from hyperapi.resources import PLACES
-from hyperapi.web.routing import FORM, Operation
-from hyperapi.web.routing import operations as operations_of
+from hyperapi.http.routes import FORM, Operation
+from hyperapi.http.routes import operations as operations_of
+from hyperapi.resources import ROUTES
 from tests.conftest import PASSWORD, Person, problem
 from tests.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl, whole
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know of no database
 OFFERED = [JSON, HTML, HAL, HAL_FORMS]
-OPERATIONS = list(operations_of(PLACES))
-OF_JSON_ONLY = [each for each in OPERATIONS if each.takes and FORM not in each.media]
+OPERATIONS = list(operations_of(ROUTES))
+OF_JSON_ONLY = [each for each in OPERATIONS if each.body and FORM not in each.media]
 
 
 @pytest.fixture

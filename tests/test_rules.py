@@ -13,21 +13,23 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from hyperapi.db import Busy, database
-from hyperapi.hypermedia.model import RELATIONS
-from hyperapi.models import Base
+from hyperapi.http.problems import all_problems
+from hyperapi.http.routes import Operation, Route
+from hyperapi.http.routes import operations as operations_of
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE
+from hyperapi.middleware.cors import ALLOWED, EXPOSED
 from hyperapi.querying.selection import Selection
-from hyperapi.resources import PLACES
+from hyperapi.representations.resource import RELATIONS
+from hyperapi.resources import ROUTES
 from hyperapi.resources.health import LIVE
-from hyperapi.web.cors import ALLOWED, EXPOSED
-from hyperapi.web.problems import all_problems
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE, Operation, Place
-from hyperapi.web.routing import operations as operations_of
+from hyperapi.storage.database import Busy, database
+from hyperapi.storage.models import Base
 from tests import databases
 from tests.conftest import PASSWORD, MakeApp, Person, applications, problem
+from tests.contexts import context
 
-OPERATIONS = list(operations_of(PLACES))
-TAKING = [each for each in OPERATIONS if each.takes]
+OPERATIONS = list(operations_of(ROUTES))
+TAKING = [each for each in OPERATIONS if each.body]
 MEBIBYTE = 1024 * 1024
 PAGE = "https://app.example.org"
 PREFLIGHT = {
@@ -40,13 +42,13 @@ PREFLIGHT = {
 def name_of(declared: Any) -> str:
     """What a test over operations or places calls each of them."""
     if isinstance(declared, Operation):
-        return f"{declared.method} {declared.place.path}"
-    return declared.path if isinstance(declared, Place) else str(declared)
+        return f"{declared.method} {declared.route.path}"
+    return declared.path if isinstance(declared, Route) else str(declared)
 
 
 def every(*declared: Any) -> pytest.MarkDecorator:
     """Run a test once for each operation (or place)."""
-    kind = "place" if isinstance(declared[0], Place) else "operation"
+    kind = "place" if isinstance(declared[0], Route) else "operation"
     return pytest.mark.parametrize(kind, declared, ids=name_of)
 
 
@@ -65,16 +67,16 @@ class World:
         """Somebody without a token."""
         return Person(self.app.test_client())
 
-    def uri(self, place: Place, of: str = "alice", key: str | None = None) -> str:
+    def uri(self, place: Route, of: str = "alice", key: str | None = None) -> str:
         """The URI of a person's resource at a place, or of the one named by ``key``."""
-        with self.app.test_request_context():
-            if "<" not in place.path:
-                return place.uri()
-            return place.uri(key or self.keys[of][place.name])
+        ctx = context(self.app)
+        if "<" not in place.path:
+            return place.uri(ctx)
+        return place.uri(ctx, key or self.keys[of][place.name])
 
     def sent(self, operation: Operation, of: str = "alice") -> dict[str, Any]:
         """A good body for an operation, as this person may send it."""
-        list_uri = self.uri(next(each for each in PLACES if each.name == "list"), of)
+        list_uri = self.uri(next(each for each in ROUTES if each.name == "list"), of)
         proof = {"current_password": PASSWORD}
         bodies: dict[str, dict[str, Any]] = {
             "register": {"username": f"u{uuid4().hex[:20]}", "password": PASSWORD},
@@ -96,11 +98,11 @@ class World:
         self, who: Person, operation: Operation, uri: str | None = None, **request: Any
     ) -> TestResponse:
         """Ask for an operation, by default on what is Alice's and with a good body."""
-        if operation.takes and not {"json", "data", "input_stream"} & request.keys():
+        if operation.body and not {"json", "data", "input_stream"} & request.keys():
             request["json"] = self.sent(operation)
-        if isinstance(operation.asks, Selection) and operation.asks.needs_filter:
+        if isinstance(operation.query, Selection) and operation.query.needs_filter:
             request.setdefault("query_string", "all=true")
-        return who.ask(operation.method, uri or self.uri(operation.place), **request)
+        return who.ask(operation.method, uri or self.uri(operation.route), **request)
 
     def joined(self) -> Person:
         """Somebody new, who has things too."""
@@ -184,7 +186,7 @@ def test_a_bad_token_does_no_harm_where_tokens_mean_nothing(
 def test_a_missing_scope_is_told_before_anything_else(world: World, operation: Operation) -> None:
     other = {READ: ACCOUNT, WRITE: f"{ACCOUNT} {READ}", ACCOUNT: WRITE}[operation.scope]
     narrow = world.alice.elsewhere(scope=other)
-    for uri in (world.uri(operation.place), world.uri(operation.place, key=str(uuid4()))):
+    for uri in (world.uri(operation.route), world.uri(operation.route, key=str(uuid4()))):
         refused = world.ask(narrow, operation, uri)
         problem(refused, 403, "insufficient-scope")
         assert refused.headers["WWW-Authenticate"] == (
@@ -192,13 +194,13 @@ def test_a_missing_scope_is_told_before_anything_else(world: World, operation: O
         )
 
 
-@every(*(each for each in OPERATIONS if not each.place.document and "<" in each.place.path))
+@every(*(each for each in OPERATIONS if not each.route.document and "<" in each.route.path))
 def test_a_neighbour_cannot_tell_what_is_mine_from_what_never_was(
     world: World, operation: Operation
 ) -> None:
-    before = world.bob.get(world.uri(operation.place, "bob"))
+    before = world.bob.get(world.uri(operation.route, "bob"))
     mine, never = (
-        world.ask(world.alice, operation, world.uri(operation.place, "bob", key))
+        world.ask(world.alice, operation, world.uri(operation.route, "bob", key))
         for key in (None, str(uuid4()))
     )
     if operation.name in (
@@ -212,7 +214,7 @@ def test_a_neighbour_cannot_tell_what_is_mine_from_what_never_was(
         problem(mine, 404, "not-found")
         assert told(mine) == told(never)
         assert key_of(before) not in mine.text
-    assert world.bob.get(world.uri(operation.place, "bob")) == before
+    assert world.bob.get(world.uri(operation.route, "bob")) == before
 
 
 def told(response: TestResponse) -> tuple[int, Any, Any]:
@@ -313,7 +315,7 @@ def test_a_body_of_more_than_a_mebibyte_is_too_large(world: World, operation: Op
 @every(*(each for each in OPERATIONS if each.method == "DELETE"))
 def test_a_delete_may_bring_an_empty_object(world: World, operation: Operation) -> None:
     carol = world.joined()
-    uri = world.uri(operation.place, carol.name)
+    uri = world.uri(operation.route, carol.name)
     assert world.ask(carol, operation, uri, json={}).status_code in (200, 204)
 
 
@@ -323,8 +325,8 @@ def test_a_delete_may_bring_an_empty_object(world: World, operation: Operation) 
 @every(*(each for each in OPERATIONS if each.method in ("PUT", "PATCH", "DELETE")))
 def test_nobody_changes_what_they_have_not_seen(world: World, operation: Operation) -> None:
     carol = world.joined()
-    uri = world.uri(operation.place, carol.name)
-    body = {"json": world.sent(operation, carol.name)} if operation.takes else {}
+    uri = world.uri(operation.route, carol.name)
+    body = {"json": world.sent(operation, carol.name)} if operation.body else {}
     before, present = world.stored(), carol.ask("GET", uri)
     unseen = world.ask(carol, operation, uri, headers={"If-Match": '"unseen.1"'}, **body)
     assert problem(unseen, 412, "precondition-failed")["current"] == present.json
@@ -338,7 +340,7 @@ def test_nobody_changes_what_they_have_not_seen(world: World, operation: Operati
 # -- what is answered
 
 
-@every(*(each for each in OPERATIONS if not each.place.document and each.method != "DELETE"))
+@every(*(each for each in OPERATIONS if not each.route.document and each.method != "DELETE"))
 def test_what_nobody_can_read_is_refused_before_anything_happens(
     world: World, operation: Operation
 ) -> None:
@@ -350,7 +352,7 @@ def test_what_nobody_can_read_is_refused_before_anything_happens(
 
 @every(*(each for each in OPERATIONS if each.method == "GET"))
 def test_head_answers_like_get_without_the_body(world: World, operation: Operation) -> None:
-    uri = world.uri(operation.place)
+    uri = world.uri(operation.route)
     got, headed = world.alice.ask("GET", uri), world.alice.ask("HEAD", uri)
     assert (got.status_code, headed.status_code) == (200, 200)
     assert headed.data == b""
@@ -358,8 +360,8 @@ def test_head_answers_like_get_without_the_body(world: World, operation: Operati
     assert {**headed.headers, **each_time_another} == {**got.headers, **each_time_another}
 
 
-@every(*PLACES)
-def test_options_and_405_say_what_is_allowed(world: World, place: Place) -> None:
+@every(*ROUTES)
+def test_options_and_405_say_what_is_allowed(world: World, place: Route) -> None:
     uri = world.uri(place)
     told = world.stranger.ask("OPTIONS", uri)
     assert (told.status_code, told.data) == (204, b"")
@@ -380,7 +382,7 @@ def test_options_and_405_say_what_is_allowed(world: World, place: Place) -> None
 def test_links_in_headers_are_absolute_and_their_relations_have_pages(
     world: World, operation: Operation
 ) -> None:
-    uri = world.uri(operation.place)
+    uri = world.uri(operation.route)
     reply = world.alice.ask("GET", uri, headers={"Accept": "application/json"})
     if not represents(operation, reply):
         return
@@ -399,7 +401,7 @@ def test_links_in_headers_are_absolute_and_their_relations_have_pages(
 def represents(operation: Operation, reply: TestResponse) -> bool:
     """Is it a representation of a resource? A document may be something else: OpenAPI, say."""
     shown = reply.json is not None and "uri" in reply.json
-    assert shown or operation.place.document
+    assert shown or operation.route.document
     return shown
 
 
@@ -414,7 +416,7 @@ def test_no_representation_holds_a_database_id_and_all_its_uris_are_absolute(
     world: World, operation: Operation
 ) -> None:
     counts = {"open_count", "done_count", "total", "status", "expires_in"}
-    uri = world.uri(operation.place)
+    uri = world.uri(operation.route)
     reply = world.alice.ask("GET", uri, headers={"Accept": "application/json"})
     if not represents(operation, reply):
         return
@@ -442,7 +444,7 @@ def members(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
 def test_every_problem_type_has_a_page_at_its_uri(world: World, kind: Any) -> None:
-    uri = world.uri(next(each for each in PLACES if each.name == "problem"), key=kind.name)
+    uri = world.uri(next(each for each in ROUTES if each.name == "problem"), key=kind.name)
     page = world.stranger.get(uri, headers={"Accept": "application/json"})
     assert page["uri"] == uri
     assert (page["name"], page["title"], page["status"]) == (kind.name, kind.title, kind.status)
@@ -451,21 +453,21 @@ def test_every_problem_type_has_a_page_at_its_uri(world: World, kind: Any) -> No
 
 @pytest.mark.parametrize("name", RELATIONS)
 def test_every_relation_of_ours_has_a_page(world: World, name: str) -> None:
-    uri = world.uri(next(each for each in PLACES if each.name == "relation"), key=name)
+    uri = world.uri(next(each for each in ROUTES if each.name == "relation"), key=name)
     assert world.stranger.get(uri, headers={"Accept": "application/json"})["name"] == name
 
 
 def test_there_is_no_page_for_what_we_do_not_use(world: World) -> None:
     for name in ("relation", "problem"):
-        place = next(each for each in PLACES if each.name == name)
+        place = next(each for each in ROUTES if each.name == name)
         problem(world.stranger.ask("GET", world.uri(place, key="nonsense")), 404, "not-found")
 
 
 # -- other origins
 
 
-@every(*PLACES)
-def test_a_preflight_is_answered_before_anyone_asks_for_a_token(world: World, place: Place) -> None:
+@every(*ROUTES)
+def test_a_preflight_is_answered_before_anyone_asks_for_a_token(world: World, place: Route) -> None:
     assert_preflight(world.stranger.ask("OPTIONS", world.uri(place), headers=PREFLIGHT))
 
 
@@ -596,7 +598,7 @@ def test_caches_keep_readers_apart(world: World, operation: Operation) -> None:
     [vary] = reply.headers.getlist("Vary")
     wanted = (
         {"Accept", "Authorization", "Origin"}
-        if not operation.place.document
+        if not operation.route.document
         else {"Accept", "Origin"}
     )
     assert wanted <= set(vary.split(", "))

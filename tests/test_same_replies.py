@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg.errors import SerializationFailure
 
-from hyperapi.db import _Database
+from hyperapi.storage.database import Database
 from tests.conftest import PASSWORD, applications
 from tests.databases import POSTGRESQL, SERIALIZABLE, SQLITE, Store, Stores
 from tests.querying.conftest import INSTANTS, TAGS, TITLES
@@ -213,9 +213,9 @@ class Fate:
             def now(cls, tz: Any = None) -> Any:
                 return fate.now()
 
-        patched.setattr("hyperapi.clock.datetime", Clock)
-        patched.setattr("hyperapi.keys.os", SimpleNamespace(urandom=self.urandom))
-        patched.setattr("hyperapi.keys.time", SimpleNamespace(time_ns=lambda: self.request))
+        patched.setattr("hyperapi.common.clock.datetime", Clock)
+        patched.setattr("hyperapi.common.ids.os", SimpleNamespace(urandom=self.urandom))
+        patched.setattr("hyperapi.common.ids.time", SimpleNamespace(time_ns=lambda: self.request))
 
 
 def replies_of(store: Store, folder: Path, *, undo: type[psycopg.Error] | None = None) -> Replies:
@@ -224,7 +224,7 @@ def replies_of(store: Store, folder: Path, *, undo: type[psycopg.Error] | None =
     with pytest.MonkeyPatch.context() as patched, applications(store, folder) as make:
         fate.rules(patched)
         if undo is not None:
-            patched.setattr(_Database, "_commit", every_other(fate, undo))
+            patched.setattr(Database, "_commit", every_other(fate, undo))
         teller = Teller(make(request_limit="5000/hour").test_client(), fate)
         tell(teller)
     return teller.replies
@@ -232,9 +232,9 @@ def replies_of(store: Store, folder: Path, *, undo: type[psycopg.Error] | None =
 
 def every_other(fate: Fate, undo: type[psycopg.Error]) -> Callable[..., None]:
     """Keeps every other transaction; the rest fails at the last moment."""
-    commit, turns = _Database._commit, count()
+    commit, turns = Database._commit, count()
 
-    def commit_or_fail(base: _Database, connection: Any) -> None:
+    def commit_or_fail(base: Database, connection: Any) -> None:
         if next(turns) % 2 == 0:
             fate.rewind()
             raise undo

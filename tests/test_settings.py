@@ -12,8 +12,9 @@ import pytest
 from dotenv import dotenv_values
 
 from hyperapi import Settings, create_app
-from hyperapi.key_strength import weakness
+from hyperapi.common.secret_keys import weakness
 from hyperapi.settings import KeysError, SettingsError, unknown_settings, variable
+from hyperapi.state import state_of
 from tests.conftest import NEW_KEY, OLD_KEY
 
 EXAMPLE = Path(__file__).parent.with_name(".env.example")
@@ -292,8 +293,8 @@ def test_relative_places_do_not_move_when_the_process_does(
 def test_the_command_and_its_workers_read_the_same_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("HYPERAPI_TRUSTED_HOSTS=todo.example.org\n")
     worker = create_app()  # as each worker does
-    assert worker.extensions["hyperapi.settings"] == Settings.read()
-    assert worker.extensions["hyperapi.settings"].trusted_hosts == ("todo.example.org",)
+    assert state_of(worker).settings == Settings.read()
+    assert state_of(worker).settings.trusted_hosts == ("todo.example.org",)
 
 
 # -- a file of settings in another encoding

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from flask import Flask
+from hyperapi_client import Client, NotFound, TokenRevoked
 
-from hyperapi.client import Client, NotFound, TokenRevoked
-from hyperapi.testing import MakeUser, Sandbox
+from hyperapi.sandbox.pytest_plugin import MakeUser, Sandbox
 from tests.conftest import PASSWORD
 
 Join = Callable[[str], Client]

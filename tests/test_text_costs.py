@@ -14,11 +14,11 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import pytest
+from hyper import todotxt
 
-from hyperapi.command import todotxt
-from hyperapi.resources import PLACES
-from hyperapi.web.forms import FORM, Body
-from hyperapi.web.routing import Operation, operations
+from hyperapi.http.bodies import FORM, Body
+from hyperapi.http.routes import Operation, operations
+from hyperapi.resources import ROUTES
 from tests.conftest import PASSWORD, Person
 
 pytestmark = pytest.mark.only_on("sqlite")  # no text comes to a database before it is checked
@@ -131,7 +131,7 @@ def grown(asked: Iterator[Asked], text: Text) -> list[str]:
 
 def path_of(operation: Operation) -> str:
     """A URI of the operation's; of a resource that is not there, where it takes a key."""
-    return operation.place.path.replace("<uuid:key>", str(uuid4())).replace("<string:key>", "x")
+    return operation.route.path.replace("<uuid:key>", str(uuid4())).replace("<string:key>", "x")
 
 
 def filled(schema: dict[str, Any], text: str, defs: dict[str, Any]) -> Any:
@@ -152,14 +152,14 @@ def body_with(kind: type[Body], text: str) -> dict[str, Any]:
 
 def bodies(person: Person) -> Iterator[Asked]:
     """Every operation that takes a body, in each media type and kind that it takes."""
-    for operation in operations(PLACES):
-        for media in operation.media if operation.takes else ():
-            for kind in operation.takes.kinds(media) if operation.takes else ():
+    for operation in operations(ROUTES):
+        for media in operation.media if operation.body else ():
+            for kind in operation.body.kinds(media) if operation.body else ():
                 yield Asked(
                     f"{operation.name} {media} {kind.__name__}",
                     lambda text, operation=operation, media=media, kind=kind: person.ask(  # type: ignore[misc]
                         operation.method,
-                        path_of(operation) + ("" if operation.asks is None else "?all=true"),
+                        path_of(operation) + ("" if operation.query is None else "?all=true"),
                         data=encoded(body_with(kind, text), media),
                         content_type=media,
                     ),
@@ -187,8 +187,8 @@ def test_every_member_of_every_body_is_read_in_linear_time(person: Person, text:
 @each_text
 def test_every_parameter_of_every_query_is_read_in_linear_time(person: Person, text: Text) -> None:
     def asked() -> Iterator[Asked]:
-        for operation in operations(PLACES):
-            names = operation.asks.parameters if operation.asks else ()
+        for operation in operations(ROUTES):
+            names = operation.query.parameters if operation.query else ()
             yield Asked(
                 operation.name,
                 lambda sent, operation=operation, names=names: person.ask(  # type: ignore[misc]

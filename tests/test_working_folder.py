@@ -18,7 +18,7 @@ from tests.spa.test_serving import APP, started
 HYPER = [str(Path(COMMAND[0]).with_name("hyper"))]
 START_METHOD = """
 import multiprocessing, sys
-from hyperapi.cli import main
+from hyperapi.ops.cli import main
 multiprocessing.set_start_method(sys.argv.pop(1))
 main()
 """
@@ -66,7 +66,7 @@ def test_a_sandbox_starts(folder: Path) -> None:
 def test_the_fixtures_start_their_server(tmp_path: Path) -> None:
     for name in ("click", "fractions", "json", "limits", "secrets", "sqlite3", "flask", "granian"):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} is from here')\n")
-    asking = ASKING.replace("from hyperapi.client import NotFound\n", "").replace(
+    asking = ASKING.replace("from hyperapi_client import NotFound\n", "").replace(
         "    with pytest.raises(NotFound):\n        bob.at(mine.uri)\n", ""
     )
     assert "NotFound" not in asking

@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from hyperapi.db import database
+from hyperapi.storage.database import database
 
 _SIZE = {"sqlite": "length(CAST({} AS BLOB))", "postgresql": "octet_length({})"}
 _MISCOUNTED = """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from hyperapi.models import Folded, Instant, Key
+from hyperapi.storage.models import Folded, Instant, Key
 
 revision: str = "0001"
 down_revision: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from hyperapi.models import Instant, Key
+from hyperapi.storage.models import Instant, Key
 
 revision: str = "0003"
 down_revision: str | None = "0002"

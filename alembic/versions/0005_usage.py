@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from hyperapi.models import Instant
+from hyperapi.storage.models import Instant
 
 revision: str = "0005"
 down_revision: str | None = "0004"

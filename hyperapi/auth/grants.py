@@ -8,11 +8,10 @@ from base64 import b64decode
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from flask import request
 from pydantic import MISSING, ConfigDict, Field
 
 from hyperapi.auth.passwords import LONGEST
-from hyperapi.web.forms import (
+from hyperapi.http.bodies import (
     FORM,
     JSON,
     LONGEST_URI,
@@ -24,8 +23,9 @@ from hyperapi.web.forms import (
     form_fields,
     media_type,
 )
-from hyperapi.web.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
-from hyperapi.web.routing import READ, SCOPES, WRITE
+from hyperapi.http.context import Context
+from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
+from hyperapi.http.scopes import READ, SCOPES, WRITE
 
 SHORT_LIFE = 3600
 LONG_LIFE = 31_536_000
@@ -62,13 +62,15 @@ class TokenRequest(Body):
         return tuple(_GRANTS.values()) if media == FORM else (SignIn, Refresh, Derivation)
 
     @classmethod
-    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+    def read(
+        cls, ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
+    ) -> Body:
         """The request as the kind that it is.
 
         :raises CredentialsInvalid: for a Basic header that holds none.
         :raises OAuthError: for a form that is no token request.
         """
-        kind = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+        kind = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
         if media_type(content_type) == FORM and (body or kind != "basic"):
             demand_form(body, media)
             return _from_form(body)
@@ -79,7 +81,7 @@ class TokenRequest(Body):
             if kind == "bearer":
                 return Derivation.of(members)
             if kind == "basic":
-                return SignIn.of(members | _basic_credentials())
+                return SignIn.of(members | _basic_credentials(ctx))
         return SignIn.of(members)
 
 
@@ -194,12 +196,12 @@ def _from_form(body: bytes) -> Body:
         raise OAuthError.of("invalid_request", str(problem).rstrip(".")) from None
 
 
-def _basic_credentials() -> dict[str, str]:
+def _basic_credentials(ctx: Context) -> dict[str, str]:
     """The name and password of a Basic header (RFC 7617, in UTF-8).
 
     :raises CredentialsInvalid: when it holds none.
     """
-    text = request.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
+    text = ctx.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
     try:
         name, colon, password = b64decode(text.strip(), validate=True).decode().partition(":")
     except ValueError:

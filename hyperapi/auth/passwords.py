@@ -7,19 +7,20 @@ from contextlib import contextmanager
 
 from passlib.context import CryptContext
 
+from hyperapi.common.text import normal
 from hyperapi.settings import Settings
-from hyperapi.text import normal
+from hyperapi.storage.database import Busy
 
 SHORTEST, LONGEST = 8, 1024
 _PLACES_PER_HASHER, _MOST_PLACES = 24, 48
 _PATIENCE = 10.0
 
 
-class HashersBusy(Exception):
+class HashersBusy(Busy):
     """More passwords wait to be checked than this worker takes on."""
 
 
-class Turns:
+class HashingQueue:
     """A few work at once and a bounded number wait, and those who ask take turns: whoever asks for
     much at once waits for it alone.
 
@@ -93,7 +94,7 @@ class Passwords:
             argon2__time_cost=settings.hashing_rounds,
             argon2__parallelism=1,
         )
-        self._turns = Turns(settings.hashers, places(settings))
+        self._turns = HashingQueue(settings.hashers, places(settings))
         self._nobody = self._context.hash("nobody")
 
     def hash(self, password: str, who: str = "") -> str:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
 
+ACCESS_PREFIX, REFRESH_PREFIX = "hya_", "hyr_"
 _CLOCK_SKEW = 60  # seconds that a signer's clock may be ahead of ours
 _MOST_KEPT = 4096
 _THOUSAND = 1000  # a token's instants are in milliseconds
@@ -108,14 +109,23 @@ class Tokens:
 
 
 @cache
-def fingerprint(key: str) -> str:
-    """What a key is called where it must not be shown: the beginning of its SHA-256."""
-    return hashlib.sha256(b"hyperapi.fingerprint." + key.encode()).hexdigest()[:16]
-
-
 def _encode(content: bytes) -> bytes:
     return urlsafe_b64encode(content).rstrip(b"=")
 
 
 def _decode(text: bytes) -> bytes:
     return urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
+class AccessTokens(Tokens):
+    """The access tokens of an application."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(keys, "access", ACCESS_PREFIX)
+
+
+class RefreshTokens(Tokens):
+    """The refresh tokens of an application."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(keys, "refresh", REFRESH_PREFIX)

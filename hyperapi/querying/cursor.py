@@ -25,7 +25,7 @@ class Towards(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where a cursor stands: before or behind the row with these values, or at the end."""
 
     towards: Towards
@@ -52,20 +52,20 @@ class Cursors:
             list(keys), salt="hyperapi.cursor", key_derivation="hmac", digest_method=hashlib.sha256
         )
         # The end of a collection is the same place each time it is asked for.
-        self._end = lru_cache(maxsize=4096)(partial(self._write, Place(Towards.LAST)))
+        self._end = lru_cache(maxsize=4096)(partial(self._write, Position(Towards.LAST)))
 
-    def write(self, place: Place, bound_to: str) -> str:
+    def write(self, place: Position, bound_to: str) -> str:
         """``place`` as text, good only together with the same ``bound_to``."""
         if place.towards == Towards.LAST:
             return self._end(bound_to)
         return self._write(place, bound_to)
 
-    def _write(self, place: Place, bound_to: str) -> str:
+    def _write(self, place: Position, bound_to: str) -> str:
         content = urlsafe_b64encode(orjson.dumps([place.towards, *place.values])).rstrip(b"=")
         signature = self._signer.get_signature(content + b"." + bound_to.encode())
         return f"{content.decode()}.{signature.decode()}"
 
-    def read(self, text: str, bound_to: str) -> Place:
+    def read(self, text: str, bound_to: str) -> Position:
         """What :meth:`write` was given.
 
         :raises ValueError: when we did not write it, or not for this.
@@ -81,4 +81,4 @@ class Cursors:
         ):
             raise ValueError("must be a cursor from a link of this very collection")
         towards, *values = orjson.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-        return Place(Towards(towards), tuple(values))
+        return Position(Towards(towards), tuple(values))

@@ -1,6 +1,6 @@
 """The kinds of filter that collections have: from a query's text to SQL, the same everywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -8,9 +8,9 @@ from sqlalchemy import Boolean, ColumnElement, Function, Text, and_, func, liter
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from hyperapi.clock import INSTANT, parse_instant
+from hyperapi.common.clock import INSTANT, parse_instant
+from hyperapi.common.text import ANY_TEXT, folded, normal
 from hyperapi.querying.query import Filter, true_or_false
-from hyperapi.text import ANY_TEXT, folded, normal
 
 LONGEST_TEXT = 1000
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": INSTANT}
@@ -103,23 +103,10 @@ def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
     return Filter(lambda value: column == value, parse, meaning, schema)
 
 
-def named(
-    column: Any, place: str, key_of: Callable[[str, str], str | None], meaning: str
-) -> Filter:
-    """The URI of a resource of one kind.
-
-    :param place: the kind's endpoint.
-    :param key_of: from a URI and that to the resource's key; None when it names none.
-    """
-
-    def parse(text: str) -> str:
-        key = key_of(text, place)
-        if key is None:
-            raise ValueError("takes the URI of such a resource, as a link gave it")
-        return key
-
-    schema = {"type": "string", "format": "uri", "x-place": place}
-    return Filter(lambda value: column == value, parse, meaning, schema)
+def named(column: Any, route: str, meaning: str) -> Filter:
+    """The URI of a resource of one route."""
+    schema = {"type": "string", "format": "uri", "x-place": route}
+    return Filter(lambda value: column == value, str, meaning, schema, route=route)
 
 
 def plain_text(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -22,22 +22,23 @@ from sqlalchemy import (
     tuple_,
 )
 
-from hyperapi.access import Columns, Model, Reach, as_text, owned, table_of
-from hyperapi.db import AnyRow, Statement
-from hyperapi.models import Folded
-from hyperapi.querying.cursor import Cursors, Place, Towards
+from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.querying.query import (
     DEFAULT_LIMIT,
     EACH_ONCE,
     MOST_LIMIT,
     MOST_OFFSET,
     Filter,
+    KeyOf,
     Parameter,
     Query,
     QueryError,
     QueryReader,
     Sort,
 )
+from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.models import Folded
+from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 _CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
 """Upper bounds for what a cursor takes in a query, in bytes: its parameter, key and signature; an
@@ -161,12 +162,12 @@ class Listing:
 
     # -- reading the query string
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.
 
         :raises QueryError: naming every parameter that is unknown, repeated or wrong.
         """
-        reader = QueryReader(self, [(name, value) for name, value in arguments])
+        reader = QueryReader(self, arguments, key_of)
         return reader.query()
 
     def longest_page_query(self, query: Query) -> int:
@@ -180,8 +181,9 @@ class Listing:
 
     def page(
         self,
+        tx: Transaction,
         query: Query,
-        reach: Reach,
+        row_scope: RowScope,
         cursors: Cursors,
         place: str,
         fixed: Mapping[str, Any],
@@ -195,33 +197,35 @@ class Listing:
         :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
         """
         sort = query.sort or (self.default_sort,)
-        bound_to = repr((reach, place, sorted(fixed.items()), query.filters, sort))
+        bound_to = repr((row_scope, place, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values
         nulls = tuple(value is None for value in values) if values else None
-        asked = self.asked(query, reach, fixed, sort, backward, nulls)
-        conditions = values_of(query, reach, fixed, also)
+        asked = self.asked(query, row_scope, fixed, sort, backward, nulls)
+        conditions = values_of(query, row_scope, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = self._statement(asked).rows({**conditions, **window, **at})
+        rows = self._statement(asked).rows(tx, {**conditions, **window, **at})
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(self.asked(query, reach, fixed)).rows(conditions)[0][0]
+            total = self._count(self.asked(query, row_scope, fixed)).rows(tx, conditions)[0][0]
         standing = self._standing(sort)
         return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
 
-    def asked(self, query: Query, reach: Reach, fixed: Mapping[str, Any], *order: Any) -> Asked:
+    def asked(
+        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], *order: Any
+    ) -> Asked:
         """All of a query that decides which rows it selects, by the text of its conditions; with
         what decides their order."""
         filters = tuple(name for name, _ in query.filters)
-        return Asked(reach.bound, tuple(sorted(fixed)), filters, *order)
+        return Asked(row_scope.bound, tuple(sorted(fixed)), filters, *order)
 
-    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Place | None:
+    def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Position | None:
         if not query.cursor:
             return None
         try:
@@ -233,21 +237,21 @@ class Listing:
         self,
         query: Query,
         rows: Sequence[AnyRow],
-        start: Place | None,
+        start: Position | None,
         more: bool,
         total: int | None,
         standing: Sequence[int],
         cursors: Cursors,
         bound_to: str,
     ) -> Page:
-        def link(place: Place) -> str:
+        def link(place: Position) -> str:
             return query.at(cursors.write(place, bound_to))
 
         def beside(towards: Towards, row: AnyRow) -> str:
-            return link(Place(towards, tuple(row[place] for place in standing)))
+            return link(Position(towards, tuple(row[place] for place in standing)))
 
         first = query.at("")
-        last = link(Place(Towards.LAST))
+        last = link(Position(Towards.LAST))
         forward = start is None or start.towards == Towards.NEXT
         before = more if not forward else start is not None or query.offset > 0
         behind = more if forward else start is not None and start.towards == Towards.PREVIOUS
@@ -312,11 +316,11 @@ class Listing:
 
 
 def values_of(
-    query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+    query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of all that selects rows."""
     return {
-        **reach.parameters(),
+        **row_scope.parameters(),
         **also,
         **{f"fixed_{name}": value for name, value in fixed.items()},
         **{f"filter_{number}": value for number, value in enumerate(query.values)},

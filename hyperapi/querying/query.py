@@ -26,6 +26,7 @@ class Filter:
     :param meaning: in words.
     :param schema: of the text, as JSON Schema.
     :param repeatable: may it be there more than once (and all must hold)?
+    :param route: the route whose URI it takes, where it takes one; its value is the URI's key.
     """
 
     condition: Callable[[ColumnElement[Any]], ColumnElement[bool]]
@@ -33,6 +34,11 @@ class Filter:
     meaning: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     repeatable: bool = False
+    route: str | None = None
+
+
+KeyOf = Callable[[str, str], str | None]
+"""From a URI and a route's name to the key in it; None when it is no URI of that route."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class Askable(Protocol):
     def documented(self) -> list[Parameter]:
         """All that may be asked, in words and as JSON Schema."""
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Any:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Any:
         """Read the pairs of a query string; a QueryError names all that is wrong."""
 
 
@@ -130,16 +136,19 @@ class Nothing:
         """Nothing."""
         return []
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """:raises QueryError: naming every parameter."""
-        return QueryReader(self, list(arguments)).query()
+        return QueryReader(self, arguments, key_of).query()
 
 
 class QueryReader:
     """Reads one query string, gathering everything that is wrong with it."""
 
-    def __init__(self, listing: Askable, arguments: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, listing: Askable, arguments: Iterable[tuple[str, str]], key_of: KeyOf
+    ) -> None:
         self.listing = listing
+        self._key_of = key_of
         self.errors: list[dict[str, str]] = []
         self.given: dict[str, list[str]] = {}
         for name, value in arguments:
@@ -174,7 +183,7 @@ class QueryReader:
             declared = self.listing.filters[name]
             for text in self.given[name]:
                 try:
-                    values.append(declared.parse(text))
+                    values.append(self._value(declared, text))
                     filters.append((name, text))
                 except ValueError as error:
                     self.wrong(name, str(error))
@@ -191,6 +200,14 @@ class QueryReader:
             self.wrong("offset", "cannot go together with cursor")
         self.refuse_errors()
         return query
+
+    def _value(self, declared: Filter, text: str) -> Any:
+        if declared.route is None:
+            return declared.parse(text)
+        key = self._key_of(text, declared.route)
+        if key is None:
+            raise ValueError("takes the URI of such a resource, as a link gave it")
+        return key
 
     def refuse_errors(self) -> None:
         """:raises QueryError: naming all that was found wrong."""

@@ -9,10 +9,10 @@ from sqlalchemy import (
     delete,
 )
 
-from hyperapi.access import Reach, table_of
-from hyperapi.db import Statement
 from hyperapi.querying.page import Asked, Listing, values_of
-from hyperapi.querying.query import Parameter, Query, QueryError, QueryReader, Sort
+from hyperapi.querying.query import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
+from hyperapi.storage.database import Statement, Transaction
+from hyperapi.storage.row_scope import RowScope, table_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Selected:
     asked: Asked
     values: Mapping[str, Any]
 
-    def delete(self) -> int:
+    def delete(self, tx: Transaction) -> int:
         """Delete the rows, and tell how many there were."""
-        return _deletion(self.listing, self.asked).run(self.values)
+        return _deletion(self.listing, self.asked).run(tx, self.values)
 
 
 @lru_cache(maxsize=256)
@@ -60,18 +60,18 @@ class Selection:
         return [*filters, everything] if self.needs_filter else filters
 
     def of(
-        self, query: Query, reach: Reach, fixed: Mapping[str, Any], also: Mapping[str, Any]
+        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
     ) -> Selected:
         """All rows that ``query`` selects; the other parameters are as a page's."""
-        asked = self.listing.asked(query, reach, fixed)
-        return Selected(self.listing, asked, values_of(query, reach, fixed, also))
+        asked = self.listing.asked(query, row_scope, fixed)
+        return Selected(self.listing, asked, values_of(query, row_scope, fixed, also))
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Query:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """Read the pairs of a query string; an empty value is the same as an absent one.
 
         :raises QueryError: naming every parameter that is wrong, or that is missing.
         """
-        reader = QueryReader(self, list(arguments))
+        reader = QueryReader(self, arguments, key_of)
         query = reader.query()
         said = reader.given.get("all")
         if said != ["true"] and (said or (self.needs_filter and not query.filters)):

@@ -12,7 +12,7 @@ from hyperapi.resources import (
     users,
 )
 
-PLACES = [
+ROUTES = [
     root.ROOT,
     users.USERS,
     users.USER,

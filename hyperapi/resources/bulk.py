@@ -15,14 +15,21 @@ from sqlalchemy import (
     update,
 )
 
-from hyperapi.access import Reach, owned
-from hyperapi.clock import now
-from hyperapi.db import Statement
-from hyperapi.journal import Usage, burial, size_of, stored_size, unbury_moved
-from hyperapi.models import Instant, Task, TaskList
+from hyperapi.common.clock import now
+from hyperapi.http.context import Context
 from hyperapi.querying.page import Listing
 from hyperapi.querying.selection import Selected
 from hyperapi.resources.quotas import check_size, next_revision
+from hyperapi.storage.change_log import (
+    Usage,
+    clear_moved_tombstones,
+    size_of,
+    stored_size,
+    tombstones_of,
+)
+from hyperapi.storage.database import Statement
+from hyperapi.storage.models import Instant, Task, TaskList
+from hyperapi.storage.row_scope import RowScope, owned
 
 _TEXTS = ("title", "description", "tags")
 _NARROW = "Narrow the filter, for example with created_before, and send one request for each part."
@@ -31,53 +38,55 @@ _Asked = Any
 """What decides the text of a selection's conditions."""
 
 
-def change_selected(reach: Reach, selected: Selected, columns: Mapping[str, Any]) -> int:
+def change_selected(
+    ctx: Context, row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]
+) -> int:
     """Give the selected tasks these columns, and tell how many were selected.
 
     Those that have them already stay as they are: their versions do not move.
     """
     listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
-    count, _ = _counted(_count(listing, asked), values)
-    different, text = _counted(_count(listing, asked, names), values) if names else (0, 0)
-    check_size(different, _NARROW)
+    count, _ = _counted(ctx, _count(listing, asked), values)
+    different, text = _counted(ctx, _count(listing, asked, names), values) if names else (0, 0)
+    check_size(ctx, different, _NARROW)
     if different:
         more = different * size_of(columns[name] for name in names if name in _TEXTS) - text
-        first = next_revision(reach, Usage(text=more), different)
+        first = next_revision(ctx, row_scope, Usage(text=more), different)
         moment = now()
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
         if "list" in columns:
-            _burial(listing, asked, names).run(values)
-        _change(listing, asked, names).run(values)
+            _tombstones(listing, asked, names).run(ctx.tx, values)
+        _change(listing, asked, names).run(ctx.tx, values)
         if "list" in columns:
-            unbury_moved(reach, columns["list"])
+            clear_moved_tombstones(ctx.tx, row_scope, columns["list"])
     if different and {"list", "done"} & columns.keys():
-        recount(reach)
+        recount(ctx, row_scope)
     return count
 
 
-def delete_selected(reach: Reach, selected: Selected) -> int:
+def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
     """Delete the selected tasks, and tell how many there were."""
     listing, asked = selected.listing, selected.asked
-    count, text = _counted(_count(listing, asked, _TEXTS, every=True), selected.values)
-    check_size(count, _NARROW)
+    count, text = _counted(ctx, _count(listing, asked, _TEXTS, every=True), selected.values)
+    check_size(ctx, count, _NARROW)
     if count:
-        first = next_revision(reach, Usage(tasks=-count, text=-text), count)
+        first = next_revision(ctx, row_scope, Usage(tasks=-count, text=-text), count)
         values = {**selected.values, "before": first - 1, "moment": now()}
-        _burial(listing, asked).run(values)
-        selected.delete()
-        recount(reach)
+        _tombstones(listing, asked).run(ctx.tx, values)
+        selected.delete(ctx.tx)
+        recount(ctx, row_scope)
     return count
 
 
-def recount(reach: Reach) -> None:
+def recount(ctx: Context, row_scope: RowScope) -> None:
     """Count the tasks of all lists within reach anew."""
-    (_RECOUNT_ONE if reach.bound else _RECOUNT).run(reach.parameters())
+    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
 
 
-def _counted(statement: Statement, values: Mapping[str, Any]) -> tuple[int, int]:
-    count, text = statement.rows(values)[0]
+def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> tuple[int, int]:
+    count, text = statement.rows(ctx.tx, values)[0]
     return int(count), int(text)
 
 
@@ -112,12 +121,12 @@ def _count(
 
 
 @lru_cache(maxsize=256)
-def _burial(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
+def _tombstones(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
     """Tombstones of tasks that go; where they only go to another list, of those that do.
 
     They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
     """
-    return burial(*_conditions(listing, asked, names), moved=bool(names))
+    return tombstones_of(*_conditions(listing, asked, names), moved=bool(names))
 
 
 @lru_cache(maxsize=256)

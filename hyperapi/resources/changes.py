@@ -17,39 +17,40 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Response, current_app, g, request, stream_with_context
 from sqlalchemy import bindparam, select
 
-from hyperapi.access import Columns, Model, Reach, owned, seen, table_of
-from hyperapi.auth.guard import Asker, asker, identify, presented
-from hyperapi.auth.sessions import settings
-from hyperapi.clock import now
-from hyperapi.db import Busy, Statement, read
-from hyperapi.hypermedia import plain
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Entry, Resource
-from hyperapi.journal import LEAP_BITS, newest
-from hyperapi.models import Task, TaskList, Tombstone
-from hyperapi.querying.cursor import Cursors, Towards
-from hyperapi.querying.cursor import Place as Position
-from hyperapi.querying.query import Parameter, QueryReader, whole_number
+from hyperapi.auth.principal import identify, presented
+from hyperapi.common.clock import now
+from hyperapi.http.context import Context
+from hyperapi.http.prefer import seconds_to_wait
+from hyperapi.http.principal import Principal
+from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
+from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import READ
+from hyperapi.http.wsgi_response import Response, StreamedResponse
+from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.middleware.change_notifier import Place as WaitingPlace
+from hyperapi.middleware.concurrency import ConcurrencyLimit
+from hyperapi.middleware.rate_limit import client_address
+from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
 from hyperapi.querying.seal import Seals
+from hyperapi.representations import json
+from hyperapi.representations.resource import Entry, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.lists import COLUMNS as LIST_COLUMNS
 from hyperapi.resources.lists import LIST
-from hyperapi.resources.lists import SEEN as LIST_SEEN
 from hyperapi.resources.lists import representer as list_representer
-from hyperapi.resources.tasks import SEEN as TASK_SEEN
+from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.web.news import Place as WaitingPlace
-from hyperapi.web.news import news
-from hyperapi.web.preferences import seconds_to_wait
-from hyperapi.web.problems import Gone, Problem, TooManyReaders, bad_parameter
-from hyperapi.web.ratelimit import client_address
-from hyperapi.web.replies import EVENT_STREAM, OWNED_HEADERS, Reply
-from hyperapi.web.routing import READ, Place
-from hyperapi.web.turns import turns
+from hyperapi.storage.change_log import LEAP_BITS, newest
+from hyperapi.storage.database import Busy, Statement
+from hyperapi.storage.models import Task, TaskList, Tombstone
+from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
 
-CHANGES = Place("changes", "/changes")
+CHANGES = Route("changes", "/changes")
 
 MOST = 100
 LONGEST_WAIT = 30
@@ -84,12 +85,12 @@ class Feed:
             Parameter("limit", f"the most changes at once; {MOST} unless told", size),
         ]
 
-    def parse(self, arguments: Iterable[tuple[str, str]]) -> Question:
+    def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Question:
         """Read the pairs of a query string.
 
         :raises QueryError: naming every parameter that is wrong.
         """
-        reader = QueryReader(self, list(arguments))
+        reader = QueryReader(self, arguments, key_of)
         question = Question(
             reader.one("since", str, ""), reader.one("limit", whole_number(1, MOST), MOST)
         )
@@ -117,11 +118,11 @@ class ChangesMembers(Members):
     more: bool
 
 
-CHANGES.shows = Kind("Changes", ChangesMembers, links=("next",))
+CHANGES.returns = ResourceType("Changes", ChangesMembers, links=("next",))
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class FeedPosition:
     """Where a reader is: the revision that it has seen, and the one at which it began.
 
     :ivar caught_up: when there was nothing left to tell it, in seconds since 1970, or when it
@@ -142,51 +143,65 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ChangePage:
     """Changes in their order, whether there are more, and where their reader is then."""
 
     changes: list[Change]
     more: bool
-    before: Spot
-    spot: Spot
+    before: FeedPosition
+    feed_position: FeedPosition
     revision: int
 
 
 # -- what may be done
 
 
-@CHANGES.on("GET", scope=READ, asks=Feed(), alone=True, streams=True, raises=(Gone, TooManyReaders))
-def get_changes(question: Question) -> Reply | Response:
+@CHANGES.get(
+    scope=READ,
+    query=Feed(),
+    own_transactions=True,
+    streams=True,
+    problems=(Gone, TooManyReaders),
+)
+def get_changes(ctx: Context, question: Question) -> Reply | Response:
     """What there is in your lists and tasks in order of last change, then what changes."""
-    if g.media_type == EVENT_STREAM:
-        return _stream(question)
-    wait = seconds_to_wait(request.environ.get("HTTP_PREFER"), LONGEST_WAIT)
+    if ctx.media_type == EVENT_STREAM:
+        return _stream(ctx, question)
+    wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
-        return Reply(_page(question, read(lambda: _changes(question))))
-    with news().place(asker().user, client_address()) as place:
-        found = _awaited(question, place, wait)
+        return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
+    with ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx)) as place:
+        found = _awaited(ctx, question, place, wait)
     waited = [("Preference-Applied", f"wait={wait}")] if place else []
-    return Reply(_page(question, found), headers=waited)
+    return Reply(_page(ctx, question, found), headers=waited)
 
 
-def _awaited(question: Question, place: WaitingPlace | None, seconds: int) -> News:
+def _awaited(
+    ctx: Context, question: Question, place: WaitingPlace | None, seconds: int
+) -> ChangePage:
     """The next changes; when there are none, those that come within some seconds, as long as there
     is a place to wait."""
     deadline = time.monotonic() + seconds
     while True:
-        found = read(lambda: _changes(question))
+        found = ctx.read(lambda: _changes(ctx, question))
         left = deadline - time.monotonic()
-        if found.changes or left <= 0 or place is None or place.ended or news().closing:
+        if (
+            found.changes
+            or left <= 0
+            or place is None
+            or place.ended
+            or ctx.state[ChangeNotifier].closing
+        ):
             return found
-        with turns().aside():
-            news().wait(place, found.revision, left)
+        with ctx.slot.released():
+            ctx.state[ChangeNotifier].wait(place, found.revision, left)
 
 
-def _page(question: Question, found: News) -> Resource:
+def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
     limit = "" if question.limit == MOST else f"&limit={question.limit}"
-    uri = CHANGES.uri()
+    uri = CHANGES.uri(ctx)
     asked = f"?since={question.since}{limit}" if question.since else limit.replace("&", "?")
-    onward = f"{uri}?since={_cursor(found.spot)}{limit}"
+    onward = f"{uri}?since={_cursor(ctx, found.feed_position)}{limit}"
     return Resource(
         uri + asked,
         {"more": found.more},
@@ -198,25 +213,25 @@ def _page(question: Question, found: News) -> Resource:
 # -- the same as a stream (Server-Sent Events, as HTML defines them)
 
 
-def _stream(question: Question) -> Response:
-    last_seen = request.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
+def _stream(ctx: Context, question: Question) -> Response:
+    last_seen = ctx.environ.get("HTTP_LAST_EVENT_ID", "").strip() or question.since
     question = Question(last_seen, question.limit)
     resync = False
     try:
-        read(lambda: _changes(question))  # what is wrong with it is told before it streams
+        ctx.read(lambda: _changes(ctx, question))  # what is wrong with it is told before it streams
     except Gone:
         question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
-    if request.method == "HEAD":
-        return Response(headers=headers, content_type=EVENT_STREAM)
+    if ctx.method == "HEAD":
+        return Response(200, [*headers, ("Content-Type", EVENT_STREAM)])
     held = ExitStack()
-    place = held.enter_context(news().place(asker().user, client_address()))
+    place = held.enter_context(
+        ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx))
+    )
     if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    events = _until_told(_events(question, place, resync=resync))
-    response = Response(stream_with_context(events), headers=headers, content_type=EVENT_STREAM)
-    response.call_on_close(held.close)
-    return response
+    events = _until_told(_events(ctx, question, place, resync=resync))
+    return StreamedResponse([*headers, ("Content-Type", EVENT_STREAM)], events, held.close)
 
 
 def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
@@ -227,34 +242,36 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(question: Question, place: WaitingPlace, *, resync: bool) -> Iterator[bytes]:
+def _events(
+    ctx: Context, question: Question, place: WaitingPlace, *, resync: bool
+) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
-        yield _event("resync", "", {"first_uri": CHANGES.uri()})
+        yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})
     silent_until = time.monotonic() + _HEARTBEAT
-    while not (place.ended or news().closing):
+    while not (place.ended or ctx.state[ChangeNotifier].closing):
         try:
-            with turns().turn():
-                found = read(partial(_changes, question))
-                told = b"".join(_told(found))
+            with ctx.state[ConcurrencyLimit].slot():
+                found = ctx.read(partial(_changes, ctx, question))
+                told = b"".join(_told(ctx, found))
         except Busy:
-            news().pause(1)
+            ctx.state[ChangeNotifier].pause(1)
             yield _COMMENT
             continue
         if told or time.monotonic() >= silent_until:
             yield told or _COMMENT
             silent_until = time.monotonic() + _HEARTBEAT
-        question = Question(_cursor(found.spot), question.limit)
+        question = Question(_cursor(ctx, found.feed_position), question.limit)
         if not found.more:
             left = max(0.0, silent_until - time.monotonic())
-            news().wait(place, found.revision, left)
+            ctx.state[ChangeNotifier].wait(place, found.revision, left)
 
 
-def _told(found: News) -> Iterator[bytes]:
+def _told(ctx: Context, found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
-        at = _cursor(replace(found.before, seen=change.revision))
+        at = _cursor(ctx, replace(found.before, seen=change.revision))
         entry = change.entry
-        shown = None if entry.resource is None else plain.shape(entry.resource)
+        shown = None if entry.resource is None else json.shape(entry.resource)
         yield _event("change", at, {**entry.members, "resource": shown})
 
 
@@ -265,43 +282,43 @@ def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:
 # -- finders
 
 
-def _changes(question: Question) -> News:
+def _changes(ctx: Context, question: Question) -> ChangePage:
     """The next changes for the one who asks, in the transaction under way.
 
     :raises BadQuery: for a cursor that is not one of theirs.
     :raises Gone: for one that is too old.
     """
-    who = _still_there()
-    spot = _spot(question.since, who)
-    values = {**who.reach.parameters(), "seen": spot.seen, "until": who.revision}
-    values |= {"began": spot.began, "most": question.limit + 1}
-    found = [*_live(who.reach, values), *_gone(who.reach, values)]
+    who = _still_there(ctx)
+    feed_position = _position(ctx, question.since, who)
+    values = {**who.row_scope.parameters(), "seen": feed_position.seen, "until": who.revision}
+    values |= {"began": feed_position.began, "most": question.limit + 1}
+    found = [*_live(ctx, who.row_scope, values), *_gone(ctx, who.row_scope, values)]
     found.sort(key=lambda change: change.revision)
     more = len(found) > question.limit
     found = found[: question.limit]
-    last = found[-1].revision if found else spot.seen
+    last = found[-1].revision if found else feed_position.seen
     if more:
-        after = replace(spot, seen=last)
+        after = replace(feed_position, seen=last)
     else:
-        seen_now = last if who.reach.bound else who.revision
-        after = replace(spot, seen=seen_now, caught_up=_this_moment())
-    return News(found, more, spot, after, who.revision)
+        seen_now = last if who.row_scope.bound else who.revision
+        after = replace(feed_position, seen=seen_now, caught_up=_this_moment(ctx))
+    return ChangePage(found, more, feed_position, after, who.revision)
 
 
-def _still_there() -> Asker:
+def _still_there(ctx: Context) -> Principal:
     """The one who asks, looked up again: a wait may outlast a session."""
-    claims = presented()
+    claims = presented(ctx)
     assert claims is not None, "the operation wants a token"
-    who: Asker = identify(claims)
-    g.asker = who
+    who: Principal = identify(ctx, claims)
+    ctx.principal = who
     return who
 
 
-def _live(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """What is there and was changed."""
     for kind, (representer, statements) in _LIVE.items():
-        represent = representer()
-        for row in statements[reach.bound].rows(values):
+        represent = representer(ctx)
+        for row in statements[row_scope.bound].rows(ctx.tx, values):
             yield _change(kind, represent(row))
 
 
@@ -315,90 +332,82 @@ def _change(kind: str, resource: Resource) -> Change:
     return Change(int(resource.version or 0), Entry(members, resource))
 
 
-def _gone(reach: Reach, values: dict[str, Any]) -> Iterator[Change]:
+def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """Tombstones; what moved to another list is gone only for who sees no other.
 
     :raises Gone: where one is too old, whether or not it was thrown away already.
     """
-    uris = {"list": LIST.uri_of(), "task": TASK.uri_of()}
-    oldest = now() - timedelta(seconds=settings().tombstone_lifetime)
-    for revision, kind, key, deleted_at in _BURIED[reach.bound].rows(values):
+    uris = {"list": LIST.uri_of(ctx), "task": TASK.uri_of(ctx)}
+    oldest = now() - timedelta(seconds=ctx.settings.tombstone_lifetime)
+    for revision, kind, key, deleted_at in _TOMBSTONES[row_scope.bound].rows(ctx.tx, values):
         if datetime.fromisoformat(deleted_at) <= oldest:
-            raise _too_old()
+            raise _too_old(ctx)
         members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
 
 
-def _cursors() -> Cursors:
-    found: Cursors = current_app.extensions["hyperapi.cursors"]
-    return found
+def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
+    who = ctx.principal
+    if who.row_scope.bound:
+        numbers = (feed_position.seen, feed_position.began, _era(who), feed_position.caught_up)
+        return ctx.state[Seals].write(numbers, _bound_to(who))
+    position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
+    return ctx.state[Cursors].write(position, _bound_to(who))
 
 
-def _seals() -> Seals:
-    found: Seals = current_app.extensions["hyperapi.seals"]
-    return found
-
-
-def _cursor(spot: Spot) -> str:
-    who = asker()
-    if who.reach.bound:
-        numbers = (spot.seen, spot.began, _era(who), spot.caught_up)
-        return _seals().write(numbers, _bound_to(who))
-    position = Position(Towards.NEXT, (spot.seen, spot.began))
-    return _cursors().write(position, _bound_to(who))
-
-
-def _spot(since: str, who: Asker) -> Spot:
+def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
     """Where the reader with this cursor is.
 
     :raises BadQuery: for a cursor that is not one of theirs.
     :raises Gone: for one that is too old.
     """
     if not since:
-        began = newest(who.reach) if who.reach.bound else who.revision
-        return Spot(0, began, _this_moment())
+        began = newest(ctx.tx, who.row_scope) if who.row_scope.bound else who.revision
+        return FeedPosition(0, began, _this_moment(ctx))
     try:
-        spot, too_old = (_read_sealed if who.reach.bound else _read_plain)(since, who)
+        feed_position, too_old = (
+            partial(_read_sealed, ctx) if who.row_scope.bound else partial(_read_plain, ctx)
+        )(since, who)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
     # What is ahead of us comes from before the database was put back to an older state.
-    if too_old or spot.seen > who.revision:
-        raise _too_old()
-    return spot
+    if too_old or feed_position.seen > who.revision:
+        raise _too_old(ctx)
+    return feed_position
 
 
-def _read_plain(since: str, who: Asker) -> tuple[Spot, bool]:
+def _read_plain(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
     """What a cursor says, and whether tombstones that it has not seen may be gone."""
-    seen_, began = _cursors().read(since, _bound_to(who)).values
-    spot = Spot(seen_, began, caught_up=0)
-    return spot, max(spot.seen, spot.began) < who.forgotten
+    seen_, began = ctx.state[Cursors].read(since, _bound_to(who)).values
+    feed_position = FeedPosition(seen_, began, caught_up=0)
+    return feed_position, max(feed_position.seen, feed_position.began) < who.forgotten
 
 
-def _read_sealed(since: str, who: Asker) -> tuple[Spot, bool]:
-    seen_, began, era, caught_up = _seals().read(since, _bound_to(who))
-    oldest = now().timestamp() - settings().tombstone_lifetime
-    return Spot(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
+def _read_sealed(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
+    seen_, began, era, caught_up = ctx.state[Seals].read(since, _bound_to(who))
+    oldest = now().timestamp() - ctx.settings.tombstone_lifetime
+    return FeedPosition(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
 
 
-def _era(who: Asker) -> int:
+def _era(who: Principal) -> int:
     """How often the database was put back to an older state: each time revisions leap."""
     return who.revision >> LEAP_BITS
 
 
-def _this_moment() -> int:
+def _this_moment(ctx: Context) -> int:
     """The time in coarse steps, so that a cursor is the same for a while; always too early, by more
     than a change takes between its time and its commit."""
-    step = max(1, settings().tombstone_lifetime // _STEPS_OF_A_LIFETIME)
+    step = max(1, ctx.settings.tombstone_lifetime // _STEPS_OF_A_LIFETIME)
     return (int(now().timestamp()) - _LONGEST_CHANGE) // step * step
 
 
-def _too_old() -> Gone:
-    uri = CHANGES.uri()
+def _too_old(ctx: Context) -> Gone:
+    uri = CHANGES.uri(ctx)
     return Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
 
 
-def _bound_to(who: Asker) -> str:
-    return repr(("changes", who.reach))
+def _bound_to(who: Principal) -> str:
+    return repr(("changes", who.row_scope))
 
 
 def _between(model: Model, bound: bool) -> list[Any]:
@@ -416,8 +425,8 @@ def _newest(model: Model, bound: bool, columns: Columns) -> Statement:
     return Statement(changed.order_by(revision).limit(bindparam("most")))
 
 
-def _buried(bound: bool) -> Statement:
-    columns = seen(Tombstone, "revision", "kind", "key", "deleted_at")
+def _tombstones_between(bound: bool) -> Statement:
+    columns = selected_columns(Tombstone, "revision", "kind", "key", "deleted_at")
     gone = select(*columns).where(
         *_between(Tombstone, bound), Tombstone.revision > bindparam("began")
     )
@@ -426,11 +435,11 @@ def _buried(bound: bool) -> Statement:
     return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
 
 
-_BURIED = {bound: _buried(bound) for bound in (False, True)}
+_TOMBSTONES = {bound: _tombstones_between(bound) for bound in (False, True)}
 _LIVE = {
     kind: (representer, {bound: _newest(model, bound, seen_) for bound in (False, True)})
     for kind, representer, model, seen_ in (
-        ("list", list_representer, TaskList, LIST_SEEN),
-        ("task", task_representer, Task, TASK_SEEN),
+        ("list", list_representer, TaskList, LIST_COLUMNS),
+        ("task", task_representer, Task, TASK_COLUMNS),
     )
 }

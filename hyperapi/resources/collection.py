@@ -5,19 +5,19 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from flask import current_app
 from pydantic import MISSING
 
-from hyperapi.access import Reach
-from hyperapi.db import AnyRow
-from hyperapi.hypermedia.kind import Count, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource, no_forms
+from hyperapi.http.context import Context
+from hyperapi.http.problems import BadQuery, TargetTooLong
+from hyperapi.http.responses import Reply
+from hyperapi.http.uris import LONGEST_TARGET
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query import Query, QueryError
-from hyperapi.web import uris
-from hyperapi.web.problems import BadQuery, TargetTooLong
-from hyperapi.web.replies import Reply
+from hyperapi.representations.resource import Form, Resource, no_forms
+from hyperapi.representations.resource_type import Count, Members, ResourceType
+from hyperapi.storage.database import AnyRow
+from hyperapi.storage.row_scope import RowScope
 
 
 class PageMembers(Members):
@@ -32,15 +32,15 @@ class CountMembers(Members):
     count: Count
 
 
-COUNT = Kind("Count", CountMembers, named=False)
+COUNT = ResourceType("Count", CountMembers, named=False)
 
 
-def page_of(items: Kind, name: str, items_name: str, **also: Any) -> Kind:
+def page_of(items: ResourceType, name: str, items_name: str, **also: Any) -> ResourceType:
     """The kind of a collection that is shown page by page.
 
     :param also: what it has beside the links of a page, as :class:`Kind` takes it.
     """
-    return Kind(
+    return ResourceType(
         name,
         PageMembers,
         links=("up", "first", "last", *also.pop("links", ())),
@@ -52,9 +52,10 @@ def page_of(items: Kind, name: str, items_name: str, **also: Any) -> Kind:
 
 
 def page(
+    ctx: Context,
     listing: Listing,
     query: Query,
-    reach: Reach,
+    row_scope: RowScope,
     uri: str,
     name: str,
     represent: Callable[[AnyRow], Resource],
@@ -73,38 +74,42 @@ def page(
     :raises TargetTooLong: when the links to its pages could not be followed.
     """
     if query.filters:
-        _demand_short_links(listing, query, uri)
-    cursors: Cursors = current_app.extensions["hyperapi.cursors"]
+        _demand_short_links(ctx, listing, query, uri)
+    cursors = ctx.state[Cursors]
     try:
-        found = listing.page(query, reach, cursors, name, fixed, also)
+        found = listing.page(ctx.tx, query, row_scope, cursors, name, fixed, also)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(
         uri + query.parameters(),
         {} if found.total is None else {"total": found.total},
-        {"up": uris.uri("root"), **_page_links(uri, found)},
+        {"up": ctx.uris.uri("root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
         name,
     )
 
 
-def _demand_short_links(listing: Listing, query: Query, uri: str) -> None:
+def _demand_short_links(ctx: Context, listing: Listing, query: Query, uri: str) -> None:
     """Refuse a query that is so long that links with a cursor would not be taken any more.
 
     The longest cursor counts, so that the first page is refused rather than a later one.
     """
-    scheme, host, _ = uris.base()
+    scheme, host, _ = ctx.uris.base
     path = len(uri) - len(f"{scheme}://{host}")
-    if path + listing.longest_page_query(query) > uris.LONGEST_TARGET:
+    if path + listing.longest_page_query(query) > LONGEST_TARGET:
         raise TargetTooLong("The links to the pages would be longer than 8 KiB. Send less.")
 
 
 def whole(
-    uri: str, name: str, items: list[Resource], forms: Callable[[], Sequence[Form]] = no_forms
+    ctx: Context,
+    uri: str,
+    name: str,
+    items: list[Resource],
+    forms: Callable[[], Sequence[Form]] = no_forms,
 ) -> Resource:
     """A collection that always fits on one page."""
-    links = {"up": uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
+    links = {"up": ctx.uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
     return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
 
 

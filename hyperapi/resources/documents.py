@@ -8,26 +8,28 @@ from pathlib import Path
 from string import Template
 
 import orjson
-from flask import Flask, Response, current_app, request, url_for
 
-from hyperapi.hypermedia import html
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.hypermedia.negotiate import choose
-from hyperapi.openapi import EXAMPLES_BASE, GUIDE, document, rebased
-from hyperapi.web.conditional import seen_already
-from hyperapi.web.forms import JSON
-from hyperapi.web.problems import NotFound
-from hyperapi.web.replies import Document, Reply, not_modified, readable, respond_with_document
-from hyperapi.web.routing import OPEN, Place
-from hyperapi.web.uris import base, uri
+from hyperapi.http.bodies import JSON
+from hyperapi.http.context import Context
+from hyperapi.http.etags import seen_already
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
+from hyperapi.http.problems import NotFound
+from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
+from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.scopes import OPEN
+from hyperapi.http.wsgi_response import Response
+from hyperapi.representations import html
+from hyperapi.representations.negotiation import choose
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
-OPENAPI = Place("openapi", "/openapi.json", document=True, offers=(JSON, OPENAPI_JSON))
-DOCS = Place("docs", "/docs", document=True)
+OPENAPI = Route("openapi", "/openapi.json", document=True, offers=(JSON, OPENAPI_JSON))
+DOCS = Route("docs", "/docs", document=True)
 
-_OURS = Path(__file__).parents[1] / "docs"
+_OURS = Path(__file__).parent / "docs"
 _RENDERER = files("flask_swagger_ui") / "dist"
 _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
     "page.js": (_OURS, "text/javascript; charset=utf-8"),
@@ -56,46 +58,46 @@ class DocsMembers(Members):
     title: str
 
 
-DOCS.shows = Kind("Docs", DocsMembers, links=("service-desc",))
+DOCS.returns = ResourceType("Docs", DocsMembers, links=("service-desc",))
 
 
-@OPENAPI.on("GET", scope=OPEN)
-def get_openapi() -> Document:
+@OPENAPI.get(scope=OPEN)
+def get_openapi(ctx: Context) -> Document:
     """The OpenAPI document of the service: this."""
-    media_type = choose(request.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
-    scheme, host, prefix = base()
-    written = rebased(_written(), f"{scheme}://{host}{prefix}")
+    media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
+    scheme, host, prefix = ctx.uris.base
+    written = rebased(_written(ctx), f"{scheme}://{host}{prefix}")
     return Document(written.encode(), media_type)
 
 
-@DOCS.on("GET", scope=OPEN)
-def get_docs() -> Resource | Document:
+@DOCS.get(scope=OPEN)
+def get_docs(ctx: Context) -> Resource | Document:
     """A page to read about the service, to sign in, and to try requests."""
-    if readable(request.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
-        links = {"service-desc": OPENAPI.uri()}
-        return Resource(DOCS.uri(), {"title": "Read and try"}, links)
-    assets = url_for("docs_asset", name="", _external=True).rstrip("/")
-    page = _page().substitute(openapi=escape(OPENAPI.uri()), assets=escape(assets))
+    if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
+        links = {"service-desc": OPENAPI.uri(ctx)}
+        return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
+    assets = DOCS.uri(ctx)
+    page = _page().substitute(openapi=escape(OPENAPI.uri(ctx)), assets=escape(assets))
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 
-def init_app(app: Flask) -> None:
-    """Let ``app`` serve what the page is made of."""
-    app.add_url_rule(f"{DOCS.path}/<path:name>", "docs_asset", _asset)
+def init_app(handler: RequestHandler) -> None:
+    """Serve what the page is made of."""
+    handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
 
 
-def _asset(name: str) -> Response:
+def _asset(ctx: Context, name: str) -> Response:
     if name == GUIDE:
-        text = _guide().replace(_GUIDE_ROOT, uri("root"))
+        text = _guide().replace(_GUIDE_ROOT, ctx.uris.uri("root"))
         found = Document(text.encode(), "text/plain; charset=utf-8")
     elif name in _ASSETS:
         found = _read(name)
     else:
         raise NotFound
-    response = respond_with_document(Reply(found), "")
-    known = request.environ.get("HTTP_IF_NONE_MATCH")
-    if known and seen_already(known, response.headers["ETag"]):
-        return not_modified(list(response.headers))
+    response = respond_with_document(ctx, Reply(found), "")
+    known = ctx.environ.get("HTTP_IF_NONE_MATCH")
+    if known and seen_already(known, response.get("ETag") or ""):
+        return not_modified(response.headers)
     return response
 
 
@@ -117,11 +119,16 @@ def _page() -> Template:
     return Template((_OURS / "page.html").read_text())
 
 
-def _written() -> str:
+class _Description:
+    """The OpenAPI document of an application, written once."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
+
+
+def _written(ctx: Context) -> str:
     """The document, with every URI as in the examples: writing it takes longer than replacing."""
-    kept = current_app.extensions
-    if "hyperapi.openapi" not in kept:
-        places: list[Place] = kept["hyperapi.places"]
-        kept["hyperapi.openapi"] = orjson.dumps(document(places, EXAMPLES_BASE)).decode()
-    found: str = kept["hyperapi.openapi"]
-    return found
+    found = ctx.state.get(_Description)
+    if found is None:
+        found = ctx.state.add(_Description(ctx.state[RouteTable].routes))
+    return found.text

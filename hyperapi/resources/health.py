@@ -8,21 +8,22 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from hyperapi.db import Busy, Statement, read, try_writing
-from hyperapi.db import schema as database_schema
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.models import database_clock
-from hyperapi.processes import draining
-from hyperapi.schema import newer
-from hyperapi.web.routing import OPEN, Place
+from hyperapi.common.processes import draining
+from hyperapi.http.context import Context
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
+from hyperapi.storage.database import Busy, Database, Statement
+from hyperapi.storage.models import database_clock
+from hyperapi.storage.schema import newer
 
 _CLOCK = Statement(select(database_clock()))
 _MOST_SKEW = timedelta(seconds=30)
 """How far our clock may be from the database's. A token from further ahead is refused elsewhere."""
 
-LIVE = Place("live", "/health/live", prefix="")
-READY = Place("ready", "/health/ready", prefix="")
+LIVE = Route("live", "/health/live", prefix="")
+READY = Route("ready", "/health/ready", prefix="")
 
 
 class LiveMembers(Members):
@@ -41,18 +42,18 @@ class ReadyMembers(Members):
     clock: Literal["right"]
 
 
-LIVE.shows = Kind("Live", LiveMembers)
-READY.shows = Kind("Ready", ReadyMembers)
+LIVE.returns = ResourceType("Live", LiveMembers)
+READY.returns = ResourceType("Ready", ReadyMembers)
 
 
-@LIVE.on("GET", scope=OPEN, alone=True)
-def get_live() -> Resource:
+@LIVE.get(scope=OPEN, own_transactions=True)
+def get_live(ctx: Context) -> Resource:
     """The process answers."""
-    return Resource(LIVE.uri(), {"status": "alive"})
+    return Resource(LIVE.uri(ctx), {"status": "alive"})
 
 
-@READY.on("GET", scope=OPEN, alone=True)
-def get_ready() -> Resource:
+@READY.get(scope=OPEN, own_transactions=True)
+def get_ready(ctx: Context) -> Resource:
     """The service can do its work; otherwise 503.
 
     The database answers and takes changes, its tables are those asked of it, clocks agree, and
@@ -60,12 +61,13 @@ def get_ready() -> Resource:
     """
     if draining():
         raise Busy("not ready: about to stop")
-    present = database_schema()
+    present = ctx.state[Database].migration()
     assert present is not None, "or it would be unfit"
-    try_writing()
-    skew = datetime.now(UTC) - read(lambda: _CLOCK.rows({})[0][0])  # of machines: none is moved
+    ctx.state[Database].try_writing()
+    there = ctx.read(lambda: _CLOCK.rows(ctx.tx, {})[0][0])
+    skew = datetime.now(UTC) - there  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if newer(present) else "as expected"
     members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
-    return Resource(READY.uri(), members)
+    return Resource(READY.uri(ctx), members)

@@ -1,35 +1,37 @@
 """Task lists: each is one user's, and holds tasks."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
-from hyperapi.access import Reach, add, change, find, owned, remove, seen
-from hyperapi.auth.guard import asker, demand
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Statement
-from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import Usage, bury_list, size_of, unbury
-from hyperapi.keys import new_key
-from hyperapi.models import TaskList
+from hyperapi.common.clock import now
+from hyperapi.common.ids import new_id
+from hyperapi.common.text import folded
+from hyperapi.http.access import demand
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
+from hyperapi.http.context import Context
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of
 from hyperapi.resources.quotas import check_size, next_revision
-from hyperapi.text import folded
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, TextOf
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WHOLE, WRITE, Place
-from hyperapi.web.uris import uri_of
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_list_tombstones, size_of
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.models import TaskList
+from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
 
-LISTS = Place("lists", "/lists")
-LIST = Place("list", "/lists/<uuid:key>", guarded=True)
+LISTS = Route("lists", "/lists")
+LIST = Route("list", "/lists/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -62,7 +64,7 @@ class ListChanges(Body):
 
 # -- what may be asked
 
-SEEN = seen(
+COLUMNS = selected_columns(
     TaskList,
     "key",
     "title",
@@ -77,7 +79,7 @@ SEEN = seen(
 
 LISTING = Listing(
     TaskList,
-    SEEN,
+    COLUMNS,
     filters={
         "title": filters.whole(TaskList.title_folded, "lists with this title"),
         "title_prefix": filters.prefix(TaskList.title_folded, "lists whose title begins so"),
@@ -109,13 +111,17 @@ class ListMembers(Members):
     updated_at: Instant
 
 
-LIST.shows = Kind("List", ListMembers, links=("tasks", "collection"))
-LISTS.shows = page_of(LIST.shows, "Lists", "lists", templates=("search",))
+LIST.returns = ResourceType("List", ListMembers, links=("tasks", "collection"))
+LISTS.returns = page_of(LIST.returns, "Lists", "lists", templates=("search",))
 
 
-def representer() -> Callable[[AnyRow], Resource]:
+def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
     """A function from rows to lists as they are seen, for use over many rows."""
-    list_uri, tasks_uri, lists_uri = LIST.uri_of(), uri_of("tasks_of_list"), LISTS.uri()
+    list_uri, tasks_uri, lists_uri = (
+        LIST.uri_of(ctx),
+        ctx.uris.uri_of("tasks_of_list"),
+        LISTS.uri(ctx),
+    )
 
     def represent(row: AnyRow) -> Resource:
         key, title, description, archived, open_count, done_count, made, updated, version, *_ = row
@@ -129,120 +135,130 @@ def representer() -> Callable[[AnyRow], Resource]:
             "updated_at": updated,
         }
         links = {"tasks": tasks_uri(key), "collection": lists_uri}
-        forms = lambda: _forms(list_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: _forms(ctx, list_uri(key), members)  # noqa: E731 - made for each row
         return Resource(list_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """One list as it is seen."""
-    return representer()(row)
+    return representer(ctx)(row)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     operations = LIST.operations
     return [
-        *offer(operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM),
+        *form_for(
+            ctx, operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM
+        ),
         *(
             []
-            if asker().reach.bound
-            else offer(operations["DELETE"], "delete", "Delete this list and its tasks", uri)
+            if ctx.row_scope.bound
+            else form_for(
+                ctx, operations["DELETE"], "delete", "Delete this list and its tasks", uri
+            )
         ),
     ]
 
 
-def _forms_of_all() -> list[Form]:
-    uri = LISTS.uri()
+def _forms_of_all(ctx: Context) -> list[Form]:
+    uri = LISTS.uri(ctx)
     return [
-        *offer(LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
-        *search(LISTS.operations["GET"], "Find lists", uri),
+        *form_for(ctx, LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
+        *search(ctx, LISTS.operations["GET"], "Find lists", uri),
     ]
 
 
 # -- what may be done
 
 
-@LISTS.on("GET", scope=READ, asks=LISTING, revised=True)
-def get_lists(query: Query) -> Resource:
+@LISTS.get(scope=READ, query=LISTING, versioned_by_owner=True)
+def get_lists(ctx: Context, query: Query) -> Resource:
     """Your lists, page by page."""
-    found = page(LISTING, query, asker().reach, LISTS.uri(), "lists", representer())
-    found.forms = _forms_of_all
+    found = page(ctx, LISTING, query, ctx.row_scope, LISTS.uri(ctx), "lists", representer(ctx))
+    found.forms = partial(_forms_of_all, ctx)
     return found
 
 
-@LISTS.on(
-    "POST", scope=WRITE, takes=NewList, media=(JSON, FORM), unbound=True, raises=(QuotaExceeded,)
+@LISTS.post(
+    scope=WRITE,
+    body=NewList,
+    media=(JSON, FORM),
+    refused_when_bound=True,
+    problems=(QuotaExceeded,),
 )
-def create_list(new: NewList) -> Reply:
+def create_list(ctx: Context, new: NewList) -> Reply:
     """Make a list."""
-    return created(represent(_insert(new_key(), new)))
+    return created(represent(ctx, _insert(ctx, new_id(), new)))
 
 
-@LIST.on("GET", scope=READ)
-def get_list(key: str) -> Resource:
+@LIST.get(scope=READ)
+def get_list(ctx: Context, key: str) -> Resource:
     """A list, with how much on it is open and done."""
-    return represent(find_list(key))
+    return represent(ctx, find_list(ctx, key))
 
 
-@LIST.on(
-    "PUT",
+@LIST.put(
     scope=WRITE,
-    takes=WholeList,
+    body=WholeList,
     media=WHOLE,
-    answers=(200, 201),
-    raises=(QuotaExceeded,),
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
 )
-def put_list(whole: WholeList, key: str) -> Reply:
+def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
-    current = find(TaskList, asker().reach, key, SEEN)
+    current = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     if current is None:
-        demand(WRITE, asker(), unbound=True)
-        unbury(asker().reach, "list", key, key)
-        return created(represent(_insert(key, whole)))
-    return Reply(represent(_update(current, whole.members())))
+        demand(WRITE, ctx.principal, refused_when_bound=True)
+        clear_tombstone(ctx.tx, ctx.row_scope, "list", key, key)
+        return created(represent(ctx, _insert(ctx, key, whole)))
+    return Reply(represent(ctx, _update(ctx, current, whole.members())))
 
 
-@LIST.on(
-    "PATCH",
+@LIST.patch(
     scope=WRITE,
-    takes=ListChanges,
+    body=ListChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    raises=(QuotaExceeded,),
+    problems=(QuotaExceeded,),
 )
-def change_list(changes: ListChanges, key: str) -> Resource:
+def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
     """Change a list's title or description, or archive it."""
-    return represent(_update(find_list(key), changes.sent()))
+    return represent(ctx, _update(ctx, find_list(ctx, key), changes.sent()))
 
 
-@LIST.on("DELETE", scope=WRITE, unbound=True, raises=(TooManySelected,))
-def delete_list(key: str) -> Reply:
+@LIST.delete(scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
+def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list, and the tasks on it."""
-    row = find_list(key)
-    check_size(row.open_count + row.done_count, "Delete the tasks on this list first, in parts.")
-    bury_list(asker().reach, key, size_of((row.title, row.description)))
-    remove(TaskList, asker().reach, key, SEEN)
+    row = find_list(ctx, key)
+    check_size(
+        ctx, row.open_count + row.done_count, "Delete the tasks on this list first, in parts."
+    )
+    record_list_tombstones(ctx.tx, ctx.row_scope, key, size_of((row.title, row.description)))
+    remove(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     return no_content()
 
 
 # -- finders, and how rows come about
 
 
-def find_list(key: str) -> AnyRow:
+def find_list(ctx: Context, key: str) -> AnyRow:
     """The asker's list of this key.
 
     :raises NotFound: when there is none.
     """
-    row = find(TaskList, asker().reach, key, SEEN)
+    row = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
 
 
-def count(reach: Reach, key: str, *, opened: int = 0, done: int = 0) -> None:
+def count(ctx: Context, row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:
     """Add to a list's counts, in the transaction that changes its tasks."""
     if opened or done:
-        _COUNT.run({**reach.parameters(), "of_key": key, "more": opened, "more_done": done})
+        _COUNT.run(
+            ctx.tx, {**row_scope.parameters(), "of_key": key, "more": opened, "more_done": done}
+        )
 
 
 _COUNT = Statement(
@@ -255,14 +271,15 @@ _COUNT = Statement(
 )
 
 
-def _insert(key: str, new: NewList) -> AnyRow:
-    reach, moment = asker().reach, now()
+def _insert(ctx: Context, key: str, new: NewList) -> AnyRow:
+    row_scope, moment = ctx.row_scope, now()
     text = size_of((new.title, new.description))
-    revision = next_revision(reach, Usage(lists=1, text=text))
+    revision = next_revision(ctx, row_scope, Usage(lists=1, text=text))
     return add(
+        ctx.tx,
         TaskList,
-        reach,
-        SEEN,
+        row_scope,
+        COLUMNS,
         key=key,
         **_columns(new.members()),
         open_count=0,
@@ -273,22 +290,23 @@ def _insert(key: str, new: NewList) -> AnyRow:
     )
 
 
-def _update(current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
+def _update(ctx: Context, current: AnyRow, wanted: dict[str, Any]) -> AnyRow:
     changed = {name: value for name, value in wanted.items() if getattr(current, name) != value}
     if not changed:
         return current
-    reach = asker().reach
+    row_scope = ctx.row_scope
     texts = [name for name in ("title", "description") if name in changed]
     text = size_of(changed[name] for name in texts) - size_of(getattr(current, n) for n in texts)
     row = change(
+        ctx.tx,
         TaskList,
-        reach,
+        row_scope,
         current.key,
-        SEEN,
+        COLUMNS,
         from_revision=current.revision,
         **_columns(changed),
         updated_at=now(),
-        revision=next_revision(reach, Usage(text=text)),
+        revision=next_revision(ctx, row_scope, Usage(text=text)),
     )
     if row is None:
         raise PreconditionFailed

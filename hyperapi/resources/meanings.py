@@ -1,15 +1,18 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
-from flask import Flask
+from functools import partial
 
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import MEANINGS, Resource
-from hyperapi.web.problems import NotFound, all_problems
-from hyperapi.web.routing import OPEN, Place
-from hyperapi.web.uris import uri
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.problems import NotFound, all_problems, redirect
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN
+from hyperapi.http.wsgi_response import Response
+from hyperapi.representations.resource import MEANINGS, Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
-RELATION = Place("relation", "/rels/<string:key>", document=True)
-PROBLEM = Place("problem", "/problems/<string:key>", document=True)
+RELATION = Route("relation", "/rels/<string:key>", document=True)
+PROBLEM = Route("problem", "/problems/<string:key>", document=True)
 
 _RENAMED = {"insufficient_scope": "insufficient-scope"}
 """Problem types that had another name, which still leads to them."""
@@ -29,29 +32,32 @@ class ProblemMeaning(Meaning):
     status: int
 
 
-RELATION.shows = Kind("Relation", Meaning, links=("up",))
-PROBLEM.shows = Kind("ProblemType", ProblemMeaning, links=("up",))
+RELATION.returns = ResourceType("Relation", Meaning, links=("up",))
+PROBLEM.returns = ResourceType("ProblemType", ProblemMeaning, links=("up",))
 
 
-@RELATION.on("GET", scope=OPEN)
-def get_relation(key: str) -> Resource:
+@RELATION.get(scope=OPEN)
+def get_relation(ctx: Context, key: str) -> Resource:
     """What a link relation means."""
     if key not in MEANINGS:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
-    return Resource(RELATION.uri(key), members, {"up": uri("root")})
+    return Resource(RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
 
 
-def init_app(app: Flask) -> None:
+def init_app(handler: RequestHandler) -> None:
     """Redirect the old names of problem types to the present ones, for good."""
     for old, name in _RENAMED.items():
         path = PROBLEM.path.replace("<string:key>", old)
-        target = PROBLEM.path.replace("<string:key>", name).lstrip("/")  # below the prefix
-        app.add_url_rule(path, f"problem.{old}", redirect_to=target)
+        handler.add(path, f"problem.{old}", partial(_renamed, name=name), ["GET", "HEAD"])
 
 
-@PROBLEM.on("GET", scope=OPEN)
-def get_problem(key: str) -> Resource:
+def _renamed(ctx: Context, name: str) -> Response:
+    return redirect(PROBLEM.uri(ctx, name), 308)
+
+
+@PROBLEM.get(scope=OPEN)
+def get_problem(ctx: Context, key: str) -> Resource:
     """What a problem type means, and what to do about it."""
     for problem in all_problems():
         if problem.name == key:
@@ -61,5 +67,5 @@ def get_problem(key: str) -> Resource:
                 "status": problem.status,
                 "meaning": problem.meaning(),
             }
-            return Resource(PROBLEM.uri(key), members, {"up": uri("root")})
+            return Resource(PROBLEM.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
     raise NotFound

@@ -6,24 +6,24 @@ costs no further statement, and two requests at once cannot pass it together: th
 
 from dataclasses import fields
 
-from hyperapi import journal
-from hyperapi.access import Reach
-from hyperapi.auth.sessions import settings
-from hyperapi.journal import Usage
-from hyperapi.web.problems import QuotaExceeded, TooManySelected
+from hyperapi.http.context import Context
+from hyperapi.http.problems import QuotaExceeded, TooManySelected
+from hyperapi.storage import change_log
+from hyperapi.storage.change_log import Usage
+from hyperapi.storage.row_scope import RowScope
 
 _NAMES = {"lists": "lists", "tasks": "tasks", "text": "bytes of text"}
 
 
-def next_revision(reach: Reach, growth: Usage, changes: int = 1) -> int:
+def next_revision(ctx: Context, row_scope: RowScope, growth: Usage, changes: int = 1) -> int:
     """The first of as many new revisions as there are changes.
 
     :param growth: how much more is kept afterwards.
     :raises QuotaExceeded: when that is more than the user may keep.
     """
-    first, used = journal.advance(reach, growth, changes)
+    first, used = change_log.advance(ctx.tx, row_scope, growth, changes)
     for each in fields(Usage):
-        limit: int = getattr(settings(), f"max_{each.name}")
+        limit: int = getattr(ctx.settings, f"max_{each.name}")
         if limit and getattr(growth, each.name) > 0 and getattr(used, each.name) > limit:
             raise QuotaExceeded(
                 f"You may keep at most {limit} {_NAMES[each.name]}. Nothing was stored. Delete "
@@ -34,13 +34,13 @@ def next_revision(reach: Reach, growth: Usage, changes: int = 1) -> int:
     return first
 
 
-def check_size(count: int, advice: str) -> None:
+def check_size(ctx: Context, count: int, advice: str) -> None:
     """Refuse to change so many tasks at once that others would wait for it.
 
     :param advice: what to do instead, as a sentence.
     :raises TooManySelected: when there are too many.
     """
-    limit = settings().max_bulk
+    limit = ctx.settings.max_bulk
     if limit and count > limit:
         raise TooManySelected(
             f"This would change {count} tasks, and one request changes at most {limit}. {advice}",

@@ -1,14 +1,12 @@
 """The root: the one URI that a client has to know."""
 
-from flask import current_app
+from hyperapi.http.context import Context
+from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.scopes import PUBLIC
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Members, ResourceType
 
-from hyperapi.auth.guard import asker_or_none
-from hyperapi.hypermedia.kind import Kind, Members
-from hyperapi.hypermedia.model import Resource
-from hyperapi.web.routing import PUBLIC, Place
-from hyperapi.web.uris import uri, uri_template
-
-ROOT = Place("root", "/")
+ROOT = Route("root", "/")
 
 
 ABOUT = (
@@ -25,7 +23,7 @@ class RootMembers(Members):
     version: str
 
 
-ROOT.shows = Kind(
+ROOT.returns = ResourceType(
     "Root",
     RootMembers,
     links=("users", "tokens", "lists", "tasks", "changes", "service-desc", "service-doc"),
@@ -34,15 +32,15 @@ ROOT.shows = Kind(
 )
 
 
-@ROOT.on("GET", scope=PUBLIC)
-def get_root() -> Resource:
+@ROOT.get(scope=PUBLIC)
+def get_root(ctx: Context) -> Resource:
     """Where everything begins."""
-    who = asker_or_none()
-    links = {name: uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
-    links |= {"service-desc": uri("openapi"), "service-doc": uri("docs")}
-    links |= {name: uri(name) for name in current_app.extensions.get("hyperapi.root_links", ())}
+    who = ctx.principal_or_none
+    links = {name: ctx.uris.uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
+    links |= {"service-desc": ctx.uris.uri("openapi"), "service-doc": ctx.uris.uri("docs")}
+    links |= {each.name: each.uri(ctx) for each in ctx.state[RouteTable].routes if each.root_link}
     if who is not None:
-        links["user"] = uri("user", who.user)
-    templates = {name: uri_template(name) for name in ("list", "task")}
+        links["user"] = ctx.uris.uri("user", who.user)
+    templates = {name: ctx.uris.template(name) for name in ("list", "task")}
     members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
-    return Resource(ROOT.uri(), members, links, templates)
+    return Resource(ROOT.uri(ctx), members, links, templates)

@@ -7,25 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
 
-from hyperapi.access import add, add_many, change, find, remove, seen
-from hyperapi.auth.guard import asker
-from hyperapi.clock import now, write_instant
-from hyperapi.db import AnyRow, Clash
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.journal import Usage, bury, size_of, unbury
-from hyperapi.keys import new_key, new_keys
-from hyperapi.models import Task, TaskList
-from hyperapi.querying import filters
-from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
-from hyperapi.querying.selection import Selection
-from hyperapi.resources.bulk import change_selected, delete_selected
-from hyperapi.resources.collection import COUNT, counted, page, page_of
-from hyperapi.resources.lists import LIST, Title, count, find_list
-from hyperapi.resources.quotas import next_revision
-from hyperapi.text import folded
-from hyperapi.web.forms import (
+from hyperapi.common.clock import now, write_instant
+from hyperapi.common.ids import new_id, new_ids
+from hyperapi.common.text import folded
+from hyperapi.http.bodies import (
     FORM,
     JSON,
     LONGEST_URI,
@@ -37,21 +22,36 @@ from hyperapi.web.forms import (
     decoded,
     media_type,
 )
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import (
+from hyperapi.http.context import Context
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.problems import (
     NotFound,
     PreconditionFailed,
     QuotaExceeded,
     TooManySelected,
     invalid,
 )
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import READ, WHOLE, WRITE, Place
-from hyperapi.web.uris import named_by
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import READ, WRITE
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.bulk import change_selected, delete_selected
+from hyperapi.resources.collection import COUNT, counted, page, page_of
+from hyperapi.resources.lists import LIST, Title, count, find_list
+from hyperapi.resources.quotas import next_revision
+from hyperapi.storage.change_log import Usage, clear_tombstone, record_tombstone, size_of
+from hyperapi.storage.database import AnyRow, Clash
+from hyperapi.storage.models import Task, TaskList
+from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
 
-TASKS = Place("tasks", "/tasks")
-TASKS_OF_LIST = Place("tasks_of_list", "/lists/<uuid:key>/tasks")
-TASK = Place("task", "/tasks/<uuid:key>", guarded=True)
+TASKS = Route("tasks", "/tasks")
+TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks")
+TASK = Route("task", "/tasks/<uuid:key>", guarded=True)
 
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
@@ -105,7 +105,9 @@ class TasksToMake(Body):
         return (NewTask,) if media == FORM else (NewTask, NewTasks)
 
     @classmethod
-    def read(cls, body: bytes, content_type: str, media: tuple[str, ...], _: Shown) -> Body:
+    def read(
+        cls, _ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
+    ) -> Body:
         """The one that it is: many have a member ``tasks``."""
         members = decoded(NewTask, body, content_type, media)
         many = "tasks" in members and media_type(content_type) != FORM
@@ -134,7 +136,7 @@ class TaskChanges(Body):
 
 # -- what may be asked
 
-SEEN = seen(
+COLUMNS = selected_columns(
     Task,
     "key",
     "list",
@@ -177,13 +179,13 @@ SORTS = {
     "priority": Sort(Task.priority),
 }
 
-OF_LIST = Listing(Task, SEEN, filters=FILTERS, sorts=SORTS)
+OF_LIST = Listing(Task, COLUMNS, filters=FILTERS, sorts=SORTS)
 OF_ALL = Listing(
     Task,
-    SEEN,
+    COLUMNS,
     filters={
         **FILTERS,
-        "list": filters.named(Task.list, LIST.name, named_by, "tasks on this list"),
+        "list": filters.named(Task.list, LIST.name, "tasks on this list"),
     },
     sorts=SORTS,
 )
@@ -208,17 +210,17 @@ class TaskMembers(Members):
     list_uri: ListUri
 
 
-TASK.shows = Kind("Task", TaskMembers, links=("list",))
-TASKS.shows = page_of(TASK.shows, "Tasks", "tasks", templates=("search",))
-MADE = Kind("MadeTasks", items=TASK.shows, items_name="tasks", named=False)
-TASKS_OF_LIST.shows = page_of(
-    TASK.shows, "TasksOfList", "tasks", links=("list",), templates=("search",)
+TASK.returns = ResourceType("Task", TaskMembers, links=("list",))
+TASKS.returns = page_of(TASK.returns, "Tasks", "tasks", templates=("search",))
+MADE = ResourceType("MadeTasks", items=TASK.returns, items_name="tasks", named=False)
+TASKS_OF_LIST.returns = page_of(
+    TASK.returns, "TasksOfList", "tasks", links=("list",), templates=("search",)
 )
 
 
-def representer() -> Callable[[AnyRow], Resource]:
+def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
     """A function from rows to tasks as they are seen, for use over many rows."""
-    task_uri, uri_of_list = TASK.uri_of(), LIST.uri_of()
+    task_uri, uri_of_list = TASK.uri_of(ctx), LIST.uri_of(ctx)
 
     def represent(row: AnyRow) -> Resource:
         key, list_, title, description, done, due, priority, tags, *more = row
@@ -237,25 +239,26 @@ def representer() -> Callable[[AnyRow], Resource]:
             "list_uri": list_uri,
         }
         links = {"list": list_uri}
-        forms = lambda: _forms(task_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: _forms(ctx, task_uri(key), members)  # noqa: E731 - made for each row
         return Resource(task_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """One task as it is seen."""
-    return representer()(row)
+    return representer(ctx)(row)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     change, done = TASK.operations["PATCH"], members["done"]
     name, title = ("reopen", "Reopen this task") if done else ("complete", "Complete this task")
     other = {"done": "false" if done else "true"}
     moving = {"list_uri": members["list_uri"]}
     texts = [field for field in TaskChanges.model_fields if field != "list_uri"]
     return [
-        *offer(
+        *form_for(
+            ctx,
             change,
             "edit",
             "Change this task",
@@ -265,30 +268,34 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             hidden=moving,
             media=FORM,
         ),
-        *offer(change, name, title, uri, fields=(), hidden=other, media=FORM),
-        *offer(TASK.operations["DELETE"], "delete", "Delete this task", uri),
+        *form_for(ctx, change, name, title, uri, fields=(), hidden=other, media=FORM),
+        *form_for(ctx, TASK.operations["DELETE"], "delete", "Delete this task", uri),
     ]
 
 
-def _forms_of_list(key: str) -> list[Form]:
-    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(key)
+def _forms_of_list(ctx: Context, key: str) -> list[Form]:
+    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(ctx, key)
     return [
-        *offer(operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
-        *search(operations["GET"], "Find tasks on this list", uri),
-        *_forms_for_many(TASKS_OF_LIST, uri),
+        *form_for(ctx, operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
+        *search(ctx, operations["GET"], "Find tasks on this list", uri),
+        *_forms_for_many(ctx, TASKS_OF_LIST, uri),
     ]
 
 
-def _forms_of_all() -> list[Form]:
-    uri = TASKS.uri()
-    return [*search(TASKS.operations["GET"], "Find tasks", uri), *_forms_for_many(TASKS, uri)]
+def _forms_of_all(ctx: Context) -> list[Form]:
+    uri = TASKS.uri(ctx)
+    return [
+        *search(ctx, TASKS.operations["GET"], "Find tasks", uri),
+        *_forms_for_many(ctx, TASKS, uri),
+    ]
 
 
-def _forms_for_many(place: Place, uri: str) -> list[Form]:
+def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
     change, delete = place.operations["PATCH"], place.operations["DELETE"]
     done = {"done": "true"}
     return [
-        *offer(
+        *form_for(
+            ctx,
             change,
             "complete-all",
             "Complete all open tasks",
@@ -297,205 +304,201 @@ def _forms_for_many(place: Place, uri: str) -> list[Form]:
             hidden=done,
             media=FORM,
         ),
-        *offer(delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
+        *form_for(ctx, delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
     ]
 
 
 # -- what may be done
 
 
-@TASKS.on("GET", scope=READ, asks=OF_ALL, revised=True)
-def get_tasks(query: Query) -> Resource:
+@TASKS.get(scope=READ, query=OF_ALL, versioned_by_owner=True)
+def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
-    found = page(OF_ALL, query, asker().reach, TASKS.uri(), "tasks", representer())
-    found.forms = _forms_of_all
+    found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
+    found.forms = partial(_forms_of_all, ctx)
     return found
 
 
-@TASKS.on(
-    "PATCH",
+@TASKS.patch(
     scope=WRITE,
-    asks=SOME_OF_ALL,
-    takes=TaskChanges,
+    query=SOME_OF_ALL,
+    body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    shows=COUNT,
-    raises=(QuotaExceeded, TooManySelected),
+    returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
-def change_tasks(query: Query, changes: TaskChanges) -> Reply:
+def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     """Change all your tasks that a filter selects."""
-    return counted(_change_some(query, changes))
+    return counted(_change_some(ctx, query, changes))
 
 
-@TASKS.on(
-    "DELETE",
+@TASKS.delete(
     scope=WRITE,
-    asks=SOME_OF_ALL,
-    shows=COUNT,
-    answers=(200,),
-    raises=(TooManySelected,),
+    query=SOME_OF_ALL,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
 )
-def delete_tasks(query: Query) -> Reply:
+def delete_tasks(ctx: Context, query: Query) -> Reply:
     """Delete all your tasks that a filter selects."""
-    return counted(_delete_some(query))
+    return counted(_delete_some(ctx, query))
 
 
-@TASKS_OF_LIST.on("GET", scope=READ, asks=OF_LIST, revised=True)
-def get_tasks_of_list(query: Query, key: str) -> Resource:
+@TASKS_OF_LIST.get(scope=READ, query=OF_LIST, versioned_by_owner=True)
+def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
-    uri = TASKS_OF_LIST.uri(key)
-    found = page(OF_LIST, query, asker().reach, uri, "tasks", representer(), list=key)
+    uri = TASKS_OF_LIST.uri(ctx, key)
+    found = page(ctx, OF_LIST, query, ctx.row_scope, uri, "tasks", representer(ctx), list=key)
     if not found.items:
-        find_list(key)  # a task on it shows that a list is there; no task shows nothing
-    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(key))}
-    found.forms = partial(_forms_of_list, key)
+        find_list(ctx, key)  # a task on it shows that a list is there; no task shows nothing
+    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(ctx, key))}
+    found.forms = partial(_forms_of_list, ctx, key)
     return found
 
 
-@TASKS_OF_LIST.on(
-    "POST",
+@TASKS_OF_LIST.post(
     scope=WRITE,
-    takes=TasksToMake,
+    body=TasksToMake,
     media=(JSON, FORM),
-    shows=(TASK.shows, MADE),
-    raises=(QuotaExceeded,),
+    returns=(TASK.returns, MADE),
+    problems=(QuotaExceeded,),
 )
-def create_task(new: NewTask | NewTasks, key: str) -> Reply:
+def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     """Add a task to a list; or many, all of them or none."""
-    find_list(key)
+    find_list(ctx, key)
     if isinstance(new, NewTasks):
-        return Reply(_made(key, new), 201, etag="")
-    return created(represent(_insert(new_key(), new.members(), list=key)))
+        return Reply(_made(ctx, key, new), 201, etag="")
+    return created(represent(ctx, _insert(ctx, new_id(), new.members(), list=key)))
 
 
-@TASKS_OF_LIST.on(
-    "PATCH",
+@TASKS_OF_LIST.patch(
     scope=WRITE,
-    asks=SOME_OF_LIST,
-    takes=TaskChanges,
+    query=SOME_OF_LIST,
+    body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    shows=COUNT,
-    raises=(QuotaExceeded, TooManySelected),
+    returns=COUNT,
+    problems=(QuotaExceeded, TooManySelected),
 )
-def change_tasks_of_list(query: Query, changes: TaskChanges, key: str) -> Reply:
+def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks on a list that a filter selects."""
-    find_list(key)
-    return counted(_change_some(query, changes, list=key))
+    find_list(ctx, key)
+    return counted(_change_some(ctx, query, changes, list=key))
 
 
-@TASKS_OF_LIST.on(
-    "DELETE",
+@TASKS_OF_LIST.delete(
     scope=WRITE,
-    asks=SOME_OF_LIST,
-    shows=COUNT,
-    answers=(200,),
-    raises=(TooManySelected,),
+    query=SOME_OF_LIST,
+    returns=COUNT,
+    statuses=(200,),
+    problems=(TooManySelected,),
 )
-def delete_tasks_of_list(query: Query, key: str) -> Reply:
+def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks on a list that a filter selects."""
-    find_list(key)
-    return counted(_delete_some(query, list=key))
+    find_list(ctx, key)
+    return counted(_delete_some(ctx, query, list=key))
 
 
-@TASK.on("GET", scope=READ)
-def get_task(key: str) -> Resource:
+@TASK.get(scope=READ)
+def get_task(ctx: Context, key: str) -> Resource:
     """A task."""
-    return represent(_find(key))
+    return represent(ctx, _find(ctx, key))
 
 
-@TASK.on(
-    "PUT",
+@TASK.put(
     scope=WRITE,
-    takes=WholeTask,
+    body=WholeTask,
     media=WHOLE,
-    answers=(200, 201),
-    raises=(QuotaExceeded,),
+    statuses=(200, 201),
+    problems=(QuotaExceeded,),
 )
-def put_task(whole: WholeTask, key: str) -> Reply:
+def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
     """Replace a task, or make one under a key of your own choice."""
-    current = find(Task, asker().reach, key, SEEN)
+    current = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
     members = whole.members()
     if current is not None:
-        return Reply(represent(_update(current, members)))
+        return Reply(represent(ctx, _update(ctx, current, members)))
     if "list_uri" not in members:
         raise invalid("/list_uri", "is required to make a task")
-    row = _insert(key, members)
-    unbury(asker().reach, "task", key, row.list)
-    return created(represent(row))
+    row = _insert(ctx, key, members)
+    clear_tombstone(ctx.tx, ctx.row_scope, "task", key, row.list)
+    return created(represent(ctx, row))
 
 
-@TASK.on(
-    "PATCH",
+@TASK.patch(
     scope=WRITE,
-    takes=TaskChanges,
+    body=TaskChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    raises=(QuotaExceeded,),
+    problems=(QuotaExceeded,),
 )
-def change_task(changes: TaskChanges, key: str) -> Resource:
+def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
     """Change a task, complete or reopen it, or move it to another list."""
-    return represent(_update(_find(key), changes.sent()))
+    return represent(ctx, _update(ctx, _find(ctx, key), changes.sent()))
 
 
-@TASK.on("DELETE", scope=WRITE)
-def delete_task(key: str) -> Reply:
+@TASK.delete(scope=WRITE)
+def delete_task(ctx: Context, key: str) -> Reply:
     """Delete a task."""
-    reach = asker().reach
-    row = remove(Task, reach, key, SEEN)
+    row_scope = ctx.row_scope
+    row = remove(ctx.tx, Task, row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
-    revision = next_revision(reach, Usage(tasks=-1, text=-_size(row._asdict())))
-    bury(reach, revision, "task", key, row.list, moved=False)
-    _count(row.list, row.done, -1)
+    revision = next_revision(ctx, row_scope, Usage(tasks=-1, text=-_size(row._asdict())))
+    record_tombstone(ctx.tx, row_scope, revision, "task", key, row.list, moved=False)
+    _count(ctx, row.list, row.done, -1)
     return no_content()
 
 
 # -- finders, and how rows come about
 
 
-def _find(key: str) -> AnyRow:
-    row = find(Task, asker().reach, key, SEEN)
+def _find(ctx: Context, key: str) -> AnyRow:
+    row = find(ctx.tx, Task, ctx.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row
 
 
-def _list_named(uri: str) -> str:
+def _list_named(ctx: Context, uri: str) -> str:
     """The key of the asker's list that a URI names.
 
     :raises Invalid: when it names none; of whose it might be, nothing is said.
     """
-    key = named_by(uri, LIST.name)
-    if key is None or find(TaskList, asker().reach, key, seen(TaskList, "key")) is None:
+    key = ctx.uris.named_by(uri, LIST.name)
+    if (
+        key is None
+        or find(ctx.tx, TaskList, ctx.row_scope, key, selected_columns(TaskList, "key")) is None
+    ):
         raise invalid("/list_uri", "must be the URI of a list of yours")
     return key
 
 
-def _insert(key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
-    reach = asker().reach
-    values = {**_new_columns(members, now()), **fixed}
-    revision = next_revision(reach, Usage(tasks=1, text=_size(values)))
+def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> AnyRow:
+    row_scope = ctx.row_scope
+    values = {**_new_columns(ctx, members, now()), **fixed}
+    revision = next_revision(ctx, row_scope, Usage(tasks=1, text=_size(values)))
     try:
-        row = add(Task, reach, SEEN, key=key, revision=revision, **values)
+        row = add(ctx.tx, Task, row_scope, COLUMNS, key=key, revision=revision, **values)
     except Clash:
         raise NotFound from None  # it is there, but outside of what this token can see
-    _count(row.list, row.done, 1)
+    _count(ctx, row.list, row.done, 1)
     return row
 
 
-def _made(list_: str, new: NewTasks) -> Resource:
+def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
     """New tasks on a list, in the order in which they were sent."""
-    reach, moment = asker().reach, now()
-    columns = [_new_columns(task.members(), moment) for task in new.tasks]
+    row_scope, moment = ctx.row_scope, now()
+    columns = [_new_columns(ctx, task.members(), moment) for task in new.tasks]
     growth = Usage(tasks=len(columns), text=sum(map(_size, columns)))
-    first = next_revision(reach, growth, len(columns))
-    keys = new_keys(len(columns))
+    first = next_revision(ctx, row_scope, growth, len(columns))
+    keys = new_ids(len(columns))
     rows = [
         {**each, "key": keys[place], "list": list_, "revision": first + place}
         for place, each in enumerate(columns)
     ]
-    add_many(Task, reach, rows)
+    add_many(ctx.tx, Task, row_scope, rows)
     done = sum(row["done"] for row in rows)
-    count(reach, list_, opened=len(rows) - done, done=done)
-    represent = representer()
+    count(ctx, row_scope, list_, opened=len(rows) - done, done=done)
+    represent = representer(ctx)
     items = [represent(_as_seen(row)) for row in rows]
     return Resource("", {}, items=items, items_name="tasks")
 
@@ -504,26 +507,29 @@ def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """A row as reading it back would show it."""
     return tuple(
         write_instant(value) if isinstance(value, datetime) else value
-        for value in (row[column.key] for column in SEEN)
+        for value in (row[column.key] for column in COLUMNS)
     )
 
 
-def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
+def _update(ctx: Context, current: AnyRow, members: dict[str, Any]) -> AnyRow:
     """Write what is different, and keep the lists' counts in step."""
-    shown = represent(current).members
-    changed = _columns({name: value for name, value in members.items() if shown[name] != value})
+    shown = represent(ctx, current).members
+    changed = _columns(
+        ctx, {name: value for name, value in members.items() if shown[name] != value}
+    )
     if not changed:
         return current
-    reach, moment = asker().reach, now()
+    row_scope, moment = ctx.row_scope, now()
     if "done" in changed:
         changed["completed_at"] = moment if changed["done"] else None
     before = {name: getattr(current, name) for name in _TEXTS if name in changed}
-    revision = next_revision(reach, Usage(text=_size(changed) - _size(before)))
+    revision = next_revision(ctx, row_scope, Usage(text=_size(changed) - _size(before)))
     row = change(
+        ctx.tx,
         Task,
-        reach,
+        row_scope,
         current.key,
-        SEEN,
+        COLUMNS,
         from_revision=current.revision,
         **changed,
         updated_at=moment,
@@ -532,37 +538,37 @@ def _update(current: AnyRow, members: dict[str, Any]) -> AnyRow:
     if row is None:
         raise PreconditionFailed
     if row.list != current.list:
-        bury(reach, revision, "task", row.key, current.list, moved=True)
-        unbury(reach, "task", row.key, row.list)
+        record_tombstone(ctx.tx, row_scope, revision, "task", row.key, current.list, moved=True)
+        clear_tombstone(ctx.tx, row_scope, "task", row.key, row.list)
     if (row.list, row.done) != (current.list, current.done):
-        _count(current.list, current.done, -1)
-        _count(row.list, row.done, 1)
+        _count(ctx, current.list, current.done, -1)
+        _count(ctx, row.list, row.done, 1)
     return row
 
 
-def _change_some(query: Query, changes: TaskChanges, **fixed: str) -> int:
-    reach, columns = asker().reach, _columns(changes.sent())
-    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
-    return change_selected(reach, selected, columns)
+def _change_some(ctx: Context, query: Query, changes: TaskChanges, **fixed: str) -> int:
+    row_scope, columns = ctx.row_scope, _columns(ctx, changes.sent())
+    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
+    return change_selected(ctx, row_scope, selected, columns)
 
 
-def _delete_some(query: Query, **fixed: str) -> int:
-    reach = asker().reach
+def _delete_some(ctx: Context, query: Query, **fixed: str) -> int:
+    row_scope = ctx.row_scope
     return delete_selected(
-        reach, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, reach, fixed, {})
+        ctx, row_scope, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
     )
 
 
-def _new_columns(members: dict[str, Any], moment: datetime) -> dict[str, Any]:
+def _new_columns(ctx: Context, members: dict[str, Any], moment: datetime) -> dict[str, Any]:
     return {
-        **_columns(members),
+        **_columns(ctx, members),
         "completed_at": moment if members["done"] else None,
         "created_at": moment,
         "updated_at": moment,
     }
 
 
-def _columns(members: dict[str, Any]) -> dict[str, Any]:
+def _columns(ctx: Context, members: dict[str, Any]) -> dict[str, Any]:
     """Members as the columns that hold them."""
     values = {name: value for name, value in members.items() if name != "list_uri"}
     for name in ("title", "description"):
@@ -571,7 +577,7 @@ def _columns(members: dict[str, Any]) -> dict[str, Any]:
     if "tags" in members:
         values["tags"] = "\n" + "\n".join(members["tags"]) + "\n" if members["tags"] else ""
     if "list_uri" in members:
-        values["list"] = _list_named(members["list_uri"])
+        values["list"] = _list_named(ctx, members["list_uri"])
     if "priority" in members:
         values["priority"] = PRIORITIES.index(members["priority"])
     return values
@@ -582,7 +588,7 @@ def _size(columns: Mapping[str, Any]) -> int:
     return size_of(columns[name] for name in _TEXTS if name in columns)
 
 
-def _count(list_: str, done: bool, number: int) -> None:
+def _count(ctx: Context, list_: str, done: bool, number: int) -> None:
     """Count tasks that came to a list (or left it, when ``number`` is negative)."""
     kind = {"done": number} if done else {"opened": number}
-    count(asker().reach, list_, **kind)
+    count(ctx, ctx.row_scope, list_, **kind)

@@ -3,37 +3,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
-from flask import current_app
 from pydantic import MISSING
 from sqlalchemy import bindparam, select
 
-from hyperapi.access import Reach, change, find, remove, seen
 from hyperapi.auth import sessions
-from hyperapi.auth.grants import (
-    SHORT_LIFE,
-    Derivation,
-    Refresh,
-    SignIn,
-    TokenRequest,
-)
-from hyperapi.auth.guard import Asker, asker_or_none, demand, identify, presented, stamp
+from hyperapi.auth.grants import SHORT_LIFE, Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.sessions import SEEN, Wanted, settings
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Statement, read, write
-from hyperapi.hypermedia.kind import Count, Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.models import Session, TaskList, User
-from hyperapi.querying import filters
-from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
-from hyperapi.querying.selection import Selection
-from hyperapi.resources.collection import page, page_of, whole
-from hyperapi.web.forms import FORM, JSON, Body
-from hyperapi.web.offers import offer, search
-from hyperapi.web.problems import (
+from hyperapi.auth.principal import identify, presented, stamp
+from hyperapi.auth.sessions import COLUMNS, Wanted
+from hyperapi.common.clock import now
+from hyperapi.http.access import demand
+from hyperapi.http.bodies import FORM, JSON, Body
+from hyperapi.http.context import Context
+from hyperapi.http.forms import form_for, search
+from hyperapi.http.principal import Principal
+from hyperapi.http.problems import (
     CredentialsInvalid,
     InsufficientScope,
     Invalid,
@@ -47,21 +34,31 @@ from hyperapi.web.problems import (
     TooManySessions,
     invalid,
 )
-from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN, Place
-from hyperapi.web.sign_in_log import log_user, logged
-from hyperapi.web.uris import named_by, uri_of
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
+from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.sign_in_log import log_user, logged
+from hyperapi.querying import filters
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.selection import Selection
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
+from hyperapi.resources.collection import page, page_of, whole
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.models import Session, TaskList, User
+from hyperapi.storage.row_scope import RowScope, change, find, remove, selected_columns
 
-TOKENS = Place("tokens", "/tokens")
+TOKENS = Route("tokens", "/tokens")
 
-TOKEN = Place("token", "/tokens/<uuid:key>")
+TOKEN = Route("token", "/tokens/<uuid:key>")
 
 # -- what may be asked
 
 LISTING = Listing(
     Session,
-    SEEN,
+    COLUMNS,
     filters={"current": filters.flag(Session.key == bindparam("this"), "this session, or others")},
     sorts={"created_at": Sort(Session.created_at)},
     where=[Session.expires_at > bindparam("moment")],
@@ -70,7 +67,7 @@ LISTING = Listing(
 SOME = Selection(LISTING, needs_filter=False)
 
 
-def _also(who: Asker) -> dict[str, Any]:
+def _also(who: Principal) -> dict[str, Any]:
     """What the listing leaves open."""
     return {"moment": now(), "this": who.session}
 
@@ -100,14 +97,14 @@ class NewTokenMembers(TokenMembers):
     refresh_token: str | MISSING = MISSING
 
 
-TOKEN.shows = Kind("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
-NEW_TOKEN = replace(TOKEN.shows, name="NewToken", members=NewTokenMembers)
-TOKENS.shows = page_of(TOKEN.shows, "Tokens", "tokens", sometimes_templates=("search",))
+TOKEN.returns = ResourceType("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
+NEW_TOKEN = replace(TOKEN.returns, name="NewToken", members=NewTokenMembers)
+TOKENS.returns = page_of(TOKEN.returns, "Tokens", "tokens", sometimes_templates=("search",))
 
 
-def representer(current: str) -> Callable[[AnyRow], Resource]:
+def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     """A function from rows to tokens as they are seen by the session ``current``."""
-    token_uri, tokens_uri, list_uri = TOKEN.uri_of(), TOKENS.uri(), uri_of("list")
+    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), ctx.uris.uri_of("list")
 
     def represent(row: AnyRow) -> Resource:
         key, parent, list_, label, scope, client, _, _, made, used, expires, *_ = row
@@ -125,53 +122,54 @@ def representer(current: str) -> Callable[[AnyRow], Resource]:
             links["up"] = token_uri(parent)
         if list_ is not None:
             links["list"] = list_uri(list_)
-        return Resource(token_uri(key), members, links, forms=lambda: _forms(token_uri(key)))
+        return Resource(token_uri(key), members, links, forms=lambda: _forms(ctx, token_uri(key)))
 
     return represent
 
 
-def _forms(uri: str) -> list[Form]:
-    return offer(TOKEN.operations["DELETE"], "revoke", "End this session", uri)
+def _forms(ctx: Context, uri: str) -> list[Form]:
+    return form_for(ctx, TOKEN.operations["DELETE"], "revoke", "End this session", uri)
 
 
-def _forms_of_anyone() -> list[Form]:
-    post, uri = TOKENS.operations["POST"], TOKENS.uri()
+def _forms_of_anyone(ctx: Context) -> list[Form]:
+    post, uri = TOKENS.operations["POST"], TOKENS.uri(ctx)
     unlabelled = {"expires_in": {"max": SHORT_LIFE}}
     return [
-        *offer(post, "login", "Sign in", uri, body=SignIn, changed=unlabelled),
-        *offer(post, "refresh", "Renew a session", uri, body=Refresh),
+        *form_for(ctx, post, "login", "Sign in", uri, body=SignIn, changed=unlabelled),
+        *form_for(ctx, post, "refresh", "Renew a session", uri, body=Refresh),
     ]
 
 
-def _forms_of_own() -> list[Form]:
-    who = _asker()
-    post, uri = TOKENS.operations["POST"], TOKENS.uri()
+def _forms_of_own(ctx: Context) -> list[Form]:
+    who = _asker(ctx)
+    post, uri = TOKENS.operations["POST"], TOKENS.uri(ctx)
     return [
-        *offer(post, "refresh", "Renew a session", uri, body=Refresh),
-        *derive_form(who),
-        *offer(TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
+        *form_for(ctx, post, "refresh", "Renew a session", uri, body=Refresh),
+        *derive_form(ctx, who),
+        *form_for(ctx, TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
     ]
 
 
-def _forms_of_all() -> list[Form]:
-    find_some = search(TOKENS.operations["GET"], "Look through your sessions", TOKENS.uri())
-    return [*_forms_of_own(), *find_some]
+def _forms_of_all(ctx: Context) -> list[Form]:
+    find_some = search(ctx, TOKENS.operations["GET"], "Look through your sessions", TOKENS.uri(ctx))
+    return [*_forms_of_own(ctx), *find_some]
 
 
-def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
+def derive_form(ctx: Context, who: Principal, only_list: str | None = None) -> list[Form]:
     """The form for a token that can do no more than the asking one, or only on one list."""
     words = "|".join(_most(who, only_list).split())
-    return offer(
+    return form_for(
+        ctx,
         TOKENS.operations["POST"],
         "derive",
         "Make a token that can do less",
-        TOKENS.uri(),
+        TOKENS.uri(ctx),
         body=Derivation,
         fields=("label", "scope", "expires_in"),
         hidden={} if only_list is None else {"list_uri": only_list},
         changed={
             "scope": {"regex": f"^({words})( ({words}))*$"},
-            "expires_in": {"max": sessions.longest_life_in_forms(who)},
+            "expires_in": {"max": sessions.longest_life_in_forms(ctx, who)},
         },
     )
 
@@ -179,30 +177,37 @@ def derive_form(who: Asker, only_list: str | None = None) -> list[Form]:
 # -- what may be done
 
 
-@TOKENS.on("GET", scope=PUBLIC, asks=LISTING)
-def get_tokens(query: Query) -> Resource:
+@TOKENS.get(scope=PUBLIC, query=LISTING)
+def get_tokens(ctx: Context, query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
-    who = asker_or_none()
+    who = ctx.principal_or_none
     if who is None:
-        return whole(TOKENS.uri(), "tokens", [], _forms_of_anyone)
-    represent = representer(who.session)
+        return whole(ctx, TOKENS.uri(ctx), "tokens", [], partial(_forms_of_anyone, ctx))
+    represent = representer(ctx, who.session)
     if not who.may(ACCOUNT):
-        return whole(TOKENS.uri(), "tokens", [represent(_find(who, who.session))], _forms_of_own)
-    found = page(LISTING, query, who.reach, TOKENS.uri(), "tokens", represent, also=_also(who))
-    found.forms = _forms_of_all
+        return whole(
+            ctx,
+            TOKENS.uri(ctx),
+            "tokens",
+            [represent(_find(ctx, who, who.session))],
+            partial(_forms_of_own, ctx),
+        )
+    found = page(
+        ctx, LISTING, query, who.row_scope, TOKENS.uri(ctx), "tokens", represent, also=_also(who)
+    )
+    found.forms = partial(_forms_of_all, ctx)
     return found
 
 
-@TOKENS.on(
-    "POST",
+@TOKENS.post(
     scope=OPEN,
-    takes=TokenRequest,
+    body=TokenRequest,
     media=(JSON, FORM),
-    alone=True,
+    own_transactions=True,
     grants=True,
-    answers=(200, 201),
-    shows=NEW_TOKEN,
-    raises=(
+    statuses=(200, 201),
+    returns=NEW_TOKEN,
+    problems=(
         CredentialsInvalid,
         OAuthError,
         TokenExpired,
@@ -213,12 +218,12 @@ def get_tokens(query: Query) -> Resource:
         TooManySessions,
     ),
 )
-def create_token(sent: Body) -> Reply:
+def create_token(ctx: Context, sent: Body) -> Reply:
     """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
     if sent.answers_in is None:
-        return _traded(type(sent), sent)
+        return _traded(ctx, type(sent), sent)
     try:
-        made = _traded(type(sent).__base__ or Body, sent)
+        made = _traded(ctx, type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
         raise OAuthError.of("invalid_grant", problem.title) from None
     except Invalid as problem:
@@ -230,25 +235,25 @@ def create_token(sent: Body) -> Reply:
     return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
-@TOKENS.on("DELETE", scope=ACCOUNT, asks=SOME)
-def delete_tokens(query: Query) -> Reply:
+@TOKENS.delete(scope=ACCOUNT, query=SOME)
+def delete_tokens(ctx: Context, query: Query) -> Reply:
     """End all your sessions, this one too, or those that a filter selects."""
-    who = _asker()
-    SOME.of(query, who.reach, {}, _also(who)).delete()
+    who = _asker(ctx)
+    SOME.of(query, who.row_scope, {}, _also(who)).delete(ctx.tx)
     return no_content()
 
 
-@TOKEN.on("GET", scope=SIGNED_IN, raises=(InsufficientScope,))
-def get_token(key: str) -> Resource:
+@TOKEN.get(scope=SIGNED_IN, problems=(InsufficientScope,))
+def get_token(ctx: Context, key: str) -> Resource:
     """A session of yours."""
-    who = _asker_about(key)
-    return representer(who.session)(_find(who, key))
+    who = _asker_about(ctx, key)
+    return representer(ctx, who.session)(_find(ctx, who, key))
 
 
-@TOKEN.on("DELETE", scope=SIGNED_IN, raises=(InsufficientScope,))
-def delete_token(key: str) -> Reply:
+@TOKEN.delete(scope=SIGNED_IN, problems=(InsufficientScope,))
+def delete_token(ctx: Context, key: str) -> Reply:
     """End a session, and those derived from it; from the next request on their tokens are void."""
-    if remove(Session, _asker_about(key).reach, key, SEEN) is None:
+    if remove(ctx.tx, Session, _asker_about(ctx, key).row_scope, key, COLUMNS) is None:
         raise NotFound
     return no_content()
 
@@ -256,115 +261,122 @@ def delete_token(key: str) -> Reply:
 # -- the three trades
 
 
-def _traded(kind: type[Body], sent: Body) -> Reply:
+def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
     action, trade = _TRADES[kind]
-    with logged(action):
-        return trade(sent)
+    with logged(ctx, action):
+        return trade(ctx, sent)
 
 
-def _sign_in(sent: SignIn) -> Reply:
+def _sign_in(ctx: Context, sent: SignIn) -> Reply:
     """A new session for whoever these credentials are of."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
-    limits().requests.count(client_address())
-    with sign_in_attempt(name):
-        user = read(lambda: _BY_NAME.row({"name": name}))
+    ctx.state[Limits].requests.count(ctx, client_address(ctx))
+    with sign_in_attempt(ctx, name):
+        user = ctx.read(lambda: _BY_NAME.row(ctx.tx, {"name": name}))
         kept = None
         if user is not None:
             kept = user.password_hash
-            log_user(user.key)
-        with hashing() as address:
-            right, renewed = passwords().verify(sent.password, kept, address)
+            log_user(ctx, user.key)
+        with hashing(ctx) as address:
+            right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
             raise CredentialsInvalid
         wanted = Wanted(sent.label, scope, life)
-        row = write(lambda: _open_session(user, renewed, wanted))
-    return created(_with_secrets(Reach(user.key), row, row.key), secret=True)
+        row = ctx.write(lambda: _open_session(ctx, user, renewed, wanted))
+    return created(_with_secrets(ctx, RowScope(user.key), row, row.key), secret=True)
 
 
-def _refresh(sent: Refresh) -> Reply:
+def _refresh(ctx: Context, sent: Refresh) -> Reply:
     """The same session, with new tokens."""
-    claims = sessions.refresh_claims(sent.refresh_token)
-    log_user(claims.owner)
-    limits().requests.count(claims.session)
-    reach, row = sessions.refreshed(claims)
-    return Reply(_with_secrets(reach, row, row.key), secret=True)
+    claims = sessions.refresh_claims(ctx, sent.refresh_token)
+    log_user(ctx, claims.owner)
+    ctx.state[Limits].requests.count(ctx, claims.session)
+    row_scope, row = sessions.refreshed(ctx, claims)
+    return Reply(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
-def _derive(sent: Derivation) -> Reply:
+def _derive(ctx: Context, sent: Derivation) -> Reply:
     """A session below the asking one, which ends with it."""
-    claims = presented()
+    claims = presented(ctx)
     if claims is None:
         raise TokenMissing
-    log_user(claims.owner)
-    limits().requests.count(claims.session)
-    who, row = write(lambda: _open_derived(identify(claims, to_write=True), sent))
-    stamp(who)
-    return created(_with_secrets(who.reach, row, who.session), secret=True)
+    log_user(ctx, claims.owner)
+    ctx.state[Limits].requests.count(ctx, claims.session)
+    who, row = ctx.write(lambda: _open_derived(ctx, identify(ctx, claims, to_write=True), sent))
+    stamp(ctx, who)
+    return created(_with_secrets(ctx, who.row_scope, row, who.session), secret=True)
 
 
-_TRADES: dict[type[Body], tuple[str, Callable[[Any], Reply]]] = {
+_TRADES: dict[type[Body], tuple[str, Callable[[Context, Any], Reply]]] = {
     SignIn: ("sign-in", _sign_in),
     Refresh: ("refresh", _refresh),
     Derivation: ("derive", _derive),
 }
 
 
-def _open_session(user: AnyRow, renewed: str | None, wanted: Wanted) -> AnyRow:
-    reach = Reach(user.key)
-    current = find(User, reach, user.key, seen(User, "password_hash", "disabled"))
+def _open_session(ctx: Context, user: AnyRow, renewed: str | None, wanted: Wanted) -> AnyRow:
+    row_scope = RowScope(user.key)
+    current = find(
+        ctx.tx, User, row_scope, user.key, selected_columns(User, "password_hash", "disabled")
+    )
     if current is None or current.password_hash != user.password_hash or current.disabled:
         raise CredentialsInvalid  # changed while we were looking at the password
     if renewed is not None:
-        change(User, reach, user.key, seen(User, "key"), password_hash=renewed)
-    return sessions.begin(reach, wanted)
+        change(
+            ctx.tx, User, row_scope, user.key, selected_columns(User, "key"), password_hash=renewed
+        )
+    return sessions.begin(ctx, row_scope, wanted)
 
 
-def _open_derived(who: Asker, sent: Derivation) -> tuple[Asker, AnyRow]:
-    only_list = _list_named(who, sent.list_uri)
+def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Principal, AnyRow]:
+    only_list = _list_named(ctx, who, sent.list_uri)
     most = _most(who, only_list)
     if not most:
         raise invalid("/list_uri", "needs a token that may do something on a list")
     scope = sent.wanted_scope(most)
     moment = now()
-    left = sessions.derivable_until(who, moment) - moment
-    life = sent.wanted_life() or min(left, timedelta(seconds=settings().access_token_lifetime))
+    left = sessions.derivable_until(ctx, who, moment) - moment
+    life = sent.wanted_life() or min(left, timedelta(seconds=ctx.settings.access_token_lifetime))
     if life > left:
-        raise invalid("/expires_in", _why_no_longer(who, left))
-    return who, sessions.begin(who.reach, Wanted(sent.label, scope, life, only_list), who)
+        raise invalid("/expires_in", _why_no_longer(ctx, who, left))
+    return who, sessions.begin(ctx, who.row_scope, Wanted(sent.label, scope, life, only_list), who)
 
 
-def _why_no_longer(who: Asker, left: timedelta) -> str:
+def _why_no_longer(ctx: Context, who: Principal, left: timedelta) -> str:
     most = f"must be {int(left.total_seconds())} or less"
-    if who.token_expires_at < who.expires_at and not sessions.signed_in_lately(who, now()):
+    if who.token_expires_at < who.expires_at and not sessions.signed_in_lately(ctx, who, now()):
         return f"{most}: your access token ends then. Sign in again to make a longer one"
     return f"{most}: the asking session ends then"
 
 
-def _most(who: Asker, only_list: str | None) -> str:
+def _most(who: Principal, only_list: str | None) -> str:
     """The widest scope that a derived token may have: a token of one list has no account."""
     if only_list is None:
         return who.scope
     return " ".join(word for word in who.scope.split() if word != ACCOUNT)
 
 
-def _list_named(who: Asker, uri: Any) -> str | None:
+def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
     """The key of the one list that a derived token is to be for; its parent's, if it has one.
 
     :raises Invalid: when the URI names no list within reach.
     """
     if uri is MISSING:
         return who.only_list
-    key = named_by(uri, "list")
-    if key is None or find(TaskList, who.reach, key, seen(TaskList, "key")) is None:
+    key = ctx.uris.named_by(uri, "list")
+    if (
+        key is None
+        or find(ctx.tx, TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None
+    ):
         raise invalid("/list_uri", "must be the URI of a list of yours")
     return key
 
 
-def _with_secrets(reach: Reach, row: AnyRow, current: str) -> Resource:
+def _with_secrets(ctx: Context, row_scope: RowScope, row: AnyRow, current: str) -> Resource:
     """A session as only the reply that made its tokens shows it."""
-    resource = representer(current)(row)
-    resource.members = {**resource.members, **sessions.secrets(reach, row)}
+    resource = representer(ctx, current)(row)
+    resource.members = {**resource.members, **sessions.secrets(ctx, row_scope, row)}
     return resource
 
 
@@ -375,28 +387,22 @@ _BY_NAME = Statement(
 # -- finders
 
 
-def passwords() -> Passwords:
-    """The application's keeper of passwords."""
-    found: Passwords = current_app.extensions["hyperapi.passwords"]
-    return found
-
-
-def _asker() -> Asker:
-    who = asker_or_none()
+def _asker(ctx: Context) -> Principal:
+    who = ctx.principal_or_none
     assert who is not None, "only operations that want a token ask this"
     return who
 
 
-def _asker_about(key: str) -> Asker:
+def _asker_about(ctx: Context, key: str) -> Principal:
     """The asker, if it may look at this session: its own always, others with their account."""
-    who = _asker()
+    who = _asker(ctx)
     if key != who.session:
         demand(ACCOUNT, who)
     return who
 
 
-def _find(who: Asker, key: str) -> AnyRow:
-    row = find(Session, who.reach, key, SEEN)
+def _find(ctx: Context, who: Principal, key: str) -> AnyRow:
+    row = find(ctx.tx, Session, who.row_scope, key, COLUMNS)
     if row is None:
         raise NotFound
     return row

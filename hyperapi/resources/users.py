@@ -7,23 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
-from hyperapi.access import Reach, add, change, find, remove, seen
-from hyperapi.auth.guard import Asker, asker, asker_or_none
-from hyperapi.auth.passwords import LONGEST, SHORTEST
-from hyperapi.auth.sessions import end_all, end_others, settings, signed_in_lately
-from hyperapi.clock import now
-from hyperapi.db import AnyRow, Clash, read, write
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.keys import new_key
-from hyperapi.models import Session, User
-from hyperapi.querying.query import Nothing, Query
-from hyperapi.resources.collection import page_of, whole
-from hyperapi.resources.tokens import passwords
-from hyperapi.web.conditional import still_seen
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, TextOf
-from hyperapi.web.offers import offer
-from hyperapi.web.problems import (
+from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
+from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
+from hyperapi.common.clock import now
+from hyperapi.common.ids import new_id
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
+from hyperapi.http.context import Context
+from hyperapi.http.etags import still_seen
+from hyperapi.http.forms import form_for
+from hyperapi.http.principal import Principal
+from hyperapi.http.problems import (
     CredentialsInvalid,
     Invalid,
     LoginTooOld,
@@ -34,14 +27,22 @@ from hyperapi.web.problems import (
     TooManyRequests,
     invalid,
 )
-from hyperapi.web.ratelimit import client_address, hashing, limits, sign_in_attempt
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import ACCOUNT, OPEN, PUBLIC, WHOLE, Place
-from hyperapi.web.sign_in_log import logged
-from hyperapi.web.uris import uri
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
+from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.sign_in_log import logged
+from hyperapi.querying.query import Nothing, Query
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.resources.collection import page_of, whole
+from hyperapi.state import AppState
+from hyperapi.storage.database import AnyRow, Clash, Database, Transaction
+from hyperapi.storage.models import Session, User
+from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
-USERS = Place("users", "/users")
-USER = Place("user", "/users/<uuid:key>", guarded=True)
+USERS = Route("users", "/users")
+USER = Route("user", "/users/<uuid:key>", guarded=True)
 
 # -- what may be sent
 
@@ -90,14 +91,14 @@ class Registration(Body):
     """A user to be."""
 
     @classmethod
-    def read(cls, *sent: Any) -> Body:
+    def read(cls, ctx: Context, *sent: Any) -> Body:
         """The registration, where one may register.
 
         :raises RegistrationClosed: else, whatever it says.
         """
-        if settings().registration != "open":
+        if ctx.settings.registration != "open":
             raise RegistrationClosed
-        return super().read(*sent)
+        return super().read(ctx, *sent)
 
     username: Username
     password: NewPassword
@@ -144,26 +145,31 @@ class UserMembers(Members):
     updated_at: Instant
 
 
-USER.shows = Kind("User", UserMembers, links=("lists", "tasks", "tokens"))
-USERS.shows = page_of(USER.shows, "Users", "users")
+USER.returns = ResourceType("User", UserMembers, links=("lists", "tasks", "tokens"))
+USERS.returns = page_of(USER.returns, "Users", "users")
 
-SEEN = seen(User, "key", "username", "email", "created_at", "updated_at", "version")
+COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "updated_at", "version")
 
 
-def represent(row: AnyRow) -> Resource:
+def represent(ctx: Context, row: AnyRow) -> Resource:
     """A user as it sees itself."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
-    links = {"lists": uri("lists"), "tasks": uri("tasks"), "tokens": uri("tokens")}
-    forms = partial(_forms, USER.uri(key), members)
-    return Resource(USER.uri(key), members, links, forms=forms, version=version)
+    links = {
+        "lists": ctx.uris.uri("lists"),
+        "tasks": ctx.uris.uri("tasks"),
+        "tokens": ctx.uris.uri("tokens"),
+    }
+    forms = partial(_forms, ctx, USER.uri(ctx, key), members)
+    return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
 
 
-def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
+def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
     change = USER.operations["PATCH"]
     shown, secret = ["username", "email"], ["password", "current_password"]
     forms = [
-        *offer(
+        *form_for(
+            ctx,
             change,
             "edit",
             "Change your name or address",
@@ -173,137 +179,133 @@ def _forms(uri: str, members: Mapping[str, Any]) -> list[Form]:
             values=members,
             media=FORM,
         ),
-        *offer(change, "change-password", "Change your password", uri, needs=secret),
+        *form_for(ctx, change, "change-password", "Change your password", uri, needs=secret),
     ]
-    if _recently_signed_in():
-        forms += offer(USER.operations["DELETE"], "delete", "Delete your account", uri)
+    if _recently_signed_in(ctx):
+        forms += form_for(ctx, USER.operations["DELETE"], "delete", "Delete your account", uri)
     return forms
 
 
-def _recently_signed_in() -> bool:
-    who = asker_or_none()
-    return who is not None and signed_in_lately(who, now())
+def _recently_signed_in(ctx: Context) -> bool:
+    who = ctx.principal_or_none
+    return who is not None and signed_in_lately(ctx, who, now())
 
 
-def _forms_of_anyone() -> list[Form]:
-    if settings().registration != "open":
+def _forms_of_anyone(ctx: Context) -> list[Form]:
+    if ctx.settings.registration != "open":
         return []
-    return offer(USERS.operations["POST"], "register", "Register", USERS.uri(), media=FORM)
+    return form_for(
+        ctx, USERS.operations["POST"], "register", "Register", USERS.uri(ctx), media=FORM
+    )
 
 
 # -- what may be done
 
 
-@USERS.on("GET", scope=PUBLIC, asks=Nothing())
-def get_users(_: Query) -> Resource:
+@USERS.get(scope=PUBLIC, query=Nothing())
+def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
-    who = asker_or_none()
+    who = ctx.principal_or_none
     if who is not None and who.may(ACCOUNT):
-        return whole(USERS.uri(), "users", [_own(who)])
-    return whole(USERS.uri(), "users", [], _forms_of_anyone)
+        return whole(ctx, USERS.uri(ctx), "users", [_own(ctx, who)])
+    return whole(ctx, USERS.uri(ctx), "users", [], partial(_forms_of_anyone, ctx))
 
 
-@USERS.on(
-    "POST",
+@USERS.post(
     scope=OPEN,
-    takes=Registration,
+    body=Registration,
     media=(JSON, FORM),
-    alone=True,
-    raises=(RegistrationClosed, Taken, TooManyRequests),
+    own_transactions=True,
+    problems=(RegistrationClosed, Taken, TooManyRequests),
 )
-def register(new: Registration) -> Reply:
+def register(ctx: Context, new: Registration) -> Reply:
     """Register."""
-    limits().register.count(client_address())
-    with hashing() as address:
-        hashed = passwords().hash(new.password, address)
-    return created(represent(keep_user(new, hashed)))
+    ctx.state[Limits].register.count(ctx, client_address(ctx))
+    with hashing(ctx) as address:
+        hashed = ctx.state[Passwords].hash(new.password, address)
+    return created(represent(ctx, create_user(ctx.state, new, hashed)))
 
 
-@USER.on("GET", scope=ACCOUNT)
-def get_user(key: str) -> Resource:
+@USER.get(scope=ACCOUNT)
+def get_user(ctx: Context, key: str) -> Resource:
     """Yourself."""
-    return _own(_asker_named(key))
+    return _own(ctx, _asker_named(ctx, key))
 
 
-@USER.on("PUT", scope=ACCOUNT, takes=WholeUser, media=WHOLE, alone=True, raises=(Taken,))
-def put_user(whole: WholeUser, key: str) -> Resource:
+@USER.put(scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,))
+def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
-    return _change(_asker_named(key), whole.members())
+    return _change(ctx, _asker_named(ctx, key), whole.members())
 
 
-@USER.on(
-    "PATCH",
+@USER.patch(
     scope=ACCOUNT,
-    takes=UserChanges,
+    body=UserChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    alone=True,
-    raises=(Taken,),
+    own_transactions=True,
+    problems=(Taken,),
 )
-def change_user(changes: UserChanges, key: str) -> Resource:
+def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
     """Change your name, address or password; a new password ends your other sessions.
 
     Each of these changes takes your current password.
     """
-    return _change(_asker_named(key), changes.sent())
+    return _change(ctx, _asker_named(ctx, key), changes.sent())
 
 
-@USER.on("DELETE", scope=ACCOUNT, raises=(LoginTooOld,))
-def delete_user(key: str) -> Reply:
+@USER.delete(scope=ACCOUNT, problems=(LoginTooOld,))
+def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account, with everything that is yours."""
-    who = _asker_named(key)
-    if not _recently_signed_in():
+    who = _asker_named(ctx, key)
+    if not _recently_signed_in(ctx):
         raise LoginTooOld
-    _delete(who)
+    _delete(ctx, who)
     return no_content()
 
 
 # -- finders, and how users come about and go
 
 
-def _delete(who: Asker) -> None:
+def _delete(ctx: Context, who: Principal) -> None:
     """Delete an account. A large one is gone at once as well, but housekeeping removes its rows:
     everybody else would have to wait for it."""
     usage = (User.list_count, User.task_count, User.revision, User.forgotten)
-    row = find(User, who.reach, who.user, usage)
+    row = find(ctx.tx, User, who.row_scope, who.user, usage)
     if row is None:
         raise NotFound
     rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
-    if not settings().max_bulk or rows <= settings().max_bulk:
-        remove(User, who.reach, who.user, SEEN)
+    if not ctx.settings.max_bulk or rows <= ctx.settings.max_bulk:
+        remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
         return
-    end_all(who)
+    end_all(ctx, who)
     unusable: dict[str, Any] = {
         "username": f"!{who.user.replace('-', '')[1:]}",
         "password_hash": "",
         "email": None,
     }
-    change(User, who.reach, who.user, SEEN, **unusable, disabled=True, deleted_at=now())
+    change(
+        ctx.tx, User, who.row_scope, who.user, COLUMNS, **unusable, disabled=True, deleted_at=now()
+    )
 
 
-def create_user(new: Registration) -> AnyRow:
-    """Make a new user without being asked by a request.
+def create_user(state: AppState, new: Registration, hashed: str | None = None) -> AnyRow:
+    """Create a user.
 
-    :raises Taken: when somebody has the name.
+    :param hashed: the hash of the password; computed here when None.
+    :raises Taken: when the name is taken.
     """
-    return keep_user(new, passwords().hash(new.password))
+    hashed = hashed or state[Passwords].hash(new.password)
+    return state[Database].write(lambda tx: _insert(tx, new, hashed))
 
 
-def keep_user(new: Registration, hashed: str) -> AnyRow:
-    """Keep a new user.
-
-    :param hashed: the password as it is kept.
-    :raises Taken: when somebody has the name.
-    """
-    return write(lambda: _insert(new, hashed))
-
-
-def _insert(new: Registration, hashed: str) -> AnyRow:
-    moment, key = now(), new_key()
+def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
+    moment, key = now(), new_id()
     try:
         return add(
+            tx,
             User,
-            Reach(key),
-            SEEN,
+            RowScope(key),
+            COLUMNS,
             username=new.username,
             email=new.email,
             password_hash=hashed,
@@ -318,52 +320,58 @@ def _insert(new: Registration, hashed: str) -> AnyRow:
         raise Taken from None
 
 
-def _asker_named(key: str) -> Asker:
+def _asker_named(ctx: Context, key: str) -> Principal:
     """The asker, if this is its key: other users are not there.
 
     :raises NotFound: for every other key.
     """
-    who = asker()
+    who = ctx.principal
     if key != who.user:
         raise NotFound
     return who
 
 
-def _own(who: Asker) -> Resource:
-    return represent(_row(who))
+def _own(ctx: Context, who: Principal) -> Resource:
+    return represent(ctx, _row(ctx, who))
 
 
-def _change(who: Asker, members: dict[str, Any]) -> Resource:
+def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
     """Write what is different, which takes the current password.
 
     Passwords are worked on before the transaction begins.
     """
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
-    if password is None and not _differing(read(lambda: _row(who)), members):
-        return write(lambda: _update(who, members))
+    if password is None and not _differing(ctx.read(lambda: _row(ctx, who)), members):
+        return ctx.write(lambda: _update(ctx, who, members))
     renamed = members.get("username", who.username) != who.username
-    naming = limits().register.trying(Taken, client_address()) if renamed else nullcontext()
-    with logged("change-user"), naming:
-        verified, hashed = _verified(who, current_password, password)
+    naming = (
+        ctx.state[Limits].register.trying(ctx, Taken, client_address(ctx))
+        if renamed
+        else nullcontext()
+    )
+    with logged(ctx, "change-user"), naming:
+        verified, hashed = _verified(ctx, who, current_password, password)
         if hashed is not None:
             members["password_hash"] = hashed
-        return write(lambda: _update_verified(who, members, verified))
+        return ctx.write(lambda: _update_verified(ctx, who, members, verified))
 
 
-def _verified(who: Asker, password: str | None, new: str | None) -> tuple[str, str | None]:
+def _verified(
+    ctx: Context, who: Principal, password: str | None, new: str | None
+) -> tuple[str, str | None]:
     """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
 
     :raises Invalid: when it is not, which counts as a failed sign-in.
     """
     if password is None:
         raise _password_required()
-    kept = read(lambda: _password_hash(who))
+    kept = ctx.read(lambda: _password_hash(ctx, who))
     try:
-        with sign_in_attempt(who.username), hashing() as address:
-            if kept is None or not passwords().verify(password, kept, address)[0]:
+        with sign_in_attempt(ctx, who.username), hashing(ctx) as address:
+            if kept is None or not ctx.state[Passwords].verify(password, kept, address)[0]:
                 raise CredentialsInvalid
-            return kept, None if new is None else passwords().hash(new, address)
+            return kept, None if new is None else ctx.state[Passwords].hash(new, address)
     except CredentialsInvalid:
         raise invalid("/current_password", "is not your current password") from None
 
@@ -374,23 +382,25 @@ def _password_required() -> Invalid:
     )
 
 
-def _password_hash(who: Asker) -> str | None:
-    row = find(User, who.reach, who.user, (User.password_hash,))
+def _password_hash(ctx: Context, who: Principal) -> str | None:
+    row = find(ctx.tx, User, who.row_scope, who.user, (User.password_hash,))
     return None if row is None else row.password_hash
 
 
-def _update_verified(who: Asker, members: dict[str, Any], verified: str) -> Resource:
-    if _password_hash(who) != verified:
+def _update_verified(
+    ctx: Context, who: Principal, members: dict[str, Any], verified: str
+) -> Resource:
+    if _password_hash(ctx, who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
-    if find(Session, who.reach, who.session, seen(Session, "key")) is None:
+    if find(ctx.tx, Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
         raise TokenRevoked  # while we were looking at the password
     if "password_hash" in members:
-        end_others(who)
-    return _update(who, members, verified=True)
+        end_others(ctx, who)
+    return _update(ctx, who, members, verified=True)
 
 
-def _row(who: Asker) -> AnyRow:
-    row = find(User, who.reach, who.user, SEEN)
+def _row(ctx: Context, who: Principal) -> AnyRow:
+    row = find(ctx.tx, User, who.row_scope, who.user, COLUMNS)
     if row is None:
         raise NotFound
     return row
@@ -400,18 +410,20 @@ def _differing(current: AnyRow, members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if getattr(current, name, None) != value}
 
 
-def _update(who: Asker, members: dict[str, Any], *, verified: bool = False) -> Resource:
-    current = _row(who)
-    still_seen(current.version)
+def _update(
+    ctx: Context, who: Principal, members: dict[str, Any], *, verified: bool = False
+) -> Resource:
+    current = _row(ctx, who)
+    still_seen(ctx, current.version)
     changed = _differing(current, members)
     if not changed:
-        return represent(current)
+        return represent(ctx, current)
     if not verified:
         raise _password_required()  # changed by another request a moment ago
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
-        row = change(User, who.reach, who.user, SEEN, **changed, **stamps)
+        row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     except Clash:
         raise Taken from None
     assert row is not None, "it was there a moment ago, in this transaction"
-    return represent(row)
+    return represent(ctx, row)

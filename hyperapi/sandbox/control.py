@@ -10,37 +10,41 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
-from flask import Flask, current_app
+from flask import Flask
 from pydantic import MISSING, Field
 from sqlalchemy import event
 
-from hyperapi import clock
-from hyperapi.access import Reach
 from hyperapi.app import create_app
 from hyperapi.auth import sessions
 from hyperapi.auth.sessions import Wanted
-from hyperapi.db import database, write
-from hyperapi.hypermedia.kind import Instant, Kind, Members
-from hyperapi.hypermedia.model import Form, Resource
-from hyperapi.keys import new_key
+from hyperapi.common import clock
+from hyperapi.common.ids import new_id
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
+from hyperapi.http.context import Context
+from hyperapi.http.forms import form_for
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.problems import ControlRefused, NotFound, invalid
+from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.http.routes import Route
+from hyperapi.http.scopes import OPEN, SCOPES
+from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.sandbox import guard
 from hyperapi.settings import Settings
-from hyperapi.web.forms import FORM, JSON, MERGE_PATCH, Body, InstantText
-from hyperapi.web.offers import offer
-from hyperapi.web.problems import ControlRefused, NotFound, invalid
-from hyperapi.web.replies import Reply, created, no_content
-from hyperapi.web.routing import OPEN, SCOPES, Place
-from hyperapi.web.uris import uri
+from hyperapi.state import AppState, state_of
+from hyperapi.storage.database import Database
+from hyperapi.storage.row_scope import RowScope
 
-CONTROL = Place("control", "/control")
-USERS = Place("control-users", "/control/users")
-CLOCK = Place("control-clock", "/control/clock")
-SNAPSHOTS = Place("control-snapshots", "/control/snapshots")
-SNAPSHOT = Place("control-snapshot", "/control/snapshots/<uuid:key>")
-PLACES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
+CONTROL = Route("control", "/control", root_link=True)
+USERS = Route("control-users", "/control/users")
+CLOCK = Route("control-clock", "/control/clock")
+SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
+SNAPSHOT = Route("control-snapshot", "/control/snapshots/<uuid:key>")
+ROUTES = [CONTROL, USERS, CLOCK, SNAPSHOTS, SNAPSHOT]
 REFUSALS = (ControlRefused,)
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
@@ -103,12 +107,12 @@ class SnapshotMembers(Members):
     made_at: Instant
 
 
-CONTROL.shows = Kind("Control", ControlMembers, links=("users", "clock", "snapshots"))
-USERS.shows = Kind("ControlUsers", links=("up",))
-PERSON = Kind("Person", PersonMembers, links=("lists", "tasks", "tokens"))
-CLOCK.shows = Kind("Clock", ClockMembers, links=("up",))
-SNAPSHOTS.shows = Kind("Snapshots", links=("up",))
-SNAPSHOT.shows = Kind("Snapshot", SnapshotMembers, links=("collection",))
+CONTROL.returns = ResourceType("Control", ControlMembers, links=("users", "clock", "snapshots"))
+USERS.returns = ResourceType("ControlUsers", links=("up",))
+PERSON = ResourceType("Person", PersonMembers, links=("lists", "tasks", "tokens"))
+CLOCK.returns = ResourceType("Clock", ClockMembers, links=("up",))
+SNAPSHOTS.returns = ResourceType("Snapshots", links=("up",))
+SNAPSHOT.returns = ResourceType("Snapshot", SnapshotMembers, links=("collection",))
 
 # -- what is kept
 
@@ -145,12 +149,11 @@ def sandbox_app(settings: Settings, secret: str = "") -> Flask:
 
     :param secret: what requests to the control resource must bring; none is needed when empty.
     """
-    app = create_app(settings, also=PLACES)
-    guard.init_app(app, CONTROL.path, settings.host, settings.port, secret)
-    app.extensions["hyperapi.root_links"] = ("control",)
-    app.extensions["hyperapi.snapshots"] = Snapshots()
-    with app.app_context():
-        event.listen(database.engine, "connect", _careless)
+    app = create_app(settings, also=ROUTES)
+    state = state_of(app)
+    state.add(Snapshots())
+    guard.init_app(state[RequestHandler], CONTROL.path, settings.host, settings.port, secret)
+    event.listen(state[Database].engine, "connect", _careless)
     return app
 
 
@@ -161,78 +164,86 @@ def _careless(connection: sqlite3.Connection, _: object) -> None:
 # -- what may be done
 
 
-@CONTROL.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
-def get_control() -> Resource:
+@CONTROL.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def get_control(ctx: Context) -> Resource:
     """What can be done about this sandbox."""
-    links = {name: uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
+    links = {name: ctx.uris.uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
     members = {"title": "The control of this sandbox"}
-    return Resource(CONTROL.uri(), members, links, forms=_all_forms)
+    return Resource(CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
-def _all_forms() -> Sequence[Form]:
-    return [*_forms_of_users(), *_forms_of_clock(), *_forms_of_snapshots()]
+def _all_forms(ctx: Context) -> Sequence[Form]:
+    return [*_forms_of_users(ctx), *_forms_of_clock(ctx), *_forms_of_snapshots(ctx)]
 
 
-def _forms_of_users() -> list[Form]:
-    return offer(USERS.operations["POST"], "make-user", "Make a user", USERS.uri())
+def _forms_of_users(ctx: Context) -> list[Form]:
+    return form_for(ctx, USERS.operations["POST"], "make-user", "Make a user", USERS.uri(ctx))
 
 
-def _forms_of_clock() -> list[Form]:
-    return offer(CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri())
+def _forms_of_clock(ctx: Context) -> list[Form]:
+    return form_for(ctx, CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri(ctx))
 
 
-def _forms_of_snapshots() -> list[Form]:
+def _forms_of_snapshots(ctx: Context) -> list[Form]:
     post = SNAPSHOTS.operations["POST"]
-    return offer(post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri())
+    return form_for(ctx, post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri(ctx))
 
 
-@USERS.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
-def get_control_users() -> Resource:
+@USERS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
-    return Resource(USERS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_users)
+    return Resource(
+        USERS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_users, ctx)
+    )
 
 
-@USERS.on(
-    "POST",
+@USERS.post(
     scope=OPEN,
-    takes=NewPerson,
+    body=NewPerson,
     media=(JSON, FORM),
-    alone=True,
-    shows=PERSON,
-    raises=REFUSALS,
+    own_transactions=True,
+    returns=PERSON,
+    problems=REFUSALS,
 )
-def make_person(wanted: NewPerson) -> Reply:
+def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Make a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
-    with (
-        _snapshots().turn
-    ):  # or a restored snapshot takes the user away before the session is there
-        row = create_user(Registration(username=username, password=password))
-        reach = Reach(row.key)
-        session = write(lambda: sessions.begin(reach, Wanted("sandbox", " ".join(SCOPES), None)))
-    members = {"username": row.username, "password": password, **sessions.secrets(reach, session)}
-    links = {name: uri(name) for name in ("lists", "tasks", "tokens")}
-    return created(Resource(uri("user", row.key), members, links), secret=True)
+    with ctx.state[
+        Snapshots
+    ].turn:  # or a restored snapshot takes the user away before the session is there
+        row = create_user(ctx.state, Registration(username=username, password=password))
+        row_scope = RowScope(row.key)
+        session = ctx.write(
+            lambda: sessions.begin(ctx, row_scope, Wanted("sandbox", " ".join(SCOPES), None))
+        )
+    members = {
+        "username": row.username,
+        "password": password,
+        **sessions.secrets(ctx, row_scope, session),
+    }
+    links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens")}
+    return created(Resource(ctx.uris.uri("user", row.key), members, links), secret=True)
 
 
-@CLOCK.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
-def get_clock() -> Resource:
+@CLOCK.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def get_clock(ctx: Context) -> Resource:
     """The sandbox's time."""
     ahead_by = clock.ahead_by().total_seconds()
     members = {"now": clock.write_instant(clock.now()), "ahead_by": ahead_by}
-    return Resource(CLOCK.uri(), members, {"up": CONTROL.uri()}, forms=_forms_of_clock)
+    return Resource(
+        CLOCK.uri(ctx), members, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_clock, ctx)
+    )
 
 
-@CLOCK.on(
-    "PATCH",
+@CLOCK.patch(
     scope=OPEN,
-    takes=ClockChanges,
+    body=ClockChanges,
     media=(JSON, MERGE_PATCH, FORM),
-    alone=True,
-    raises=REFUSALS,
+    own_transactions=True,
+    problems=REFUSALS,
 )
-def move_clock(changes: ClockChanges) -> Resource:
+def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
     """Move the clock of this sandbox; the machine's stays."""
     sent = changes.sent()
     if len(sent) != 1:
@@ -248,48 +259,62 @@ def move_clock(changes: ClockChanges) -> Resource:
     if not _EARLIEST - machine <= ahead_by <= _LATEST - machine:
         raise invalid(f"/{name}", f"must lead to a year from {_EARLIEST.year} to {_LATEST.year}")
     clock.move(ahead_by)
-    return get_clock()
+    return get_clock(ctx)
 
 
-@SNAPSHOTS.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
-def get_snapshots() -> Resource:
+@SNAPSHOTS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
-    return Resource(SNAPSHOTS.uri(), {}, {"up": CONTROL.uri()}, forms=_forms_of_snapshots)
+    return Resource(
+        SNAPSHOTS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_snapshots, ctx)
+    )
 
 
-@SNAPSHOTS.on("POST", scope=OPEN, alone=True, answers=(201,), shows=SNAPSHOT.shows, raises=REFUSALS)
-def take_snapshot() -> Reply:
+@SNAPSHOTS.post(
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(201,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
+def take_snapshot(ctx: Context) -> Reply:
     """Keep everything as it is now."""
-    snapshots = _snapshots()
+    snapshots = ctx.state[Snapshots]
     copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with snapshots.turn, _live() as live:
+    with snapshots.turn, _live(ctx.state) as live:
         live.backup(copy)
-    key, made_at = new_key(), clock.write_instant(clock.now())
+    key, made_at = new_id(), clock.write_instant(clock.now())
     snapshots.kept[key] = _Snapshot(copy, clock.ahead_by(), made_at)
-    return created(_represent(key))
+    return created(_represent(ctx, key))
 
 
-@SNAPSHOT.on("GET", scope=OPEN, alone=True, raises=REFUSALS)
-def get_snapshot(key: str) -> Resource:
+@SNAPSHOT.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def get_snapshot(ctx: Context, key: str) -> Resource:
     """A snapshot."""
-    return _represent(key)
+    return _represent(ctx, key)
 
 
-@SNAPSHOT.on("POST", scope=OPEN, alone=True, answers=(200,), shows=SNAPSHOT.shows, raises=REFUSALS)
-def restore_snapshot(key: str) -> Reply:
+@SNAPSHOT.post(
+    scope=OPEN,
+    own_transactions=True,
+    statuses=(200,),
+    returns=SNAPSHOT.returns,
+    problems=REFUSALS,
+)
+def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Put everything back as it was then: what is kept, and the clock."""
-    snapshots = _snapshots()
+    snapshots = ctx.state[Snapshots]
     snapshot = snapshots.find(key)
-    with snapshots.turn, _live() as live:
+    with snapshots.turn, _live(ctx.state) as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
-    return Reply(_represent(key))
+    return Reply(_represent(ctx, key))
 
 
-@SNAPSHOT.on("DELETE", scope=OPEN, alone=True, raises=REFUSALS)
-def delete_snapshot(key: str) -> Reply:
+@SNAPSHOT.delete(scope=OPEN, own_transactions=True, problems=REFUSALS)
+def delete_snapshot(ctx: Context, key: str) -> Reply:
     """Forget a snapshot."""
-    snapshots = _snapshots()
+    snapshots = ctx.state[Snapshots]
     snapshots.find(key).copy.close()
     del snapshots.kept[key]
     return no_content()
@@ -298,28 +323,23 @@ def delete_snapshot(key: str) -> Reply:
 # -- finders
 
 
-def _represent(key: str) -> Resource:
-    snapshot, where = _snapshots().find(key), SNAPSHOT.uri(key)
+def _represent(ctx: Context, key: str) -> Resource:
+    snapshot, where = ctx.state[Snapshots].find(key), SNAPSHOT.uri(ctx, key)
     restore, forget = SNAPSHOT.operations["POST"], SNAPSHOT.operations["DELETE"]
 
     def forms() -> list[Form]:
         return [
-            *offer(restore, "restore", "Put everything back as it was then", where),
-            *offer(forget, "delete", "Forget this snapshot", where),
+            *form_for(ctx, restore, "restore", "Put everything back as it was then", where),
+            *form_for(ctx, forget, "delete", "Forget this snapshot", where),
         ]
 
-    links = {"collection": SNAPSHOTS.uri()}
+    links = {"collection": SNAPSHOTS.uri(ctx)}
     return Resource(where, {"made_at": snapshot.made_at}, links, forms=forms)
 
 
-def _snapshots() -> Snapshots:
-    found: Snapshots = current_app.extensions["hyperapi.snapshots"]
-    return found
-
-
 @contextmanager
-def _live() -> Iterator[sqlite3.Connection]:
+def _live(state: AppState) -> Iterator[sqlite3.Connection]:
     """A connection to the database, outside of any transaction."""
-    with closing(database.engine.raw_connection()) as pooled:
+    with closing(state[Database].engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
         yield connection

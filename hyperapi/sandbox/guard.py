@@ -11,11 +11,12 @@ import socket
 from hmac import compare_digest
 from ipaddress import ip_address
 
-from flask import Flask, request
-
-from hyperapi.web.problems import ControlRefused
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.problems import ControlRefused
 
 SECRET_HEADER = "Sandbox-Secret"  # noqa: S105 - its name, not its value
+_SECRET = "HTTP_SANDBOX_SECRET"  # noqa: S105 - the header in the WSGI environment
 _HTTP = 80
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -38,7 +39,7 @@ def in_uri(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def init_app(app: Flask, path: str, host: str, port: int, secret: str) -> None:
+def init_app(handler: RequestHandler, path: str, host: str, port: int, secret: str) -> None:
     """Refuse requests at or below ``path`` unless they are from a program that may send them.
 
     :param host: the name or address that the sandbox listens on.
@@ -54,20 +55,20 @@ def init_app(app: Flask, path: str, host: str, port: int, secret: str) -> None:
     if port == _HTTP:  # clients leave it out
         own |= {in_uri(name).lower() for name in names}
 
-    def check() -> None:
-        if request.path != path and not request.path.startswith(f"{path}/"):
+    def check(ctx: Context) -> None:
+        if ctx.path != path and not ctx.path.startswith(f"{path}/"):
             return
-        if request.environ.pop("HTTP_ORIGIN", None) is not None:  # without it, no header of CORS
+        if ctx.environ.pop("HTTP_ORIGIN", None) is not None:  # without it, no header of CORS
             raise ControlRefused(
                 "Web pages cannot use the control of a sandbox. Send the request from a program, "
                 "without the header Origin."
             )
-        sent = request.environ["HTTP_HOST"].lower()
+        sent = ctx.environ["HTTP_HOST"].lower()
         if sent not in own and not (everywhere and _is_of_this_machine(sent, port)):
             raise ControlRefused(
                 f"Call the sandbox by its own address: Host must be {in_uri(host)}:{port}."
             )
-        told = request.headers.get(SECRET_HEADER, "")
+        told = ctx.environ.get(_SECRET, "")
         if secret and not compare_digest(told.encode(), secret.encode()):
             raise ControlRefused(
                 f"Send the header {SECRET_HEADER} with the control_secret that the sandbox's first "
@@ -75,7 +76,7 @@ def init_app(app: Flask, path: str, host: str, port: int, secret: str) -> None:
             )
 
     # Second: the first hook gives the request its id, the next one answers preflights.
-    app.before_request_funcs.setdefault(None, []).insert(1, check)
+    handler.before.insert(1, check)
 
 
 def _is_of_this_machine(sent: str, port: int) -> bool:

@@ -21,18 +21,19 @@ from flask import Flask
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from hyperapi import migrating
-from hyperapi.db import database
-from hyperapi.processes import (
+from hyperapi.common.processes import (
     hold_signals,
     import_nothing_from_working_folder,
     obey_main_process,
     obey_signals,
 )
+from hyperapi.ops.serving import Server
 from hyperapi.sandbox import guard, seed
 from hyperapi.sandbox.control import sandbox_app
-from hyperapi.serving import Server
 from hyperapi.settings import Settings, SettingsError, surroundings
+from hyperapi.state import state_of
+from hyperapi.storage import migrations
+from hyperapi.storage.database import Database
 
 CHOSEN = {
     "HYPERAPI_HASHING_MEMORY": "8",
@@ -88,8 +89,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int
         app = sandbox_app(settings, secret)
         base_url = f"http://{guard.in_uri(_near(host))}:{taken}"
         planted = seed.plant(app, base_url, users, {guard.SECRET_HEADER: secret} if secret else {})
-        with app.app_context():
-            database.engine.dispose()
+        state_of(app)[Database].engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
         if secret:
             line["control_secret"] = secret
@@ -133,7 +133,7 @@ def prepare(folder: Path, host: str, port: int) -> Settings:
         _FOLDER: str(folder),
     }
     settings = Settings.read()
-    migrating.upgrade(settings.database_url)
+    migrations.upgrade(settings.database_url)
     return settings
 
 

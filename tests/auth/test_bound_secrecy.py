@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from hyperapi.housekeeping import CHORES, purge
-from hyperapi.models import User
 from hyperapi.querying.seal import Seals
+from hyperapi.state import state_of
+from hyperapi.storage.models import User
+from hyperapi.storage.retention import RULES, purge
 from tests.auth.trading import Clock, derived, engine_of
 from tests.conftest import NEW_KEY, OLD_KEY, MakeApp, Person, problem
 from tests.crawling import crawl
@@ -215,9 +216,8 @@ def test_a_cursor_of_one_list_ends_with_the_life_of_tombstones(
     [change] = helper.get(newer)["changes"]
     assert change["deleted"]
     clock(timedelta(minutes=111))
-    with app.app_context():
-        for chore in CHORES:
-            purge(chore)
+    for rule in RULES:
+        purge(state_of(app), rule)
     problem(helper.ask("GET", newer), 410, "gone")
 
 

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, select
 
-from hyperapi.models import Session
-from hyperapi.resources import PLACES
+from hyperapi.resources import ROUTES
 from hyperapi.settings import Settings, SettingsError
+from hyperapi.storage.models import Session
 from tests.auth.trading import (
     ALL,
     LISTS,
@@ -30,6 +30,7 @@ from tests.auth.trading import (
     works,
 )
 from tests.conftest import SECRET_KEY, MakeApp, Person, pointers, problem
+from tests.contexts import context
 from tests.crawling import crawl
 
 # -- what one asks for, and gets
@@ -608,8 +609,8 @@ def test_it_ends_with_its_list_and_does_not_come_back_with_it(
 def test_it_is_told_405_and_options_like_everybody(
     helper: Person, alice: Person, lists: tuple[Any, Any]
 ) -> None:
-    for place in PLACES:
-        with alice.client.application.test_request_context():
-            uri = place.uri(lists[1]["uri"][-36:] if "<" in place.path else None)
+    for place in ROUTES:
+        ctx = context(alice.client.application)
+        uri = place.uri(ctx, lists[1]["uri"][-36:] if "<" in place.path else None)
         assert told(helper.ask("OPTIONS", uri)) == told(alice.ask("OPTIONS", uri))
         assert told(helper.ask("BREW", uri)) == told(alice.ask("BREW", uri))

@@ -16,8 +16,9 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
-from hyperapi import Settings, cli, create_app
-from hyperapi.auth.tokens import fingerprint
+from hyperapi import Settings, create_app
+from hyperapi.common.secret_keys import fingerprint
+from hyperapi.ops import cli
 from tests.auth.trading import (
     LISTS,
     TOKENS,

@@ -9,6 +9,7 @@ import pytest
 
 from hyperapi import Settings
 from hyperapi.auth.passwords import HashersBusy, Passwords, places
+from hyperapi.state import state_of
 from tests.conftest import CHEAP_HASHING, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 
 # One that is worked on, and those that wait.
@@ -144,7 +145,7 @@ def test_in_a_flood_i_am_told_to_come_back(
 ) -> None:
     app = make_app(hashers="1", sign_in_limit="2/minute")
     alice = Person(app.test_client()).register("alice")
-    passwords, slow = app.extensions["hyperapi.passwords"], Slow()
+    passwords, slow = state_of(app)[Passwords], Slow()
     with ThreadPoolExecutor(QUEUE) as threads, monkeypatch.context() as patched:
         patched.setattr(passwords, "_context", slow)
         fill(threads, passwords, QUEUE)

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from hyperapi.models import Base, Session
+from hyperapi.storage.models import Base, Session
 from tests.auth.trading import (
     TOKENS,
     Clock,

@@ -9,15 +9,17 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hyperapi.resources import PLACES
-from hyperapi.web.routing import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE, Operation
-from hyperapi.web.routing import operations as operations_of
+from hyperapi.http.routes import Operation
+from hyperapi.http.routes import operations as operations_of
+from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
+from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
+from tests.contexts import context
 from tests.crawling import crawl
 from tests.databases import Store
 
-OPERATIONS = list(operations_of(PLACES))
+OPERATIONS = list(operations_of(ROUTES))
 SCOPED = [each for each in OPERATIONS if each.scope in SCOPES]
 SUBSETS = [" ".join(words) for number in (1, 2, 3) for words in combinations(SCOPES, number)]
 
@@ -29,7 +31,7 @@ def covers(scope: str, needed: str) -> bool:
 
 
 def name_of(operation: Operation) -> str:
-    return f"{operation.method} {operation.place.path}"
+    return f"{operation.method} {operation.route.path}"
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +48,12 @@ def alices(
 def uri_of(person: Person, operation: Operation, key: str) -> str:
     """The URI of the resource named ``key``, or of the collection."""
     app: Flask = person.client.application
-    with app.test_request_context():
-        return operation.place.uri(key if "<" in operation.place.path else None)
+    return operation.route.uri(context(app), key if "<" in operation.route.path else None)
 
 
 def ask(person: Person, operation: Operation, **request: Any) -> TestResponse:
     """Ask for an operation in a way that has no effect: on what is not there, or wrongly."""
-    if operation.takes and "data" not in request:
+    if operation.body and "data" not in request:
         request.setdefault("json", {"nothing": "that is known"})
     uri = uri_of(person, operation, str(uuid4())) + "?nothing=known"
     return person.ask(operation.method, uri, **request)
@@ -110,11 +111,10 @@ def test_no_form_is_offered_that_would_be_refused_for_its_scope(
 def operation_of(person: Person, form: Any) -> Operation:
     """The operation that a form carries out."""
     app: Flask = person.client.application
-    with app.test_request_context():
-        adapter = app.url_map.bind("localhost")
-        path = form["target"].removeprefix("http://localhost").partition("?")[0]
-        endpoint, _ = adapter.match(path, method=form["method"])
-    [place] = [each for each in PLACES if each.name == endpoint]
+    adapter = app.url_map.bind("localhost")
+    path = form["target"].removeprefix("http://localhost").partition("?")[0]
+    endpoint, _ = adapter.match(path, method=form["method"])
+    [place] = [each for each in ROUTES if each.name == endpoint]
     return place.operations[form["method"]]
 
 

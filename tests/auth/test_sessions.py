@@ -9,9 +9,11 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from hyperapi.access import table_of
-from hyperapi.models import Base, Session, User
+from hyperapi.auth.passwords import Passwords
 from hyperapi.resources import users
+from hyperapi.state import state_of
+from hyperapi.storage.models import Base, Session, User
+from hyperapi.storage.row_scope import table_of
 from tests.auth.trading import (
     LISTS,
     TOKENS,
@@ -255,7 +257,7 @@ def test_an_account_that_was_deleted_meanwhile_has_no_password_to_change(
 def test_a_password_that_was_changed_meanwhile_opens_no_session(
     app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passwords = app.extensions["hyperapi.passwords"]
+    passwords = state_of(app)[Passwords]
     verify = passwords.verify
 
     def meanwhile(*arguments: Any) -> Any:
@@ -273,7 +275,7 @@ def test_a_password_that_was_changed_meanwhile_opens_no_session(
 def test_a_user_who_is_disabled_while_signing_in_is_out(
     app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passwords = app.extensions["hyperapi.passwords"]
+    passwords = state_of(app)[Passwords]
     verify = passwords.verify
 
     def meanwhile(*arguments: Any) -> Any:

@@ -14,7 +14,8 @@ from flask import Flask
 from itsdangerous import Signer
 
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
-from hyperapi.querying.cursor import Cursors, Place, Towards
+from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.state import state_of
 from tests.auth.trading import Clock, refresh, refreshed, signed_in, try_out, works
 from tests.conftest import Person, problem
 
@@ -190,8 +191,8 @@ def to_refresh_dressed_up(app: Flask, person: Person) -> str:
 
 
 def a_cursor(app: Flask, person: Person) -> str:
-    cursors: Cursors = app.extensions["hyperapi.cursors"]
-    return "hya_" + cursors.write(Place(Towards.LAST), "tasks")
+    cursors: Cursors = state_of(app)[Cursors]
+    return "hya_" + cursors.write(Position(Towards.LAST), "tasks")
 
 
 def cut_in_half(_: Flask, person: Person) -> str:

@@ -8,8 +8,8 @@ from flask import Flask
 from sqlalchemy import Engine, delete, select, update
 from werkzeug.test import TestResponse
 
-from hyperapi.db import database
-from hyperapi.models import Session, User
+from hyperapi.storage.database import database
+from hyperapi.storage.models import Session, User
 from tests.conftest import PASSWORD, Person
 
 Clock = Callable[[timedelta], None]

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from hyperapi_client import AsyncClient, AsyncResource, Client
+from hyperapi_client.actions import Change
 
-from hyperapi.client import AsyncClient, AsyncResource, Client
-from hyperapi.client.actions import Change
 from tests.conftest import PASSWORD
 
 ROOT = "http://localhost"

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from hyperapi_client import Change, Client, Gone, NotHyperapi, Resource, Unreachable
 
-from hyperapi.client import Change, Client, Gone, NotHyperapi, Resource, Unreachable
-from hyperapi.testing import MakeUser, Sandbox
+from hyperapi.sandbox.pytest_plugin import MakeUser, Sandbox
 from tests.client.conftest import ROOT, Road, breaks, replies
 
 pytestmark = pytest.mark.only_on("sqlite")
@@ -62,8 +62,8 @@ def test_following_goes_on_when_the_server_was_away(
     async def sleep(_: float) -> None:
         return
 
-    monkeypatch.setattr("hyperapi.client.sync.time.sleep", lambda _: None)
-    monkeypatch.setattr("hyperapi.client.asynchronous.asyncio.sleep", sleep)
+    monkeypatch.setattr("hyperapi_client.sync.time.sleep", lambda _: None)
+    monkeypatch.setattr("hyperapi_client.asynchronous.asyncio.sleep", sleep)
     changes = ann.changes(follow=True, wait=0)
     assert next(changes).uri == groceries.uri
 

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
-from hyperapi.client import (
+from hyperapi_client import (
     Conflict,
     CredentialsInvalid,
     FieldError,
@@ -22,6 +21,7 @@ from hyperapi.client import (
     TokenMissing,
     TokenRevoked,
 )
+
 from tests.client.conftest import MakeClient, Road
 from tests.conftest import PASSWORD
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import click
+import hyper.program  # noqa: F401 - declares the commands
 import pytest
+from hyper.failures import MEANINGS
+from hyper.group import hyper as hyper_group
 
-import hyperapi.command.program  # noqa: F401 - declares the commands
-from hyperapi.command.failures import MEANINGS
-from hyperapi.command.group import hyper
-from hyperapi.testing import Sandbox
+from hyperapi.sandbox.pytest_plugin import Sandbox
 
 FOLDER = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:5000"
@@ -57,7 +57,15 @@ def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
     assert scripts
     if page == "README.md":
         assert statements(scripts[-1]) <= 10
-    options = ("-m", "pytest", "-q", "-p", "hyperapi.testing", "-p", "no:cacheprovider")
+    options = (
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "hyperapi.sandbox.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+    )
     for script in scripts:
         assert "1 passed" in python(script, tmp_path, *options)
 
@@ -70,7 +78,7 @@ def test_the_page_about_the_client(hyperapi: Sandbox, tmp_path: Path) -> None:
 
 def test_the_page_about_the_command_names_every_command_and_status() -> None:
     page = (FOLDER / "docs" / "command.md").read_text()
-    for name, command in hyper.commands.items():
+    for name, command in hyper_group.commands.items():
         assert f"`hyper {name}" in page, name
         below = command.commands if isinstance(command, click.Group) else {}
         assert all(f"`{name} {each}`" in page for each in below), name
@@ -86,4 +94,4 @@ def test_every_command_and_option_is_explained() -> None:
         for each in command.commands.values() if isinstance(command, click.Group) else ():
             walk(each)
 
-    walk(hyper)
+    walk(hyper_group)

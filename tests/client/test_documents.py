@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
-
-from hyperapi.client import FormError
-from hyperapi.client.document import plain, read
-from hyperapi.client.errors import _field_errors
-from hyperapi.client.forms import Form
+from hyperapi_client import FormError
+from hyperapi_client.document import plain, read
+from hyperapi_client.errors import _field_errors
+from hyperapi_client.forms import Form
 
 HAL: dict[str, Any] = {
     "title": "Milk",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hyperapi_client import AsyncClient, BadEnvironment, Client, ClientError, Unreachable
+from hyperapi_client.environment import bypassed, route_to
 
-from hyperapi.client import AsyncClient, BadEnvironment, Client, ClientError, Unreachable
-from hyperapi.client.environment import bypassed, route_to
 from tests.client.conftest import ROOT, Road
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -50,7 +50,7 @@ def test_a_proxy_that_cannot_be_used_is_an_error_that_names_the_variable(
     said: str,
     lower: bool,
 ) -> None:
-    monkeypatch.setattr("hyperapi.client.environment.find_spec", lambda _: None)
+    monkeypatch.setattr("hyperapi_client.environment.find_spec", lambda _: None)
     for kind, url in (("HTTP_PROXY", HTTP), ("HTTPS_PROXY", HTTPS), ("ALL_PROXY", HTTP)):
         variable = kind.lower() if lower else kind
         with monkeypatch.context() as patch:

@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
-
-from hyperapi.client import (
+from hyperapi_client import (
     AsyncClient,
     Client,
     ClientError,
@@ -29,8 +28,9 @@ from hyperapi.client import (
     TooManyRequests,
     Unreachable,
 )
-from hyperapi.client.environment import Route
-from hyperapi.client.exchange import _unreachable
+from hyperapi_client.environment import Route
+from hyperapi_client.transport import _unreachable
+
 from tests.client.conftest import ROOT, AsyncRoad, MakeClient, Road, breaks, replies
 from tests.conftest import PASSWORD
 
@@ -50,8 +50,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         made.append(seconds)
 
-    monkeypatch.setattr("hyperapi.client.sync.time.sleep", made.append)
-    monkeypatch.setattr("hyperapi.client.asynchronous.asyncio.sleep", sleep)
+    monkeypatch.setattr("hyperapi_client.sync.time.sleep", made.append)
+    monkeypatch.setattr("hyperapi_client.asynchronous.asyncio.sleep", sleep)
     return made
 
 

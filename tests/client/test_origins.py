@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hyperapi_client import ClientError, ForeignOrigin, InMemory, Moved, Tokens
 
-from hyperapi.client import ClientError, ForeignOrigin, InMemory, Moved, Tokens
 from tests.client.conftest import ROOT, MakeClient, Road, replies
 from tests.conftest import PASSWORD
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from hyperapi.client import (
+from hyperapi_client import (
     AsyncClient,
     AsyncResource,
     BadEnvironment,
@@ -24,6 +23,7 @@ from hyperapi.client import (
     Resource,
     Tokens,
 )
+
 from tests.client.conftest import ROOT, AsyncRoad, Road
 from tests.conftest import PASSWORD
 

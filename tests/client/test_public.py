@@ -7,15 +7,14 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import hyperapi_client
 import pytest
+from hyperapi_client import AsyncClient, AsyncResource, Client, Resource
 
-import hyperapi.client
-from hyperapi.client import AsyncClient, AsyncResource, Client, Resource
-
-FOLDER = Path(hyperapi.client.__file__).parent
+FOLDER = Path(hyperapi_client.__file__).parent
 TYPED = """
-from hyperapi.client import AsyncClient, Change, Client, Conflict, FormError, How, Resource, Tokens
-from hyperapi.testing import Clock, MakeUser, Sandbox
+from hyperapi_client import AsyncClient, Change, Client, Conflict, FormError, How, Resource, Tokens
+from hyperapi.sandbox.pytest_plugin import Clock, MakeUser, Sandbox
 
 def script() -> None:
     with Client("http://127.0.0.1:5000", "hya_x", patience=3.0) as client:
@@ -111,26 +110,26 @@ def test_it_is_typed(tmp_path: Path) -> None:
 def test_none_of_its_modules_imports_the_whole() -> None:
     for source in FOLDER.glob("*.py"):
         for line in source.read_text().splitlines():
-            assert not line.startswith("from hyperapi.client import"), source
+            assert not line.startswith("from hyperapi_client import"), source
 
 
 def test_it_does_without_the_server() -> None:
     script = (
-        "import sys, hyperapi.client; sys.exit({'flask', 'sqlalchemy'} & set(sys.modules) != set())"
+        "import sys, hyperapi_client; sys.exit({'flask', 'sqlalchemy'} & set(sys.modules) != set())"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_where_httpx_is_missing_it_says_what_to_install() -> None:
-    script = "import sys; sys.modules['httpx'] = None; import hyperapi.client"
+    script = "import sys; sys.modules['httpx'] = None; import hyperapi_client"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: hyperapi.client needs httpx: pip install 'hyperapi[client]'"
+        "ModuleNotFoundError: hyperapi_client needs httpx: pip install 'hyperapi[client]'"
     )
 
 
 def test_all_that_is_public_is_there() -> None:
-    assert all(hasattr(hyperapi.client, name) for name in hyperapi.client.__all__)
-    assert sorted(hyperapi.client.__all__) == hyperapi.client.__all__
+    assert all(hasattr(hyperapi_client, name) for name in hyperapi_client.__all__)
+    assert sorted(hyperapi_client.__all__) == hyperapi_client.__all__

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 import uritemplate
+from hyperapi_client.templates import expand, variables
 from hypothesis import given
 from hypothesis import strategies as st
-
-from hyperapi.client.templates import expand, variables
 
 VALUES = {
     "var": "value",

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from hyperapi.db import database
-from hyperapi.models import Task as StoredTask
+from hyperapi.storage.database import database
+from hyperapi.storage.models import Task as StoredTask
 from tests.conftest import Person, applications
 from tests.databases import Store
 from tests.querying.memory import PRIORITIES, Task, walk

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from hyperapi.querying.cursor import Cursors, Place, Towards
+from hyperapi.querying.cursor import Cursors, Position, Towards
 from tests.conftest import NEW_KEY, OLD_KEY, MakeApp, Person
 from tests.querying.conftest import Population
 from tests.querying.memory import question, refused
@@ -156,7 +156,7 @@ def test_what_a_cursor_says_comes_back_whole_where_it_belongs(
     towards: Towards, values: list[Any], bound_to: str, other: str
 ) -> None:
     cursors = Cursors(["key"])
-    place = Place(towards, () if towards == Towards.LAST else tuple(values))
+    place = Position(towards, () if towards == Towards.LAST else tuple(values))
     text = cursors.write(place, bound_to)
     assert cursors.read(text, bound_to) == place
     if other != bound_to:
@@ -165,7 +165,7 @@ def test_what_a_cursor_says_comes_back_whole_where_it_belongs(
 
 
 def test_a_cursor_of_other_keys_is_none_of_ours() -> None:
-    text = Cursors(["one"]).write(Place(Towards.LAST), "tasks")
+    text = Cursors(["one"]).write(Position(Towards.LAST), "tasks")
     with pytest.raises(ValueError, match="cursor"):
         Cursors(["two"]).read(text, "tasks")
-    assert Cursors(["one", "two"]).read(text, "tasks") == Place(Towards.LAST)
+    assert Cursors(["one", "two"]).read(text, "tasks") == Position(Towards.LAST)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from hyperapi.housekeeping import CHORES, purge
+from hyperapi.state import state_of
+from hyperapi.storage.retention import RULES, purge
 from tests.conftest import PASSWORD, MakeApp, Person, problem
 from tests.statements import statements
 
@@ -403,10 +404,10 @@ def test_a_cursor_survives_new_keys_and_a_new_name(alice: Person, make_app: Make
 
 def forget(app: Flask) -> int:
     """Throw old tombstones away, a few at a time."""
-    [chore] = [each for each in CHORES if each.name == "tombstones"]
+    [chore] = [each for each in RULES if each.name == "tombstones"]
     gone = 0
     with app.app_context():
-        while step := purge(chore, most=2):
+        while step := purge(state_of(app), chore, most=2):
             gone += step
     return gone
 

@@ -9,9 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from hyperapi.db import database
-from hyperapi.housekeeping import CHORES, purge
-from hyperapi.models import Base
+from hyperapi.state import state_of
+from hyperapi.storage.database import database
+from hyperapi.storage.models import Base
+from hyperapi.storage.retention import RULES, purge
 from tests.conftest import PASSWORD, MakeApp, Person, problem
 from tests.statements import statements
 
@@ -215,10 +216,10 @@ def test_a_large_account_is_gone_at_once_and_its_rows_go_step_by_step(
     assert rows(app)["tasks"] == 25
     successor = Person(app.test_client()).register("alice").sign_in()
     assert successor.get(successor.root["tasks_uri"])["tasks"] == []
-    [chore] = [each for each in CHORES if each.name == "rows of deleted accounts"]
+    [chore] = [each for each in RULES if each.name == "rows of deleted accounts"]
     with app.app_context():
         steps = []
-        while gone := purge(chore, 10):
+        while gone := purge(state_of(app), chore, 10):
             steps.append(gone)
     assert len(steps) > 2
     assert max(steps) <= 11

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hyperapi.clock import move, now
+from hyperapi.common.clock import move, now
 from hyperapi.resources.security import SECURITY
 from tests.conftest import MakeApp, Person, problem
 

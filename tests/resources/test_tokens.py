@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from hyperapi.db import database
-from hyperapi.models import User
+from hyperapi.storage.database import database
+from hyperapi.storage.models import User
 from tests.conftest import NEW_KEY, OLD_KEY, PASSWORD, MakeApp, Person, pointers, problem
 
 Clock = Callable[[timedelta], None]

@@ -10,17 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
-from hyperapi.sandbox.control import CONTROL, PLACES
-from hyperapi.testing import Sandbox, sandbox
-from hyperapi.web.routing import Operation, operations
+from hyperapi.http.routes import Operation, operations
+from hyperapi.sandbox.control import CONTROL, ROUTES
+from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
 from tests.sandbox.test_sandbox import start
 
 KEY = "01890000-0000-7000-8000-000000000000"
-OPERATIONS = list(operations(PLACES))
+OPERATIONS = list(operations(ROUTES))
 
 
 def address(operation: Operation) -> str:
-    return operation.place.path.replace("<uuid:key>", KEY)
+    return operation.route.path.replace("<uuid:key>", KEY)
 
 
 def refused(reply: httpx.Response, said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ASKING = """
 import pytest
-from hyperapi.client import NotFound
+from hyperapi_client import NotFound
 
 @pytest.mark.parametrize("number", range(4))
 def test_two_people(make_user, hyperapi, clock, number):
@@ -32,15 +32,15 @@ IDLE = """
 import sys
 
 def test_nothing_is_imported():
-    assert "hyperapi.testing" in sys.modules
-    unwanted = {"flask", "httpx", "sqlalchemy", "hyperapi.app", "hyperapi.client"}
+    assert "hyperapi.sandbox.pytest_plugin" in sys.modules
+    unwanted = {"flask", "httpx", "sqlalchemy", "hyperapi.app", "hyperapi_client"}
     assert not unwanted & set(sys.modules)
 """
 
 
 SHARING = """
 import pytest
-from hyperapi.client import Client, TokenRevoked
+from hyperapi_client import Client, TokenRevoked
 
 @pytest.fixture(scope="session")
 def zoe(hyperapi_server):
@@ -87,7 +87,7 @@ def run(folder: Path, source: str, *options: str, **environment: str) -> str:
     }
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
-         "-p", "hyperapi.testing", *options],
+         "-p", "hyperapi.sandbox.pytest_plugin", *options],
         cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip

@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-
-from hyperapi.client import (
+from hyperapi_client import (
     Client,
     Invalid,
     NotFound,
@@ -25,12 +24,14 @@ from hyperapi.client import (
     TokenRevoked,
     Unreachable,
 )
-from hyperapi.db import database
+
 from hyperapi.sandbox import seed
 from hyperapi.sandbox.control import sandbox_app
+from hyperapi.sandbox.pytest_plugin import MakeUser, Sandbox
 from hyperapi.sandbox.server import refuse_real_database
 from hyperapi.settings import SettingsError
-from hyperapi.testing import MakeUser, Sandbox
+from hyperapi.state import state_of
+from hyperapi.storage.database import database
 from tests.conftest import PASSWORD, MakeApp
 from tests.serving import COMMAND
 
@@ -237,7 +238,7 @@ def test_a_seed_that_is_no_good_is_explained(
 ) -> None:
     file = tmp_path / "seed.json"
     file.write_text(text)
-    app = sandbox_app(make_app().extensions["hyperapi.settings"])
+    app = sandbox_app(state_of(make_app()).settings)
     with pytest.raises(seed.SeedError, match=said):
         seed.plant(app, "http://localhost:5000", seed.read(file, ["bob"]))
     with app.app_context():

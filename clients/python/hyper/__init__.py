@@ -1,0 +1,53 @@
+"""The command ``hyper``: one's to-do lists from the shell. ``docs/command.md`` tells the rest."""
+
+import codecs
+import io
+import os
+import sys
+from importlib import import_module
+
+_NEEDED = ("click", "httpx", "rich")
+
+
+def main() -> None:
+    """Run the command; where something it needs is not installed, say so in one line."""
+    _complete_streams()
+    _decode_arguments()
+    _ignore_empty_screens()
+    try:
+        program = import_module("hyper.program")
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package not in _NEEDED:
+            raise
+        sys.exit(f"hyper needs {package}. Install it with: pip install 'hyperapi[cli]'")
+    sys.exit(program.run())
+
+
+def _complete_streams() -> None:
+    """Open what whoever started us has closed, so that nothing else is taken for it; and show what
+    a terminal has no letters for as something else, rather than fail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end of the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper) and _is_ascii(sys.stdin.encoding):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _decode_arguments() -> None:
+    """Read the arguments as UTF-8 where the locale knows ASCII alone, as in ``LC_ALL=C``."""
+    if _is_ascii(sys.getfilesystemencoding()):
+        sys.argv = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv]
+
+
+def _ignore_empty_screens() -> None:
+    """Forget a size of the screen on which nothing could be shown: it would hide the output."""
+    for name in ("COLUMNS", "LINES"):
+        if not os.environ.get(name, "1").strip("0"):
+            del os.environ[name]
+
+
+def _is_ascii(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "ascii"

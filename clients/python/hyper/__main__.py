@@ -1,0 +1,5 @@
+"""``python -m hyper`` is ``hyper``."""
+
+from hyper import main
+
+main()

@@ -1,0 +1,141 @@
+"""Who one is, between one command and the next: a file that only its owner can read, or the
+environment, which wins."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import click
+from hyperapi_client import InMemory, Keeper, Tokens
+
+from hyper.failures import NOT_ALLOWED, TOKEN, URL, Failure
+
+
+def folder() -> Path:
+    """Where the command keeps what it remembers."""
+    return Path(click.get_app_dir("hyperapi"))
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user at a server.
+
+    :param root: the URL of its API's root.
+    :param username: empty where only a token is known.
+    """
+
+    root: str
+    username: str
+    keeper: Keeper
+
+    @property
+    def identity(self) -> str:
+        """Tells accounts apart, and gives nothing away."""
+        tokens = self.keeper.load()
+        who = self.username or (tokens.access if tokens else "")
+        return sha256(f"{self.root}\n{who}".encode()).hexdigest()[:16]
+
+
+class Credentials:
+    """The file with the tokens of whoever signed in last. Commands that run at the same time share
+    it: one refreshes, and the others read what it got."""
+
+    def __init__(self, root: str, path: Path | None = None) -> None:
+        self._root = root
+        self._path = path or credentials_file()
+
+    def load(self) -> Tokens | None:
+        """The tokens for this server."""
+        kept = read_private(self._path)
+        if kept.get("root") != self._root or not kept.get("access_token"):
+            return None
+        return Tokens(kept["access_token"], kept.get("refresh_token"), kept.get("session_uri", ""))
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Keep tokens in place of those before; forget all when there are none."""
+        if tokens is None:
+            self._path.unlink(missing_ok=True)
+            return
+        kept = read_private(self._path)
+        names = {"username": kept.get("username", "")} if kept.get("root") == self._root else {}
+        self.write({**names, "root": self._root}, tokens)
+
+    def write(self, who: Mapping[str, str], tokens: Tokens) -> None:
+        """Keep tokens, and whose they are."""
+        secrets = {
+            "access_token": tokens.access,
+            "refresh_token": tokens.refresh,
+            "session_uri": tokens.uri,
+        }
+        write_private(self._path, {**who, **secrets})
+
+    def turn(self) -> AbstractContextManager[object]:
+        """A context in which no other command refreshes."""
+        return _locked(self._path.with_suffix(".lock"))
+
+
+def credentials_file() -> Path:
+    """Where the tokens are kept."""
+    return folder() / "credentials.json"
+
+
+def current(environment: Mapping[str, str] = os.environ) -> Account:
+    """The account that commands are about.
+
+    :raises Failure: when there is none.
+    """
+    kept = read_private(credentials_file())
+    root = environment.get(URL) or kept.get("root", "")
+    if not root:
+        raise Failure(
+            "You are not signed in.", NOT_ALLOWED, f"Sign in: hyper login URL (or set {URL})"
+        )
+    token = environment.get(TOKEN, "").strip()  # a file's line end is none of it
+    if token:
+        return Account(root, "", InMemory(Tokens(token)))
+    if root.rstrip("/") in (kept.get("root", "").rstrip("/"), kept.get("url", "").rstrip("/")):
+        return Account(kept["root"], kept.get("username", ""), Credentials(kept["root"]))
+    return Account(root, "", InMemory())
+
+
+def read_private(path: Path) -> dict[str, Any]:
+    """What a file of ours holds; nothing when it is not there, or is not ours."""
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_private(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file that its owner alone may read: whole, or not at all.
+
+    :raises OSError: naming it, when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:  # made with mode 0600
+            try:
+                json.dump(content, draft, indent=1)
+                draft.close()
+                os.replace(draft.name, path)
+            except BaseException:
+                Path(draft.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

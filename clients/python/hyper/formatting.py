@@ -1,0 +1,263 @@
+"""What the command prints: tables for people, tab-separated lines for pipes, JSON for programs."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from hyperapi_client.document import State, plain
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hyper import dates, todotxt
+from hyper.failures import as_document, in_words
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_GAP = 2
+_SHORTEST_TITLE, _SHORT_TITLE = 16, 28
+_LONGEST_TAGS, _LONGEST_LIST = 24, 20
+_FOR_WHOLE_DATES = 50
+_PRIORITIES = {"high": ("!!!", "bold red"), "medium": ("!!", "yellow"), "low": ("!", "blue")}
+
+
+class Screen:
+    """Where things are shown.
+
+    :param as_json: is everything to be JSON, one document to a line?
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    @property
+    def for_people(self) -> bool:
+        """Does somebody look at a terminal?"""
+        return self.out.is_terminal and not self.as_json
+
+    def say(self, text: str, state: State | None = None) -> None:
+        """Tell that something was done; to programs, what came of it."""
+        if not self.as_json:
+            self.out.print(Text(visible(text)), soft_wrap=True)
+        elif state is not None:
+            self.json(plain(state))
+
+    def json(self, document: Any) -> None:
+        """One JSON document on a line of its own."""
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+    def flush(self) -> None:
+        """Let whoever reads have it now."""
+        sys.stdout.flush()
+
+    def lines(self, rows: Iterable[Sequence[str]]) -> None:
+        """Rows for pipes, with tabs between."""
+        for row in rows:
+            sys.stdout.write("\t".join(visible(cell) for cell in row) + "\n")
+
+    def fail(self, error: BaseException) -> None:
+        """Tell what went wrong, on standard error."""
+        if self.as_json:
+            self._json_error(as_document(error))
+            return
+        for number, line in enumerate(in_words(error)):
+            start = Text("hyper: ", style="bold red") if number == 0 else Text("       ")
+            self.err.print(start + Text(visible(line)), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say something in passing, on standard error."""
+        if self.as_json:
+            self._json_error({"note": text})
+            return
+        self.err.print(Text(visible(text), style="dim"), soft_wrap=True)
+
+    def _json_error(self, document: Any) -> None:
+        self.err.file.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def visible(text: str) -> str:
+    """Text that does nothing to a terminal: what would is shown, and not obeyed."""
+    return _UNSEEN.sub(lambda match: _picture(ord(match[0])), text)
+
+
+def _picture(code: int) -> str:
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "�"
+
+
+def task_table(
+    tasks: Sequence[State],
+    titles: Mapping[str, str],
+    now: datetime,
+    width: int,
+    *,
+    numbered: bool = True,
+) -> Table:
+    """Tasks as people like to read them.
+
+    :param numbered: number them from 1. Only numbers that commands understand may be shown.
+    :param titles: of lists, by URI; the column is left out when there is only one.
+    :param width: of the terminal; a narrow one has no room for everything.
+    """
+    columns = {
+        "#": [Text(str(number)) for number in range(1, len(tasks) + 1)],
+        "": [_mark(task) for task in tasks],
+        "Task": [_title(task) for task in tasks],
+        "Due": [_due(task, now) for task in tasks],
+        "Tags": [_tags(task) for task in tasks],
+        "List": [Text(visible(titles.get(task.members["list_uri"], ""))) for task in tasks],
+    }
+    if not numbered:
+        del columns["#"]
+    if len(titles) < 2:
+        del columns["List"]
+    if not any(columns["Tags"]):
+        del columns["Tags"]
+    tags = _fit(columns, width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    if numbered:
+        table.add_column("#", justify="right", style="dim", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("Task", overflow="fold", min_width=min(_SHORTEST_TITLE, width // 3))
+    table.add_column("Due", no_wrap=width >= _FOR_WHOLE_DATES)
+    if "Tags" in columns:
+        table.add_column("Tags", style="cyan", overflow="fold", width=tags)
+    if "List" in columns:
+        table.add_column(
+            "List", style="magenta", overflow="ellipsis", no_wrap=True, max_width=_LONGEST_LIST
+        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _fit(columns: dict[str, list[Text]], width: int) -> int:
+    """Leave out columns, what matters less first, until there is room for the titles.
+
+    :param width: of the terminal.
+    :returns: the width of the tags: broken into lines where that is enough.
+    """
+    tags = columns.get("Tags", [])
+    whole = _widest("Tags", tags, _LONGEST_TAGS)
+    words = [Text(word) for each in tags for word in each.plain.split(" ")]
+    broken = _widest("Tags", words, whole)
+    wanted = _widest("Task", columns["Task"], _SHORT_TITLE)
+    room = whole
+    for left_out, room in (
+        (None, whole),
+        (None, broken),
+        ("List", whole),
+        ("List", broken),
+        ("Tags", 0),
+    ):
+        if left_out is not None:
+            columns.pop(left_out, None)
+        most = {"Tags": room, "List": _LONGEST_LIST}
+        others = [
+            _widest(name, cells, most.get(name, width)) + _GAP
+            for name, cells in columns.items()
+            if name != "Task"
+        ]
+        if width - sum(others) >= wanted:
+            break
+    return room
+
+
+def _widest(heading: str, cells: Iterable[Text], most: int) -> int:
+    """How wide a column is by itself, up to a bound."""
+    return min(most, max([cell_len(heading), *(cell.cell_len for cell in cells)]))
+
+
+def task_row(task: State, titles: Mapping[str, str]) -> list[str]:
+    """A task for pipes: done or open, title, due, priority, tags, list."""
+    members = task.members
+    return [
+        "done" if members["done"] else "open",
+        members["title"],
+        members["due_at"] or "",
+        members["priority"],
+        ",".join(members["tags"]),
+        titles.get(members["list_uri"], ""),
+    ]
+
+
+def details(task: State, titles: Mapping[str, str], now: datetime) -> Table:
+    """All about one task."""
+    members = task.members
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    text, kept = todotxt.split(members["description"])
+    due = _due(task, now)
+    if members["due_at"]:
+        due = due + Text(f"  ({dates.local(members['due_at']):%Y-%m-%d %H:%M})", style="dim")
+    priority = members["priority"]
+    rows = {
+        "Task": _title(task),
+        "List": Text(visible(titles.get(members["list_uri"], "")), style="magenta"),
+        "Due": due,
+        "Priority": Text(
+            priority if priority != "none" else "", _PRIORITIES.get(priority, "  ")[1]
+        ),
+        "Tags": _tags(task),
+        "Note": Text(visible_lines(text)),
+        "Imported": Text(visible(kept or ""), style="dim"),
+        "Made": Text(dates.ago(members["created_at"], now)),
+        "Changed": Text(dates.ago(members["updated_at"], now)),
+        "Done": Text(dates.ago(members["completed_at"], now) if members["completed_at"] else ""),
+    }
+    for name, shown in rows.items():
+        if shown.plain:
+            table.add_row(name, shown)
+    return table
+
+
+def plain_table(headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> Table:
+    """A table with nothing special about it; headings that begin with ``>`` are of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
+    return table
+
+
+def visible_lines(text: str) -> str:
+    """Like :func:`visible`, but lines stay lines."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _mark(task: State) -> Text:
+    if task.members["done"]:
+        return Text("✓", style="green")
+    sign, style = _PRIORITIES.get(task.members["priority"], ("", ""))
+    return Text(sign, style=style)
+
+
+def _title(task: State) -> Text:
+    title = Text(visible(task.members["title"]))
+    if task.members["done"]:
+        title.stylize("dim strike")
+    elif task.members["priority"] == "high":
+        title.stylize("bold")
+    return title
+
+
+def _due(task: State, now: datetime) -> Text:
+    due = task.members["due_at"]
+    if due is None:
+        return Text("")
+    moment = dates.local(due)
+    style = ""
+    if not task.members["done"]:
+        style = "red" if moment < now else "yellow" if moment.date() == now.date() else ""
+    return Text(dates.readable(due, now), style=style or "default")
+
+
+def _tags(task: State) -> Text:
+    return Text(visible(" ".join(tag.replace(" ", "\u00a0") for tag in task.members["tags"])))

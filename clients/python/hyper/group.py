@@ -1,0 +1,148 @@
+"""The command's root, and how commands are declared below it."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+from hyperapi_client import Client
+
+from hyper.accounts import current
+from hyper.context import CommandContext
+from hyper.formatting import visible
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MOST_COMPLETED = 100
+_MEANS_SOMETHING = re.compile(r"([^\w@%+=:,./-])")  # to a shell
+_LONGEST_NAME = len("completion")
+_SHORT_HELP = 60
+
+
+class InOrder(click.Group):
+    """A group that lists its commands as they were declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
+def _as_json(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.ensure_object(CommandContext).screen.as_json = True
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_as_json,
+    help="Print JSON, one document to a line.",
+)
+
+
+SECTIONS = {
+    "Tasks": ("add", "ls", "show", "edit", "done", "mv", "rm", "watch"),
+    "Lists": ("lists",),
+    "Files": ("import", "export"),
+    "You": ("login", "register", "logout", "whoami", "tokens"),
+    "More": ("api", "completion"),
+}
+"""The commands, in the order in which they are told of."""
+
+
+class InSections(InOrder):
+    """The root, which tells of its commands by what they are about."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Their names."""
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write them, each with what it does in a few words."""
+        for section, names in SECTIONS.items():
+            told = [
+                (name.ljust(_LONGEST_NAME), self.commands[name].get_short_help_str(_SHORT_HELP))
+                for name in names
+            ]
+            with formatter.section(section):
+                formatter.write_dl(told)
+
+
+@click.group(cls=InSections, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hyperapi", prog_name="hyper")
+@json_option
+@click.pass_context
+def hyper(context: click.Context) -> None:
+    """Your to-do lists on a hyperapi server.
+
+    Begin with `hyper login URL`, or `hyper register URL`. A TASK is the number that it was last
+    shown with in this terminal, its title or a part of that, or its URI. Words without quotes are
+    one title; to name several tasks, use numbers, URIs, or quotes.
+    """
+    ctx = context.ensure_object(CommandContext)
+    context.call_on_close(ctx.close)
+
+
+def command(group: click.Group, name: str, **also: Any) -> Callable[[Function], click.Command]:
+    """Declare a command of a group: it is given a desk, and takes ``--json``."""
+
+    def declare(function: Function) -> click.Command:
+        return group.command(name, **also)(json_option(click.pass_obj(function)))
+
+    return declare
+
+
+def subgroup(group: click.Group, name: str) -> Callable[[Function], click.Group]:
+    """Declare a group of commands, which does something by itself too."""
+
+    def declare(function: Function) -> click.Group:
+        made = group.group(name, cls=InOrder, invoke_without_command=True)
+        return made(json_option(click.pass_context(function)))
+
+    return declare
+
+
+def complete_list(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of lists, for the shell to complete."""
+    return _titles("lists", incomplete)
+
+
+def complete_task(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of open tasks."""
+    return _titles("tasks", incomplete, done=False)
+
+
+def complete_task_or_list(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The titles of open tasks, and of lists, where the one is followed by the other."""
+    found = complete_task(context, parameter, incomplete)
+    return [*found, *complete_list(context, parameter, incomplete)]
+
+
+def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem]:
+    """Titles that begin so; none when the server cannot be asked."""
+    try:
+        account = current()
+        with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:
+            place = client.follow(relation)
+            found = place.search(title_prefix=incomplete, limit=_MOST_COMPLETED, **asked).on_page
+    except Exception:
+        return []
+    titles = [each.title for each in found if each.title == visible(each.title)]
+    return [CompletionItem(_typed(title)) for title in titles]
+
+
+def _typed(title: str) -> str:
+    """A title as it would be typed: bash takes what it is given as it is, others quote it."""
+    word = os.environ.get("COMP_WORDS", "").rpartition(" ")[2]
+    if not os.environ.get("_HYPER_COMPLETE", "").startswith("bash") or word[:1] in ("'", '"'):
+        return title
+    return _MEANS_SOMETHING.sub(r"\\\1", title)

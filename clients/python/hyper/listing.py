@@ -1,0 +1,91 @@
+"""Lists: ``hyper lists``, and below it ``add``, ``rename``, ``archive``, ``rm``."""
+
+import sys
+
+import click
+from hyperapi_client.document import plain
+
+from hyper.context import CommandContext
+from hyper.failures import FAILED, USAGE, Failure
+from hyper.formatting import plain_table, visible
+from hyper.group import command, complete_list, hyper, subgroup
+from hyper.wording import counted, quoted
+
+list_argument = click.argument("name", metavar="LIST", shell_complete=complete_list)
+
+
+@subgroup(hyper, "lists")
+def lists(context: click.Context) -> None:
+    """Show your lists; make or change one."""
+    if context.invoked_subcommand is not None:
+        return
+    ctx = context.ensure_object(CommandContext)
+    screen = ctx.screen
+    if screen.as_json:
+        for each in ctx.lists:
+            screen.json(plain(each.state))
+    elif not screen.for_people:
+        screen.lines([each.title, str(each.open_count), str(each.done_count)] for each in ctx.lists)
+    elif not ctx.lists:
+        screen.say("No lists yet. Make one: hyper lists add Groceries")
+    else:
+        rows = [
+            [each.title, str(each.open_count), str(each.done_count), "archived" * each.archived]
+            for each in ctx.lists
+        ]
+        screen.out.print(plain_table(["List", ">Open", ">Done", ""], rows))
+
+
+@command(lists, "add")
+@click.argument("title")
+@click.option("--note", "-n", default="", help="A description.")
+def add(ctx: CommandContext, title: str, note: str) -> None:
+    """Make a list."""
+    made = ctx.client.follow("lists").submit("create", title=title, description=note)
+    ctx.screen.say(f"Made the list {quoted(title)}.", made.state)
+
+
+@command(lists, "rename")
+@list_argument
+@click.argument("title")
+def rename(ctx: CommandContext, name: str, title: str) -> None:
+    """Give a list another title."""
+    changed = ctx.list_named(name).submit("edit", title=title)
+    ctx.screen.say(f"{quoted(name)} is called {quoted(title)} now.", changed.state)
+
+
+@command(lists, "archive")
+@list_argument
+@click.option("--undo", is_flag=True, help="Take it out of the archive.")
+def archive(ctx: CommandContext, name: str, undo: bool) -> None:
+    """Put a list away; its tasks stay."""
+    changed = ctx.list_named(name).submit("edit", archived=not undo)
+    ctx.screen.say(f"{quoted(name)} is {'in use again' if undo else 'archived'}.", changed.state)
+
+
+@command(lists, "rm")
+@list_argument
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def remove(ctx: CommandContext, name: str, yes: bool) -> None:
+    """Delete a list, and the tasks on it."""
+    found = ctx.list_named(name)
+    count = found.open_count + found.done_count
+    confirm(f"Delete the list {quoted(found.title)} with {counted(count, 'task')}?", yes)
+    found.submit("delete")
+    ctx.screen.say(f"Deleted the list {quoted(found.title)} with {counted(count, 'task')}.")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if that is wanted.
+
+    :param question: names everything that will be changed.
+    :raises Failure: when the answer is no, or nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure(
+            f"{question} Cannot ask: this is not a terminal.", USAGE, "Add --yes to confirm."
+        )
+    if not click.confirm(visible(question), err=True):
+        raise Failure("Nothing was done.", FAILED)

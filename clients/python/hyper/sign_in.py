@@ -1,0 +1,154 @@
+"""Signing in and out: ``hyper login``, ``register``, ``logout``, ``whoami``."""
+
+import os
+import socket
+import sys
+from urllib.parse import urlsplit
+
+import click
+from hyperapi_client import Client, ClientError, NoSuchForm, Unauthorized, Unreachable
+
+from hyper.accounts import Credentials, credentials_file, read_private
+from hyper.context import CommandContext
+from hyper.failures import FILE, NOT_ALLOWED, TOKEN, UNREACHABLE, URL, USAGE, Failure, about_file
+from hyper.group import command, hyper
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+url_argument = click.argument("url", required=False, envvar=URL)
+username_option = click.option("--username", "-u", help="Asked for when it is not given.")
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+@command(hyper, "login")
+@url_argument
+@username_option
+@password_option
+def login(ctx: CommandContext, url: str | None, username: str | None, password_stdin: bool) -> None:
+    """Sign in at URL, by name and password.
+
+    The tokens are kept in a file that only you can read. Without URL it is HYPERAPI_URL, or the
+    server where you have not signed out.
+    """
+    client = _client(ctx, url)
+    name = asked_name(username)
+    _sign_in(ctx, client, url, name, asked_password(password_stdin))
+
+
+@command(hyper, "register")
+@url_argument
+@username_option
+@password_option
+@click.option("--email", help="An address to reach you at.")
+def register(
+    ctx: CommandContext,
+    url: str | None,
+    username: str | None,
+    password_stdin: bool,
+    email: str | None,
+) -> None:
+    """Become a user at URL, and sign in."""
+    client = _client(ctx, url)
+    name = asked_name(username)
+    password = asked_password(password_stdin, confirm=True)
+    client.register(name, password, **({"email": email} if email else {}))
+    try:
+        _sign_in(ctx, client, url, name, password)
+    except (ClientError, Failure):
+        ctx.screen.note(f"You are registered as {name.lower()}, but not signed in.")
+        raise
+
+
+@command(hyper, "logout")
+def logout(ctx: CommandContext) -> None:
+    """Sign out: end the session, and forget its tokens.
+
+    Tokens made by `hyper tokens create` in this session end with it.
+    """
+    kept = read_private(credentials_file())
+    if not kept.get("root"):
+        raise Failure("You are not signed in.", NOT_ALLOWED)
+    keeper = Credentials(kept["root"])
+    try:
+        ctx.client_at(kept["root"], keeper=keeper, retries=0).logout()
+    except (Unauthorized, NoSuchForm):
+        keeper.save(None)  # it had ended already
+    except Unreachable as error:
+        keeper.save(None)
+        raise Failure(
+            f"Your tokens are forgotten here, but their session goes on at the server: {error}",
+            UNREACHABLE,
+            "Sign in again later and end it: hyper tokens revoke",
+        ) from None
+    ctx.screen.say("Signed out.")
+
+
+@command(hyper, "whoami")
+def whoami(ctx: CommandContext) -> None:
+    """Show who is signed in, and where."""
+    root = ctx.client.root()
+    if "user" not in root.links:
+        raise Failure(f"You are not signed in at {root.uri}.", NOT_ALLOWED, "Sign in: hyper login")
+    name = ctx.account.username
+    if ctx.screen.as_json:
+        who = {"username": name or None, "uri": root.links["user"].href, "root": root.uri}
+        ctx.screen.json(who)
+    else:
+        ctx.screen.say(f"{name or 'The owner of the token'} at {root.uri}")
+
+
+def _client(ctx: CommandContext, url: str | None) -> Client:
+    """A client for the server that somebody wants to sign in at."""
+    url = url or read_private(credentials_file()).get("root")
+    if not url:
+        hint = "For example: hyper login https://todo.example.org"
+        raise Failure("Which server? Say its URL.", USAGE, hint)
+    client = ctx.client_at(url)
+    client.root()
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        ctx.screen.note(f"{url} is not encrypted: others on the way can read your password.")
+    return client
+
+
+def _sign_in(
+    ctx: CommandContext, client: Client, url: str | None, name: str, password: str
+) -> None:
+    client.login(name, password, label=f"hyper on {socket.gethostname()}"[:100])
+    root, tokens = client.root(), client.tokens
+    assert tokens is not None, "signing in gives tokens"
+    who = {"root": root.uri, "url": url or root.uri, "username": name.lower()}
+    try:
+        Credentials(root.uri).write(who, tokens)
+    except OSError as error:
+        client.logout()  # nobody has the tokens of this session
+        raise Failure("Nobody is signed in.", FILE, f"{about_file(error)}.") from error
+    ctx.screen.say(f"Signed in as {who['username']} at {root.uri}.", root.state)
+    if os.environ.get(TOKEN):
+        ctx.screen.note(f"{TOKEN} is set, and wins over this until you unset it.")
+
+
+def asked_name(given: str | None) -> str:
+    """A user name: that which was given, or what whoever sits there says."""
+    if not given:
+        _ask_only_people("--username")
+    return given or str(click.prompt("User name", err=True))
+
+
+def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
+    """A password, from standard input or from whoever sits there.
+
+    :param confirm: ask twice, since nobody knows it yet.
+    """
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    _ask_only_people("--password-stdin")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def _ask_only_people(option: str) -> None:
+    """:raises Failure: where nobody sits who could be asked."""
+    if not sys.stdin.isatty():
+        raise Failure("Cannot ask: this is not a terminal.", USAGE, f"Add {option}.")

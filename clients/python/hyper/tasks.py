@@ -1,0 +1,298 @@
+"""Tasks: ``hyper add``, ``ls``, ``show``, ``edit``, ``done``, ``rm``, ``mv``."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import click
+from hyperapi_client import NoSuchForm
+from hyperapi_client.document import plain
+from rich.text import Text
+
+from hyper import dates, todotxt
+from hyper.context import CommandContext
+from hyper.editing import edit_by_hand
+from hyper.failures import INVALID, Failure
+from hyper.formatting import details, task_row, task_table
+from hyper.group import command, complete_list, complete_task, complete_task_or_list, hyper
+from hyper.listing import confirm
+from hyper.naming import Named, task_named, tasks_named
+from hyper.wording import quoted
+
+_SHOWN = 100
+_PAGE = 100
+PRIORITIES = click.Choice(["none", "low", "medium", "high"])
+
+
+def tasks_argument(complete: Any = complete_task) -> Callable[[Any], Any]:
+    """TASK…, whose titles the shell can complete."""
+    return click.argument(
+        "tasks", metavar="TASK...", nargs=-1, required=True, shell_complete=complete
+    )
+
+
+def list_option(help_text: str) -> Callable[[Any], Any]:
+    """``--list``, whose titles the shell can complete."""
+    return click.option(
+        "--list", "-l", "list_name", metavar="LIST", help=help_text, shell_complete=complete_list
+    )
+
+
+def member_options(function: Any) -> Any:
+    """The options that say what a task is to be like."""
+    for option in (
+        click.option("--note", "-n", metavar="TEXT", help="A description."),
+        click.option("--priority", "-p", type=PRIORITIES, help="How important it is."),
+        click.option("--tag", "-t", "tags", multiple=True, help="A tag; say it again for more."),
+        click.option("--due", "-d", metavar="WHEN", help="tomorrow, fri 18:30, 2030-01-31, 3d …"),
+    ):
+        function = option(function)
+    return function
+
+
+@command(hyper, "add")
+@click.argument("words", metavar="TITLE...", nargs=-1, required=True)
+@list_option("The list; your only one, or Inbox, when it is not given.")
+@member_options
+def add(ctx: CommandContext, words: tuple[str, ...], list_name: str | None, **options: Any) -> None:
+    """Add a task."""
+    given = {"title": " ".join(words), **_members(ctx, **options)}
+    on = ctx.list_or_default(list_name)
+    made = on.follow("tasks").submit("create", given)
+    due = dates.readable(made.due_at, ctx.now)
+    ctx.screen.say(
+        f"Added {quoted(made.title)} to {on.title}{f', due {due}' if due else ''}.", made.state
+    )
+
+
+@command(hyper, "ls")
+@list_option("Tasks on this list alone.")
+@click.option("--done", is_flag=True, help="Tasks that are done, the latest first.")
+@click.option("--all", "-a", "both", is_flag=True, help="Open tasks and done ones.")
+@click.option("--due", "-d", metavar="WHEN", help="today, tomorrow, DATE, overdue, week, any, none")
+@click.option("-q", "--q", metavar="TEXT", help="With this in the title or the description.")
+@click.option("--tag", "-t", "tags", multiple=True, help="With this tag; again: with all of them.")
+@click.option("--priority", "-p", type=PRIORITIES, help="Of this priority.")
+@click.option("--sort", "-s", metavar="NAME,...", help="due_at, -priority, title, created_at …")
+@click.option("--limit", "-n", type=click.IntRange(1), help=f"How many; {_SHOWN} on a terminal.")
+def ls(
+    ctx: CommandContext,
+    list_name: str | None,
+    limit: int | None,
+    done: bool,
+    both: bool,
+    **asked: Any,
+) -> None:
+    """Show tasks: open ones, what is due first.
+
+    On a terminal as a table; else a line for each task, with tabs between its parts.
+    """
+    query = question(ctx, done=None if both else done, **asked)
+    start = ctx.client if list_name is None else ctx.list_named(list_name)
+    most = limit or (_SHOWN if ctx.screen.for_people else None)
+    query["limit"] = min(most or _PAGE, _PAGE)
+    found = start.follow("tasks").search(**query).items()
+    show_tasks(ctx, found, most)
+
+
+def show_tasks(ctx: CommandContext, found: Any, most: int | None) -> None:
+    """Show tasks as they are wanted; on a terminal, their numbers stand for them from now on."""
+    screen = ctx.screen
+    if screen.as_json:
+        for each in islice(found, most):
+            screen.json(plain(each.state))
+    elif not screen.for_people:
+        screen.lines(task_row(each.state, ctx.titles) for each in islice(found, most))
+    else:
+        shown = [each.state for each in islice(found, most)]
+        ctx.remember("tasks", shown)
+        if not shown:
+            screen.say("Nothing to do here.")
+            return
+        screen.out.print(task_table(shown, ctx.titles, ctx.now, screen.out.width))
+        if next(found, None) is not None:
+            screen.note(f"There are more. See them: hyper ls -n {2 * len(shown)}")
+
+
+def question(
+    ctx: CommandContext,
+    *,
+    done: bool | None,
+    due: str | None,
+    q: str | None,
+    tags: tuple[str, ...],
+    priority: str | None,
+    sort: str | None,
+) -> dict[str, Any]:
+    """What to ask a collection of tasks."""
+    asked: dict[str, Any] = {"done": done, "q": q, "tag": list(tags), "priority": priority}
+    asked["sort"] = sort or ("-updated_at" if done else "due_at,-priority,created_at")
+    return {
+        name: value
+        for name, value in {**asked, **due_between(ctx, due)}.items()
+        if value not in (None, [])
+    }
+
+
+def due_between(ctx: CommandContext, when: str | None) -> dict[str, Any]:
+    """The filter for ``--due``.
+
+    :raises Failure: for what is no day.
+    """
+    if when is None:
+        return {}
+    word = when.lower()
+    known: dict[str, dict[str, Any]] = {
+        "any": {"has_due": True},
+        "none": {"has_due": False},
+        "overdue": {"due_before": ctx.now},
+        "week": {"due_before": dates.day_bounds(ctx.now.date() + timedelta(days=6))[1]},
+    }
+    if word in known:
+        return known[word]
+    try:
+        begins, ends = dates.day_bounds(dates.parse_day(word, ctx.now.date()))
+    except (ValueError, OverflowError):
+        raise Failure(
+            "--due takes today, tomorrow, a weekday, a date as 2030-01-31, overdue, week, any or "
+            f"none; {quoted(when)} is none of these.",
+            INVALID,
+        ) from None
+    return {"due_after": begins, "due_before": ends}
+
+
+@command(hyper, "show")
+@tasks_argument()
+def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
+    """Show all about a task."""
+    for number, each in enumerate(tasks_named(ctx, tasks).tasks):
+        if ctx.screen.as_json:
+            ctx.screen.json(plain(each.state))
+        else:
+            if number:
+                ctx.screen.out.print()
+            ctx.screen.out.print(details(each.state, ctx.titles, ctx.now))
+            # On a line of its own, which can be copied whole.
+            ctx.screen.out.print(Text(each.uri, style="dim"), soft_wrap=True)
+
+
+@command(hyper, "edit")
+@tasks_argument()
+@click.option("--title", help="Another title.")
+@member_options
+@click.option("--untag", "untags", multiple=True, help="Take this tag away.")
+def edit(
+    ctx: CommandContext,
+    tasks: tuple[str, ...],
+    title: str | None,
+    untags: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Change a task, by options or in your editor.
+
+    Without options your editor opens: $VISUAL or $EDITOR. Only what you changed is sent.
+    """
+    found = task_named(ctx, tasks)
+    changed = _members(ctx, **options)
+    if title is not None:
+        changed["title"] = title
+    if options["note"] is not None:
+        changed["description"] = todotxt.joined(options["note"], found.description)
+    if "tags" in changed or untags:
+        tags = [*found.tags, *changed.get("tags", ())]
+        changed["tags"] = [tag for tag in dict.fromkeys(tags) if tag not in untags]
+    if not changed:
+        changed = edit_by_hand(ctx, found)
+    if not changed:
+        ctx.screen.say("Nothing changed.", found.state)
+        return
+    done = found.submit("edit", changed)
+    ctx.screen.say(f"Changed {quoted(done.title)}.", done.state)
+
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@command(hyper, "done")
+@tasks_argument()
+@click.option("--undo", is_flag=True, help="Open a task again.")
+@yes_option
+def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool, yes: bool) -> None:
+    """Complete tasks."""
+    form, verb, said = (
+        ("reopen", "Reopen", "open again") if undo else ("complete", "Complete", "done")
+    )
+    found = tasks_named(ctx, tasks, done=undo)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(ctx, verb, found, yes)
+    for each in found.tasks:
+        try:
+            changed = each.submit(form)
+        except NoSuchForm:
+            if each.done == undo:
+                raise
+            ctx.screen.say(
+                f"{quoted(each.title)} was {'open' if undo else 'done'} already.", each.state
+            )
+        else:
+            ctx.screen.say(f"{quoted(each.title)} is {said}.", changed.state)
+
+
+@command(hyper, "rm")
+@tasks_argument()
+@yes_option
+def remove(ctx: CommandContext, tasks: tuple[str, ...], yes: bool) -> None:
+    """Delete tasks."""
+    found = tasks_named(ctx, tasks, any_state=True)
+    _confirm(ctx, "Delete", found, yes)
+    for each in found.tasks:
+        each.submit("delete")
+        ctx.screen.say(f"Deleted {quoted(each.title)}.")
+
+
+@command(hyper, "mv")
+@tasks_argument(complete_task_or_list)
+@click.argument("to", metavar="LIST", shell_complete=complete_list)
+@yes_option
+def move(ctx: CommandContext, tasks: tuple[str, ...], to: str, yes: bool) -> None:
+    """Move tasks to another list."""
+    target = ctx.list_named(to)
+    found = tasks_named(ctx, tasks)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(ctx, "Move", found, yes)
+    for each in found.tasks:
+        moved = each.submit("edit", list_uri=target)
+        ctx.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
+
+
+def _confirm(ctx: CommandContext, verb: str, found: Named, yes: bool) -> None:
+    """Name the tasks that a command is about to change, and ask, unless ``--yes`` was given."""
+    if yes and len(found.tasks) > 1:
+        ctx.screen.note(f"{verb}: {found.titles}.")
+    confirm(f"{verb} {found.titles}?", yes)
+
+
+def _members(
+    ctx: CommandContext,
+    due: str | None,
+    tags: tuple[str, ...],
+    priority: str | None,
+    note: str | None,
+) -> dict[str, Any]:
+    """What options say about a task; only what was given.
+
+    :raises Failure: for a due date that is none.
+    """
+    given: Mapping[str, Any] = {
+        "tags": list(tags) or None,
+        "priority": priority,
+        "description": note,
+    }
+    found = {name: value for name, value in given.items() if value is not None}
+    if due is not None:
+        try:
+            found["due_at"] = dates.parse_due(due, ctx.now)
+        except dates.NotADate as error:
+            raise Failure(f"--due {error}.", INVALID) from None
+    return found

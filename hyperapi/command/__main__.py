@@ -1,5 +1,0 @@
-"""``python -m hyperapi.command`` is ``hyper``."""
-
-from hyperapi.command import main
-
-main()

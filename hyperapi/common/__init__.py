@@ -1,0 +1,1 @@
+"""Clock, ids, text and processes: what every other package may use."""

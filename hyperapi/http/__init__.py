@@ -1,0 +1,1 @@
+"""HTTP semantics: requests, replies, problems and what every operation shares."""

@@ -1,0 +1,165 @@
+"""The context of one request: everything that belongs to it, passed as an argument.
+
+The request handler makes one for each request. The steps of the pipeline fill it in: the principal
+once the token is read, the transaction while one is open.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from hyperapi.http.principal import Principal
+from hyperapi.http.uris import Uris
+from hyperapi.settings import Settings
+from hyperapi.state import AppState
+from hyperapi.storage.database import Database, Transaction
+from hyperapi.storage.row_scope import RowScope
+
+Result = TypeVar("Result")
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(-.*)?"
+)
+
+
+class Slot(Protocol):
+    """A request's share of the concurrency limit."""
+
+    def released(self) -> AbstractContextManager[None]:
+        """Let other requests work while this one waits."""
+
+    def awaiting_body(self) -> AbstractContextManager[bool]:
+        """The same while the request waits for the rest of its body.
+
+        The value is False when too many wait already; then the body must not be waited for.
+        """
+
+
+class _NoSlot:
+    """The slot of a request where nothing limits concurrency."""
+
+    def released(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def awaiting_body(self) -> AbstractContextManager[bool]:
+        return nullcontext(True)
+
+
+_NO_SLOT = _NoSlot()
+
+
+class Context:
+    """One request.
+
+    :ivar environ: the WSGI environment.
+    :ivar path: the path below the prefix.
+    :ivar rule: the URL rule that matched; None when none did.
+    :ivar principal_or_none: the signed-in user; None when the request has no token.
+    :ivar media_type: the media type chosen for the reply.
+    :ivar body_taken: whether the request's body was read to its end.
+    :ivar seen_version: the version that If-Match named; None when it named none.
+    :ivar logged: more members of the request's log line; None without any.
+    :ivar version_key: hides versions from a token of one list; None for other tokens.
+    :ivar rate_limit: what the RateLimit headers will say.
+    """
+
+    __slots__ = (
+        "_tx",
+        "body_taken",
+        "environ",
+        "logged",
+        "media_type",
+        "method",
+        "path",
+        "principal_or_none",
+        "rate_limit",
+        "request_id",
+        "rule",
+        "seen_version",
+        "settings",
+        "slot",
+        "started",
+        "state",
+        "uris",
+        "version_key",
+    )
+
+    def __init__(self, state: AppState, environ: dict[str, Any], uris: Uris) -> None:
+        self.state = state
+        self.settings: Settings = state.settings
+        self.environ = environ
+        self.uris = uris
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path: str = environ.get("PATH_INFO", "")
+        self.started = perf_counter()
+        self.slot: Slot = environ.get("hyperapi.slot", _NO_SLOT)
+        self.request_id = ""
+        self.rule: str | None = None
+        self.principal_or_none: Principal | None = None
+        self.media_type = ""
+        self.body_taken = False
+        self.seen_version: int | str | None = None
+        self.rate_limit: tuple[tuple[int, int], str, str] | None = None
+        self.logged: dict[str, Any] | None = None
+        self.version_key: bytes | None = None
+        self._tx: Transaction | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """The signed-in user; only where the operation requires a token."""
+        assert self.principal_or_none is not None, "the operation requires no token"
+        return self.principal_or_none
+
+    @principal.setter
+    def principal(self, principal: Principal) -> None:
+        self.principal_or_none = principal
+
+    @property
+    def row_scope(self) -> RowScope:
+        """The rows that the principal may see."""
+        return self.principal.row_scope
+
+    @property
+    def tx(self) -> Transaction:
+        """The open transaction."""
+        assert self._tx is not None, "outside of read() and write()"
+        return self._tx
+
+    def read(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` in a transaction that only reads; see :meth:`Database.read`."""
+        return self.state[Database].read(lambda tx: self._within(tx, work))
+
+    def write(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` in a transaction that writes; see :meth:`Database.write`."""
+        return self.state[Database].write(lambda tx: self._within(tx, work))
+
+    def attempt(self, work: Callable[[], object]) -> None:
+        """Run ``work`` in a transaction that writes, unless another one writes just now."""
+        self.state[Database].attempt(lambda tx: self._within(tx, work))
+
+    def _within(self, tx: Transaction, work: Callable[[], Result]) -> Result:
+        outer, self._tx = self._tx, tx
+        try:
+            return work()
+        finally:
+            self._tx = outer
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The trace that the request is part of (W3C Trace Context), as its sender says."""
+        match = _TRACEPARENT.fullmatch(self.environ.get("HTTP_TRACEPARENT", ""))
+        return {} if match is None else match.groupdict()
+
+    @property
+    def log_extra(self) -> dict[str, dict[str, str]]:
+        """What ties a log line to this request: the ``extra`` of a logging call."""
+        return {"fields": {"request_id": self.request_id, **self.trace}}
+
+    @property
+    def content_length(self) -> int | None:
+        """The body's length as it was announced; None when it was not."""
+        text = self.environ.get("CONTENT_LENGTH") or ""
+        return int(text) if text.isascii() and text.isdigit() else None

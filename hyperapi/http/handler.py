@@ -1,0 +1,90 @@
+"""The WSGI entry: from an environment to a response, with one context and one exit.
+
+Flask owns the URL map, ``url_for``, the test client and the command's application. On the way of a
+request none of its proxies is used: the context is an argument.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import BaseConverter, Rule
+
+from hyperapi.http import problems
+from hyperapi.http.context import Context
+from hyperapi.http.problems import MethodNotAllowed as MethodNotAllowedProblem
+from hyperapi.http.routes import RouteTable, accept_patch
+from hyperapi.http.uris import BASE, UriSpace, base_of
+from hyperapi.http.wsgi_response import Response
+from hyperapi.state import AppState
+
+Endpoint = Callable[..., Response]
+Before = Callable[[Context], Response | None]
+After = Callable[[Context, Response], Response]
+
+
+class UuidConverter(BaseConverter):
+    """A UUID in a URL, in any case; in Python its lower-case text."""
+
+    regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        """The text in lower case."""
+        return value.lower()
+
+
+class RequestHandler:
+    """Handles the requests of one application.
+
+    :ivar before: called in order before the route; the first response ends the request.
+    :ivar after: called in order with every response.
+    """
+
+    def __init__(self, app: Flask, state: AppState) -> None:
+        self.app = app
+        self._state = state
+        self._uris = UriSpace(app)
+        self._endpoints: dict[str, Endpoint] = {}
+        self.before: list[Before] = []
+        self.after: list[After] = []
+        app.url_map.converters["uuid"] = UuidConverter
+        app.url_map.merge_slashes = False
+
+    def add(self, path: str, name: str, endpoint: Endpoint, methods: Iterable[str]) -> None:
+        """Handle a URL rule by ``endpoint``, which gets the context and the values in the URL."""
+        self.app.add_url_rule(path, name, methods=methods, provide_automatic_options=False)
+        self._endpoints[name] = endpoint
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        ctx = Context(self._state, environ, self._uris.under(environ.get(BASE) or base_of(environ)))
+        response = self._respond(ctx)
+        for hook in self.after:
+            response = hook(ctx, response)
+        return response(environ, start_response)
+
+    def _respond(self, ctx: Context) -> Response:
+        try:
+            for hook in self.before:
+                if (response := hook(ctx)) is not None:
+                    return response
+            rule, values = _match(ctx)
+            ctx.rule = rule.rule
+            return self._endpoints[rule.endpoint](ctx, **values)
+        except MethodNotAllowed as refusal:
+            return _refuse_method(ctx, refusal)
+        except Exception as failure:
+            return problems.from_exception(ctx, failure)
+
+
+def _match(ctx: Context, method: str | None = None) -> tuple[Rule, dict[str, Any]]:
+    return ctx.uris.match(ctx.path, method or ctx.method, ctx.environ.get("QUERY_STRING", ""))
+
+
+def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
+    """405, with what OPTIONS would say."""
+    allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
+    rule, _ = _match(ctx, "OPTIONS")
+    route = ctx.state[RouteTable].named(rule.endpoint)
+    headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
+    return problems.respond(ctx, MethodNotAllowedProblem(f"Use one of {allowed}.", headers=headers))

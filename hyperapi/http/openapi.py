@@ -1,0 +1,424 @@
+"""The OpenAPI 3.1 document, written from the declarations that the service itself works by.
+
+:func:`document` is a pure function of the places and the base URI. Nothing is said twice: paths,
+bodies, questions and statuses are the operations', schemas those that validate, and the examples
+are replies that were given (``examples.json``, which a test keeps in step).
+"""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hyperapi.common.text import UUID, literal
+from hyperapi.http.bodies import FORM, Body, as_fields
+from hyperapi.http.operation_spec import (
+    ALWAYS,
+    COUNTED,
+    HEADERS,
+    OF_PAGES,
+    headers_of,
+    kinds_of,
+    media_types,
+    prefers,
+    problems_of,
+    request_headers,
+    successes,
+)
+from hyperapi.http.problems import PROBLEM_JSON, Problem, all_problems
+from hyperapi.http.responses import DESCRIBED
+from hyperapi.http.routes import Operation, Route, operations
+from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
+from hyperapi.querying.query import Parameter
+from hyperapi.representations import html
+from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
+
+EXAMPLES_BASE = "https://todo.example.org"
+"""The base URI that the examples were made under."""
+
+GUIDE = "guide.md"
+"""What the guide is called, below the page of the documentation."""
+
+DESCRIPTION = """\
+A hypermedia to-do list. Programs need to know one URI, the root: every other one is a link or a
+form that a reply holds. This document describes what links and forms lead to.
+
+Register with `POST users`, sign in with `POST tokens`, and send the token as
+`Authorization: Bearer …`. What is not yours is not there: it is 404, like what never was.
+Every failure is a problem document (RFC 9457); its `type` is the URI of a page about it.
+Text is Unicode in normal form C, without NUL; lengths are in characters. Times are RFC 3339.
+"""
+
+SCOPE_MEANINGS = {
+    "account": "see and change the user and all its sessions",
+    "tasks:read": "read lists and tasks",
+    "tasks:write": "change lists and tasks, and read them",
+}
+
+_SUCCESSES = {
+    200: "It is done; this is the resource, or what came of it.",
+    201: "It was made; this is what it is.",
+    204: "It is done, and there is nothing more to say, or nothing that the client wants to hear.",
+    304: "It is as If-None-Match says that you know it.",
+}
+_PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
+
+
+def document(routes: Sequence[Route], base: str) -> Schema:
+    """The OpenAPI document of the service.
+
+    :param base: scheme, host and prefix that all URIs begin with, without a slash at the end.
+    """
+    return _Writer(routes, base).document()
+
+
+def examples() -> dict[str, Any]:
+    """The replies that were kept as examples: of operations by name, and of types of problem."""
+    found: dict[str, Any] = json.loads(_EXAMPLES.read_text())
+    return found
+
+
+def rebased(written: str, base: str) -> str:
+    """JSON with all URIs of the examples' base under another; regular expressions hold it too."""
+    for form in (literal, str):  # the one never holds the other
+        there, here = (json.dumps(form(each))[1:-1] for each in (EXAMPLES_BASE, base))
+        written = written.replace(there, here)
+    return written
+
+
+_EXAMPLES = Path(__file__).with_name("examples.json")
+
+
+class _Writer:
+    """Writes one document, and gathers on its way what operations refer to."""
+
+    def __init__(self, routes: Sequence[Route], base: str) -> None:
+        self._operations = list(operations(list(routes)))
+        self._base = base
+        self._schemas: dict[str, Schema] = {}
+        self._responses: dict[str, Schema] = {}
+        self._places = {route.name: route for route in routes}
+        self._examples = examples()
+
+    def document(self) -> Schema:
+        paths: dict[str, Schema] = {}
+        for operation in self._operations:
+            path = paths.setdefault(_path(operation.route), {})
+            path[operation.method.lower()] = self._operation(operation)
+        for shape in DESCRIBED.values():
+            self._schemas |= shape.SHARED
+        for problem in all_problems():
+            self._problem_schema(problem)
+        self._any_problem_schema()
+        components = {
+            "schemas": dict(sorted(self._schemas.items())),
+            "responses": dict(sorted(self._responses.items())),
+            "headers": {name: _header(name) for name in HEADERS},
+            "securitySchemes": self._security_schemes(),
+        }
+        written = {
+            "openapi": "3.1.1",
+            "info": {
+                "title": "hyperapi",
+                "version": "1",
+                "summary": "A hypermedia REST API for to-do lists",
+                "description": DESCRIPTION,
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "externalDocs": {"description": "A guide, step by step", "url": self._guide()},
+            "servers": [{"url": self._base}],
+            "tags": self._tags(),
+            "paths": paths,
+            "components": components,
+        }
+        return written
+
+    def _guide(self) -> str:
+        return f"{self._base}{_path(self._places['docs'])}/{GUIDE}"
+
+    def _tags(self) -> list[Schema]:
+        """One for each file of resources, described by its docstring."""
+        modules = dict.fromkeys(operation.view.__module__ for operation in self._operations)
+        return [
+            {
+                "name": _tag(module),
+                "description": _first_line(sys.modules[module].__doc__ or ""),
+            }
+            for module in modules
+        ]
+
+    def _security_schemes(self) -> dict[str, Schema]:
+        tokens = [self._base + _path(each.route) for each in self._operations if each.grants]
+        password = {"tokenUrl": tokens[0], "refreshUrl": tokens[0], "scopes": SCOPE_MEANINGS}
+        bearer = {"type": "http", "scheme": "bearer", "description": "An access token."}
+        basic = {"type": "http", "scheme": "basic", "description": "Name and password."}
+        oauth2 = {"type": "oauth2", "flows": {"password": password}}
+        return {"oauth2": oauth2, "bearer": bearer, "basic": basic}
+
+    # -- operations
+
+    def _operation(self, operation: Operation) -> Schema:
+        summary, _, more = (inspect.getdoc(operation.view) or "").partition("\n")
+        found: Schema = {
+            "operationId": operation.name,
+            "tags": [_tag(operation.view.__module__)],
+            "summary": summary.rstrip("."),
+            "description": (more.strip() or summary) + (_PREFER if prefers(operation) else ""),
+            "parameters": [
+                *_keys(operation.route),
+                *self._questions(operation),
+                *(_request_header(*each) for each in request_headers(operation)),
+            ],
+            "security": _security(operation),
+            "responses": {**self._successes(operation), **self._failures(operation)},
+        }
+        if operation.body is not None:
+            found["requestBody"] = self._request_body(operation, operation.body)
+        return found
+
+    def _questions(self, operation: Operation) -> Iterable[Schema]:
+        for asked in [] if operation.query is None else operation.query.documented():
+            yield self._question(asked)
+
+    def _question(self, asked: Parameter) -> Schema:
+        """A parameter of a query; one without a value is the same as none."""
+        schema = {name: value for name, value in asked.schema.items() if name != "x-place"}
+        if "x-place" in asked.schema:
+            named = self._base + _path(self._places[asked.schema["x-place"]])
+            before, _, after = named.partition("{key}")
+            schema["pattern"] = f"^{literal(before)}{UUID}{literal(after)}$"
+        if schema.get("enum") == ["true", "false"]:
+            schema = {"type": "boolean"}
+        if asked.repeatable:
+            schema = {"type": "array", "items": schema}
+        return {
+            "name": asked.name,
+            "in": "query",
+            "description": asked.meaning[0].upper() + asked.meaning[1:] + ".",
+            "allowEmptyValue": True,
+            "schema": schema,
+        }
+
+    def _request_body(self, operation: Operation, takes: type[Body]) -> Schema:
+        content = {}
+        for media_type in operation.media:
+            kinds = [self._body(kind, media_type) for kind in takes.kinds(media_type)]
+            content[media_type] = {
+                "schema": kinds[0] if len(kinds) == 1 else {"anyOf": kinds},
+                **self._example(operation, "request", media_type),
+            }
+        return {"required": not takes.optional, "content": content}
+
+    def _successes(self, operation: Operation) -> dict[str, Schema]:
+        return {str(status): self._success(operation, status) for status in successes(operation)}
+
+    def _success(self, operation: Operation, status: int) -> Schema:
+        response: Schema = {
+            "description": _SUCCESSES[status],
+            "headers": {name: _header_of(name) for name in headers_of(operation, status)},
+        }
+        if status not in (204, 304):
+            response["content"] = {
+                media_type: {
+                    "schema": self._shown(operation, media_type),
+                    **self._example(operation, str(status), media_type),
+                }
+                for media_type in media_types(operation)
+            }
+        return response
+
+    def _failures(self, operation: Operation) -> dict[str, Schema]:
+        grouped = groupby(problems_of(operation), key=lambda problem: problem.status)
+        return {str(status): self._failure(status, list(kinds)) for status, kinds in grouped}
+
+    def _failure(self, status: int, kinds: list[type[Problem]]) -> Schema:
+        """A reference to the response of these problems, which operations share."""
+        name = ".".join([str(status), *(kind.name for kind in kinds)])
+        if name not in self._responses:
+            one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
+            sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
+            headers = [*ALWAYS, *COUNTED, *sent, *OF_PAGES]
+            self._responses[name] = {
+                "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
+                "headers": {header: _header_of(header) for header in headers},
+                "content": {
+                    PROBLEM_JSON: {"schema": one, **self._problem_examples(kinds)},
+                    html.MEDIA_TYPE: {"schema": {"type": "string"}},
+                },
+            }
+        return {"$ref": f"#/components/responses/{name}"}
+
+    # -- schemas
+
+    def _named(self, name: str, schema: Schema) -> Schema:
+        """Keep a schema under a name, and what it defines beside it; a reference to it."""
+        for inner, definition in schema.pop("$defs", {}).items():
+            self._named(inner, definition)
+        self._schemas[name] = _in_words(schema)
+        return shared(name)
+
+    def _shown(self, operation: Operation, media_type: str) -> Schema:
+        """What an operation answers, in one shape."""
+        kinds = kinds_of(operation)
+        if not kinds or media_type not in DESCRIBED:
+            return {"type": "string" if media_type.startswith("text/") else "object"}
+        found = [self._representation(kind, media_type) for kind in kinds]
+        return found[0] if len(found) == 1 else {"anyOf": found}
+
+    def _representation(self, kind: ResourceType, media_type: str) -> Schema:
+        name = kind.name + _camel(media_type.partition("/")[2].removesuffix("+json"))
+        if name not in self._schemas:
+            refer: Refer = lambda items: self._representation(items, media_type)  # noqa: E731
+            self._schemas[name] = {}  # so that a kind may hold things of its own kind
+            self._named(name, DESCRIBED[media_type].schema(kind, refer))
+        return shared(name)
+
+    def _body(self, kind: type[Body], media_type: str) -> Schema:
+        schema = described(kind)
+        if media_type == FORM and as_fields(schema) != schema:
+            return self._named(f"{kind.__name__}Form", as_fields(schema))
+        return self._named(kind.__name__, schema)
+
+    def _problem_schema(self, kind: type[Problem]) -> Schema:
+        """Of one type of problem; the type's URI is told apart by its end, wherever it begins."""
+        schema = described(kind.extends)
+        common = _problem(f"/problems/{kind.name}$", {"const": kind.status})
+        return self._named(
+            problem_schema_name(kind),
+            {
+                **schema,
+                "description": kind.meaning(),
+                "properties": common | schema["properties"],
+                "required": [*common, *schema["required"]],
+            },
+        )
+
+    def _any_problem_schema(self) -> Schema:
+        """Of all types of problem, with all that any of them has."""
+        common = _problem("/problems/[^/]+$", {})
+        found: dict[str, list[Schema]] = {}
+        for kind in all_problems():
+            for name, schema in described(kind.extends)["properties"].items():
+                if schema not in found.setdefault(name, []):
+                    found[name].append(schema)
+        more = {
+            name: schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            for name, schemas in found.items()
+        }
+        schema = {"type": "object", "properties": common | more, "required": list(common)}
+        return self._named("Problem", {**schema, "description": "Any failure (RFC 9457)."})
+
+    # -- examples
+
+    def _example(self, operation: Operation, part: str, media_type: str) -> Schema:
+        found = self._examples["operations"].get(operation.name, {}).get(part, {})
+        return {"example": self._here(found[media_type])} if media_type in found else {}
+
+    def _problem_examples(self, kinds: list[type[Problem]]) -> Schema:
+        kept = self._examples["problems"]
+        found = {
+            kind.name: {"summary": kind.title, "value": self._here(kept[kind.name])}
+            for kind in kinds
+            if kind.name in kept
+        }
+        return {"examples": found} if found else {}
+
+    def _here(self, example: Any) -> Any:
+        """An example as this service would have given it."""
+        return json.loads(rebased(json.dumps(example), self._base))
+
+
+def problem_schema_name(kind: type[Problem]) -> str:
+    """What the schema of a type of problem is called."""
+    return f"{_camel(kind.name)}Problem"
+
+
+def _problem(type_ends: str, status: Schema) -> dict[str, Schema]:
+    """The members that every problem has."""
+    text: Schema = {"type": "string"}
+    uri: Schema = {**text, "format": "uri"}
+    return {
+        "type": {**uri, "pattern": type_ends},
+        "title": text,
+        "status": {"type": "integer", **status},
+        "detail": text,
+        "instance": uri,
+    }
+
+
+def _path(route: Route) -> str:
+    """A place's path as OpenAPI has it, ``{key}`` for what is filled in."""
+    return re.sub(r"<[a-z]+:([a-z]+)>", r"{\1}", route.path)
+
+
+def _keys(route: Route) -> list[Schema]:
+    """The parameters in a place's path."""
+    formats: dict[str, Schema] = {"uuid": {"format": "uuid"}, "string": {"minLength": 1}}
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": "The last part of the resource's URI, as links give it.",
+            "schema": {"type": "string", **formats[kind]},
+        }
+        for kind, name in re.findall(r"<([a-z]+):([a-z]+)>", route.path)
+    ]
+
+
+def _request_header(name: str, meaning: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "header", "description": meaning, "schema": schema}
+
+
+def _security(operation: Operation) -> list[Schema]:
+    """The ways to be let in; an empty one where nobody has to be known."""
+    nobody: Schema = {}
+    scopes = [operation.scope] if operation.scope in SCOPES else []
+    token: list[Schema] = [{"oauth2": scopes}, {"bearer": scopes}]
+    if operation.grants:
+        return [nobody, {"basic": []}, {"bearer": []}]
+    if operation.scope == OPEN:
+        return [nobody]
+    return [nobody, *token] if operation.scope == PUBLIC else token
+
+
+def _header(name: str) -> Schema:
+    required: Schema = {"required": True} if name in ALWAYS else {}
+    schema = {"type": "integer" if name == "Retry-After" else "string"}
+    return {"description": HEADERS[name], **required, "schema": schema}
+
+
+def _header_of(name: str) -> Schema:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _in_words(schema: Schema) -> Schema:
+    """A schema whose members are described by their titles, where nothing else does it."""
+    schema = {name: value for name, value in schema.items() if name != "title"}
+    properties: Mapping[str, Schema] = schema.get("properties", {})
+    written = {}
+    for name, member in properties.items():
+        title = member.get("title", "")
+        plain = title in ("", name.replace("_", " ").title())
+        telling: Schema = {} if plain else {"description": title}
+        rest = {key: value for key, value in member.items() if key not in ("title", "x-place")}
+        written[name] = {**telling, **rest}
+    return {**schema, "properties": written} if properties else schema
+
+
+def _tag(module: str) -> str:
+    return module.rpartition(".")[2]
+
+
+def _first_line(text: str) -> str:
+    return inspect.cleandoc(text).partition("\n")[0]
+
+
+def _camel(name: str) -> str:
+    """``prs.hal-forms`` as ``HalForms``; ``json`` as nothing, being the default."""
+    words = re.split(r"[-_.]", name.removeprefix("prs."))
+    return "".join(word.capitalize() for word in words if word != "json")

@@ -1,0 +1,196 @@
+"""Routes and operations: each operation is declared once.
+
+A :class:`Route` is one URL rule; ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an
+operation to it. The pipeline, the forms, the OpenAPI document and the tests read the declaration.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
+from hyperapi.http.context import Context
+from hyperapi.http.problems import Problem
+from hyperapi.http.scopes import LEVELS
+from hyperapi.querying.query import Askable
+from hyperapi.representations import hal, hal_forms
+from hyperapi.representations.resource_type import ResourceType
+
+PREFIX = "/api/v1"
+
+WHOLE = (JSON, hal.MEDIA_TYPE, hal_forms.MEDIA_TYPE)
+"""The media types of a whole document that is sent back: clients name the one it came in."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """All that is declared of an operation.
+
+    :param scope: PUBLIC, OPEN, SIGNED_IN, or the scope that the token must have.
+    :param body: the type of its body; None where a body means nothing.
+    :param media: the media types that the body may have.
+    :param query: the parameters of its query string; None where it takes none.
+    :param own_transactions: whether the view manages its own transactions, for work that must not
+        hold one open. Otherwise the whole operation is one transaction.
+    :param refused_when_bound: whether a token bound to one list is refused.
+    :param statuses: the statuses of success; the usual one of its method when None.
+    :param returns: the resource type of its reply, where route and method do not tell.
+    :param problems: the problems it may raise, beside those that the declaration implies.
+    :param versioned_by_owner: whether its reply changes only with the owner's revision.
+    :param streams: whether its reply is also available as an event stream.
+    :param grants: whether it gives tokens, for Basic credentials and OAuth 2 requests too.
+    """
+
+    scope: str
+    body: type[Body] | None = None
+    media: tuple[str, ...] = (JSON,)
+    query: Askable | None = None
+    own_transactions: bool = False
+    refused_when_bound: bool = False
+    statuses: tuple[int, ...] | None = None
+    returns: ResourceType | tuple[ResourceType, ...] | None = None
+    problems: tuple[type[Problem], ...] = ()
+    grants: bool = False
+    versioned_by_owner: bool = False
+    streams: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(Declaration):
+    """One method of one route."""
+
+    route: "Route"
+    method: str
+    view: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """Its name in code and documents: ``change_task``."""
+        return self.view.__name__
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.method != "GET"
+
+    @property
+    def summary(self) -> str:
+        """The first line of the view's docstring."""
+        return (inspect.getdoc(self.view) or "").partition("\n")[0]
+
+
+def _declares(
+    method: str, declaration: Callable[P, Declaration]
+) -> Callable[Concatenate["Route", P], Callable[[View], View]]:
+    """A decorator of views for one HTTP method, which takes what ``declaration`` takes."""
+
+    def declare(route: "Route", /, *args: P.args, **declared: P.kwargs) -> Callable[[View], View]:
+        return route.declare(method, declaration(*args, **declared))
+
+    return declare
+
+
+@dataclass(eq=False)
+class Route:
+    """One URL rule, and the operations on the resources that it names.
+
+    :param name: the endpoint's name.
+    :param rule: the URL rule below the prefix.
+    :param document: whether people read it, and it is the same for everybody.
+    :param returns: the resource type of its representations; None where it has none.
+    :param guarded: whether an operator may require If-Match for its changes.
+    :param offers: the media types of what has no representations.
+    :param root_link: whether the root links to it, by its name.
+    """
+
+    name: str
+    rule: str
+    prefix: str = PREFIX
+    document: bool = False
+    returns: ResourceType | None = None
+    guarded: bool = False
+    offers: tuple[str, ...] = ()
+    root_link: bool = False
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+    get = _declares("GET", Declaration)
+    post = _declares("POST", Declaration)
+    put = _declares("PUT", Declaration)
+    patch = _declares("PATCH", Declaration)
+    delete = _declares("DELETE", Declaration)
+
+    def declare(self, method: str, declaration: Declaration) -> Callable[[View], View]:
+        """Declare an operation, whose view is the decorated function.
+
+        :raises ValueError: for an unknown scope, or a method that is declared already.
+        """
+        if declaration.scope not in LEVELS:
+            raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is no scope")
+        if method in self.operations:
+            raise ValueError(f"{method} {self.rule} is declared twice")
+
+        def add(view: View) -> View:
+            self.operations[method] = Operation(
+                route=self, method=method, view=view, **vars(declaration)
+            )
+            return view
+
+        return add
+
+    @property
+    def path(self) -> str:
+        """The URL rule in full."""
+        return self.prefix + self.rule
+
+    @property
+    def methods(self) -> list[str]:
+        """What ``Allow`` says."""
+        head = ["HEAD"] if "GET" in self.operations else []
+        return sorted([*self.operations, *head, "OPTIONS"])
+
+    def uri(self, ctx: Context, key: str | None = None) -> str:
+        """The absolute URI of the resource here, or of the one named ``key``."""
+        return ctx.uris.uri(self.name, key)
+
+    def uri_of(self, ctx: Context) -> Callable[[str], str]:
+        """A function from keys to URIs, for use over many rows."""
+        return ctx.uris.uri_of(self.name)
+
+    def uri_template(self, ctx: Context) -> str:
+        """The URI with ``{uuid}`` in place of the key (RFC 6570)."""
+        return ctx.uris.template(self.name)
+
+
+class RouteTable:
+    """The routes of an application."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+        self._by_name = {route.name: route for route in self.routes}
+
+    def named(self, name: str) -> Route | None:
+        """The route of an endpoint; None when it is none of these."""
+        return self._by_name.get(name)
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation, in the order of the routes."""
+        return operations(self.routes)
+
+
+def accept_patch(route: Route) -> list[tuple[str, str]]:
+    """What PATCH takes where there is one (RFC 5789 §3.1)."""
+    patch = route.operations.get("PATCH")
+    return [("Accept-Patch", ", ".join(patch.media))] if patch else []
+
+
+def operations(routes: Iterable[Route]) -> Iterator[Operation]:
+    """Every operation of the routes, in their order."""
+    for route in routes:
+        yield from route.operations.values()
+
+
+__all__ = ["FORM", "JSON", "MERGE_PATCH", "Operation", "Route"]

@@ -1,0 +1,145 @@
+"""Every URI in a representation, built by ``url_for`` and nowhere else.
+
+``url_for`` costs more than a row of the database. So each base (scheme, host, prefix) keeps one
+template for each endpoint, and a URI is the template with the id put in. The number of bases kept
+is bounded, since without trusted hosts a client chooses its Host.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from flask import Flask, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, Rule
+from werkzeug.sansio.utils import get_host
+
+from hyperapi.representations.resource import RELATIONS
+
+Base = tuple[str, str, str]
+"""Scheme, host and prefix."""
+
+BASE = "hyperapi.base"
+"""The key in the WSGI environment of the :data:`Base` that the proxy middleware settled."""
+
+LONGEST_TARGET = 8 * 1024
+"""Bytes of path and query that a request may have, and that our own links have."""
+_LONGEST_REPEATED_QUERY = 1024
+
+_HOLE = "00000000-0000-0000-0000-000000000000"
+_MOST_BASES = 64
+
+
+class Uris:
+    """The URIs of one application under one base."""
+
+    def __init__(self, app: Flask, base: Base) -> None:
+        self.base = base
+        scheme, host, prefix = base
+        self._app = app
+        self._root = f"{scheme}://{host}{prefix}/"
+        self._adapter: MapAdapter = app.url_map.bind(host, prefix or "/", url_scheme=scheme)
+        self._templates: dict[tuple[str, bool], tuple[str, str]] = {}
+        self.relation_names = _RelationNames(self)
+
+    def uri(self, endpoint: str, key: str | None = None) -> str:
+        """The absolute URI of a resource; with ``key``, of the one that it names."""
+        before, after = self._template(endpoint, key is not None)
+        return before if key is None else before + _quoted(key) + after
+
+    def uri_of(self, endpoint: str) -> Callable[[str], str]:
+        """A function from a UUID to its resource's URI, for use over many rows."""
+        before, after = self._template(endpoint, True)
+        return (lambda key: before + key + after) if after else before.__add__
+
+    def template(self, endpoint: str, variable: str = "uuid") -> str:
+        """An endpoint's URI with ``{variable}`` in place of its key (RFC 6570)."""
+        before, after = self._template(endpoint, True)
+        return f"{before}{{{variable}}}{after}"
+
+    def named_by(self, text: str, endpoint: str) -> str | None:
+        """The key in an absolute URI of ours, matched by the application's URL map.
+
+        :returns: None for a URI of another origin or prefix, or of another kind of resource.
+        """
+        scheme, host, prefix = self.base
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return None
+        if (parts.scheme.lower(), parts.netloc.lower()) != (scheme, host.lower()):
+            return None
+        if parts.query or parts.fragment or not parts.path.startswith(prefix + "/"):
+            return None
+        try:
+            rule, keys = self.match(unquote(parts.path.removeprefix(prefix)), "GET")
+        except HTTPException:
+            return None
+        return str(keys["key"]) if rule.endpoint == endpoint else None
+
+    def match(self, path: str, method: str, query: str = "") -> tuple[Rule, dict[str, Any]]:
+        """The URL rule of a path below the prefix, and the values in it.
+
+        :param query: what a redirect repeats.
+        :raises HTTPException: when no rule matches, or not with this method.
+        """
+        rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
+        return rule, dict(keys)
+
+    def _template(self, endpoint: str, keyed: bool) -> tuple[str, str]:
+        """The URI in front of the key, and behind it."""
+        found = self._templates.get((endpoint, keyed))
+        if found is None:
+            found = self._templates[endpoint, keyed] = self._build(endpoint, keyed)
+        return found
+
+    def _build(self, endpoint: str, keyed: bool) -> tuple[str, str]:
+        with self._app.test_request_context(base_url=self._root):
+            if not keyed:
+                return url_for(endpoint, _external=True), ""
+            before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
+        return before, after
+
+
+class _RelationNames(dict[str, str]):
+    """What headers call a relation: IANA's by its name, ours by the URI of its page."""
+
+    def __init__(self, uris: Uris) -> None:
+        self._uris = uris
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._uris.uri("relation", name) if name in RELATIONS else name
+        return self[name]
+
+
+class UriSpace:
+    """The :class:`Uris` of an application, one for each base."""
+
+    def __init__(self, app: Flask) -> None:
+        self.under = lru_cache(maxsize=_MOST_BASES)(partial(Uris, app))
+
+
+_quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
+
+
+def base_of(environ: Mapping[str, Any]) -> Base:
+    """Scheme, host and prefix of a request, as Werkzeug reads them."""
+    scheme: str = environ["wsgi.url_scheme"]
+    host = environ.get("HTTP_HOST") or get_host(
+        scheme, None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
+    )
+    prefix: str = environ.get("SCRIPT_NAME") or ""
+    return scheme, _without_port(scheme, host), prefix.rstrip("/")
+
+
+@lru_cache(maxsize=1024)
+def _without_port(scheme: str, host: str) -> str:
+    """A host without the port that its scheme implies."""
+    return get_host(scheme, host)
+
+
+def without_long_query(target: str) -> str:
+    """The target of a redirect; without its query when that is long, since a client chose it."""
+    where, _, query = target.partition("?")
+    return where if len(query) > _LONGEST_REPEATED_QUERY else target

@@ -1,1 +1,0 @@
-"""The model of a resource, and the shapes that it is given."""

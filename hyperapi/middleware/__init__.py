@@ -1,0 +1,1 @@
+"""What surrounds every request: proxies, other origins, limits, the log."""

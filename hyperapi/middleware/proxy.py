@@ -1,0 +1,159 @@
+"""Under which scheme, host and prefix the service is known: before Flask sees the request."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import get_host, host_is_trusted
+
+from hyperapi.http.context import Context
+from hyperapi.http.problems import BadRequest, Problem, TargetTooLong, UntrustedHost
+from hyperapi.http.uris import BASE, LONGEST_TARGET, base_of
+from hyperapi.settings import Settings, is_prefix
+
+Application = Callable[..., Iterable[bytes]]
+
+_REFUSED = "hyperapi.refused"
+_WITHOUT_HOST = ("HTTP/1.0", "HTTP/1")
+"""HTTP/1.0, where a request may name no host; granian calls it HTTP/1."""
+_LONGEST_HOST = 253 + len(":65535")
+_WITH_PORT = re.compile(r"([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+
+
+class Front:
+    """WSGI middleware that settles scheme, host, prefix and client address.
+
+    By default they are the connection's. Behind ``trusted_proxies`` hops they come from
+    ``X-Forwarded-*``; a public URL wins over everything. A request that says something malformed
+    about them, or names a host that is not trusted, is marked as refused; what it said is replaced
+    by values that are harmless to build URIs with.
+    """
+
+    def __init__(self, app: Application, settings: Settings) -> None:
+        self._trusted = tuple(host.lower() for host in settings.trusted_hosts)
+        public = urlsplit(settings.public_url)
+        self._scheme, self._host, self._prefix = public.scheme, public.netloc, public.path
+        self._app = app
+        self._forwarded = bool(settings.trusted_proxies)
+        self._may_be = lru_cache(maxsize=1024)(self._is_good)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self._settle_host(environ)
+        if self._forwarded:
+            _settle_forwarded(environ)
+        if self._host:
+            self._publish(environ)
+        if _is_too_long(environ):
+            environ[_REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
+        environ[BASE] = base_of(environ)
+        return self._app(environ, start_response)
+
+    def _settle_host(self, environ: dict[str, Any]) -> None:
+        host = (environ.get("HTTP_HOST") or "").lower()
+        if not host:
+            host = _server(environ)
+            if environ.get("SERVER_PROTOCOL") not in _WITHOUT_HOST:
+                environ[_REFUSED] = BadRequest("Send a Host header (RFC 9112, section 3.2).")
+        if not self._may_be(host):
+            environ[_REFUSED] = UntrustedHost()
+            host = self._trusted[0].lstrip(".") if self._trusted else "localhost"
+        environ["HTTP_HOST"] = host
+
+    def _is_good(self, host: str) -> bool:
+        return _routable(host) and host_is_trusted(host, self._trusted)
+
+    def _publish(self, environ: dict[str, Any]) -> None:
+        environ["wsgi.url_scheme"] = self._scheme
+        environ["HTTP_HOST"] = self._host
+        environ["SCRIPT_NAME"] = self._prefix
+        path = environ["PATH_INFO"]
+        if self._prefix and path.startswith(self._prefix + "/"):  # a proxy that passes it on
+            environ["PATH_INFO"] = path.removeprefix(self._prefix)
+
+
+def _settle_forwarded(environ: dict[str, Any]) -> None:
+    """Take what a trusted proxy says about scheme, prefix and address, if it is well-formed."""
+    scheme, prefix = environ["wsgi.url_scheme"].lower(), environ.get("SCRIPT_NAME") or ""
+    address = _without_its_port(environ.get("REMOTE_ADDR") or "")
+    if scheme not in ("http", "https"):
+        environ[_REFUSED] = _malformed("Proto", "http or https")
+        scheme = "http"
+    if prefix:  # without its slash it would go on with the host
+        prefix = f"/{prefix.strip('/')}".rstrip("/")
+    if not is_prefix(prefix):
+        environ[_REFUSED] = _malformed("Prefix", "a path of at most 200 characters")
+        prefix = ""
+    if address and not _is_address(address):
+        environ[_REFUSED] = _malformed("For", "IP addresses")
+        address = ""
+    environ["wsgi.url_scheme"], environ["SCRIPT_NAME"] = scheme, prefix
+    environ["REMOTE_ADDR"] = address
+
+
+def _malformed(name: str, takes: str) -> Problem:
+    return BadRequest(f"X-Forwarded-{name} takes {takes}. A proxy in front sent something else.")
+
+
+def _without_its_port(address: str) -> str:
+    """A client's address; some proxies send its port as well."""
+    found = _WITH_PORT.fullmatch(address)
+    return (found[1] if found else address).strip("[]")
+
+
+@lru_cache(maxsize=1024)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_too_long(environ: dict[str, Any]) -> bool:
+    """Is the request target longer than we take? The server tells its path decoded."""
+    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
+    if 3 * len(path) + len(query) < LONGEST_TARGET:
+        return False
+    target = len(quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1"))
+    return target + (len(query) + 1 if query else 0) > LONGEST_TARGET
+
+
+def _server(environ: dict[str, Any]) -> str:
+    """The server's own name and port, for requests of HTTP/1.0 that name no host."""
+    return get_host(
+        environ["wsgi.url_scheme"], None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
+    )
+
+
+def _routable(host: str) -> bool:
+    """Is it a host that Flask can route by? It fails on empty labels, and on long ones."""
+    if len(host) > _LONGEST_HOST:
+        return False
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def around(application: Application, settings: Settings) -> Application:
+    """Put the service's front before a WSGI application."""
+    front = Front(application, settings)
+    if not settings.trusted_proxies:
+        return front
+    hops = settings.trusted_proxies
+    return ProxyFix(front, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+
+
+def refuse(ctx: Context) -> None:
+    """Refuse a request that the middleware marked; only here can a problem be answered.
+
+    :raises Problem: for such a request.
+    """
+    refused: Problem | None = ctx.environ.get(_REFUSED)
+    if refused is not None:
+        raise refused

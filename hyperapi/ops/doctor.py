@@ -1,0 +1,391 @@
+"""``hyperapi doctor``: looks at the settings, the database and the service as the world sees it.
+
+Each check yields what it found, as a :class:`Finding`; none changes anything. The service is looked
+at from outside, by the links of its root: what a proxy in front makes of them is what clients get.
+"""
+
+import http.client
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from hyperapi.common import private_files
+from hyperapi.middleware.cors import EXPOSED
+from hyperapi.middleware.counters import in_redis
+from hyperapi.ops.serving import workers
+from hyperapi.resources.root import ROOT
+from hyperapi.settings import Settings
+from hyperapi.storage import migrations
+from hyperapi.storage.dialects import kind_of
+from hyperapi.storage.schema import EXPECTED, unfit
+
+_PATIENCE = 10.0
+_MOST_SKEW = timedelta(seconds=30)
+_MEMORY, _ROUNDS = 19456, 2  # of a hash, as OWASP asks for
+_ELSEWHERE = "https://somewhere.else.example"
+_MOST_PAGES = 50
+
+
+class Level(Enum):
+    """How bad a finding is."""
+
+    GOOD = "ok"
+    DOUBTFUL = "warn"
+    BAD = "FAIL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, as one line."""
+
+    level: Level
+    line: str
+
+
+def good(line: str) -> Finding:
+    """All is well."""
+    return Finding(Level.GOOD, line)
+
+
+def doubtful(line: str) -> Finding:
+    """It works, and an operator should know."""
+    return Finding(Level.DOUBTFUL, line)
+
+
+def bad(line: str) -> Finding:
+    """It does not work, or is not safe."""
+    return Finding(Level.BAD, line)
+
+
+def examine(settings: Settings, url: str) -> Iterator[Finding]:
+    """Everything that can be found out.
+
+    :param url: of the service, as clients know it: scheme, host and prefix.
+    """
+    yield from of_settings(settings)
+    yield from of_database(settings)
+    yield from of_counts(settings)
+    yield from of_service(url)
+
+
+# -- the settings
+
+
+def of_settings(settings: Settings) -> Iterator[Finding]:
+    """What is unsafe, or does not fit together."""
+    found = [*_keys(settings), *_hashing(settings), *_limits(settings), *_front(settings)]
+    yield from found or [good("the settings are safe")]
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if settings.keeps_keys and private_files.readable_by_others(settings.key_file):
+        yield bad(f"others may read {settings.key_file}: chmod 600")
+
+
+def _hashing(settings: Settings) -> Iterator[Finding]:
+    if settings.hashing_memory < _MEMORY or settings.hashing_rounds < _ROUNDS:
+        yield bad(f"passwords are hashed with less than {_MEMORY} KiB and {_ROUNDS} rounds")
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    for name in ("sign_in_limit", "sign_in_address_limit", "register_limit", "request_limit"):
+        if not getattr(settings, name):
+            yield doubtful(f"HYPERAPI_{name.upper()} is off")
+    if not settings.embedded and not settings.rate_limit_storage:
+        yield doubtful("HYPERAPI_RATE_LIMIT_STORAGE is not set: each node counts for itself")
+
+
+def _front(settings: Settings) -> Iterator[Finding]:
+    public = urlsplit(settings.public_url)
+    if not public.netloc and not settings.trusted_hosts:
+        yield doubtful(
+            "any Host is believed: set HYPERAPI_PUBLIC_URL, or at least HYPERAPI_TRUSTED_HOSTS"
+        )
+    if public.scheme == "http" and not _is_here(public.hostname):
+        yield doubtful("HYPERAPI_PUBLIC_URL is not https: tokens and passwords travel in the open")
+    if public.netloc and not settings.trusted_proxies and not _is_here(public.hostname):
+        yield doubtful(
+            "HYPERAPI_TRUSTED_PROXIES is 0: if there is a proxy in front, limits take all clients "
+            "for one"
+        )
+    if settings.metrics_port and not _is_here(settings.metrics_host):
+        yield doubtful("metrics are served to other machines: let nobody but Prometheus in")
+
+
+def _is_here(host: str | None) -> bool:
+    return host in ("localhost", "::1") or (host or "").startswith("127.")
+
+
+# -- the database
+
+
+def of_database(settings: Settings) -> Iterator[Finding]:
+    """Whether it answers, is migrated, and is set up as it should be."""
+    options = kind_of(settings).options(settings)
+    engine = create_engine(settings.database_url, poolclass=NullPool, **options)
+    try:
+        with engine.connect() as connection:
+            yield good("the database answers")
+            yield _migrations(connection)
+            look = _of_sqlite if settings.embedded else _of_postgresql
+            yield from look(connection, settings)
+    except SQLAlchemyError as error:
+        yield bad(f"the database: {_in_one_line(getattr(error, 'orig', None) or error)}")
+    finally:
+        engine.dispose()
+
+
+def _migrations(connection: Connection) -> Finding:
+    present = migrations.present(connection)
+    reason = unfit(present)
+    if reason is not None:
+        return bad(reason)
+    if present != EXPECTED:
+        return doubtful(f"the database is at {present}, newer than this code ({EXPECTED})")
+    return good("every migration has run")
+
+
+def _of_sqlite(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    for path in private_files.with_companions(settings.database_file):
+        if private_files.readable_by_others(path):
+            yield bad(f"others may read {path}: chmod 600")
+    mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    yield good("SQLite writes ahead") if mode == "wal" else bad(f"SQLite's journal is {mode}")
+    damage = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    yield good("the file is whole") if damage == "ok" else bad(f"the file is damaged: {damage}")
+    if connection.execute(text("PRAGMA foreign_key_check")).first() is not None:
+        yield bad("there are rows that refer to nothing")
+
+
+def _of_postgresql(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    clock = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    yield _skew("the database", clock)
+    if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
+        yield bad("the database is a standby: it can only be read")
+    elif connection.execute(text("SHOW default_transaction_read_only")).scalar_one() == "on":
+        yield bad("the database can only be read")
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        yield bad(f"the database's encoding is {encoding}: it cannot hold every text")
+    most = int(connection.execute(text("SHOW max_connections")).scalar_one())
+    wanted = workers(settings) * (settings.database_connections or settings.threads)
+    if wanted > most - 3:
+        yield bad(f"this node alone may open {wanted} connections, and the server takes {most}")
+    isolation = connection.execute(text("SHOW default_transaction_isolation")).scalar_one()
+    yield good(f"transactions are {isolation}")
+
+
+# -- where limits are counted
+
+
+def of_counts(settings: Settings) -> Iterator[Finding]:
+    """Whether nodes can count together, where they are to."""
+    if not settings.rate_limit_storage:
+        return
+    if in_redis(settings.rate_limit_storage).check():
+        yield good("Redis answers")
+    else:
+        yield bad("Redis does not answer: each process counts for itself")
+
+
+# -- the service, from outside
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        """The body, where it is JSON; else None."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class _Stay(HTTPRedirectHandler):
+    """Follows no redirect: where one leads is what is looked for."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_browser = build_opener(ProxyHandler({}), _Stay())
+
+
+def ask(uri: str, method: str = "GET", **headers: str) -> Reply:
+    """Ask the service, as a script of another origin would.
+
+    :raises OSError: when there is no reply.
+    """
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = Request(uri, method=method, headers={"Origin": _ELSEWHERE, **named})  # noqa: S310
+    try:
+        with _browser.open(request, timeout=_PATIENCE) as reply:
+            return Reply(reply.status, reply.headers, reply.read())
+    except HTTPError as error:
+        with error:
+            return Reply(error.code, error.headers, error.read())
+
+
+def of_service(url: str) -> Iterator[Finding]:
+    """What clients find at the public URL."""
+    base = url.rstrip("/")
+    root = base + ROOT.path
+    try:
+        reply = ask(root)
+        if reply.status != 200 or not isinstance(reply.document, dict):
+            yield bad(f"{root} is answered with {reply.status}{_whither(reply)}, not with our root")
+            return
+        yield good(f"{root} is our root")
+        for check in _CHECKS:
+            yield from check(base, reply)
+    except (URLError, OSError, http.client.HTTPException) as error:
+        yield bad(f"{base} cannot be reached: {_in_one_line(getattr(error, 'reason', error))}")
+
+
+def _whither(reply: Reply) -> str:
+    place = reply.headers.get("Location")
+    return f" to {place}" if place else ""
+
+
+def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
+    """Follow what a stranger may, and look at every URI on the way."""
+    waiting, seen, wrong, broken = [base + ROOT.path], set[str](), set[str](), list[str]()
+    while waiting and len(seen) < _MOST_PAGES:
+        uri = waiting.pop(0)
+        seen.add(uri)
+        reply = root if len(seen) == 1 else ask(uri)
+        if reply.status not in (200, 401):
+            broken.append(f"{uri} is answered with {reply.status}{_whither(reply)}")
+        found = set(_uris_of_headers(reply, uri))
+        if isinstance(reply.document, dict) and "uri" in reply.document:  # and not OpenAPI's
+            found |= set(_uris(reply.document))
+        wrong |= {each for each in found if not _is_below(each, base)}
+        waiting += sorted(found - wrong - seen - set(waiting))
+    for kind, sample in sorted(_kinds(wrong, base).items()):
+        yield bad(f"links have the wrong {kind}: {sample}, where clients know us as {base}")
+    for line in broken:
+        yield bad(line)
+    if not wrong and not broken:
+        yield good(f"{len(seen)} resources, every link leads to {base}")
+
+
+def _uris(document: Any) -> Iterator[str]:
+    """The URIs of resources in a document, without templates."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if (name == "uri" or name.endswith("_uri")) and isinstance(value, str):
+                yield value
+            else:
+                yield from _uris(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _uris(value)
+
+
+def _uris_of_headers(reply: Reply, asked: str) -> Iterator[str]:
+    for value in reply.headers.get_all("Link", []):
+        yield from re.findall(r"<([^>]*)>", value)
+    for name in ("Location", "Content-Location"):
+        if name in reply.headers:
+            yield urljoin(asked, str(reply.headers[name]))
+
+
+def _is_below(uri: str, base: str) -> bool:
+    return uri.startswith(base + ROOT.path)
+
+
+def _kinds(wrong: set[str], base: str) -> dict[str, str]:
+    """What is wrong with URIs, each kind with one of them."""
+    kinds, right = dict[str, str](), urlsplit(base)
+    for uri in sorted(wrong, reverse=True):
+        parts = urlsplit(uri)
+        if parts.scheme != right.scheme:
+            kinds["scheme"] = uri
+        elif parts.netloc != right.netloc:
+            kinds["host"] = uri
+        else:
+            kinds["prefix"] = uri
+    return kinds
+
+
+def _scripts_may_read(base: str, root: Reply) -> Iterator[Finding]:
+    """What scripts of other origins need (Fetch): leave, and to see the headers."""
+    if root.headers.get("Access-Control-Allow-Origin") not in ("*", _ELSEWHERE):
+        yield doubtful("scripts of other origins may not use it (HYPERAPI_CORS_ORIGINS)")
+        return
+    shown = {
+        name.strip().lower()
+        for value in root.headers.get_all("Access-Control-Expose-Headers", [])
+        for name in value.split(",")
+    }
+    missing = [name for name in EXPOSED if name.lower() not in shown]
+    if missing:
+        yield bad(f"scripts cannot see {', '.join(missing)}: something in front drops them")
+    asking = {"Access_Control_Request_Method": "PATCH"}
+    preflight = ask(base + ROOT.path, "OPTIONS", **asking)
+    methods = preflight.headers.get("Access-Control-Allow-Methods", "")
+    if preflight.status not in (200, 204) or "PATCH" not in methods:
+        yield bad(f"a preflight is answered with {preflight.status} and {methods or 'no methods'}")
+    elif not missing:
+        yield good("scripts of other origins can use it")
+
+
+def _nothing_is_lost_on_the_way(base: str, root: Reply) -> Iterator[Finding]:
+    """What proxies are known to drop or change."""
+    token = ask(base + ROOT.path, Authorization="Bearer hya_nonsense")
+    if token.status != 401 or "WWW-Authenticate" not in token.headers:
+        yield bad("Authorization does not reach us, or WWW-Authenticate does not reach clients")
+    wanted = "00000000-0000-4000-8000-00000000d0c7"
+    if ask(base + ROOT.path, X_Request_Id=wanted).headers.get("X-Request-Id") != wanted:
+        yield doubtful("X-Request-Id is changed on the way: logs will not match")
+    tag = ask(base + ROOT.path, Accept_Encoding="gzip").headers.get("ETag") or ""
+    if tag.startswith("W/"):
+        yield doubtful("ETags are made weak on the way (compression?): If-Match will fail")
+    if "Origin" not in root.headers.get("Vary", ""):
+        yield bad("Vary is changed on the way: caches will mix origins")
+
+
+def _clock(_: str, root: Reply) -> Iterator[Finding]:
+    told = root.headers.get("Date")
+    if told is not None:
+        yield _skew("the service", parsedate_to_datetime(told))
+
+
+_Check = Callable[[str, Reply], Iterator[Finding]]
+_CHECKS: list[_Check] = [
+    _links_lead_here,
+    _scripts_may_read,
+    _nothing_is_lost_on_the_way,
+    _clock,
+]
+
+
+def _skew(whose: str, clock: datetime) -> Finding:
+    skew = datetime.now(UTC) - clock
+    if abs(skew) > _MOST_SKEW:
+        return bad(f"the clock of {whose} is {-skew.total_seconds():+.0f} s from ours")
+    return good(f"the clock of {whose} is right")
+
+
+def _in_one_line(error: object) -> str:
+    return " ".join(str(error).split())

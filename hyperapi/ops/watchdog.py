@@ -1,0 +1,174 @@
+"""A worker that no longer answers is noticed, and replaced, whatever the cause.
+
+Each worker counts the requests that it answered, in a file of the common folder. The main process
+looks at these counts once a second. Where one stands still it makes connections of its own and
+asks ``OPTIONS *``, HTTP's ping: the system spreads connections over the workers, so a worker that
+is well gets some of them. One whose count still stands after the limit is killed, and granian
+starts another.
+
+A count shows the whole way of a request: the connection, a thread, Python's lock, a turn. Slow
+requests, streams and waits do no harm, as long as other requests are answered beside them.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from hyperapi.common.processes import folder
+from hyperapi.middleware.concurrency import ConcurrencyLimit
+from hyperapi.state import state_of
+
+Application = Callable[..., Iterable[bytes]]
+
+_COUNT = struct.Struct("=Q")
+_LOOK_EVERY = 1.0
+_PROBE_EVERY = 5
+"""Looks between two rounds of probes."""
+_PROBES = 4
+"""Connections of a round, for each worker."""
+_PROBE = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+_log = logging.getLogger("hyperapi.watchdog")
+
+
+def init_app(app: Flask) -> None:
+    """Have a worker's application count its answers, and answer probes."""
+    place = folder()
+    if place is None:
+        return
+    concurrency_limit = state_of(app)[ConcurrencyLimit]
+    counted = _Answers(_file(place, os.getpid()))
+    app.wsgi_app = counted.around(app.wsgi_app, concurrency_limit)  # type: ignore[method-assign]
+
+
+class _Answers:
+    """How many requests this worker answered."""
+
+    def __init__(self, path: Path) -> None:
+        self._count = 1  # it has started, and is about to take connections
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_COUNT.pack(self._count))
+        with path.open("r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), _COUNT.size)
+
+    def around(self, application: Application, concurrency_limit: ConcurrencyLimit) -> Application:
+        """A WSGI application whose answers are counted."""
+
+        def counting(environ: Any, start_response: Any) -> Iterable[bytes]:
+            try:
+                if environ["PATH_INFO"] == "*":
+                    return _pong(start_response, concurrency_limit)
+                return application(environ, start_response)
+            finally:
+                self._count += 1  # two threads may count as one: it only has to move
+                _COUNT.pack_into(self._shared, 0, self._count)
+
+        return counting
+
+
+def _pong(start_response: Any, concurrency_limit: ConcurrencyLimit) -> Iterable[bytes]:
+    """Answer a request about the server as a whole (RFC 9110 §9.3.7)."""
+    with concurrency_limit.slot():
+        start_response("204 No Content", [])
+        return []
+
+
+@dataclass
+class _Seen:
+    """What the main process saw of a worker: its count, and for how many looks that has stood."""
+
+    count: int = 0
+    looks: int = 0
+
+
+class Watchdog:
+    """Kills workers that no longer answer.
+
+    :param address: where the service listens.
+    :param limit: how many seconds a worker may answer nothing.
+    :param pids: tells the process ids of the workers.
+    """
+
+    def __init__(
+        self, place: Path, address: tuple[str, int], limit: int, pids: Callable[[], Sequence[int]]
+    ) -> None:
+        self._place = place
+        self._address = address
+        self._limit = limit
+        self._pids = pids
+        self._seen: dict[int, _Seen] = {}
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Watch, in a thread, until told to stop.
+
+        On Linux alone: elsewhere the workers share one queue of connections, and a worker that is
+        well may get no probe.
+        """
+        if self._limit and sys.platform == "linux":
+            threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
+
+    def stop(self) -> None:
+        """Leave workers alone: they are about to end."""
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        # Looks are counted, not seconds: this process may have been stopped for a while itself.
+        with ExitStack() as probes:
+            while not self._stopped.wait(_LOOK_EVERY):
+                pids = self._pids()
+                looks = {pid: self._looks_without_answer(pid) for pid in pids}
+                if any(stood % _PROBE_EVERY == 1 for stood in looks.values()):
+                    probes.close()
+                    probes.enter_context(_asked(self._address, _PROBES * len(pids)))
+                for pid, stood in looks.items():
+                    if stood >= self._limit / _LOOK_EVERY:
+                        self._kill(pid)
+
+    def _looks_without_answer(self, pid: int) -> int:
+        """For how many looks a worker has answered nothing; 0 while it starts."""
+        seen = self._seen.setdefault(pid, _Seen())
+        count = self._count(pid)
+        seen.looks = seen.looks + 1 if count and count == seen.count else 0
+        seen.count = count
+        return seen.looks
+
+    def _count(self, pid: int) -> int:
+        try:
+            return int(_COUNT.unpack(_file(self._place, pid).read_bytes())[0])
+        except (OSError, struct.error):
+            return 0
+
+    def _kill(self, pid: int) -> None:
+        _log.error("worker %d answered nothing for %d s: it is replaced", pid, self._limit)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._seen.pop(pid, None)
+        _file(self._place, pid).unlink(missing_ok=True)
+
+
+def _file(place: Path, pid: int) -> Path:
+    return place / "answers" / str(pid)
+
+
+@contextmanager
+def _asked(address: tuple[str, int], number: int) -> Iterator[None]:
+    """Connections to the service on each of which a probe was sent."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            with suppress(OSError):  # no worker listens just now, or none takes connections
+                connection = stack.enter_context(socket.create_connection(address, _LOOK_EVERY))
+                connection.sendall(_PROBE)
+        yield

@@ -1,0 +1,1 @@
+"""A resource, and the media types that represent it."""

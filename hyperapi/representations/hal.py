@@ -1,0 +1,66 @@
+"""``application/hal+json``: links under ``_links``, a page's items under ``_embedded``."""
+
+from typing import Any
+
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Refer, ResourceType, Schema, shared
+
+MEDIA_TYPE = "application/hal+json"
+
+
+def shape(resource: Resource) -> dict[str, Any]:
+    """The resource as HAL has it; a page always embeds an array of whole items."""
+    document: dict[str, Any] = {**resource.members, "_links": links(resource)}
+    if resource.entries is not None:
+        document["changes"] = [
+            {**entry.members, "resource": entry.resource and shape(entry.resource)}
+            for entry in resource.entries
+        ]
+    if resource.items is not None:
+        document["_embedded"] = {"item": [shape(item) for item in resource.items]}
+    return document
+
+
+def links(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Every link and template as an object; a link that leads nowhere just now is left out."""
+    found: dict[str, dict[str, Any]] = {"self": {"href": resource.uri}} if resource.uri else {}
+    for relation, target in resource.links.items():
+        if target is not None:
+            found[relation] = {"href": target}
+    for relation, template in resource.templates.items():
+        found[relation] = {"href": template, "templated": True}
+    return found
+
+
+def schema(kind: ResourceType, refer: Refer) -> Schema:
+    """What a resource of this kind looks like here, as JSON Schema."""
+    described = kind.described()
+    templates = (*kind.templates, *kind.sometimes_templates)
+    itself = ("self",) if kind.named else ()
+    linked = dict.fromkeys((*itself, *kind.all_links), shared("Link"))
+    linked |= dict.fromkeys(templates, shared("LinkTemplate"))
+    members = {"_links": _object(linked, [*itself, *kind.links, *kind.templates])}
+    if kind.items is not None:
+        members["_embedded"] = _object({"item": {"type": "array", "items": refer(kind.items)}})
+    properties = {**described["properties"], **members}
+    return {**described, "properties": properties, "required": [*described["required"], *members]}
+
+
+def _object(properties: dict[str, Schema], required: list[str] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+    }
+
+
+SHARED: dict[str, Schema] = {
+    "Link": _object({"href": {"type": "string", "format": "uri"}}),
+    "LinkTemplate": _object(
+        {
+            "href": {"type": "string", "format": "uri-template"},
+            "templated": {"type": "boolean", "const": True},
+        }
+    ),
+}
+"""The link objects of HAL."""

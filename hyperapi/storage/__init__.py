@@ -1,0 +1,1 @@
+"""The database: models, transactions, statements and what keeps them in order."""

@@ -1,0 +1,191 @@
+"""Which rows a user may see or touch: every query on owned rows starts here, with the owner.
+
+What is outside of a :class:`Reach` is not refused but not there: nothing that these statements
+return can tell another user's row from one that never was.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.models import Base, Instant, as_shown
+
+Model = type[Base]
+Columns = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """Whose rows are there for the one who asks, and which of them.
+
+    :param owner: the user's key.
+    :param only_list: the key of the one list that is there; None for all.
+    """
+
+    owner: str
+    only_list: str | None = None
+
+    @property
+    def bound(self) -> bool:
+        """Is only one list there?"""
+        return self.only_list is not None
+
+    def parameters(self) -> dict[str, Any]:
+        """The values that :func:`owned` leaves open."""
+        if self.only_list is None:
+            return {"of_owner": self.owner}
+        return {"of_owner": self.owner, "of_list": self.only_list}
+
+
+def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
+    """The conditions that keep a statement on ``model`` within a reach.
+
+    :param bound: is the reach that of one list?
+    """
+    conditions: list[ColumnElement[bool]] = [_owner_column(model) == bindparam("of_owner")]
+    if bound and model.of_list is not None:
+        conditions.append(table_of(model).c[model.of_list] == bindparam("of_list"))
+    return conditions
+
+
+def selected_columns(model: Model, *names: str) -> Columns:
+    """Columns of ``model`` as representations show them: instants as text, the rest as it is."""
+    table = table_of(model)
+    return tuple(as_text(table.c[name]) for name in names)
+
+
+def as_text(column: Column[Any]) -> ColumnElement[Any]:
+    """A column as it is shown: an instant is read as RFC 3339 text, with no detour."""
+    if isinstance(column.type, Instant):
+        return as_shown(column).label(column.name)
+    return column
+
+
+def table_of(model: Model) -> Table:
+    """The table behind a model."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+def find(
+    tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
+) -> AnyRow | None:
+    """The row named ``key``, or None when there is none within reach.
+
+    Who finds it in order to write has it as it is until the transaction ends.
+    """
+    statement = _find(model, row_scope.bound, columns, tx.writes)
+    return statement.row(tx, {**row_scope.parameters(), "of_key": key})
+
+
+def add(
+    tx: Transaction, model: Model, row_scope: RowScope, columns: Columns, **values: Any
+) -> AnyRow:
+    """Insert a row of the owner's, and return it."""
+    names = tuple(sorted({_owner_name(model), *values}))
+    named = _as_new({_owner_name(model): row_scope.owner, **values})
+    return _add(model, columns, names).row(tx, named)
+
+
+def add_many(
+    tx: Transaction, model: Model, row_scope: RowScope, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows of the owner's, which all have the same columns, in one statement."""
+    if rows:
+        owner = {_owner_name(model): row_scope.owner}
+        named = [_as_new({**owner, **row}) for row in rows]
+        _add(model, (), tuple(sorted({*owner, *rows[0]}))).run_many(tx, named)
+
+
+def change(
+    tx: Transaction,
+    model: Model,
+    row_scope: RowScope,
+    key: str,
+    columns: Columns,
+    *,
+    from_revision: int | None = None,
+    **values: Any,
+) -> AnyRow | None:
+    """Change the named columns of a row, and return it; None when it is not within reach.
+
+    :param from_revision: the row must still be at this revision; None where it has none.
+    """
+    guarded = from_revision is not None
+    statement = _change(model, row_scope.bound, columns, tuple(sorted(values)), guarded)
+    seen_at = {"from_revision": from_revision} if guarded else {}
+    return statement.row(
+        tx, {**row_scope.parameters(), "of_key": key, **seen_at, **_as_new(values)}
+    )
+
+
+def remove(
+    tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
+) -> AnyRow | None:
+    """Delete a row, and return what it was; None when it is not within reach."""
+    return _remove(model, row_scope.bound, columns).row(
+        tx, {**row_scope.parameters(), "of_key": key}
+    )
+
+
+def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values under the names that they are bound to: a column's own name is the engine's."""
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+def _owner_name(model: Model) -> str:
+    """The column that holds the owner; a user is the owner of its own row."""
+    return "owner" if "owner" in table_of(model).c else "key"
+
+
+def _owner_column(model: Model) -> Column[Any]:
+    return table_of(model).c[_owner_name(model)]
+
+
+def _named(model: Model, bound: bool) -> list[ColumnElement[bool]]:
+    return [*owned(model, bound), table_of(model).c.key == bindparam("of_key")]
+
+
+def _new(names: Iterable[str]) -> dict[str, Any]:
+    return {name: bindparam(f"new_{name}") for name in names}
+
+
+@lru_cache(maxsize=256)
+def _find(model: Model, bound: bool, columns: Columns, held: bool) -> Statement:
+    found = select(*columns).where(*_named(model, bound))
+    return Statement(found.with_for_update(key_share=True) if held else found)
+
+
+@lru_cache(maxsize=256)
+def _add(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
+    added = insert(table_of(model)).values(_new(names))
+    return Statement(added.returning(*columns) if columns else added)
+
+
+@lru_cache(maxsize=256)
+def _change(
+    model: Model, bound: bool, columns: Columns, names: tuple[str, ...], guarded: bool
+) -> Statement:
+    changed = update(table_of(model)).where(*_named(model, bound)).values(_new(names))
+    if guarded:
+        changed = changed.where(table_of(model).c.revision == bindparam("from_revision"))
+    return Statement(changed.returning(*columns))
+
+
+@lru_cache(maxsize=256)
+def _remove(model: Model, bound: bool, columns: Columns) -> Statement:
+    return Statement(delete(table_of(model)).where(*_named(model, bound)).returning(*columns))

@@ -1,1 +1,0 @@
-"""HTTP: operations, bodies, replies, problems, and what surrounds every request."""

@@ -1,0 +1,186 @@
+"""Pages: what a person sees, and what no text in them can do."""
+
+import hashlib
+import re
+from base64 import b64encode
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from hyperapi.representations.html import CONTENT_SECURITY_POLICY, MEDIA_TYPE, name_of, shape
+from hyperapi.representations.resource import MEANINGS, Entry, Resource
+from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
+from tests.representations.test_hal_forms import FULL_PAGE
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</title></style></textarea><h1>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "' onmouseover='alert(1)",
+    "\u202eevil \u2066 \U0001f6d2",
+    "`code` & <code>",
+    "漢" * 200,
+    "e" + "\u0301" * 150,
+]
+STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Targets by relation."""
+        return {
+            str(each.get("rel", "")): str(each["href"]) for tag, each in self.elements if tag == "a"
+        }
+
+
+def test_a_page_looks_like_this() -> None:
+    assert STYLE.sub("", shape(FULL_PAGE)) == (GOLDEN / "page.html").read_text()
+
+
+def test_every_element_is_closed() -> None:
+    for resource in (FULL_PAGE, EMPTY_PAGE, task(2, "Milk", done=True)):
+        assert Page(shape(resource)).open == []
+
+
+def test_i_can_click_to_wherever_there_is_a_link() -> None:
+    links = Page(shape(PAGE)).links
+    assert links["next"] == PAGE.links["next"]
+    assert "prev" not in links
+    assert links["item"] == (PAGE.items or [])[-1].uri
+    assert links["service-desc"] == f"{BASE}/openapi.json"
+
+
+def test_links_say_what_they_mean() -> None:
+    text = Page(shape(PAGE)).text
+    assert MEANINGS["service-desc"] in text
+    assert MEANINGS["search"] in text
+    assert f"{BASE}/tasks{{?q,tag*}}" in text
+
+
+def test_forms_are_shown_and_cannot_be_sent() -> None:
+    page = Page(shape(FULL_PAGE))
+    assert "Add a task" in page.text
+    assert "at most 200 characters" in page.text
+    assert {"form", "input", "button", "script"}.isdisjoint(tag for tag, _ in page.elements)
+
+
+def test_an_empty_page_says_that_there_is_nothing() -> None:
+    assert "Nothing here." in Page(shape(EMPTY_PAGE)).text
+
+
+def test_a_feed_leads_to_what_changed() -> None:
+    milk, gone = {"uri": f"{BASE}/tasks/2", "deleted": False}, {"uri": "urn:x", "deleted": True}
+    entries = [Entry(milk, task(2, "Milk", done=False)), Entry(gone, None)]
+    page = Page(shape(Resource(f"{BASE}/changes", {"more": False}, entries=entries)))
+    assert page.links[""] == "urn:x"
+    assert "Milk" in page.text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_stays_text(text: str) -> None:
+    members = {"title": text, "description": text, "tags": [text], "note": text}
+    item = Resource(f"{BASE}/tasks/1", members)
+    for resource in (item, replace(PAGE, members=members, items=[item])):
+        page, harmless = Page(shape(resource)), Page(shape(harmless_like(resource)))
+        assert page.elements == harmless.elements
+        assert page.text.count(text) >= 4
+
+
+def harmless_like(resource: Resource) -> Resource:
+    """The same, with a plain word for every text."""
+    plain = {"title": "word", "description": "word", "tags": ["word"], "note": "word"}
+    items = resource.items and [Resource(item.uri, plain) for item in resource.items]
+    return replace(resource, members=plain, items=items)
+
+
+@pytest.mark.parametrize("text", ["javascript:alert(1)", "data:text/html,x", "https://a b", "//x"])
+def test_only_what_is_a_uri_of_the_web_is_a_link(text: str) -> None:
+    page = Page(shape(Resource(f"{BASE}/x", {"note": text})))
+    assert page.links == {}
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ({"title": "Milk", "name": "x"}, "Milk"),
+        ({"username": "alice"}, "alice"),
+        ({"label": "", "scope": "account"}, "(no label)"),
+        ({"status": "alive"}, "Resource"),
+    ],
+)
+def test_things_have_names(members: dict[str, Any], name: str) -> None:
+    assert name_of(Resource(f"{BASE}/x", members)) == name
+
+
+def test_members_are_written_for_people() -> None:
+    members = {"due_at": "2030-01-31T09:00:00.5Z", "done": True, "email": None, "meaning": "a `b`"}
+    html = shape(Resource(f"{BASE}/x", members))
+    assert '<time datetime="2030-01-31T09:00:00.5Z">2030-01-31 09:00 UTC</time>' in html
+    assert '<dd dir="auto">yes' in html
+    assert "a <code>b</code>" in html
+
+
+def test_its_style_is_the_one_thing_that_may_be_loaded() -> None:
+    style = STYLE.search(shape(PAGE))
+    assert style is not None
+    digest = b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert CONTENT_SECURITY_POLICY.endswith(f"style-src 'sha256-{digest}'")
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'; ")
+    assert not re.search(r"@import|url\(", style[1])
+
+
+def test_text_has_enough_contrast_in_light_and_in_dark() -> None:
+    style = STYLE.search(shape(PAGE))
+    assert style is not None
+    for scheme in re.findall(r":root \{(.*?)\}", style[1]):
+        colours = dict(re.findall(r"--(\w+): (#\w+);", scheme))
+        for text in ("text", "soft", "link"):
+            for ground in ("page", "chip"):
+                assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """How far apart two colours are (WCAG 2.2, 1.4.3)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    red, green, blue = (linear(int(digits[at : at + 2], 16) / 255) for at in (0, 2, 4))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+
+def test_its_type_is_that_of_pages() -> None:
+    assert MEDIA_TYPE == "text/html"

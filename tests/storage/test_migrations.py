@@ -1,0 +1,264 @@
+"""Migrations: from nothing to what the models say, and back and forth without losing rows."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Inspector, create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from hyperapi.storage import migrations
+from hyperapi.storage.models import Base, Session, Task, TaskList, User
+from tests.conftest import Person
+from tests.databases import POSTGRESQL, Stores, as_setting
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Where this test's database is, or will be."""
+    return f"sqlite:///{tmp_path / 'hyperapi.db'}"
+
+
+def revisions() -> list[str]:
+    """Every revision, the first one first."""
+    scripts = ScriptDirectory.from_config(migrations.config("")).walk_revisions()
+    return [script.revision for script in scripts][::-1]
+
+
+def contents(path: Path) -> Tables:
+    """Every row of every table that is ours."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [
+            row[0]
+            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if row[0] != "alembic_version" and not row[0].startswith("sqlite_")
+        ]
+        return {
+            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2")]
+            for name in names
+        }
+
+
+@contextmanager
+def schema(url: str) -> Iterator[Inspector]:
+    """What a database says of its tables."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        yield inspect(connection)
+    engine.dispose()
+
+
+# -- up and down
+
+
+def test_nothing_becomes_what_the_models_say(url: str) -> None:
+    migrations.upgrade(url)
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert migrations.present(connection) == migrations.expected() == revisions()[-1]
+
+
+def test_migrated_tables_are_laid_out_as_the_models_would_lay_them_out(
+    url: str, tmp_path: Path
+) -> None:
+    migrations.upgrade(url)
+    made = create_engine(f"sqlite:///{tmp_path / 'made.db'}", poolclass=NullPool)
+    Base.metadata.create_all(made)
+    assert _layout(tmp_path / "hyperapi.db") == _layout(tmp_path / "made.db")
+
+
+def _layout(path: Path) -> dict[str, Any]:
+    """Of each table its columns, and whether its rows are clustered by its primary key."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            name: (clustered, {row[1:] for row in connection.execute(f"PRAGMA table_info({name})")})
+            for _, name, kind, _, clustered, _ in connection.execute("PRAGMA table_list")
+            if kind == "table" and name != "alembic_version" and not name.startswith("sqlite_")
+        }
+
+
+def test_upgrading_twice_is_the_same_as_once(url: str, tmp_path: Path) -> None:
+    migrations.upgrade(url)
+    before = _layout(tmp_path / "hyperapi.db")
+    migrations.upgrade(url)
+    assert _layout(tmp_path / "hyperapi.db") == before
+
+
+@pytest.mark.only_on("sqlite")
+def test_every_step_down_and_up_again_keeps_what_both_ends_can_hold(
+    alice: Person, bob: Person, url: str, tmp_path: Path
+) -> None:
+    for person in (alice, bob):
+        for title in ("Groceries", "Work"):
+            each = person.make_list(title, description="Straße")
+            person.make_task(each, "Milk", tags=["a b", "é"], due_at="2030-01-31T09:00:00.5Z")
+            person.make_task(each, "Bread", done=True, priority="high")
+    path = tmp_path / "hyperapi.db"
+    known = revisions()
+    for lower, upper in reversed(list(zip(["base", *known], known, strict=False))):
+        above = contents(path)
+        assert [len(above[name]) for name in ("users", "lists", "tasks")] == [2, 4, 8]
+        command.downgrade(migrations.config(url), lower)
+        below = contents(path)
+        command.upgrade(migrations.config(url), upper)
+        again = contents(path)
+        assert again.keys() == above.keys()
+        for name, rows in below.items():
+            assert _common(rows, above[name]) == _common(above[name], rows)
+            assert _common(rows, again[name]) == _common(again[name], rows)
+        command.downgrade(migrations.config(url), lower)
+    assert contents(path) == {}
+    migrations.upgrade(url)
+    assert set(contents(path)) == set(Base.metadata.tables)
+
+
+def _common(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with only the columns that the others have too."""
+    names = others[0].keys() if others else ()
+    return [{name: row[name] for name in row if name in names} for row in rows]
+
+
+@pytest.mark.only_on("sqlite")
+def test_what_people_had_works_after_an_upgrade_from_the_first_version(
+    alice: Person, bob: Person, url: str
+) -> None:
+    things = {
+        person.name: person.make_task(person.make_list(), f"{person.name}'s")
+        for person in (alice, bob)
+    }
+    command.downgrade(migrations.config(url), revisions()[0])
+    migrations.upgrade(url)
+    for person in (alice, bob):
+        person.sign_in()
+        assert person.get(things[person.name]["uri"])["title"] == f"{person.name}'s"
+        assert person.get(person.root["lists_uri"])["lists"][0]["open_count"] == 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_migration_that_would_leave_rows_without_their_parents_changes_nothing(
+    alice: Person, url: str, tmp_path: Path
+) -> None:
+    alice.make_task(alice.make_list())
+    path = tmp_path / "hyperapi.db"
+    if len(revisions()) > 1:
+        command.downgrade(migrations.config(url), revisions()[-2])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM lists")  # foreign keys are off here
+    before = contents(path)
+    with pytest.raises(RuntimeError, match="refer to nothing"):
+        migrations.upgrade(url)
+    assert contents(path) == before
+
+
+# -- the owner comes first
+
+OWNERS = "users"
+NOBODYS = {"alembic_version"}
+
+
+def ownerless(schema: Inspector) -> list[str]:
+    """What in a schema could reach somebody else's row by its key alone."""
+    faults = []
+    for name in set(schema.get_table_names()) - NOBODYS - {OWNERS}:
+        if schema.get_pk_constraint(name)["constrained_columns"][:1] != ["owner"]:
+            faults.append(f"the primary key of {name}")
+        for key in schema.get_foreign_keys(name):
+            first = (key["constrained_columns"][0], key["referred_columns"][0])
+            wanted = ("owner", "key" if key["referred_table"] == OWNERS else "owner")
+            if first != wanted:
+                faults.append(f"the foreign key of {name} to {key['referred_table']}")
+    return faults
+
+
+def test_every_key_of_what_is_somebodys_begins_with_its_owner(url: str) -> None:
+    migrations.upgrade(url)
+    with schema(url) as found:
+        assert {"users", "sessions", "lists", "tasks"} <= set(found.get_table_names())
+        assert ownerless(found) == []
+
+
+def test_on_postgresql_the_tables_are_what_the_models_say_and_begin_with_their_owner_too(
+    stores: Stores, tmp_path: Path
+) -> None:
+    with stores.of(POSTGRESQL).fresh(tmp_path) as url, schema(as_setting(url)) as found:
+        assert ownerless(found) == []
+        assert isinstance(found.bind, Connection)
+        context = MigrationContext.configure(found.bind, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("CREATE TABLE notes (key TEXT PRIMARY KEY, owner TEXT)", "the primary key of notes"),
+        ("CREATE TABLE notes (key, owner, PRIMARY KEY (key, owner))", "the primary key of notes"),
+        (
+            "CREATE TABLE notes (owner, key, of REFERENCES tasks (key), PRIMARY KEY (owner, key))",
+            "the foreign key of notes to tasks",
+        ),
+        (
+            "CREATE TABLE notes (owner, key, task, PRIMARY KEY (owner, key),"
+            " FOREIGN KEY (task, owner) REFERENCES tasks (key, owner))",
+            "the foreign key of notes to tasks",
+        ),
+        (
+            "CREATE TABLE notes (owner, key, who REFERENCES users (key), PRIMARY KEY (owner, key))",
+            "the foreign key of notes to users",
+        ),
+    ],
+)
+def test_a_key_that_does_not_would_be_noticed(url: str, statement: str, fault: str) -> None:
+    migrations.upgrade(url)
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    with schema(url) as found:
+        assert ownerless(found) == [fault]
+
+
+@pytest.mark.parametrize("model", [Session, TaskList, Task])
+def test_a_row_cannot_belong_to_a_user_that_is_not_there(
+    url: str, tmp_path: Path, model: type[Base]
+) -> None:
+    migrations.upgrade(url)
+    with closing(sqlite3.connect(tmp_path / "hyperapi.db")) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        columns = {column.name: _filling(column) for column in model.__table__.columns}
+        marks = ", ".join("?" * len(columns))
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            connection.execute(
+                f"INSERT INTO {model.__tablename__} ({', '.join(columns)}) VALUES ({marks})",
+                list(columns.values()),
+            )
+
+
+def _filling(column: Any) -> Any:
+    return "x" if not column.nullable else None
+
+
+@pytest.mark.only_on("sqlite")
+def test_with_a_user_everything_of_theirs_goes_and_nothing_of_others(
+    alice: Person, bob: Person, tmp_path: Path
+) -> None:
+    for person in (alice, bob):
+        person.make_task(person.make_list())
+    user = alice.root["user_uri"]
+    assert alice.ask("DELETE", user).status_code == 204
+    left = contents(tmp_path / "hyperapi.db")
+    (survivor,) = left.pop("users")
+    assert survivor["username"] == "bob"
+    assert all({row["owner"] for row in rows} <= {survivor["key"]} for rows in left.values())
+    assert len(left["tasks"]) == len(left["lists"]) == 1
+    assert User.__tablename__ == OWNERS
