@@ -198,6 +198,15 @@ def test_the_packages_that_are_installed_are_those_that_are_tried() -> None:
     assert [name for name, bound in bounds.items() if not tried[name].startswith(f"{bound}.")] == []
 
 
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)]*)\)", PAGE)
+    assert {link[1:] for link in links if link.startswith("#")} == anchors
+    docs = FOLDER.parent.parent / "docs"
+    assert [link for link in links if link[0] != "#" and not (docs / link).exists()] == []
+
+
 # -- other origins
 
 
