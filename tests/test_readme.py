@@ -1,5 +1,6 @@
 """The README: what it tells a newcomer to type works as it is written there."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Person
 from tests.serving import Served, serve, surroundings
 
 FOLDER = Path(__file__).parent.parent
@@ -34,7 +36,7 @@ def steps() -> list[Step]:
     for kind, block in blocks:
         if kind == "sh":
             found.append(Step(block, ""))
-        elif kind != "python":  # those are tried with the client
+        elif kind not in ("python", "http"):  # these have tests of their own
             assert kind == "text", f"what is a block of {kind} here?"
             found[-1].printed = block
     return found
@@ -95,6 +97,20 @@ def test_the_session_in_the_shell_prints_what_the_readme_says(
                 assert found.count("Buy milk") >= 2, found + ran.stderr
             else:
                 assert found == step.printed, ran.stderr
+
+
+def test_the_reply_that_is_shown_has_the_members_of_a_real_one(alice: Person) -> None:
+    (block,) = re.findall(r"^```http\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    asked, _, replied = block.partition("\n\n")
+    shown = json.loads(replied[replied.index("{") :])
+    target = asked.split()[1]
+    for title in ("Milk", "Bread"):
+        alice.make_task(alice.make_list(), title)
+    reply = alice.ask("GET", target)
+    assert f"{reply.status_code} OK" == replied.splitlines()[0]
+    assert shown.keys() <= reply.get_json().keys()
+    assert shown["tasks"][0].keys() <= reply.get_json()["tasks"][0].keys()
+    assert "ETag" in reply.headers
 
 
 def test_every_make_target_that_is_named_exists() -> None:
