@@ -22,7 +22,7 @@ unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help serve test fuzz check format examples spa bench lock clean
+.PHONY: help serve test fuzz check format examples types spa bench lock clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PYTHON=python3.13] [ARGS='options of the command behind it']"
@@ -52,6 +52,9 @@ format: $(DEV) ## Fix what lint can fix, and format the code
 
 examples: $(DEV) ## Write the examples of the OpenAPI document anew
 	$(BIN)/python -m tests.example_replies
+
+types: $(JS) ## Write the type declarations of the JavaScript client anew
+	node tests/js/node_modules/typescript/bin/tsc --project clients/javascript
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -91,7 +94,7 @@ $(RUNTIME): requirements.txt pyproject.toml | .venv/.created
 	@$(PIP) check
 	@touch $@
 
-$(DEV): requirements-dev.txt pyproject.toml | .venv/.created
+$(DEV): requirements-dev.txt pyproject.toml clients/python/pyproject.toml | .venv/.created
 	@echo "Installing what the server and its tests need, which may take a minute"
 	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements-dev.txt)
 	@$(PIP) install --no-deps -e . -e clients/python

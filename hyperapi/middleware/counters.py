@@ -56,7 +56,7 @@ def in_redis(url: str) -> Storage:
     if find_spec("redis") is None:
         raise SettingsError(
             "HYPERAPI_RATE_LIMIT_STORAGE names Redis, whose driver is not installed: "
-            "pip install 'hyperapi[redis]'"
+            "pip install '/path/to/hyperapi[redis]'"
         )
     patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
     try:

@@ -226,7 +226,7 @@ def _check(settings: Settings) -> str:
     if find_spec("prometheus_client") is None:
         raise SettingsError(
             "HYPERAPI_METRICS_PORT is set, and what it needs is not installed: "
-            "pip install 'hyperapi[metrics]'"
+            "pip install '/path/to/hyperapi[metrics]'"
         )
     names = "HYPERAPI_METRICS_HOST and HYPERAPI_METRICS_PORT"
     check_address(settings.metrics_host, settings.metrics_port, names)

@@ -1,7 +1,7 @@
 """Fixtures for pytest: a throw-away hyperapi, in a clean state for each test.
 
-The plugin is there as soon as ``hyperapi[client]`` is installed, and does nothing until a test
-asks for one of its fixtures:
+pytest loads the plugin wherever hyperapi is installed. It does nothing until a test asks for one
+of its fixtures, which need the Python client (``clients/python``):
 
 ``hyperapi_server``
     The sandbox, started once for the whole run (once for each process of pytest-xdist). What is
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hyperapi_client import Client, Resource
 
 # -P: a module beside the tests, as secrets.py, must not stand in for one that the server needs.
-_COMMAND = [sys.executable, "-P", "-c", "from hyperapi.cli import main; main()", "sandbox"]
+_COMMAND = [sys.executable, "-P", "-m", "hyperapi", "sandbox"]
 _LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PATIENCE = 30.0
 
@@ -198,11 +198,19 @@ def _installed(module: str) -> Any:
     """Import a module, and what it needs, from where libraries are installed.
 
     pytest puts the folders of tests in front of them, where a file ``click.py`` may be.
+
+    :raises ModuleNotFoundError: with the command that installs the client, when it is missing.
     """
     before = sys.path[:]
     sys.path.sort(key=lambda folder: not folder.startswith(_LIBRARIES))
     try:
         return import_module(module)
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            "The fixtures of hyperapi need its Python client. Install it from the folder of a "
+            "clone: pip install /path/to/hyperapi/clients/python",
+            name=missing.name,
+        ) from None
     finally:
         sys.path[:] = before
 

@@ -95,7 +95,7 @@ def kind_of(settings: Settings) -> Kind:
     if find_spec("psycopg") is None:
         raise SettingsError(
             "HYPERAPI_DATABASE_URL names PostgreSQL, whose driver is not installed: "
-            "pip install 'hyperapi[postgres]'"
+            "pip install '/path/to/hyperapi[postgres]'"
         )
     return PostgreSQL()
 

@@ -70,10 +70,11 @@ def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
         assert "1 passed" in python(script, tmp_path, *options)
 
 
-def test_the_page_about_the_client(hyperapi: Sandbox, tmp_path: Path) -> None:
-    script = "".join(blocks("docs/client.md", "python")).replace(ADDRESS, hyperapi.root)
+@pytest.mark.parametrize("page", ["docs/client.md", "clients/python/README.md"])
+def test_the_pages_about_the_client(hyperapi: Sandbox, tmp_path: Path, page: str) -> None:
+    script = "".join(blocks(page, "python")).replace(ADDRESS, hyperapi.root)
     printed = python(script + "\nclient.close()\n", tmp_path)
-    assert printed == "".join(blocks("docs/client.md", "text"))
+    assert printed == "".join(blocks(page, "text"))
 
 
 def test_the_page_about_the_command_names_every_command_and_status() -> None:

@@ -126,7 +126,8 @@ def test_where_httpx_is_missing_it_says_what_to_install() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: hyperapi_client needs httpx: pip install 'hyperapi[client]'"
+        "ModuleNotFoundError: hyperapi_client needs httpx. Install it from the folder of a clone: "
+        "pip install ./clients/python"
     )
 
 

@@ -439,5 +439,6 @@ def test_what_is_not_installed_is_named() -> None:
         done = process(sys.executable, "-c", script)
         assert done.returncode == 1
         assert done.stderr == (
-            f"hyper needs {name}. Install it with: pip install 'hyperapi[cli]'\n"
+            f"hyper needs {name}. Install it from the folder of a clone: "
+            "pip install './clients/python[cli]'\n"
         ), done.stderr

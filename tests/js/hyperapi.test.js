@@ -6,7 +6,7 @@ import { test } from "node:test";
 import {
   Client, Conflict, ForeignOrigin, Later, MemoryWrites, NotAllowed, Outbox, Problem, Refused, Resource, SignedOut, Unreachable,
   events, exclusively, expand, flaws, holds, newKey, same,
-} from "../../examples/spa/hyperapi.js";
+} from "../../clients/javascript/hyperapi.js";
 
 const ROOT = "http://api.test/";
 

@@ -330,7 +330,7 @@ def test_an_extra_that_is_missing_is_named_in_one_line(
     monkeypatch.setitem(sys.modules, module, None)
     ran = hyperapi(*words, **{setting: value, "port": str(free_port()), "secret_keys": OLD_KEY})
     assert ran.complaint.startswith(f"hyperapi: HYPERAPI_{setting.upper()} ")
-    assert ran.complaint.endswith(f": pip install 'hyperapi[{extra}]'")
+    assert ran.complaint.endswith(f": pip install '/path/to/hyperapi[{extra}]'")
 
 
 @pytest.mark.parametrize("url", ["redis://localhost:http/0", "redis+sentinel://a:1,b:2", "redis"])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hyperapi.sandbox.pytest_plugin import sandbox
+
 ASKING = """
 import pytest
 from hyperapi_client import NotFound
@@ -123,3 +125,13 @@ def test_what_tests_see_does_not_depend_on_their_order(tmp_path: Path, seed: int
     )
     said = run(tmp_path, SHARING)
     assert "6 passed" in said, (order, said)
+
+
+@pytest.mark.parametrize("missing", ["hyperapi_client", "httpx"])
+def test_without_the_client_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    told = pytest.raises(ModuleNotFoundError, match=r"pip install \S+/clients/python")
+    with told, sandbox() as server:
+        server.client()

@@ -20,7 +20,10 @@ def main() -> None:
         package = (missing.name or "").partition(".")[0]
         if package not in _NEEDED:
             raise
-        sys.exit(f"hyper needs {package}. Install it with: pip install 'hyperapi[cli]'")
+        sys.exit(
+            f"hyper needs {package}. Install it from the folder of a clone: "
+            "pip install './clients/python[cli]'"
+        )
     sys.exit(program.run())
 
 

@@ -16,7 +16,7 @@ from hyper.formatting import Screen
 from hyper.numbering import Numbers
 from hyper.wording import quoted
 
-USER_AGENT = f"hyper/{version('hyperapi')}"
+USER_AGENT = f"hyper/{version('hyperapi-client')}"
 DEFAULT_LIST = "Inbox"
 _MOST_SHOWN = 10
 _PAGE = 100

@@ -72,7 +72,7 @@ class InSections(InOrder):
 
 
 @click.group(cls=InSections, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="hyperapi", prog_name="hyper")
+@click.version_option(package_name="hyperapi-client", prog_name="hyper")
 @json_option
 @click.pass_context
 def hyper(context: click.Context) -> None:

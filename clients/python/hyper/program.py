@@ -5,6 +5,15 @@ import sys
 import click
 from hyperapi_client import ClientError
 
+from hyper import (  # noqa: F401 - each declares commands
+    following,
+    listing,
+    sign_in,
+    tasks,
+    tokens,
+    transfer,
+    watching,
+)
 from hyper.context import CommandContext
 from hyper.failures import USAGE, status_of
 from hyper.group import hyper

@@ -18,7 +18,9 @@ try:
     import httpx as _httpx  # noqa: F401
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "hyperapi_client needs httpx: pip install 'hyperapi[client]'", name=missing.name
+        "hyperapi_client needs httpx. Install it from the folder of a clone: "
+        "pip install ./clients/python",
+        name=missing.name,
     ) from None
 
 from hyperapi_client.actions import Change, How

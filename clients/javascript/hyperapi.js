@@ -1,0 +1,1356 @@
+/**
+ * A client of hyperapi in one module without dependencies.
+ *
+ * It knows the URI of the root and the names of relations, and nothing else: wherever it goes, it
+ * was sent there by a link or by a form. What it is given are {@link Resource}s; what goes wrong is
+ * an {@link ApiError} of one kind or another.
+ */
+
+const HAL_FORMS = "application/prs.hal-forms+json";
+const FORM_ENCODED = "application/x-www-form-urlencoded";
+const EVENTS = "text/event-stream";
+/** A token is renewed this long before it ends, or a fifth of its life, so that no request is sent in vain. */
+const RENEW_BEFORE_MS = 30_000;
+/** The server says something on a stream every 15 s: a longer silence means that it is dead. */
+const SILENCE_MS = 40_000;
+const POLL_SECONDS = 25;
+/** A server that has no room for another stream is asked for one again after this. */
+const NO_STREAM_MS = 30_000;
+const REMEMBERED = 300;
+const CLOCKS_DIFFER_MS = 60_000;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+/**
+ * @typedef {Record<string, any>} Json
+ * @typedef {{href: string, templated?: boolean}} Link
+ * @typedef {{prompt: string, value: string}} Option
+ * @typedef {object} Field
+ * @property {string} name
+ * @property {string} [prompt]
+ * @property {string} [type]
+ * @property {boolean} [required]
+ * @property {boolean} [readOnly]
+ * @property {any} [value]
+ * @property {string} [regex]
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [minLength]
+ * @property {number} [maxLength]
+ * @property {{inline?: Option[]}} [options]
+ *
+ * @typedef {object} Form
+ * @property {string} name
+ * @property {string} title
+ * @property {string} method
+ * @property {string} target
+ * @property {string} contentType
+ * @property {Field[]} properties
+ *
+ * @typedef {object} Session
+ * @property {string} access_token
+ * @property {string} [refresh_token]
+ * @property {number} ends when the access token ends, in milliseconds since 1970
+ * @property {number} [life] how long it lives, in milliseconds
+ * @property {string} uri the session's own URI
+ */
+
+// ---------------------------------------------------------------------------------------- errors
+
+/** Whatever kept a request from being answered as hoped. */
+export class ApiError extends Error {}
+
+/** There was no reply: the network, the server, or the browser's patience is at its end. */
+export class Unreachable extends ApiError {
+  /** @param {unknown} cause @param {boolean} slow was it given up, rather than refused? */
+  constructor(cause, slow = false) {
+    super(slow ? "The server takes too long to answer." : "The server cannot be reached.", { cause });
+    this.slow = slow;
+  }
+}
+
+/**
+ * A link, a form, a redirect or a stored session leads to another origin than that of the client's
+ * root. Nothing of the user's was sent there.
+ */
+export class ForeignOrigin extends ApiError {
+  /** @param {string} origin the root's @param {string} other */
+  constructor(origin, other) {
+    super(`Nothing was sent to ${other}: this client sends requests to ${origin} alone.`);
+    this.origin = origin;
+    this.other = other;
+  }
+}
+
+/** The server said no, in a problem document (RFC 9457). */
+export class Problem extends ApiError {
+  /**
+   * @param {number} status
+   * @param {Json} document
+   * @param {Headers} headers
+   */
+  constructor(status, document, headers) {
+    super([document.title, document.detail].filter(Boolean).join(". ") || `The server answered ${status}.`);
+    this.status = status;
+    this.document = document;
+    /** The last part of the type's URI is the problem's name. */
+    this.name = String(document.type ?? "").split("/").pop() || `status-${status}`;
+    this.retryAfter = seconds(headers.get("Retry-After"));
+  }
+
+  /** What is wrong with each member or parameter, by its name. @returns {Map<string, string>} */
+  get fields() {
+    const found = new Map();
+    for (const error of this.document.errors ?? []) {
+      const name = error.parameter ?? String(error.pointer ?? "").split("/")[1] ?? "";
+      const before = found.get(name);
+      found.set(name, before ? `${before}; ${error.detail}` : error.detail);
+    }
+    return found;
+  }
+}
+
+/** Something in what was sent is not valid: 400, 409 or 422. */
+export class Refused extends Problem {}
+/** 401: nobody is signed in, or no longer. */
+export class SignedOut extends Problem {}
+/** 403: signed in, and still not allowed to. It is no reason to sign out. */
+export class NotAllowed extends Problem {}
+/** 404 or 410. */
+export class Missing extends Problem {}
+/** 429 or 503: later. */
+export class Later extends Problem {}
+/** 500 and its like. */
+export class Broken extends Problem {}
+
+/** 412: it is not as it was last seen. */
+export class Conflict extends Problem {
+  /** @param {number} status @param {Json} document @param {Headers} headers */
+  constructor(status, document, headers) {
+    super(status, document, headers);
+    /** How it is now. @type {Resource | null} */
+    this.current = document.current ? new Resource(document.current, headers.get("ETag")) : null;
+  }
+}
+
+/** @param {string | null} header @returns {number | null} */
+function seconds(header) {
+  return header && /^\d+$/.test(header) ? Number(header) : null;
+}
+
+/** @param {Response} response @returns {Promise<Problem>} */
+async function problemOf(response) {
+  const { status, headers } = response;
+  /** @type {Json} */
+  let document = {};
+  try {
+    const parsed = await response.json();
+    if (parsed && typeof parsed === "object") document = parsed;
+  } catch {
+    // Something between here and the server answered in a language of its own.
+  }
+  const kind =
+    status === 401 ? SignedOut
+    : status === 403 ? NotAllowed
+    : status === 404 || status === 410 ? Missing
+    : status === 412 ? Conflict
+    : status === 429 || status === 503 ? Later
+    : status >= 500 ? Broken
+    : Refused;
+  return new kind(status, document, headers);
+}
+
+// ------------------------------------------------------------------------------------- resources
+
+/** A thing as the server showed it: members, links, forms, and the items of a collection. */
+export class Resource {
+  /** @param {Json} document in HAL-FORMS @param {string | null} etag */
+  constructor(document, etag = null) {
+    this.document = document;
+    this.etag = etag;
+    /** @type {Resource[]} */
+    this.items = [document._embedded?.item ?? []].flat().map((/** @type {Json} */ item) => new Resource(item));
+  }
+
+  /** The items of a collection on this page; {@link Client#items} goes on behind it. */
+  [Symbol.iterator]() {
+    if (!this.document._embedded?.item) throw new TypeError(`${this.uri} has no items: it is no collection.`);
+    return this.items[Symbol.iterator]();
+  }
+
+  /** @returns {string} */
+  get uri() {
+    return this.link("self") ?? "";
+  }
+
+  /** The URI behind a relation, or undefined. @param {string} rel @param {Json} [values] */
+  link(rel, values) {
+    /** @type {Link | undefined} */
+    const link = [this.document._links?.[rel]].flat()[0];
+    if (!link) return undefined;
+    return link.templated ? expand(link.href, values ?? {}) : link.href;
+  }
+
+  /** The form of this name, when the server offers it. @param {string} name @returns {Form | undefined} */
+  form(name) {
+    const found = this.document._templates?.[name];
+    if (!found) return undefined;
+    return { target: this.uri, contentType: "application/json", ...found, properties: found.properties ?? [], name };
+  }
+
+  /** @returns {Form[]} */
+  get forms() {
+    return Object.keys(this.document._templates ?? {}).map((name) => /** @type {Form} */ (this.form(name)));
+  }
+
+  /** A member's value. @param {string} name @returns {any} */
+  get(name) {
+    return this.document[name];
+  }
+}
+
+/**
+ * Expand a URI template, as far as the service uses them (RFC 6570: `{x}` and `{?x,y*}`).
+ *
+ * @param {string} template
+ * @param {Json} values
+ */
+export function expand(template, values) {
+  return template.replace(/\{(\??)([^}]+)\}/g, (_, query, names) => {
+    /** @type {string[]} */
+    const found = [];
+    for (const name of names.replaceAll("*", "").split(",")) {
+      for (const value of [values[name] ?? []].flat()) {
+        const text = encodeURIComponent(String(value));
+        found.push(query ? `${encodeURIComponent(name)}=${text}` : text);
+      }
+    }
+    return found.length ? (query ? "?" : "") + found.join(query ? "&" : ",") : "";
+  });
+}
+
+/** A new key for something that this client names: a UUID of version 7. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const now = Date.now();
+  for (let at = 0; at < 6; at++) bytes[at] = Math.floor(now / 2 ** (8 * (5 - at))) % 256;
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+// --------------------------------------------------------------------- what is shared by the tabs
+
+/** Where a session is kept, for every tab of this origin: in local storage, or in memory. */
+export class SessionStore {
+  /** @param {string} name */
+  constructor(name = "hyperapi.session") {
+    this.name = name;
+    /** @type {string | null} */
+    this.memory = null;
+    this.lasting = true;
+    try {
+      localStorage.setItem(`${name}.try`, ""); // it may be there, and take nothing
+      localStorage.removeItem(`${name}.try`);
+    } catch {
+      this.lasting = false;
+    }
+  }
+
+  /** @returns {Session | null} */
+  read() {
+    let text = this.memory;
+    if (this.lasting) {
+      try {
+        text = localStorage.getItem(this.name);
+      } catch {
+        this.lasting = false;
+      }
+    }
+    try {
+      return text ? JSON.parse(text) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {Session | null} session */
+  write(session) {
+    this.memory = session && JSON.stringify(session);
+    if (!this.lasting) return;
+    try {
+      if (this.memory) localStorage.setItem(this.name, this.memory);
+      else localStorage.removeItem(this.name);
+    } catch {
+      this.lasting = false; // full, or forbidden since
+    }
+  }
+}
+
+const LEASE_MS = 10_000;
+/** What one tab wrote to local storage, another sees a moment later; whoever waited takes that moment. */
+const SETTLED_MS = 100;
+/** @type {Map<string, Promise<unknown>>} */
+const inThisTab = new Map();
+
+/**
+ * Do some work while no other tab does the same: with Web Locks, or a lease in local storage.
+ *
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function exclusively(name, work) {
+  const locks = globalThis.navigator?.locks;
+  if (locks) {
+    /** @type {{done: T} | null} */
+    const first = await locks.request(name, { ifAvailable: true }, async (lock) => lock && { done: await work() });
+    if (first) return first.done;
+    return /** @type {Promise<T>} */ (locks.request(name, async () => {
+      await pause(SETTLED_MS);
+      return work();
+    }));
+  }
+  const before = inThisTab.get(name) ?? Promise.resolve();
+  const mine = before.catch(() => {}).then(() => underLease(`lease ${name}`, work));
+  inThisTab.set(name, mine);
+  return mine;
+}
+
+/**
+ * @template T
+ * @param {string} key
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function underLease(key, work) {
+  const mine = newKey();
+  try {
+    for (;;) {
+      const [owner, until] = (localStorage.getItem(key) ?? "").split(" ");
+      if (!owner || owner === mine || Number(until) < Date.now()) {
+        localStorage.setItem(key, `${mine} ${Date.now() + LEASE_MS}`);
+        await pause(30); // whoever wrote at the same moment has overwritten it by now
+        if ((localStorage.getItem(key) ?? "").startsWith(mine)) break;
+      }
+      await pause(50);
+    }
+  } catch {
+    return work(); // without storage, tabs do not share a session either
+  }
+  try {
+    return await work();
+  } finally {
+    localStorage.removeItem(key);
+  }
+}
+
+/** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
+export function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    }
+    if (signal?.aborted) done();
+    else signal?.addEventListener("abort", done);
+  });
+}
+
+// ---------------------------------------------------------------------------------------- client
+
+/**
+ * @typedef {object} Asked
+ * @property {string} [method]
+ * @property {Record<string, string>} [headers]
+ * @property {string} [body]
+ * @property {boolean | undefined} [anonymous] without the token
+ * @property {string} [token] with this one, whoever is signed in
+ * @property {AbortSignal} [signal]
+ * @property {boolean} [endless] a stream, which no timeout ends
+ *
+ * @typedef {object} Sending
+ * @property {string | null} [ifMatch] the ETag of what is being changed
+ * @property {string} [action] the user action's key, the same when it is tried again
+ * @property {boolean} [anonymous]
+ *
+ * @typedef {{uri: string, id?: string}} Position where a reader of the feed is
+ *
+ * @typedef {object} News
+ * @property {"change" | "resync" | "live" | "waiting"} kind
+ * @property {Json} [change] `{uri, type, deleted, changed_at, resource}`
+ * @property {Position} [position] where to go on after it
+ * @property {boolean} [reachable] while waiting: was there an answer at all?
+ */
+
+/**
+ * One user's way to the service. It tells of a session's end (event `signed-out`), also when it was
+ * ended in another tab or on another device.
+ */
+export class Client extends EventTarget {
+  /**
+   * @param {string} root the URI of the root
+   * @param {{sessions?: Pick<SessionStore, "read" | "write">, timeout?: number, fetch?: typeof globalThis.fetch}} [options]
+   */
+  constructor(root, { sessions = new SessionStore(), timeout = 30_000, fetch } = {}) {
+    super();
+    this.rootUri = root;
+    this.sessions = sessions;
+    this.timeout = timeout;
+    this.fetch = fetch ?? globalThis.fetch.bind(globalThis);
+    /** What was read before, to be asked for conditionally. @type {Map<string, Resource>} */
+    this.seen = new Map();
+  }
+
+  get signedIn() {
+    return this.session !== null;
+  }
+
+  /** The session at the root's origin. One that was kept for another origin is none. @returns {Session | null} */
+  get session() {
+    const kept = this.sessions.read();
+    return kept?.uri && originOf(kept.uri) !== originOf(this.rootUri) ? null : kept;
+  }
+
+  /**
+   * Refuse another origin than the root's. Every request passes here, so that no link, form,
+   * redirect or stored URI can carry a token, a password or any other data to another server.
+   *
+   * @param {string} uri
+   */
+  #checkOrigin(uri) {
+    const [origin, other] = [originOf(this.rootUri), originOf(uri)];
+    if (other !== origin) throw new ForeignOrigin(origin, other);
+  }
+
+  // -- reading
+
+  /** @param {{anonymous?: boolean}} [options] */
+  root(options) {
+    return this.get(this.rootUri, options);
+  }
+
+  /**
+   * Read a resource; if it has not changed since, the server need not send it again.
+   *
+   * @param {string} uri
+   * @param {{anonymous?: boolean | undefined, signal?: AbortSignal}} [options]
+   * @returns {Promise<Resource>}
+   */
+  async get(uri, options = {}) {
+    const key = `${options.anonymous ? "" : this.session?.uri ?? ""} ${uri}`;
+    const known = this.seen.get(key);
+    /** @type {Record<string, string>} */
+    const headers = known?.etag ? { "If-None-Match": known.etag } : {};
+    const response = await this.ask(uri, { ...options, headers });
+    if (response.status === 304 && known) return known;
+    const resource = new Resource(await json(response), response.headers.get("ETag"));
+    this.seen.delete(key);
+    this.seen.set(key, resource);
+    for (const oldest of this.seen.keys()) {
+      if (this.seen.size <= REMEMBERED) break;
+      this.seen.delete(oldest);
+    }
+    return resource;
+  }
+
+  /**
+   * Read what is behind one relation after the other, from the root.
+   *
+   * @param {...string} rels
+   */
+  async follow(...rels) {
+    let at = await this.root();
+    for (const rel of rels) at = await this.get(linkOf(at, rel));
+    return at;
+  }
+
+  /**
+   * The pages of a collection, one by one, as they are wanted.
+   *
+   * @param {Resource | string} first
+   * @returns {AsyncGenerator<Resource, void, void>}
+   */
+  async *pages(first) {
+    let page = typeof first === "string" ? await this.get(first) : first;
+    const seen = new Set();
+    for (;;) {
+      yield page;
+      const next = page.link("next");
+      const known = page.items.every(({ uri }) => seen.has(uri));
+      if (!next || known) return; // items that are edited come again, for ever
+      for (const { uri } of page.items) if (uri) seen.add(uri);
+      page = await this.get(next);
+    }
+  }
+
+  /**
+   * The items of a collection, on a page and those behind it, each once, although items change
+   * while they are read: none is missed that was there all along, and it ends.
+   *
+   * Those that came before or were created since are left out. Where the sort order can change,
+   * those that changed meanwhile are read once more in order of their creation, which cannot.
+   *
+   * @param {Resource | string} first
+   * @returns {AsyncGenerator<Resource, void, void>}
+   */
+  async *items(first) {
+    const start = typeof first === "string" ? await this.get(first) : first;
+    const template = [start.document._links?.search].flat()[0]?.href ?? "";
+    const names = /\{\?([^}]*)\}/.exec(template)?.[1]?.replaceAll("*", "").split(",") ?? [];
+    const asked = new URL(start.uri || this.rootUri).searchParams;
+    /** @param {Json} changes */
+    const search = (changes) => {
+      const kept = names.filter((name) => name !== "total" && asked.has(name)).map((name) => [name, asked.getAll(name)]);
+      return expand(template, { ...Object.fromEntries(kept), ...changes });
+    };
+    const seen = new Set();
+    let newest = Infinity;
+    /** @param {Resource} item */
+    const isNew = (item) => instant(item, "created_at") > newest;
+    /** @param {Resource} page */
+    const fresh = (page) => page.items.filter((item) => {
+      if (seen.has(item.uri) || isNew(item)) return false;
+      if (item.uri) seen.add(item.uri);
+      return true;
+    });
+    let page = start;
+    for (let found = fresh(page); found.length; found = fresh(page)) {
+      yield* found;
+      const next = page.link("next");
+      if (!next) break;
+      if (page === start && names.includes("sort")) newest = await this.#newest(search({ sort: "-created_at", limit: 1 }));
+      page = await this.get(next);
+    }
+    const sorted = /^-?created_at$/.test(asked.get("sort") ?? "created_at");
+    if (page === start || sorted || newest === Infinity || asked.has("cursor") || asked.has("offset")) return;
+    const changed = Math.max(...start.items.map((item) => instant(item, "updated_at"))) - CLOCKS_DIFFER_MS;
+    const since = changed > -Infinity && !asked.has("updated_after") ? { updated_after: new Date(changed).toISOString() } : {};
+    for (let uri = search({ sort: "created_at", limit: 100, ...since }); ;) {
+      const page = await this.get(uri);
+      yield* fresh(page);
+      const next = page.link("next");
+      const last = page.items.at(-1);
+      if (!next || (last && isNew(last))) return;
+      uri = next;
+    }
+  }
+
+  /** When the newest item was created; Infinity where that cannot be told. @param {string} uri */
+  async #newest(uri) {
+    try {
+      const { items } = await this.get(uri);
+      const times = items.map((item) => instant(item, "created_at"));
+      return times.includes(-Infinity) ? Infinity : Math.max(...times);
+    } catch (error) {
+      if (error instanceof Refused) return Infinity; // it is not sorted so
+      throw error;
+    }
+  }
+
+  // -- writing
+
+  /**
+   * Send a form with some values; the fields that are not named keep what they were given with.
+   *
+   * @param {Form} form
+   * @param {Json} [values]
+   * @param {Sending} [sending]
+   * @returns {Promise<Resource | null>} null when there is nothing left to show
+   */
+  async submit(form, values = {}, { ifMatch, action, anonymous } = {}) {
+    const filled = fill(form, values);
+    if (form.method === "GET") return this.get(withQuery(form.target, filled), { anonymous });
+    /** @type {Record<string, string>} */
+    const headers = {};
+    if (ifMatch) headers["If-Match"] = ifMatch;
+    // Sent twice, because a reply was lost or a button pressed twice, it happens once.
+    if (form.method === "POST" && !anonymous) headers["Idempotency-Key"] = action ?? newKey();
+    const encoded = form.contentType === FORM_ENCODED;
+    headers["Content-Type"] = encoded ? FORM_ENCODED : "application/json";
+    const body = encoded ? query(filled) : JSON.stringify(filled);
+    const asked = { method: form.method, headers, body, anonymous };
+    return this.#written(form.target, asked, "Idempotency-Key" in headers ? 1 : 0);
+  }
+
+  /**
+   * Write a whole resource at a URI that this client may have chosen itself.
+   *
+   * @param {string} uri
+   * @param {Json} body
+   * @param {{ifMatch?: string | null, create?: boolean}} [options]
+   */
+  put(uri, body, { ifMatch, create } = {}) {
+    /** @type {Record<string, string>} */
+    const headers = { "Content-Type": "application/json" };
+    if (create) headers["If-None-Match"] = "*";
+    else if (ifMatch) headers["If-Match"] = ifMatch;
+    return this.#written(uri, { method: "PUT", headers, body: JSON.stringify(body) });
+  }
+
+  /** @param {string} uri @param {string | null} [ifMatch] */
+  delete(uri, ifMatch) {
+    return this.#written(uri, { method: "DELETE", headers: ifMatch ? { "If-Match": ifMatch } : {} });
+  }
+
+  /** @param {string} uri @param {Asked} asked @param {number} again @returns {Promise<Resource | null>} */
+  async #written(uri, asked, again = 0) {
+    try {
+      const response = await this.ask(uri, asked);
+      return response.status === 204 ? null : new Resource(await json(response), response.headers.get("ETag"));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 428 && !asked.headers?.["If-Match"]) {
+        // Who names no version means whichever there is; some servers want it named all the same.
+        const { etag } = await this.get(uri);
+        if (etag) return this.#written(uri, { ...asked, headers: { ...asked.headers, "If-Match": etag } }, again);
+      }
+      if (!again || !(error instanceof Unreachable)) throw error;
+      await pause(300);
+      return this.#written(uri, asked, again - 1);
+    }
+  }
+
+  // -- signing in and out
+
+  /**
+   * Trade a name and a password for a session.
+   *
+   * @param {Json} credentials
+   */
+  async signIn(credentials) {
+    const tokens = await this.#tokensOfNobody();
+    const made = await this.submit(formOf(tokens, "login"), credentials, { anonymous: true });
+    this.#keep(/** @type {Resource} */ (made));
+  }
+
+  /** @param {Json} details */
+  async register(details) {
+    const root = await this.root({ anonymous: true });
+    const users = await this.get(linkOf(root, "users"), { anonymous: true });
+    await this.submit(formOf(users, "register"), details, { anonymous: true });
+  }
+
+  /** Go on with a token that was made elsewhere. @param {string} token */
+  async signInWithToken(token) {
+    // It is tried before it is kept: one that is no good signs nobody out.
+    const read = async (/** @type {string} */ uri) => new Resource(await json(await this.ask(uri, { token })));
+    const tokens = await read(linkOf(await read(this.rootUri), "tokens"));
+    const own = tokens.items.find((item) => item.get("current"));
+    const ends = Date.parse(own?.get("expires_at") ?? "");
+    this.sessions.write({ access_token: token, ends, uri: own?.uri ?? "" });
+  }
+
+  /** End this session, here and on the server. */
+  async signOut() {
+    const { session } = this;
+    if (session?.uri) {
+      const own = await this.get(session.uri);
+      await this.submit(formOf(own, "revoke"));
+    }
+    this.forget();
+  }
+
+  /** End every session of this user. */
+  async signOutEverywhere() {
+    await this.submit(formOf(await this.follow("tokens"), "revoke"));
+    this.forget();
+  }
+
+  async #tokensOfNobody() {
+    const root = await this.root({ anonymous: true });
+    return this.get(linkOf(root, "tokens"), { anonymous: true });
+  }
+
+  /** @param {Resource} made */
+  #keep(made) {
+    this.#checkOrigin(made.uri);
+    /** @type {Session} */
+    const session = {
+      access_token: made.get("access_token"),
+      ends: Date.now() + 1000 * made.get("expires_in"),
+      life: 1000 * made.get("expires_in"),
+      uri: made.uri,
+    };
+    if (made.get("refresh_token")) session.refresh_token = made.get("refresh_token");
+    this.sessions.write(session);
+    return session;
+  }
+
+  /** Give up the session here, when it is over at the server. @param {Problem} [reason] */
+  forget(reason) {
+    this.sessions.write(null);
+    this.seen.clear();
+    this.dispatchEvent(new CustomEvent("signed-out", { detail: reason }));
+  }
+
+  /**
+   * Renew the session. Of all tabs one does it, and the others use what it got: otherwise the
+   * second would present a refresh token that is spent, which looks like theft.
+   *
+   * @param {Session} used the one that is about to end, or has
+   * @param {SignedOut} [reason] what the server said of it
+   * @returns {Promise<Session>}
+   */
+  async #renew(used, reason) {
+    return exclusively("hyperapi.refresh", async () => {
+      const now = this.session;
+      if (now && now.access_token !== used.access_token) return now;
+      if (now?.refresh_token) {
+        try {
+          const form = formOf(await this.#tokensOfNobody(), "refresh");
+          const made = await this.submit(form, { refresh_token: now.refresh_token }, { anonymous: true });
+          return this.#keep(/** @type {Resource} */ (made));
+        } catch (error) {
+          // A server that is down has not signed anybody out.
+          if (!(error instanceof SignedOut || error instanceof Refused)) throw error;
+          reason = error instanceof SignedOut ? error : reason;
+        }
+      }
+      if (now) this.forget(reason);
+      throw reason ?? new SignedOut(401, { detail: "Your session has ended." }, new Headers());
+    });
+  }
+
+  // -- the exchange
+
+  /**
+   * Send a request, with the token when it goes to the service, and have it answered.
+   *
+   * @param {string} uri
+   * @param {Asked} asked
+   * @returns {Promise<Response>} one that succeeded, or 304
+   */
+  async ask(uri, asked = {}) {
+    /** @type {Session | null} */
+    let session = asked.anonymous ? null : this.session;
+    if (asked.token) session = { access_token: asked.token, ends: Infinity, uri: "" };
+    if (session?.refresh_token && session.ends - Date.now() < Math.min(RENEW_BEFORE_MS, (session.life ?? Infinity) / 5)) {
+      session = await this.#renew(session);
+    }
+    for (let tries = 0; ; tries++) {
+      const response = await this.#exchange(uri, asked, session);
+      if (response.ok || response.status === 304) return response;
+      const problem = await problemOf(response);
+      if (!(problem instanceof SignedOut) || !session || asked.token || tries) throw problem;
+      session = await this.#renew(session, problem);
+    }
+  }
+
+  /** @param {string} uri @param {Asked} asked @param {Session | null} session */
+  async #exchange(uri, asked, session) {
+    this.#checkOrigin(uri);
+    const headers = new Headers({ Accept: HAL_FORMS, ...asked.headers });
+    if (session) headers.set("Authorization", `Bearer ${session.access_token}`);
+    const slow = new AbortController();
+    const timer = setTimeout(() => slow.abort(), this.timeout);
+    const signals = [slow.signal, asked.signal ?? []].flat();
+    try {
+      const response = await this.#redirected(uri, {
+        method: asked.method ?? "GET",
+        headers,
+        body: asked.body ?? null,
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+        cache: "no-store", // what was read before is remembered here, with its ETag
+        signal: AbortSignal.any(signals),
+      });
+      if (asked.endless) return response;
+      // Its body is waited for here, so that a connection that breaks off is noticed here.
+      const body = response.status === 204 || response.status === 304 ? null : await response.arrayBuffer();
+      return new Response(body, response);
+    } catch (error) {
+      if (asked.signal?.aborted || error instanceof ApiError) throw error;
+      throw new Unreachable(error, slow.signal.aborted);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Send a request, and follow a redirect of a GET within the origin. A browser does not say where
+   * a redirect leads before it has followed it, so one request without the token finds out.
+   *
+   * @param {string} uri @param {RequestInit} init
+   * @returns {Promise<Response>}
+   */
+  async #redirected(uri, init) {
+    const response = await this.fetch(uri, { ...init, redirect: "manual" });
+    if (response.type !== "opaqueredirect" && !REDIRECTS.includes(response.status)) return response;
+    if (init.method !== "GET") throw new ApiError(`${uri} has moved: nothing was sent after it.`);
+    const { credentials, referrerPolicy, cache, signal } = init;
+    const found = await this.fetch(uri, { credentials, referrerPolicy, cache, signal, redirect: "follow" });
+    found.body?.cancel().catch(() => {});
+    this.#checkOrigin(found.url);
+    return this.fetch(found.url, { ...init, redirect: "error" });
+  }
+
+  // -- the feed of changes
+
+  /**
+   * What changes, as it happens, until `signal` ends it: over a stream, or by asking again and
+   * again where streams do not come through. Nothing is missed or told twice as long as a reader
+   * starts from the position it got with the last news.
+   *
+   * @param {{since?: Position | undefined, signal: AbortSignal, stream?: boolean}} options
+   * @returns {AsyncGenerator<News, void, void>}
+   */
+  async *changes({ since, signal, stream = true }) {
+    /** @type {Position | undefined} */
+    let at = since;
+    let failed = 0;
+    let polling = 0; // until when
+    while (!signal.aborted) {
+      const streaming = stream && Date.now() > polling;
+      try {
+        at ??= { uri: linkOf(await this.root(), "changes") };
+        const heard = streaming ? this.#streamed(at, signal) : this.#polled(at, signal, stream ? polling : Infinity);
+        for await (const news of heard) {
+          failed = 0;
+          if (news.position) at = news.position;
+          if (news.kind === "resync") at = undefined;
+          yield news;
+          if (news.kind === "resync") break;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof SignedOut || error instanceof ForeignOrigin) throw error;
+        if (error instanceof NotStreaming) {
+          stream = false;
+          continue;
+        }
+        if (error instanceof Later && streaming) {
+          polling = Date.now() + NO_STREAM_MS; // too many are reading already
+          continue;
+        }
+        if (error instanceof Missing) {
+          at = undefined; // too long ago: what is known must be read anew
+          yield { kind: "resync" };
+          continue;
+        }
+        failed++;
+        yield { kind: "waiting", reachable: error instanceof Problem };
+        const asked = error instanceof Problem ? error.retryAfter : null;
+        await pause(asked ? asked * 1000 : Math.min(15_000, 500 * 2 ** failed) * (0.75 + Math.random() / 2), signal);
+      }
+    }
+  }
+
+  /** @param {Position} at @param {AbortSignal} signal @returns {AsyncGenerator<News, void, void>} */
+  async *#streamed(at, signal) {
+    const headers = { Accept: EVENTS, ...(at.id ? { "Last-Event-ID": at.id } : {}) };
+    const response = await this.ask(at.uri, { headers, signal, endless: true });
+    const type = response.headers.get("Content-Type") ?? "";
+    if (!response.body || !type.startsWith(EVENTS)) throw new NotStreaming();
+    yield { kind: "live" };
+    for await (const event of events(response.body, signal)) {
+      if (event.event === "resync") yield { kind: "resync" };
+      if (event.event !== "change") continue;
+      yield { kind: "change", change: JSON.parse(event.data), position: { uri: at.uri, id: event.id } };
+    }
+  }
+
+  /**
+   * @param {Position} at @param {AbortSignal} signal @param {number} until
+   * @returns {AsyncGenerator<News, void, void>}
+   */
+  async *#polled(at, signal, until) {
+    /** @type {Record<string, string>} */
+    let headers = at.id ? { "Last-Event-ID": at.id } : {};
+    for (let uri = at.uri; !signal.aborted && Date.now() < until; headers = { Prefer: `wait=${POLL_SECONDS}` }) {
+      const response = await this.ask(uri, { headers: { Accept: "application/json", ...headers }, signal });
+      const page = await json(response);
+      uri = page.next_uri;
+      yield { kind: "live", position: { uri } };
+      for (const change of page.changes) yield { kind: "change", change };
+      yield { kind: "live", position: { uri } };
+      if (!page.changes.length) await pause(1000, signal); // where Prefer is not obeyed
+    }
+  }
+}
+
+/** A member that is an instant, in milliseconds since 1970; -Infinity where there is none. @param {Resource} item @param {string} name */
+function instant(item, name) {
+  const parsed = Date.parse(item.get(name));
+  return Number.isNaN(parsed) ? -Infinity : parsed;
+}
+
+/** Scheme, host and port of a URI (RFC 6454). @param {string} uri */
+function originOf(uri) {
+  try {
+    return new URL(uri).origin;
+  } catch (cause) {
+    throw new ApiError(`${JSON.stringify(uri)} is no absolute URI.`, { cause });
+  }
+}
+
+/** The reply to a request for a stream is none. */
+class NotStreaming extends ApiError {}
+
+/**
+ * The events of a stream (WHATWG HTML, 9.2), read with fetch because an EventSource sends no token.
+ *
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {AbortSignal} signal
+ * @param {number} silence
+ */
+export async function* events(body, signal, silence = SILENCE_MS) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let event = { event: "message", data: "", id: "" };
+  try {
+    for (;;) {
+      const read = reader.read();
+      read.catch(() => {}); // it may fail after the race is lost
+      const patience = new AbortController();
+      const chunk = await Promise.race([read, pause(silence, AbortSignal.any([signal, patience.signal]))]);
+      patience.abort();
+      if (signal.aborted) return;
+      if (!chunk) throw new Unreachable(null, true);
+      if (chunk.done) return;
+      text += decoder.decode(chunk.value, { stream: true });
+      const lines = text.split(/\r\n|\n|\r(?!$)/);
+      text = lines.pop() ?? "";
+      for (const line of lines) {
+        if (line === "") {
+          if (event.data) yield { ...event, data: event.data.slice(0, -1) };
+          event = { event: "message", data: "", id: event.id };
+          continue;
+        }
+        const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+        if (field === "event") event.event = value ?? "";
+        else if (field === "data") event.data += `${value}\n`;
+        else if (field === "id") event.id = value ?? "";
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** @param {Response} response @returns {Promise<Json>} */
+async function json(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new Unreachable(error);
+  }
+}
+
+/** @param {Resource} resource @param {string} rel */
+function linkOf(resource, rel) {
+  const uri = resource.link(rel);
+  if (!uri) throw new ApiError(`The server offers no link "${rel}" here.`);
+  return uri;
+}
+
+/** @param {Resource} resource @param {string} name */
+function formOf(resource, name) {
+  const form = resource.form(name);
+  if (!form) throw new ApiError(`The server offers no form "${name}" here.`);
+  return form;
+}
+
+/**
+ * A form's values: those given, and what hidden and read-only fields hold. Others are not sent, so
+ * that what somebody else wrote meanwhile is not overwritten.
+ *
+ * @param {Form} form
+ * @param {Json} values
+ * @returns {Json}
+ */
+function fill(form, values) {
+  /** @type {Json} */
+  const filled = {};
+  for (const field of form.properties) {
+    if (field.name in values) filled[field.name] = values[field.name];
+    else if (field.required && field.value !== undefined) filled[field.name] = field.value;
+  }
+  return filled;
+}
+
+const MANY_MARKS = /\p{M}{31}/u;
+
+/**
+ * Text in the normal form that the server keeps. The time that normalization takes grows with the
+ * square of a run of combining marks, so text with a long run, which the server refuses, stays as it is.
+ *
+ * @param {string} text
+ */
+export function normal(text) {
+  return MANY_MARKS.test(text) ? text : text.normalize("NFC");
+}
+
+/**
+ * What a form can tell to be wrong with some values before they are sent. The server has the last
+ * word; this is for when it cannot be asked.
+ *
+ * @param {Form} form
+ * @param {Json} values
+ * @returns {[name: string, detail: string][]}
+ */
+export function flaws(form, values) {
+  /** @type {[string, string][]} */
+  const found = [];
+  for (const { name, required, minLength = 0, maxLength = Infinity } of form.properties) {
+    for (const value of [values[name] ?? []].flat()) {
+      if (MANY_MARKS.test(String(value))) found.push([name, "must not have more than 30 combining marks in a row"]);
+      const length = [...normal(String(value))].length; // in code points, as the server counts
+      if (length < Math.max(minLength, required ? 1 : 0)) found.push([name, length ? `must not be shorter than ${minLength} characters` : "must not be empty"]);
+      if (length > maxLength) found.push([name, `must not be longer than ${maxLength} characters`]);
+    }
+  }
+  return found;
+}
+
+/** @param {Json} values */
+function query(values) {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    const all = [value].flat();
+    // The name of an empty list stands once, without a value.
+    for (const each of all.length ? all : [""]) pairs.append(name, each === null || each === undefined ? "" : String(each));
+  }
+  return pairs.toString();
+}
+
+/** @param {string} target @param {Json} values */
+function withQuery(target, values) {
+  const uri = new URL(target);
+  uri.search = query(values); // a form that is sent with GET replaces the query
+  return uri.href;
+}
+
+// --------------------------------------------------------------------------------- offline queue
+
+/**
+ * @typedef {object} Write a write that waits to be sent
+ * @property {number} [id] its place in the queue
+ * @property {string} owner the URI of the user whose it is
+ * @property {string} [kind] of what, for those who show it
+ * @property {"PUT" | "DELETE"} method
+ * @property {string} uri
+ * @property {Json} [body] all that is to be there, as PUT takes it
+ * @property {string[]} [touched] the members that somebody changed; the others came along
+ * @property {Base} base what it was made on
+ * @property {string} label what people call it
+ * @property {"waiting" | "conflict" | "failed"} state
+ * @property {Json} [current] at a conflict: how it is on the server
+ * @property {string | null} [etag] and its ETag
+ * @property {string} [reason] why it failed
+ * @property {[name: string, detail: string][]} [fields] and with which members
+ *
+ * @typedef {{kind: "new"} | {kind: "tag", etag: string} | {kind: "seen", updated_at: string} |
+ *   {kind: "after"} | {kind: "any"}} Base
+ * "after" is the write before this one to the same URI, in this queue
+ *
+ * @typedef {object} WriteStore
+ * @property {() => Promise<Write[]>} all in the order of their ids
+ * @property {(write: Write) => Promise<number>} add
+ * @property {(changed: Write[], gone: number[]) => Promise<void>} update all or nothing
+ */
+
+/** A queue that lives as long as its page. @implements {WriteStore} */
+export class MemoryWrites {
+  constructor() {
+    /** @type {Map<number, Write>} */
+    this.kept = new Map();
+    this.last = 0;
+    this.lasting = false;
+  }
+
+  async all() {
+    return [...this.kept.values()].map((write) => structuredClone(write));
+  }
+
+  /** @param {Write} write */
+  async add(write) {
+    this.kept.set(++this.last, structuredClone({ ...write, id: this.last }));
+    return this.last;
+  }
+
+  /** @param {Write[]} changed @param {number[]} gone */
+  async update(changed, gone) {
+    for (const write of changed) {
+      if (write.id !== undefined && this.kept.has(write.id)) this.kept.set(write.id, structuredClone(write));
+    }
+    for (const id of gone) this.kept.delete(id);
+  }
+}
+
+/** A queue in IndexedDB, which all tabs share and no reload empties. @implements {WriteStore} */
+export class LastingWrites {
+  /** @param {IDBDatabase} database */
+  constructor(database) {
+    this.database = database;
+    this.lasting = true;
+  }
+
+  /**
+   * The queue of this browser, or one in memory where nothing may be kept.
+   *
+   * @param {string} name
+   * @returns {Promise<WriteStore & {lasting: boolean}>}
+   */
+  static async open(name = "hyperapi.outbox") {
+    try {
+      const opening = indexedDB.open(name, 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore("writes", { keyPath: "id", autoIncrement: true });
+      return new LastingWrites(await settled(opening));
+    } catch {
+      return new MemoryWrites();
+    }
+  }
+
+  /** @returns {Promise<Write[]>} */
+  async all() {
+    return settled(this.database.transaction("writes").objectStore("writes").getAll());
+  }
+
+  /** @param {Write} write */
+  async add(write) {
+    const transaction = this.database.transaction("writes", "readwrite");
+    const key = await settled(transaction.objectStore("writes").add(write));
+    await committed(transaction);
+    return Number(key);
+  }
+
+  /** @param {Write[]} changed @param {number[]} gone */
+  async update(changed, gone) {
+    const transaction = this.database.transaction("writes", "readwrite");
+    const writes = transaction.objectStore("writes");
+    for (const write of changed) writes.put(write);
+    for (const id of gone) writes.delete(id);
+    await committed(transaction);
+  }
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** @param {IDBTransaction} transaction @returns {Promise<void>} */
+function committed(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+/**
+ * Writes that wait for the network, sent in the order in which they were made.
+ *
+ * Each is a PUT or DELETE at a URI that is known beforehand, on a condition, so that one that
+ * arrived although its reply was lost does nothing when it is sent again. A conflict stops the
+ * writes to the same URI until somebody decides; the others go on.
+ *
+ * Events: `changed` when the queue did, `sent` (detail `{write, resource}`) for each that arrived.
+ */
+export class Outbox extends EventTarget {
+  /** @param {Client} client @param {WriteStore} store */
+  constructor(client, store) {
+    super();
+    this.client = client;
+    this.store = store;
+    /** @type {Promise<void> | null} */
+    this.replaying = null;
+    this.again = false;
+  }
+
+  /** What waits, of one user. @param {string} owner */
+  async waiting(owner) {
+    return (await this.store.all()).filter((write) => write.owner === owner);
+  }
+
+  /**
+   * Keep a write until it is sent.
+   *
+   * @param {Omit<Write, "id" | "state"> & {state?: Write["state"]}} write in the state `waiting`,
+   *   unless the server has said already that it is in conflict
+   * @returns {Promise<number>} its id
+   */
+  async add(write) {
+    const before = (await this.store.all()).some((other) => other.owner === write.owner && other.uri === write.uri);
+    const base = before ? { kind: /** @type {const} */ ("after") } : write.base;
+    const id = await this.store.add({ state: "waiting", ...write, base });
+    this.#changed();
+    return id;
+  }
+
+  /** Give up the writes to a URI. @param {string} owner @param {string} uri */
+  async discard(owner, uri) {
+    const gone = (await this.waiting(owner)).filter((write) => write.uri === uri);
+    await this.store.update([], gone.map((write) => write.id ?? 0));
+    this.#changed();
+  }
+
+  /** Give up all that waits, of one user. @param {string} owner */
+  async forget(owner) {
+    const gone = await this.waiting(owner);
+    await this.store.update([], gone.map((write) => write.id ?? 0));
+    this.#changed();
+  }
+
+  /**
+   * Send a write after all. One that was in conflict goes over the current state: what was touched
+   * here, and the rest as it is there. Later writes to the same URI stay behind it.
+   *
+   * @param {Write} write
+   */
+  async insist(write) {
+    const base = write.state === "conflict"
+      ? write.etag ? { kind: /** @type {const} */ ("tag"), etag: write.etag } : { kind: /** @type {const} */ ("new") }
+      : write.base;
+    const { current, etag: _etag, reason: _reason, fields: _fields, ...rest } = write;
+    await this.store.update([{ ...over(rest, current), base, state: "waiting" }], []);
+    this.#changed();
+  }
+
+  /**
+   * Send what waits, as far as it goes; one tab at a time.
+   *
+   * @param {string} owner
+   * @returns {Promise<void>} rejected with what stopped it, unless everything was tried
+   */
+  replay(owner) {
+    this.again = true; // what was added since the last look is seen as well
+    this.replaying ??= exclusively("hyperapi.outbox", async () => {
+      while (this.again) {
+        this.again = false;
+        await this.#replay(owner);
+      }
+    }).finally(() => {
+      this.replaying = null;
+    });
+    return this.replaying;
+  }
+
+  /** @param {string} owner */
+  async #replay(owner) {
+    for (;;) {
+      const writes = await this.waiting(owner);
+      const stopped = new Set(writes.filter((write) => write.state !== "waiting").map((write) => write.uri));
+      const write = writes.find((each) => !stopped.has(each.uri));
+      if (!write) return;
+      await this.#send(write);
+    }
+  }
+
+  /** @param {Write} write */
+  async #send(write) {
+    const id = write.id ?? 0;
+    try {
+      const resource = await this.#attempt(write);
+      const etag = resource?.etag;
+      /** @type {Base} */
+      const base = etag ? { kind: "tag", etag } : write.method === "DELETE" ? { kind: "new" } : { kind: "any" };
+      const others = await this.waiting(write.owner); // some may have come while this one was sent
+      const following = others.find((other) => other.uri === write.uri && other.id !== id);
+      const next = following?.base.kind === "after" ? [{ ...over(following, resource?.document), base }] : [];
+      await this.store.update(next, [id]);
+      this.dispatchEvent(new CustomEvent("sent", { detail: { write, resource } }));
+    } catch (error) {
+      // What is not there any more was deleted elsewhere, while it was changed here.
+      if (error instanceof Conflict || (error instanceof Missing && write.base.kind !== "new")) {
+        const { document, etag } = (error instanceof Conflict && error.current) || { document: null, etag: null };
+        await this.store.update([{ ...write, state: "conflict", ...(document ? { current: document } : {}), etag }], []);
+      } else if (isLasting(error)) {
+        const fields = error instanceof Problem ? [...error.fields] : [];
+        const said = fields.map(([name, detail]) => `${name} ${detail}`).join("; ");
+        await this.store.update([{ ...write, state: "failed", reason: said || error.message, fields }], []);
+      } else {
+        throw error; // the server is away or asks for patience: everything stays as it is
+      }
+    } finally {
+      this.#changed();
+    }
+  }
+
+  /** @param {Write} write @returns {Promise<Resource | null>} */
+  async #attempt(write) {
+    try {
+      const etag = await this.#condition(write);
+      if (write.method === "DELETE") return await this.client.delete(write.uri, etag);
+      return await this.client.put(write.uri, write.body ?? {}, { ifMatch: etag, create: write.base.kind === "new" });
+    } catch (error) {
+      if (write.method === "DELETE" && error instanceof Missing) return null;
+      // It arrived before and only the reply was lost, or somebody else did the same.
+      if (error instanceof Conflict && error.current && write.method === "PUT" && agrees(error.current, write)) {
+        return error.current;
+      }
+      throw error;
+    }
+  }
+
+  /** The ETag that this write depends on. @param {Write} write @returns {Promise<string | null>} */
+  async #condition({ base, uri }) {
+    if (base.kind === "tag") return base.etag;
+    if (base.kind !== "seen") return null;
+    const now = await this.client.get(uri);
+    if (now.get("updated_at") === base.updated_at) return now.etag;
+    const headers = new Headers(now.etag ? { ETag: now.etag } : {});
+    throw new Conflict(412, { current: now.document, detail: "It was changed since you last saw it." }, headers);
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("changed"));
+  }
+}
+
+/**
+ * Would the same write fail again?
+ *
+ * @param {unknown} error
+ * @returns {error is Problem | ForeignOrigin}
+ */
+function isLasting(error) {
+  if (error instanceof ForeignOrigin) return true;
+  return error instanceof Problem && !(error instanceof Later || error instanceof Broken || error instanceof SignedOut);
+}
+
+/**
+ * A write over a thing as it is by now: what was touched, and the rest as it is there.
+ *
+ * @template {Pick<Write, "body" | "touched">} W
+ * @param {W} write
+ * @param {Json} [theirs]
+ * @returns {W}
+ */
+function over(write, theirs) {
+  const { body, touched } = write;
+  if (!body || !touched || !theirs) return write;
+  const members = Object.entries(body).map(([name, mine]) => [name, touched.includes(name) ? mine : theirs[name]]);
+  return { ...write, body: Object.fromEntries(members) };
+}
+
+/**
+ * Does a resource hold what was to be written?
+ *
+ * @param {Resource} resource
+ * @param {Json} body
+ */
+export function holds(resource, body) {
+  return Object.entries(body).every(([name, value]) => same(resource.get(name), value));
+}
+
+/** @param {Resource} resource @param {Write} write */
+function agrees(resource, { body = {}, touched = Object.keys(body) }) {
+  return holds(resource, Object.fromEntries(touched.map((name) => [name, body[name]])));
+}
+
+/** Are two values of a member the same? Tags are a set, and instants have many spellings. @param {any} one @param {any} other */
+export function same(one, other) {
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length && [...one].sort().every((each, at) => each === [...other].sort()[at]);
+  }
+  if (one === other) return true;
+  const instant = /^\d{4}-\d\d-\d\d[Tt]/;
+  return instant.test(one) && instant.test(other) && Date.parse(one) === Date.parse(other);
+}
