@@ -247,7 +247,7 @@ def furnish(alice: Person) -> None:
     alice.ask("PATCH", alice.root["user_uri"], json=changed)
 
 
-of_each_asker = pytest.mark.parametrize("asker", ASKERS, ids=lambda principal: principal.name)
+of_each_asker = pytest.mark.parametrize("principal", ASKERS, ids=lambda principal: principal.name)
 
 
 @of_each_asker

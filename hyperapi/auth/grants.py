@@ -45,7 +45,9 @@ Label = Annotated[str, TextOf(100), Field(title="Label")]
 Scope = Annotated[
     str, TextOf(200), Field(title="Scope", json_schema_extra={"pattern": SCOPE_PATTERN})
 ]
-Life = Annotated[int, Field(title="Life in seconds", ge=1, le=LONG_LIFE)]
+Life = Annotated[
+    int, Field(title=f"Life in seconds (over {SHORT_LIFE}: add a label)", ge=1, le=LONG_LIFE)
+]
 ListUri = Annotated[
     str, TextOf(LONGEST_URI), Field(title="List", json_schema_extra={"format": "uri"})
 ]
@@ -116,7 +118,7 @@ class _TokenWishes(Body):
             return None
         if self.expires_in > SHORT_LIFE and not self.label:
             raise invalid(
-                "/expires_in", f"must be {SHORT_LIFE} or less, or the token needs a label"
+                "/expires_in", f"must be {SHORT_LIFE} or less without a label; add a label for more"
             )
         return timedelta(seconds=self.expires_in)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from hyperapi.auth.grants import SHORT_LIFE
+from hyperapi.auth.grants import LONG_LIFE
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
@@ -41,7 +41,7 @@ COLUMNS = selected_columns(
     "refreshes",
 )
 _LONGEST_CLIENT = 200
-_MINUTE = 60
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _TO_FILL_IN = timedelta(minutes=1)  # between reading a form and sending it
 _MOST_REPLAYED = 20
 """Of so many refreshes in the replay window each can be asked for again."""
@@ -225,11 +225,13 @@ def derivable_until(ctx: Context, who: Principal, moment: datetime) -> datetime:
 def longest_life_in_forms(ctx: Context, who: Principal) -> int:
     """The ``max`` of ``expires_in`` in forms that derive: good for a minute after they are shown.
 
-    It falls in whole minutes, so that representations with forms keep their tags in between.
+    It falls in steps of a minute, above a day of an hour, so that representations with forms keep
+    their tags in between.
     """
     moment = now() + _TO_FILL_IN
     left = int((derivable_until(ctx, who, moment) - moment).total_seconds())
-    return max(1, min(SHORT_LIFE, left if left < _MINUTE else left // _MINUTE * _MINUTE))
+    step = _HOUR if left > _DAY else _MINUTE if left > _MINUTE else 1
+    return max(1, min(LONG_LIFE, left // step * step))
 
 
 def end_others(ctx: Context, who: Principal) -> None:

@@ -197,7 +197,7 @@ class Listing:
         :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
         """
         sort = query.sort or (self.default_sort,)
-        bound_to = repr((row_scope, place, sorted(fixed.items()), query.filters, sort))
+        bound_to = repr((row_scope.identity, place, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.towards != Towards.NEXT
         values = () if start is None or start.towards == Towards.LAST else start.values

@@ -407,7 +407,7 @@ def _too_old(ctx: Context) -> Gone:
 
 
 def _bound_to(who: Principal) -> str:
-    return repr(("changes", who.row_scope))
+    return repr(("changes", who.row_scope.identity))
 
 
 def _between(model: Model, bound: bool) -> list[Any]:

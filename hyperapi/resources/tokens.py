@@ -10,7 +10,7 @@ from pydantic import MISSING
 from sqlalchemy import bindparam, select
 
 from hyperapi.auth import sessions
-from hyperapi.auth.grants import SHORT_LIFE, Derivation, Refresh, SignIn, TokenRequest
+from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.principal import identify, presented, stamp
 from hyperapi.auth.sessions import COLUMNS, Wanted
@@ -133,9 +133,8 @@ def _forms(ctx: Context, uri: str) -> list[Form]:
 
 def _forms_of_anyone(ctx: Context) -> list[Form]:
     post, uri = TOKENS.operations["POST"], TOKENS.uri(ctx)
-    unlabelled = {"expires_in": {"max": SHORT_LIFE}}
     return [
-        *form_for(ctx, post, "login", "Sign in", uri, body=SignIn, changed=unlabelled),
+        *form_for(ctx, post, "login", "Sign in", uri, body=SignIn),
         *form_for(ctx, post, "refresh", "Renew a session", uri, body=Refresh),
     ]
 

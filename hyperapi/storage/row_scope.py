@@ -1,6 +1,6 @@
 """Which rows a user may see or touch: every query on owned rows starts here, with the owner.
 
-What is outside of a :class:`Reach` is not refused but not there: nothing that these statements
+What is outside of a :class:`RowScope` is not refused but not there: nothing that these statements
 return can tell another user's row from one that never was.
 """
 
@@ -43,6 +43,12 @@ class RowScope:
         """Is only one list there?"""
         return self.only_list is not None
 
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """What cursors are bound to. It has no name of ours in it, so that a new version of the
+        server still reads the cursors of the last one."""
+        return self.owner, self.only_list
+
     def parameters(self) -> dict[str, Any]:
         """The values that :func:`owned` leaves open."""
         if self.only_list is None:
@@ -51,9 +57,9 @@ class RowScope:
 
 
 def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement on ``model`` within a reach.
+    """The conditions that keep a statement on ``model`` within a row scope.
 
-    :param bound: is the reach that of one list?
+    :param bound: is the row scope that of one list?
     """
     conditions: list[ColumnElement[bool]] = [_owner_column(model) == bindparam("of_owner")]
     if bound and model.of_list is not None:

@@ -29,9 +29,11 @@ from tests.auth.trading import (
     with_token,
     works,
 )
-from tests.conftest import SECRET_KEY, MakeApp, Person, pointers, problem
+from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, pointers, problem
 from tests.contexts import context
 from tests.crawling import crawl
+
+FORMS = {"Accept": "application/prs.hal-forms+json"}
 
 # -- what one asks for, and gets
 
@@ -140,6 +142,13 @@ def test_a_derived_token_may_pass_on_all_of_its_own_life(stranger: Person, clock
     assert derive(asking, label="script", expires_in=19 * 86_400).status_code == 201
 
 
+def longest(page: Any, form: str) -> int:
+    """The longest life that a form offers."""
+    fields = page["_templates"][form]["properties"]
+    [most] = [field["max"] for field in fields if field["name"] == "expires_in"]
+    return int(most)
+
+
 @pytest.mark.parametrize("how", ["fresh", "refreshed", "derived"])
 @pytest.mark.parametrize("minutes", [0, 9.5, 30, 58.5, 59])
 def test_the_form_offers_a_life_that_is_taken_a_minute_later(
@@ -148,11 +157,33 @@ def test_the_form_offers_a_life_that_is_taken_a_minute_later(
     alice = stranger.register("alice")
     asking = alice.sign_in() if how == "fresh" else later(alice, clock, how)
     clock(timedelta(minutes=minutes))
-    page = asking.get(TOKENS, headers={"Accept": "application/prs.hal-forms+json"})
-    fields = page["_templates"]["derive"]["properties"]
-    [most] = [field["max"] for field in fields if field["name"] == "expires_in"]
+    most = longest(asking.get(TOKENS, headers=FORMS), "derive")
     clock(timedelta(minutes=minutes + 0.9))
     assert derive(asking, label="script", expires_in=most).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("how", "days"), [("fresh", 30), ("derived", 20)], ids=["fresh", "derived"]
+)
+def test_the_form_offers_as_long_a_life_as_is_taken(
+    stranger: Person, clock: Clock, how: str, days: int
+) -> None:
+    alice = stranger.register("alice")
+    asking = alice.sign_in() if how == "fresh" else later(alice, clock, how)
+    most = longest(asking.get(TOKENS, headers=FORMS), "derive")
+    assert most + 2 * 3600 > days * 86_400
+    refused = derive(asking, expires_in=most)
+    assert "without a label" in (refused.json or {})["errors"][0]["detail"]
+
+
+def test_the_sign_in_form_offers_as_long_a_life_as_is_taken(stranger: Person) -> None:
+    most = longest(stranger.get(TOKENS, headers=FORMS), "login")
+    stranger.register("alice")
+    credentials = {"username": "alice", "password": PASSWORD, "label": "cron"}
+    made = stranger.ask("POST", TOKENS, json={**credentials, "expires_in": most})
+    assert made.status_code == 201
+    longer = stranger.ask("POST", TOKENS, json={**credentials, "expires_in": most + 1})
+    assert pointers(longer) == ["/expires_in"]
 
 
 def test_a_new_sign_in_makes_room_for_a_longer_one(stranger: Person, clock: Clock) -> None:

@@ -267,9 +267,11 @@ def test_a_script_gets_a_token_that_can_do_less(
         reader.follow("lists").submit("create", title="More")
     with pytest.raises(FormError, match="scope"):
         ann.derive(scope="everything")
-    with pytest.raises(FormError, match="expires_in must be 3600 or less"):
+    with pytest.raises(Invalid, match="3600 or less without a label"):
         ann.derive(expires_in=86_400)
     assert ann.derive(label="nightly", expires_in=86_400).expires_in > 86_000
+    with pytest.raises(FormError, match=r"expires_in must be \d+ or less"):
+        ann.derive(label="for ever", expires_in=40 * 86_400)
 
 
 def test_a_token_for_one_list_sees_no_other(

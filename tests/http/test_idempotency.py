@@ -206,7 +206,8 @@ def test_who_may_not_write_is_given_no_reply_of_those_who_may(
     problem(refused, 403, "insufficient-scope")
     derived = carol.create(carol.root["tokens_uri"], scope="tasks:write", list_uri=groceries["uri"])
     bound = Person(carol.client, "carol", derived["access_token"])
-    assert post(bound, groceries["tasks_uri"], "mine", json={"title": "Milk"}).status_code == 201
+    own = post(bound, groceries["tasks_uri"], "mine", json={"title": "Milk"})
+    assert (own.status_code, replayed(own)) == (201, False)
     refused = post(bound, other["tasks_uri"], "mine", json={"title": "Milk"})
     problem(refused, 404, "not-found")
 

@@ -101,7 +101,7 @@ def _derived(ctx: CommandContext, list_name: str | None, wanted: dict[str, Any])
     try:
         return ctx.client.derive(on, **wanted)
     except FieldErrors as error:
-        if not any(" ends then" in each.detail for each in error.errors):
+        if all(each.name != "expires_in" for each in error.errors):
             raise
         raise Failure(
             "--expires is longer than a token made from your session may last now.",

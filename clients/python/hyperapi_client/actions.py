@@ -248,7 +248,7 @@ class Actions:
 
     def login(self, members: Mapping[str, Any]) -> Talk[State]:
         """Trade a name and a password for tokens, and use them from now on."""
-        form = _unhurried((yield from self.exchange.anonymous_form("tokens", "login")), members)
+        form = yield from self.exchange.anonymous_form("tokens", "login")
         filled = form.fill(members)
         headers = {"Accept": HAL_FORMS, "Content-Type": filled.content_type or JSON}
         ask = Ask(filled.method, filled.uri, headers, filled.content, anonymous=True)
@@ -286,7 +286,7 @@ class Actions:
         if on is not None and "derive" in (yield from self.forms(on)):
             return (yield from self.submit(on, "derive", members))
         tokens = yield from self.follow(None, "tokens", {})
-        form = _unhurried(form_of(tokens, (yield from self.forms(tokens)), "derive"), members)
+        form = form_of(tokens, (yield from self.forms(tokens)), "derive")
         if on is not None and "list_uri" not in form.fields:
             bound = Field("list_uri", "List", "hidden", value=on.uri)
             form = replace(form, fields={**form.fields, "list_uri": bound})
@@ -385,15 +385,6 @@ def form_of(state: State, forms: Mapping[str, Form], name: str) -> Form:
         known = ", ".join(sorted(forms)) or "nothing"
         raise NoSuchForm(f"{state.uri} does not offer to {name} now; it offers {known}.")
     return forms[name]
-
-
-def _unhurried(form: Form, members: Mapping[str, Any]) -> Form:
-    """A form for a token, without its bound for ``expires_in`` where the token has a label: such a
-    one may live longer, which a form has no words for. The server tells when it is too long."""
-    life = form.fields.get("expires_in")
-    if life is None or not members.get("label"):
-        return form
-    return replace(form, fields={**form.fields, life.name: replace(life, most=None)})
 
 
 def _collection(state: State) -> State:

@@ -5,7 +5,7 @@ import { live } from "../../vendor/lit-html/directives/live.js";
 import { describedBy, failed, invalid, submitting, typing, wrong } from "./parts.js";
 
 const COMPLETE = { username: "username", email: "email", current_password: "current-password" };
-const WHAT = { scope: "What it may do, as tasks:read or tasks:read tasks:write; empty is all", expires_in: "Life in seconds" };
+const WHAT = { scope: "What it may do, as tasks:read or tasks:read tasks:write; empty is all" };
 
 /**
  * @param name of the draft
