@@ -58,6 +58,9 @@ class Context:
     :ivar path: the path below the prefix.
     :ivar rule: the URL rule that matched; None when none did.
     :ivar principal_or_none: the signed-in user; None when the request has no token.
+    :ivar principal: the same, only where the operation requires a token.
+    :ivar row_scope: the rows that the principal may see.
+    :ivar tx: the open transaction, only inside of :meth:`read` and :meth:`write`.
     :ivar media_type: the media type chosen for the reply.
     :ivar body_taken: whether the request's body was read to its end.
     :ivar seen_version: the version that If-Match named; None when it named none.
@@ -67,25 +70,31 @@ class Context:
     """
 
     __slots__ = (
-        "_tx",
         "body_taken",
         "environ",
         "logged",
         "media_type",
         "method",
         "path",
+        "principal",
         "principal_or_none",
         "rate_limit",
         "request_id",
+        "row_scope",
         "rule",
         "seen_version",
         "settings",
         "slot",
         "started",
         "state",
+        "tx",
         "uris",
         "version_key",
     )
+
+    principal: Principal
+    row_scope: RowScope
+    tx: Transaction
 
     def __init__(self, state: AppState, environ: dict[str, Any], uris: Uris) -> None:
         self.state = state
@@ -105,28 +114,11 @@ class Context:
         self.rate_limit: tuple[tuple[int, int], str, str] | None = None
         self.logged: dict[str, Any] | None = None
         self.version_key: bytes | None = None
-        self._tx: Transaction | None = None
 
-    @property
-    def principal(self) -> Principal:
-        """The signed-in user; only where the operation requires a token."""
-        assert self.principal_or_none is not None, "the operation requires no token"
-        return self.principal_or_none
-
-    @principal.setter
-    def principal(self, principal: Principal) -> None:
-        self.principal_or_none = principal
-
-    @property
-    def row_scope(self) -> RowScope:
-        """The rows that the principal may see."""
-        return self.principal.row_scope
-
-    @property
-    def tx(self) -> Transaction:
-        """The open transaction."""
-        assert self._tx is not None, "outside of read() and write()"
-        return self._tx
+    def identify(self, principal: Principal) -> None:
+        """Set the principal, and the rows that it may see."""
+        self.principal = self.principal_or_none = principal
+        self.row_scope = principal.row_scope
 
     def read(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` in a transaction that only reads; see :meth:`Database.read`."""
@@ -141,11 +133,11 @@ class Context:
         self.state[Database].attempt(lambda tx: self._within(tx, work))
 
     def _within(self, tx: Transaction, work: Callable[[], Result]) -> Result:
-        outer, self._tx = self._tx, tx
+        self.tx = tx
         try:
             return work()
         finally:
-            self._tx = outer
+            del self.tx
 
     @property
     def trace(self) -> dict[str, str]:

@@ -112,12 +112,12 @@ class Pipeline:
     def _identify(self, ctx: Context, operation: Operation, claims: Claims) -> None:
         """Look up the principal, and refuse what its token does not cover."""
         if operation.own_transactions:
-            ctx.principal = ctx.read(
-                lambda: self._authenticator.principal(ctx, claims, to_write=False)
+            ctx.identify(
+                ctx.read(lambda: self._authenticator.principal(ctx, claims, to_write=False))
             )
         else:
             writes = operation.writes
-            ctx.principal = self._authenticator.principal(ctx, claims, to_write=writes)
+            ctx.identify(self._authenticator.principal(ctx, claims, to_write=writes))
         if ctx.principal.only_list is not None:
             ctx.version_key = preconditions.version_key(ctx, ctx.principal.only_list)
         demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)

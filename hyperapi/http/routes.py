@@ -7,6 +7,7 @@ operation to it. The pipeline, the forms, the OpenAPI document and the tests rea
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
@@ -72,7 +73,7 @@ class Operation(Declaration):
         """Its name in code and documents: ``change_task``."""
         return self.view.__name__
 
-    @property
+    @cached_property
     def writes(self) -> bool:
         """Whether it may change something."""
         return self.method != "GET"

@@ -30,7 +30,10 @@ class Response:
 
     def get(self, name: str) -> str | None:
         """The value of a header by its exact name; None when there is none."""
-        return next((value for each, value in self.headers if each == name), None)
+        for each, value in self.headers:
+            if each == name:
+                return value
+        return None
 
     def add(self, *headers: tuple[str, str]) -> None:
         """Add headers behind the others."""

@@ -5,9 +5,11 @@ page must set for itself, so any origin can be let in without risk, and is by de
 """
 
 import re
+from contextlib import suppress
 
 from flask_cors.core import get_cors_headers, get_cors_options
 from werkzeug.datastructures import EnvironHeaders
+from werkzeug.exceptions import HTTPException
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
@@ -96,6 +98,8 @@ def _preflight(ctx: Context) -> Response | None:
         and "HTTP_ORIGIN" in asked
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in asked
     ):
+        with suppress(HTTPException):  # a preflight is answered on every path
+            ctx.rule = ctx.uris.match(ctx.path, "OPTIONS")[0].rule  # for the log
         asked["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = ", ".join(ALLOWED)
         return empty_response(204, [])
     return None

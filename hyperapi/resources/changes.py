@@ -310,7 +310,7 @@ def _still_there(ctx: Context) -> Principal:
     claims = presented(ctx)
     assert claims is not None, "the operation wants a token"
     who: Principal = identify(ctx, claims)
-    ctx.principal = who
+    ctx.identify(who)
     return who
 
 

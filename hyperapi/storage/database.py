@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask
@@ -78,11 +79,12 @@ class Statement:
 
     def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows of the result, as plain tuples."""
-        return self._for(tx.dialect).rows(tx, parameters)
+        prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
+        return prepared.rows(tx, parameters)
 
     def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
         """The one row of the result, with attributes named after its columns; None without one."""
-        prepared = self._for(tx.dialect)
+        prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
         found = prepared.rows(tx, parameters)
         return prepared.named(*found[0]) if found else None
 
@@ -91,21 +93,20 @@ class Statement:
 
         :raises Clash: when a key or a name is taken already.
         """
-        return int(self._for(tx.dialect).run(tx, parameters).rowcount)
+        prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
+        return int(prepared.run(tx, parameters).rowcount)
 
     def run_many(self, tx: "Transaction", parameters: Sequence[Mapping[str, Any]]) -> None:
         """Execute the statement once for each set of parameters.
 
         :raises Clash: when a key or a name is taken already.
         """
-        self._for(tx.dialect).run_many(tx, parameters)
+        self._prepare(tx.dialect).run_many(tx, parameters)
 
-    def _for(self, dialect: Dialect) -> "_Prepared":
-        try:
-            return self._prepared[dialect.name]
-        except KeyError:
-            prepared = self._prepared[dialect.name] = _Prepared(self._expression, dialect)
-            return prepared
+    def _prepare(self, dialect: Dialect) -> "_Prepared":
+        if dialect.name not in self._prepared:
+            self._prepared[dialect.name] = _Prepared(self._expression, dialect)
+        return self._prepared[dialect.name]
 
 
 class _Prepared:
@@ -114,7 +115,7 @@ class _Prepared:
     def __init__(self, expression: _Expression, dialect: Dialect) -> None:
         compiled = expression.compile(dialect=dialect)
         self._text = str(compiled)
-        self._order = compiled.positiontup
+        self._in_order = _getter(compiled.positiontup)
         self._defaults = dict(compiled.params)
         self._writers = {
             name: writer
@@ -146,7 +147,7 @@ class _Prepared:
         values = {**self._defaults, **parameters}
         for name, writer in self._writers.items():
             values[name] = writer(values[name])
-        return values if self._order is None else [values[name] for name in self._order]
+        return values if self._in_order is None else self._in_order(values)
 
     def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self.run(tx, parameters).fetchall()
@@ -160,7 +161,16 @@ class _Prepared:
         return list(zip(*columns, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+def _getter(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
+    """A function from named values to those of ``names``, in their order; None for no names."""
+    if names is None:
+        return None
+    if len(names) < 2:  # an itemgetter of one name returns no sequence
+        return lambda values: [values[name] for name in names]
+    return itemgetter(*names)
+
+
+@dataclass(slots=True)
 class Transaction:
     """An open transaction: the driver's cursor, and the dialect of its database.
 

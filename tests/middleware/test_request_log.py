@@ -92,6 +92,13 @@ def test_requests_that_fail_have_theirs(
     assert "hya_x" not in "".join(log.text)
 
 
+def test_the_line_of_a_preflight_names_the_route(log: Lines, guest: Person) -> None:
+    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "GET"}
+    for path in ("/api/v1/lists", "/nothing"):
+        guest.ask("OPTIONS", path, headers=asked)
+    assert [line["route"] for line in log.requests] == ["/api/v1/lists", None]
+
+
 @pytest.mark.parametrize(
     ("address", "network"),
     [
