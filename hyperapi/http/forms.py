@@ -1,91 +1,133 @@
-"""Forms, drawn from the declarations that validate what they send.
+"""Forms, declared as a table beside the operations that they carry out.
 
-An offer is an operation that the one who asks may carry out now, with its fields. What would be
-refused for its scope is not offered; what the state forbids, the resource leaves out.
+A :class:`FormSpec` names an operation and the fields to show. The fields come from the declaration
+that validates what is sent, so a form never asks for what the operation does not take.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from hyperapi.common.text import ANY_TEXT, UUID, literal
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
-from hyperapi.http.routes import Operation
+from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN
+from hyperapi.http.uris import Uris
 from hyperapi.querying.query import Askable
-from hyperapi.representations.resource import Form
+from hyperapi.representations.form import Field, FieldKind, Form
 
-_TEXT_AREA = 1000  # from this many characters on, a field is more than a line
+_TEXT_AREA = 1000
+"""Fields that take more characters than this have several lines."""
+_MOST_PATTERNS = 256
 
-Property = dict[str, Any]
+Values = Mapping[str, Any]
+"""The members of the resource that a form is about, by name."""
+FieldLimits = Mapping[str, Mapping[str, Any]]
+"""By the name of a field: attributes of :class:`Field` that differ for this request."""
+
+_NO_VALUES: Values = MappingProxyType({})
 
 
-def form_for(
-    ctx: Context,
-    operation: Operation,
-    name: str,
-    title: str,
-    target: str,
-    *,
-    body: type[Body] | None = None,
-    fields: Sequence[str] | None = None,
-    needs: Sequence[str] = (),
-    values: Mapping[str, Any] | None = None,
-    hidden: Mapping[str, str] | None = None,
-    changed: Mapping[str, Property] | None = None,
-    media: str = JSON,
-) -> list[Form]:
-    """The form that carries out ``operation``; nothing where the asker may not.
+@dataclass(frozen=True)
+class FormSpec:
+    """One form: the operation that it carries out, and the fields that it shows.
 
-    :param body: which kind of body, where the operation takes several.
-    :param fields: those of its body that the form has; when None, ``needs``, or all of them.
-    :param needs: fields that this form has and cannot do without.
-    :param values: what they are now, to be filled in beforehand.
-    :param hidden: fields that are sent as they are.
-    :param changed: what is different about a field, here and now.
+    :param route: where the operation is declared; ``method`` says which one it is.
+    :param fields: the members of the body to show; None for all that are not hidden.
+    :param required: members that the form requires, beside those that the body requires.
+    :param hidden: members sent as they are, with their values; None for the current value.
+    :param body: the type of the body, where the operation takes several.
+    :param media: the media type that the form is sent in.
+    :param query: the query of the form's target, with its question mark.
+    :param when: whether the form is offered, besides what the token allows; None for always.
+    :param limits: computes what is different about the fields for this request.
     """
-    if not allowed(ctx, operation):
-        return []
-    sent = body or operation.body
-    declared = [] if sent is None else _properties(ctx, sent)
-    named = {*(fields or ()), *needs}
-    properties = [
-        {
-            **field,
-            **_filled(field, values),
-            **(changed or {}).get(field["name"], {}),
-            "required": field["required"] or field["name"] in needs,
-        }
-        for field in declared
-        if field["name"] in named or (fields is None and not needs)
-    ]
-    sent_as_they_are = [
-        {
-            "name": field,
-            "prompt": field,
-            "required": True,
-            "readOnly": False,
-            "type": "hidden",
-            "value": value,
-        }
-        for field, value in (hidden or {}).items()
-    ]
-    content_type = media if operation.body else JSON
-    return [
-        Form(name, title, operation.method, target, content_type, properties + sent_as_they_are)
-    ]
+
+    name: str
+    title: str
+    route: Route
+    method: str
+    fields: tuple[str, ...] | None = None
+    required: tuple[str, ...] = ()
+    hidden: Mapping[str, str | None] = field(default_factory=dict)
+    body: type[Body] | None = None
+    media: str = JSON
+    query: str = ""
+    when: Callable[[Context, Values], bool] | None = None
+    limits: Callable[[Context, Values], FieldLimits] | None = None
+
+    def of(self, ctx: Context, target: str, values: Values = _NO_VALUES) -> Form:
+        """The form for one resource.
+
+        :param target: the absolute URI of the resource.
+        :param values: its members now.
+        """
+        fields = self._fields
+        if self._takes_uris:
+            fields = tuple(_located(each, ctx.uris) for each in fields)
+        if self.limits is not None:
+            limits = self.limits(ctx, values)
+            fields = tuple(replace(each, **limits.get(each.name, {})) for each in fields)
+        return Form(
+            self.name, self.title, self.method, target + self.query, self._media, fields, values
+        )
+
+    def offered(self, ctx: Context, values: Values = _NO_VALUES) -> bool:
+        """Whether the token and the state of the resource allow the operation."""
+        return allowed(ctx, self._operation) and (self.when is None or self.when(ctx, values))
+
+    @cached_property
+    def _operation(self) -> Operation:
+        return self.route.operations[self.method]
+
+    @cached_property
+    def _media(self) -> str:
+        if self.method == "GET":
+            return FORM
+        return self.media if self._operation.body else JSON
+
+    @cached_property
+    def _fields(self) -> tuple[Field, ...]:
+        """The fields, prepared when the form is first shown; requests share them."""
+        shown = (
+            replace(each, required=each.required or each.name in self.required)
+            for each in self._declared()
+            if (each.name not in self.hidden if self.fields is None else each.name in self.fields)
+        )
+        hidden = (
+            Field(name, name, "hidden", required=True, value=value)
+            for name, value in self.hidden.items()
+        )
+        return (*shown, *hidden)
+
+    @cached_property
+    def _takes_uris(self) -> bool:
+        return any(each.route for each in self._fields)
+
+    def _declared(self) -> Iterator[Field]:
+        operation = self._operation
+        if self.method == "GET":
+            return _query_fields(operation.query) if operation.query else iter(())
+        body = self.body or operation.body
+        return _body_fields(body) if body else iter(())
 
 
-def search(ctx: Context, operation: Operation, title: str, target: str) -> list[Form]:
-    """The form that asks for part of a collection; nothing where the asker may not."""
-    if operation.query is None or not allowed(ctx, operation):
-        return []
-    return [Form("search", title, "GET", target, FORM, _questions(ctx, operation.query))]
+def offers(
+    ctx: Context, specs: Iterable[FormSpec], target: str, values: Values = _NO_VALUES
+) -> list[Form]:
+    """The forms of a table that the principal may send to a resource now.
+
+    :param target: the absolute URI of the resource.
+    :param values: its members now.
+    """
+    return [spec.of(ctx, target, values) for spec in specs if spec.offered(ctx, values)]
 
 
 def allowed(ctx: Context, operation: Operation) -> bool:
-    """May the one who asks carry out this operation, by their token?"""
+    """Whether the principal's token allows this operation."""
     if operation.scope in (PUBLIC, OPEN):
         return True
     who = ctx.principal_or_none
@@ -94,104 +136,73 @@ def allowed(ctx: Context, operation: Operation) -> bool:
     return operation.scope == SIGNED_IN or who.may(operation.scope)
 
 
-def _properties(ctx: Context, body: type[Body]) -> list[Property]:
-    """The fields of a body; those that take a URI say how ours look under the request's base."""
-    return [_with_regex(ctx, field) for field in _fields_of(body)]
+# -- fields, from the declarations of bodies and queries
 
 
-def _with_regex(ctx: Context, field: Property) -> Property:
-    route = field.get("route")
-    if route is None:
-        return field
-    rest = {name: value for name, value in field.items() if name != "route"}
-    return {**rest, "regex": _uri_regex(ctx, route)}
-
-
-@cache
-def _fields_of(body: type[Body]) -> list[Property]:
-    """The fields of a body, from the schema that it is validated by."""
+def _body_fields(body: type[Body]) -> Iterator[Field]:
+    """The fields of a body, from the JSON Schema that validates it."""
     schema = body.model_json_schema()
     required = schema.get("required", ())
-    return [
-        _property(name, described, required=name in required)
-        for name, described in schema["properties"].items()
-    ]
+    for name, member in schema["properties"].items():
+        yield _field(name, member.get("title", name), member, required=name in required)
 
 
-def _questions(ctx: Context, listing: Askable) -> list[Property]:
-    """The fields of a search, from the table of what the collection may be asked."""
-    return [
-        _with_regex(
-            ctx,
-            _property(
-                parameter.name, {"title": parameter.meaning, **parameter.schema}, required=False
-            ),
-        )
-        for parameter in listing.documented()
-        if parameter.name != "cursor"
-    ]
+def _query_fields(query: Askable) -> Iterator[Field]:
+    """The fields of a search, from the parameters of the query; links hold its cursors."""
+    for parameter in query.documented():
+        if parameter.name != "cursor":
+            yield _field(parameter.name, parameter.meaning, parameter.schema, required=False)
 
 
-def _property(name: str, schema: Mapping[str, Any], *, required: bool) -> Property:
-    """A HAL-FORMS property for a member or parameter of this JSON Schema."""
-    described: Property = {
-        "name": name,
-        "prompt": schema.get("title", name),
-        "required": required,
-        "readOnly": False,
-    }
+def _field(name: str, prompt: str, schema: Mapping[str, Any], *, required: bool) -> Field:
+    """The field for a member or parameter with this JSON Schema."""
     schema = _inner(schema)
     if "x-place" in schema:
-        return described | {"type": "url", "route": schema["x-place"]}
-    choices = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
-    if choices:
-        options = [{"prompt": choice, "value": choice} for choice in choices]
-        return described | {"type": "text", "options": {"inline": options, "maxItems": 1}}
-    described["type"] = _field_type(schema)
-    for ours, theirs in _CONSTRAINTS.items():
-        if ours in schema and schema[ours] != ANY_TEXT:
-            described[theirs] = schema[ours]
-    return described
+        return Field(name, prompt, "url", required, route=schema["x-place"])
+    options = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
+    if options:
+        return Field(name, prompt, "text", required, options=tuple(options))
+    limits = {
+        attribute: schema[keyword]
+        for keyword, attribute in _KEYWORDS.items()
+        if keyword in schema and schema[keyword] != ANY_TEXT
+    }
+    return Field(name, prompt, _kind(schema), required, **limits)
 
 
-_CONSTRAINTS = {
-    "pattern": "regex",
-    "minLength": "minLength",
-    "maxLength": "maxLength",
-    "minimum": "min",
-    "maximum": "max",
+_KEYWORDS = {
+    "pattern": "pattern",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minimum": "minimum",
+    "maximum": "maximum",
 }
+"""Keywords of JSON Schema, and the attributes of a field that they set."""
+
+_KINDS: dict[str, FieldKind] = {"password": "password", "idn-email": "email", "uri": "url"}
+"""Kinds of field by the ``format`` of their JSON Schema."""
 
 
 def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is constrained in the end: the part that is not null, or an array's items."""
+    """The part of a schema that limits one value: not null, and of an array its items."""
     for part in schema.get("anyOf", ()):
         if part.get("type") != "null":
             return _inner(part)
     return _inner(schema["items"]) if "items" in schema else schema
 
 
-def _field_type(schema: Mapping[str, Any]) -> str:
-    kinds = {"password": "password", "idn-email": "email", "uri": "url"}
-    if schema.get("format") in kinds:
-        return kinds[schema["format"]]
+def _kind(schema: Mapping[str, Any]) -> FieldKind:
+    if schema.get("format") in _KINDS:
+        return _KINDS[schema["format"]]
     if schema.get("type") == "integer":
         return "number"
     return "textarea" if schema.get("maxLength", 0) > _TEXT_AREA else "text"
 
 
-def _filled(declared: Property, values: Mapping[str, Any] | None) -> Property:
-    """What a field holds beforehand; nothing for one of many values, which a form cannot hold."""
-    value = (values or {}).get(declared["name"])
-    if value is None or isinstance(value, list):
-        return {}
-    text = str(value).lower() if isinstance(value, bool) else value
-    if "options" not in declared:
-        return {"value": text}
-    return {"value": text, "options": {**declared["options"], "selectedValues": [text]}}
-
-
-def _uri_regex(ctx: Context, place: str) -> str:
-    """What the URIs of a kind of resource look like, as JavaScript and Python read it."""
-    before, _, after = ctx.uris.template(place).partition("{uuid}")
-    return f"^{literal(before)}{UUID}{literal(after)}$"
+@lru_cache(maxsize=_MOST_PATTERNS)
+def _located(each: Field, uris: Uris) -> Field:
+    """A field that takes URIs, with their pattern under the request's base."""
+    if not each.route:
+        return each
+    before, _, after = uris.template(each.route).partition("{uuid}")
+    return replace(each, pattern=f"^{literal(before)}{UUID}{literal(after)}$")

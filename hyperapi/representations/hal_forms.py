@@ -1,12 +1,15 @@
 """``application/prs.hal-forms+json``: HAL, and under ``_templates`` what the asker may do."""
 
+from functools import lru_cache
 from typing import Any
 
 from hyperapi.representations import hal
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.form import Field, Form
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, shared
 
 MEDIA_TYPE = "application/prs.hal-forms+json"
+_MOST_FIELDS = 1024
 
 
 def shape(resource: Resource) -> dict[str, Any]:
@@ -29,8 +32,49 @@ def _template(form: Form) -> dict[str, Any]:
         "method": form.method,
         "target": form.target,
         "contentType": form.content_type,
-        "properties": list(form.properties),
+        "properties": [_property(form, field) for field in form.fields],
     }
+
+
+def _property(form: Form, field: Field) -> dict[str, Any]:
+    value = form.value_of(field)
+    if value is None:
+        return _spelled(field)
+    spelled = {**_spelled(field), "value": value}
+    if field.options:
+        spelled["options"] = {**spelled["options"], "selectedValues": [value]}
+    return spelled
+
+
+@lru_cache(maxsize=_MOST_FIELDS)
+def _spelled(field: Field) -> dict[str, Any]:
+    """A field without its value, in the words of HAL-FORMS. Forms share it: never change it."""
+    spelled = {
+        "name": field.name,
+        "prompt": field.prompt,
+        "required": field.required,
+        "readOnly": field.read_only,
+        "type": field.kind,
+    }
+    spelled |= {
+        word: limit
+        for attribute, word in _LIMITS.items()
+        if (limit := getattr(field, attribute)) is not None
+    }
+    if field.options:
+        choices = [{"prompt": choice, "value": choice} for choice in field.options]
+        spelled["options"] = {"inline": choices, "maxItems": 1}
+    return spelled
+
+
+_LIMITS = {
+    "pattern": "regex",
+    "minimum": "min",
+    "maximum": "max",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+}
+"""Attributes of a field, and what HAL-FORMS calls them."""
 
 
 def schema(kind: ResourceType, refer: Refer) -> Schema:

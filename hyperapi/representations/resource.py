@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hyperapi.representations.form import Form
+
 RELATIONS = {
     "users": "Where one registers; to whoever is signed in, oneself.",
     "tokens": "Where one signs in; to whoever is signed in, one's live sessions.",
@@ -36,24 +38,6 @@ IANA_RELATIONS = {
 """Those that we use of IANA's, and what they mean here. In headers they go by their names."""
 
 MEANINGS = {**RELATIONS, **IANA_RELATIONS}
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Something that the one who asks may do now, and what they have to fill in for it.
-
-    :param method: of HTTP, in upper case.
-    :param target: the absolute URI that the filled-in form is sent to.
-    :param content_type: how it is encoded; for GET it becomes the target's query.
-    :param properties: its fields, each with the keys of a HAL-FORMS property.
-    """
-
-    name: str
-    title: str
-    method: str
-    target: str
-    content_type: str
-    properties: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from hyperapi.http.uris import LONGEST_TARGET
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query import Query, QueryError
-from hyperapi.representations.resource import Form, Resource, no_forms
+from hyperapi.representations.form import Form
+from hyperapi.representations.resource import Resource, no_forms
 from hyperapi.representations.resource_type import Count, Members, ResourceType
 from hyperapi.storage.database import AnyRow
 from hyperapi.storage.row_scope import RowScope

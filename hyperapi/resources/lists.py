@@ -1,6 +1,6 @@
 """Task lists: each is one user's, and holds tasks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from hyperapi.common.text import folded
 from hyperapi.http.access import demand
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
-from hyperapi.http.forms import form_for, search
+from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import WHOLE, Route
@@ -21,7 +21,7 @@ from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of
 from hyperapi.resources.quotas import check_size, next_revision
@@ -135,7 +135,7 @@ def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
             "updated_at": updated,
         }
         links = {"tasks": tasks_uri(key), "collection": lists_uri}
-        forms = lambda: _forms(ctx, list_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: offers(ctx, FORMS, list_uri(key), members)  # noqa: E731 - made for each row
         return Resource(list_uri(key), members, links, forms=forms, version=version)
 
     return represent
@@ -146,28 +146,14 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
     return representer(ctx)(row)
 
 
-def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
-    operations = LIST.operations
-    return [
-        *form_for(
-            ctx, operations["PATCH"], "edit", "Change this list", uri, values=members, media=FORM
-        ),
-        *(
-            []
-            if ctx.row_scope.bound
-            else form_for(
-                ctx, operations["DELETE"], "delete", "Delete this list and its tasks", uri
-            )
-        ),
-    ]
-
-
-def _forms_of_all(ctx: Context) -> list[Form]:
-    uri = LISTS.uri(ctx)
-    return [
-        *form_for(ctx, LISTS.operations["POST"], "create", "Make a list", uri, media=FORM),
-        *search(ctx, LISTS.operations["GET"], "Find lists", uri),
-    ]
+FORMS = (
+    FormSpec("edit", "Change this list", LIST, "PATCH", media=FORM),
+    FormSpec("delete", "Delete this list and its tasks", LIST, "DELETE"),
+)
+FORMS_OF_ALL = (
+    FormSpec("create", "Make a list", LISTS, "POST", media=FORM),
+    FormSpec("search", "Find lists", LISTS, "GET"),
+)
 
 
 # -- what may be done
@@ -177,7 +163,7 @@ def _forms_of_all(ctx: Context) -> list[Form]:
 def get_lists(ctx: Context, query: Query) -> Resource:
     """Your lists, page by page."""
     found = page(ctx, LISTING, query, ctx.row_scope, LISTS.uri(ctx), "lists", representer(ctx))
-    found.forms = partial(_forms_of_all, ctx)
+    found.forms = partial(offers, ctx, FORMS_OF_ALL, LISTS.uri(ctx))
     return found
 
 

@@ -23,7 +23,7 @@ from hyperapi.http.bodies import (
     media_type,
 )
 from hyperapi.http.context import Context
-from hyperapi.http.forms import form_for, search
+from hyperapi.http.forms import FormSpec, Values, offers
 from hyperapi.http.problems import (
     NotFound,
     PreconditionFailed,
@@ -38,7 +38,7 @@ from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
 from hyperapi.querying.selection import Selection
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.bulk import change_selected, delete_selected
 from hyperapi.resources.collection import COUNT, counted, page, page_of
@@ -239,7 +239,7 @@ def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
             "list_uri": list_uri,
         }
         links = {"list": list_uri}
-        forms = lambda: _forms(ctx, task_uri(key), members)  # noqa: E731 - made for each row
+        forms = lambda: offers(ctx, FORMS, task_uri(key), members)  # noqa: E731 - made for each row
         return Resource(task_uri(key), members, links, forms=forms, version=version)
 
     return represent
@@ -250,62 +250,51 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
     return representer(ctx)(row)
 
 
-def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
-    change, done = TASK.operations["PATCH"], members["done"]
-    name, title = ("reopen", "Reopen this task") if done else ("complete", "Complete this task")
-    other = {"done": "false" if done else "true"}
-    moving = {"list_uri": members["list_uri"]}
-    texts = [field for field in TaskChanges.model_fields if field != "list_uri"]
-    return [
-        *form_for(
-            ctx,
-            change,
-            "edit",
-            "Change this task",
-            uri,
-            fields=texts,
-            values=members,
-            hidden=moving,
-            media=FORM,
-        ),
-        *form_for(ctx, change, name, title, uri, fields=(), hidden=other, media=FORM),
-        *form_for(ctx, TASK.operations["DELETE"], "delete", "Delete this task", uri),
-    ]
+def _open(_: Context, task: Values) -> bool:
+    return not task["done"]
 
 
-def _forms_of_list(ctx: Context, key: str) -> list[Form]:
-    operations, uri = TASKS_OF_LIST.operations, TASKS_OF_LIST.uri(ctx, key)
-    return [
-        *form_for(ctx, operations["POST"], "create", "Add a task", uri, body=NewTask, media=FORM),
-        *search(ctx, operations["GET"], "Find tasks on this list", uri),
-        *_forms_for_many(ctx, TASKS_OF_LIST, uri),
-    ]
+def _done(_: Context, task: Values) -> bool:
+    return bool(task["done"])
 
 
-def _forms_of_all(ctx: Context) -> list[Form]:
-    uri = TASKS.uri(ctx)
-    return [
-        *search(ctx, TASKS.operations["GET"], "Find tasks", uri),
-        *_forms_for_many(ctx, TASKS, uri),
-    ]
+_DONE, _NOT_DONE = {"done": "true"}, {"done": "false"}
+_THE_SAME_LIST = {"list_uri": None}
+
+FORMS = (
+    FormSpec("edit", "Change this task", TASK, "PATCH", hidden=_THE_SAME_LIST, media=FORM),
+    FormSpec(
+        "complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, media=FORM, when=_open
+    ),
+    FormSpec(
+        "reopen", "Reopen this task", TASK, "PATCH", (), hidden=_NOT_DONE, media=FORM, when=_done
+    ),
+    FormSpec("delete", "Delete this task", TASK, "DELETE"),
+)
 
 
-def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
-    change, delete = place.operations["PATCH"], place.operations["DELETE"]
-    done = {"done": "true"}
-    return [
-        *form_for(
-            ctx,
-            change,
+def _forms_of_many(route: Route) -> tuple[FormSpec, ...]:
+    return (
+        FormSpec(
             "complete-all",
             "Complete all open tasks",
-            f"{uri}?done=false",
-            fields=(),
-            hidden=done,
+            route,
+            "PATCH",
+            (),
+            hidden=_DONE,
             media=FORM,
+            query="?done=false",
         ),
-        *form_for(ctx, delete, "clear-completed", "Delete all done tasks", f"{uri}?done=true"),
-    ]
+        FormSpec("clear-completed", "Delete all done tasks", route, "DELETE", query="?done=true"),
+    )
+
+
+FORMS_OF_LIST = (
+    FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask, media=FORM),
+    FormSpec("search", "Find tasks on this list", TASKS_OF_LIST, "GET"),
+    *_forms_of_many(TASKS_OF_LIST),
+)
+FORMS_OF_ALL = (FormSpec("search", "Find tasks", TASKS, "GET"), *_forms_of_many(TASKS))
 
 
 # -- what may be done
@@ -315,7 +304,7 @@ def _forms_for_many(ctx: Context, place: Route, uri: str) -> list[Form]:
 def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
     found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
-    found.forms = partial(_forms_of_all, ctx)
+    found.forms = partial(offers, ctx, FORMS_OF_ALL, TASKS.uri(ctx))
     return found
 
 
@@ -352,7 +341,7 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     if not found.items:
         find_list(ctx, key)  # a task on it shows that a list is there; no task shows nothing
     found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(ctx, key))}
-    found.forms = partial(_forms_of_list, ctx, key)
+    found.forms = partial(offers, ctx, FORMS_OF_LIST, uri)
     return found
 
 

@@ -18,7 +18,7 @@ from hyperapi.common.clock import now
 from hyperapi.http.access import demand
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
-from hyperapi.http.forms import form_for, search
+from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
@@ -43,7 +43,7 @@ from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Query, Sort
 from hyperapi.querying.selection import Selection
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of, whole
 from hyperapi.storage.database import AnyRow, Statement
@@ -122,55 +122,44 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
             links["up"] = token_uri(parent)
         if list_ is not None:
             links["list"] = list_uri(list_)
-        return Resource(token_uri(key), members, links, forms=lambda: _forms(ctx, token_uri(key)))
+        return Resource(
+            token_uri(key), members, links, forms=lambda: offers(ctx, FORMS, token_uri(key))
+        )
 
     return represent
 
 
-def _forms(ctx: Context, uri: str) -> list[Form]:
-    return form_for(ctx, TOKEN.operations["DELETE"], "revoke", "End this session", uri)
+def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
+    who = ctx.principal
+    words = "|".join(who.scope.split())
+    return {
+        "scope": {"pattern": f"^({words})( ({words}))*$"},
+        "expires_in": {"maximum": sessions.longest_life_in_forms(ctx, who)},
+    }
 
 
-def _forms_of_anyone(ctx: Context) -> list[Form]:
-    post, uri = TOKENS.operations["POST"], TOKENS.uri(ctx)
-    return [
-        *form_for(ctx, post, "login", "Sign in", uri, body=SignIn),
-        *form_for(ctx, post, "refresh", "Renew a session", uri, body=Refresh),
-    ]
+_REFRESH = FormSpec("refresh", "Renew a session", TOKENS, "POST", body=Refresh)
+_DERIVED = ("label", "scope", "expires_in")
 
-
-def _forms_of_own(ctx: Context) -> list[Form]:
-    who = _asker(ctx)
-    post, uri = TOKENS.operations["POST"], TOKENS.uri(ctx)
-    return [
-        *form_for(ctx, post, "refresh", "Renew a session", uri, body=Refresh),
-        *derive_form(ctx, who),
-        *form_for(ctx, TOKENS.operations["DELETE"], "revoke", "Sign out everywhere", uri),
-    ]
-
-
-def _forms_of_all(ctx: Context) -> list[Form]:
-    find_some = search(ctx, TOKENS.operations["GET"], "Look through your sessions", TOKENS.uri(ctx))
-    return [*_forms_of_own(ctx), *find_some]
-
-
-def derive_form(ctx: Context, who: Principal, only_list: str | None = None) -> list[Form]:
-    """The form for a token that can do no more than the asking one, or only on one list."""
-    words = "|".join(_most(who, only_list).split())
-    return form_for(
-        ctx,
-        TOKENS.operations["POST"],
+FORMS = (FormSpec("revoke", "End this session", TOKEN, "DELETE"),)
+FORMS_OF_ANYONE = (
+    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn),
+    _REFRESH,
+)
+FORMS_OF_OWN = (
+    _REFRESH,
+    FormSpec(
         "derive",
         "Make a token that can do less",
-        TOKENS.uri(ctx),
+        TOKENS,
+        "POST",
+        _DERIVED,
         body=Derivation,
-        fields=("label", "scope", "expires_in"),
-        hidden={} if only_list is None else {"list_uri": only_list},
-        changed={
-            "scope": {"regex": f"^({words})( ({words}))*$"},
-            "expires_in": {"max": sessions.longest_life_in_forms(ctx, who)},
-        },
-    )
+        limits=_no_more_than_yours,
+    ),
+    FormSpec("revoke", "Sign out everywhere", TOKENS, "DELETE"),
+)
+FORMS_OF_ALL = (*FORMS_OF_OWN, FormSpec("search", "Look through your sessions", TOKENS, "GET"))
 
 
 # -- what may be done
@@ -181,7 +170,13 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     """Your live sessions; to anyone else, where to sign in."""
     who = ctx.principal_or_none
     if who is None:
-        return whole(ctx, TOKENS.uri(ctx), "tokens", [], partial(_forms_of_anyone, ctx))
+        return whole(
+            ctx,
+            TOKENS.uri(ctx),
+            "tokens",
+            [],
+            partial(offers, ctx, FORMS_OF_ANYONE, TOKENS.uri(ctx)),
+        )
     represent = representer(ctx, who.session)
     if not who.may(ACCOUNT):
         return whole(
@@ -189,12 +184,12 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
             TOKENS.uri(ctx),
             "tokens",
             [represent(_find(ctx, who, who.session))],
-            partial(_forms_of_own, ctx),
+            partial(offers, ctx, FORMS_OF_OWN, TOKENS.uri(ctx)),
         )
     found = page(
         ctx, LISTING, query, who.row_scope, TOKENS.uri(ctx), "tokens", represent, also=_also(who)
     )
-    found.forms = partial(_forms_of_all, ctx)
+    found.forms = partial(offers, ctx, FORMS_OF_ALL, TOKENS.uri(ctx))
     return found
 
 

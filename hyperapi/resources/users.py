@@ -1,6 +1,5 @@
 """Users: anyone may register; a user is seen and changed by nobody else."""
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.etags import still_seen
-from hyperapi.http.forms import form_for
+from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
@@ -33,7 +32,7 @@ from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
 from hyperapi.querying.query import Nothing, Query
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page_of, whole
 from hyperapi.state import AppState
@@ -96,7 +95,7 @@ class Registration(Body):
 
         :raises RegistrationClosed: else, whatever it says.
         """
-        if ctx.settings.registration != "open":
+        if not _registration_open(ctx):
             raise RegistrationClosed
         return super().read(ctx, *sent)
 
@@ -160,43 +159,38 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
         "tasks": ctx.uris.uri("tasks"),
         "tokens": ctx.uris.uri("tokens"),
     }
-    forms = partial(_forms, ctx, USER.uri(ctx, key), members)
+    forms = partial(offers, ctx, FORMS, USER.uri(ctx, key), members)
     return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
 
 
-def _forms(ctx: Context, uri: str, members: Mapping[str, Any]) -> list[Form]:
-    change = USER.operations["PATCH"]
-    shown, secret = ["username", "email"], ["password", "current_password"]
-    forms = [
-        *form_for(
-            ctx,
-            change,
-            "edit",
-            "Change your name or address",
-            uri,
-            fields=shown,
-            needs=["current_password"],
-            values=members,
-            media=FORM,
-        ),
-        *form_for(ctx, change, "change-password", "Change your password", uri, needs=secret),
-    ]
-    if _recently_signed_in(ctx):
-        forms += form_for(ctx, USER.operations["DELETE"], "delete", "Delete your account", uri)
-    return forms
-
-
-def _recently_signed_in(ctx: Context) -> bool:
+def _signed_in_lately(ctx: Context, *_: Any) -> bool:
     who = ctx.principal_or_none
     return who is not None and signed_in_lately(ctx, who, now())
 
 
-def _forms_of_anyone(ctx: Context) -> list[Form]:
-    if ctx.settings.registration != "open":
-        return []
-    return form_for(
-        ctx, USERS.operations["POST"], "register", "Register", USERS.uri(ctx), media=FORM
-    )
+def _registration_open(ctx: Context, *_: Any) -> bool:
+    return ctx.settings.registration == "open"
+
+
+_CURRENT = "current_password"
+_SECRETS = ("password", _CURRENT)
+
+FORMS = (
+    FormSpec(
+        "edit",
+        "Change your name or address",
+        USER,
+        "PATCH",
+        ("username", "email", _CURRENT),
+        (_CURRENT,),
+        media=FORM,
+    ),
+    FormSpec("change-password", "Change your password", USER, "PATCH", _SECRETS, _SECRETS),
+    FormSpec("delete", "Delete your account", USER, "DELETE", when=_signed_in_lately),
+)
+FORMS_OF_ANYONE = (
+    FormSpec("register", "Register", USERS, "POST", media=FORM, when=_registration_open),
+)
 
 
 # -- what may be done
@@ -208,7 +202,9 @@ def get_users(ctx: Context, _: Query) -> Resource:
     who = ctx.principal_or_none
     if who is not None and who.may(ACCOUNT):
         return whole(ctx, USERS.uri(ctx), "users", [_own(ctx, who)])
-    return whole(ctx, USERS.uri(ctx), "users", [], partial(_forms_of_anyone, ctx))
+    return whole(
+        ctx, USERS.uri(ctx), "users", [], partial(offers, ctx, FORMS_OF_ANYONE, USERS.uri(ctx))
+    )
 
 
 @USERS.post(
@@ -257,7 +253,7 @@ def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
 def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account, with everything that is yours."""
     who = _asker_named(ctx, key)
-    if not _recently_signed_in(ctx):
+    if not _signed_in_lately(ctx):
         raise LoginTooOld
     _delete(ctx, who)
     return no_content()

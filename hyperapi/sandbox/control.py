@@ -24,13 +24,14 @@ from hyperapi.common import clock
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
 from hyperapi.http.context import Context
-from hyperapi.http.forms import form_for
+from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import ControlRefused, NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN, SCOPES
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.form import Form
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.sandbox import guard
@@ -172,28 +173,27 @@ def get_control(ctx: Context) -> Resource:
     return Resource(CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
+_MAKE_USER = FormSpec("make-user", "Make a user", USERS, "POST")
+_MOVE_CLOCK = FormSpec("move-clock", "Move the clock", CLOCK, "PATCH")
+_TAKE_SNAPSHOT = FormSpec("take-snapshot", "Take a snapshot", SNAPSHOTS, "POST")
+_FORMS_OF_SNAPSHOT = (
+    FormSpec("restore", "Put everything back as it was then", SNAPSHOT, "POST"),
+    FormSpec("delete", "Forget this snapshot", SNAPSHOT, "DELETE"),
+)
+
+
 def _all_forms(ctx: Context) -> Sequence[Form]:
-    return [*_forms_of_users(ctx), *_forms_of_clock(ctx), *_forms_of_snapshots(ctx)]
-
-
-def _forms_of_users(ctx: Context) -> list[Form]:
-    return form_for(ctx, USERS.operations["POST"], "make-user", "Make a user", USERS.uri(ctx))
-
-
-def _forms_of_clock(ctx: Context) -> list[Form]:
-    return form_for(ctx, CLOCK.operations["PATCH"], "move-clock", "Move the clock", CLOCK.uri(ctx))
-
-
-def _forms_of_snapshots(ctx: Context) -> list[Form]:
-    post = SNAPSHOTS.operations["POST"]
-    return form_for(ctx, post, "take-snapshot", "Take a snapshot", SNAPSHOTS.uri(ctx))
+    return [spec.of(ctx, spec.route.uri(ctx)) for spec in (_MAKE_USER, _MOVE_CLOCK, _TAKE_SNAPSHOT)]
 
 
 @USERS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
     return Resource(
-        USERS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_users, ctx)
+        USERS.uri(ctx),
+        {},
+        {"up": CONTROL.uri(ctx)},
+        forms=partial(offers, ctx, (_MAKE_USER,), USERS.uri(ctx)),
     )
 
 
@@ -232,7 +232,10 @@ def get_clock(ctx: Context) -> Resource:
     ahead_by = clock.ahead_by().total_seconds()
     members = {"now": clock.write_instant(clock.now()), "ahead_by": ahead_by}
     return Resource(
-        CLOCK.uri(ctx), members, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_clock, ctx)
+        CLOCK.uri(ctx),
+        members,
+        {"up": CONTROL.uri(ctx)},
+        forms=partial(offers, ctx, (_MOVE_CLOCK,), CLOCK.uri(ctx)),
     )
 
 
@@ -266,7 +269,10 @@ def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
 def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
     return Resource(
-        SNAPSHOTS.uri(ctx), {}, {"up": CONTROL.uri(ctx)}, forms=partial(_forms_of_snapshots, ctx)
+        SNAPSHOTS.uri(ctx),
+        {},
+        {"up": CONTROL.uri(ctx)},
+        forms=partial(offers, ctx, (_TAKE_SNAPSHOT,), SNAPSHOTS.uri(ctx)),
     )
 
 
@@ -325,16 +331,13 @@ def delete_snapshot(ctx: Context, key: str) -> Reply:
 
 def _represent(ctx: Context, key: str) -> Resource:
     snapshot, where = ctx.state[Snapshots].find(key), SNAPSHOT.uri(ctx, key)
-    restore, forget = SNAPSHOT.operations["POST"], SNAPSHOT.operations["DELETE"]
-
-    def forms() -> list[Form]:
-        return [
-            *form_for(ctx, restore, "restore", "Put everything back as it was then", where),
-            *form_for(ctx, forget, "delete", "Forget this snapshot", where),
-        ]
-
     links = {"collection": SNAPSHOTS.uri(ctx)}
-    return Resource(where, {"made_at": snapshot.made_at}, links, forms=forms)
+    return Resource(
+        where,
+        {"made_at": snapshot.made_at},
+        links,
+        forms=partial(offers, ctx, _FORMS_OF_SNAPSHOT, where),
+    )
 
 
 @contextmanager

@@ -6,20 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from hyperapi.representations import hal
+from hyperapi.representations.form import Field, Form
 from hyperapi.representations.hal_forms import MEDIA_TYPE, shape
-from hyperapi.representations.resource import Form, Resource
+from hyperapi.representations.resource import Resource
 from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-TITLE = {"name": "title", "prompt": "Title", "required": True, "type": "text", "maxLength": 200}
-DONE = {"name": "done", "type": "hidden", "value": "true", "required": True}
+TITLE = Field("title", "Title", required=True, max_length=200)
+DONE = Field("done", "Done", "hidden", required=True, value="true")
 CREATE = Form("create", "Add a task", "POST", f"{BASE}/tasks", FORM_TYPE, [TITLE])
 
 
 def of_item(item: Resource) -> Resource:
     """A task with something to be done about it."""
     forms = [
-        Form("complete", "Complete this task", "PATCH", item.uri, FORM_TYPE, [DONE]),
+        Form("complete", "Complete this task", "PATCH", item.uri, FORM_TYPE, [DONE], item.members),
         Form("delete", "Delete this task", "DELETE", item.uri, "application/json"),
     ]
     return replace(item, forms=lambda: forms)
@@ -44,6 +45,52 @@ def without_forms(document: Any) -> Any:
             name: without_forms(value) for name, value in document.items() if name != "_templates"
         }
     return [without_forms(each) for each in document] if isinstance(document, list) else document
+
+
+EVERY = Field("x", "X", "number", True, True, None, "^[0-9]+$", 1, 9, 2, 3)
+PRIORITY = Field("priority", "Priority", options=("low", "high"))
+FLAG = Field("done", "Done", options=("true", "false"))
+
+
+def test_a_field_is_spelled_as_hal_forms_has_it() -> None:
+    assert spelled(EVERY) == {
+        "name": "x",
+        "prompt": "X",
+        "type": "number",
+        "required": True,
+        "readOnly": True,
+        "regex": "^[0-9]+$",
+        "min": 1,
+        "max": 9,
+        "minLength": 2,
+        "maxLength": 3,
+    }
+
+
+def test_a_choice_says_which_value_is_selected() -> None:
+    choices = [{"prompt": value, "value": value} for value in ("low", "high")]
+    options = {"inline": choices, "maxItems": 1}
+    assert spelled(PRIORITY)["options"] == options
+    assert "value" not in spelled(PRIORITY)
+    selected = spelled(PRIORITY, priority="high")
+    assert selected["options"] == {**options, "selectedValues": ["high"]}
+    assert selected["value"] == "high"
+    assert spelled(FLAG, done=False)["options"]["selectedValues"] == ["false"]
+    assert spelled(PRIORITY)["options"] == options, "one form's value shows in another one"
+
+
+def test_a_field_of_several_values_begins_empty() -> None:
+    tags = Field("tags", "Tags")
+    assert "value" not in spelled(tags, tags=["a", "b"])
+    assert "value" not in spelled(tags, tags=None)
+    assert spelled(tags, tags="")["value"] == ""
+
+
+def spelled(field: Field, **values: Any) -> Any:
+    form = Form("edit", "Edit", "PATCH", f"{BASE}/tasks/1", FORM_TYPE, [field], values)
+    resource = replace(EMPTY_PAGE, forms=lambda: [form])
+    (property_,) = shape(resource)["_templates"]["edit"]["properties"]
+    return property_
 
 
 def test_where_nothing_may_be_done_it_says_so() -> None:
