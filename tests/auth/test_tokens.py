@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from itsdangerous import Signer
 
-from hyperapi.auth.tokens import BadToken, Claims, Tokens
+from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens, Tokens
 from hyperapi.querying.cursor import Cursors, Position, Towards
 from hyperapi.state import state_of
 from tests.auth.trading import Clock, refresh, refreshed, signed_in, try_out, works
@@ -139,10 +139,9 @@ def test_a_signers_clock_may_be_a_minute_ahead_and_no_more() -> None:
 SOMEONE = str(uuid4())
 
 
-def of_the_service(app: Flask, kind: str = "access") -> Tokens:
+def of_the_service(app: Flask, kind: type[Tokens] = AccessTokens) -> Tokens:
     """The service's own writer of tokens."""
-    found: Tokens = app.extensions[f"hyperapi.{kind}_tokens"]
-    return found
+    return state_of(app)[kind]
 
 
 def claims_of(app: Flask, person: Person) -> Claims:
@@ -183,7 +182,7 @@ def of_nobody(app: Flask, person: Person) -> str:
 
 
 def to_refresh(app: Flask, person: Person) -> str:
-    return of_the_service(app, "refresh").write(claims_of(app, person))
+    return of_the_service(app, RefreshTokens).write(claims_of(app, person))
 
 
 def to_refresh_dressed_up(app: Flask, person: Person) -> str:

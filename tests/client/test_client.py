@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from hyperapi_client import (
+    Client,
     Conflict,
     CredentialsInvalid,
     FieldError,
@@ -17,13 +19,14 @@ from hyperapi_client import (
     NoSuchLink,
     NotFound,
     NotHyperapi,
+    QuotaExceeded,
     Taken,
     TokenMissing,
     TokenRevoked,
 )
 
-from tests.client.conftest import MakeClient, Road
-from tests.conftest import PASSWORD
+from tests.client.conftest import ROOT, MakeClient, Road
+from tests.conftest import PASSWORD, MakeApp
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -272,6 +275,17 @@ def test_a_script_gets_a_token_that_can_do_less(
     assert ann.derive(label="nightly", expires_in=86_400).expires_in > 86_000
     with pytest.raises(FormError, match=r"expires_in must be \d+ or less"):
         ann.derive(label="for ever", expires_in=40 * 86_400)
+
+
+def test_a_quota_that_is_used_up_is_told_apart(make_app: MakeApp) -> None:
+    with httpx.Client(transport=Road(make_app(max_lists="1"))) as http:
+        client = Client(ROOT, http=http)
+        client.register("ann", PASSWORD)
+        client.login("ann", PASSWORD)
+        client.follow("lists").submit("create", title="First")
+        with pytest.raises(QuotaExceeded) as refused:
+            client.follow("lists").submit("create", title="Second")
+    assert refused.value.quota == "lists"
 
 
 def test_a_token_for_one_list_sees_no_other(

@@ -56,7 +56,7 @@ MEANINGS = {
     0: "It is done.",
     FAILED: "It went wrong in a way that is none of those below, or you said no.",
     USAGE: "The command was not understood: an unknown option, or an argument missing.",
-    NOT_ALLOWED: "Not signed in, signed out meanwhile, or the token's scope does not include this.",
+    NOT_ALLOWED: "Not signed in, signed out meanwhile, outside the token's scope, or over a quota.",
     NOT_FOUND: "No such task or list, or several that could be meant.",
     INVALID: "A value is not taken, or an import file has a malformed line. Nothing was changed.",
     CONFLICT: "Somebody changed it meanwhile, or the name is taken.",

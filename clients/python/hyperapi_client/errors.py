@@ -238,6 +238,19 @@ class RegistrationClosed(Forbidden):
     names = ("registration-closed",)
 
 
+class QuotaExceeded(Forbidden):
+    """There would be more than the server keeps for one user: delete some first.
+
+    :ivar quota: what there would be too much of, as ``tasks``; empty where the server did not say.
+    """
+
+    names = ("quota-exceeded",)
+
+    @property
+    def quota(self) -> str:
+        return str(self.members.get("quota", ""))
+
+
 class LoginTooOld(Forbidden):
     """This needs a sign-in by password a few minutes old."""
 
