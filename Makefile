@@ -3,12 +3,12 @@ PYTHON ?= python3
 ARGS ?=
 
 BIN := .venv/bin
-UV := uv==0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Each stamp says which requirements .venv holds; it goes stale with the files it is made from.
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
+TOOLS := .venv/.tools-installed
 # Clients of JavaScript are tried where there is Node.
 JS := $(if $(shell command -v npm 2>/dev/null),tests/js/node_modules/.package-lock.json)
 
@@ -22,7 +22,7 @@ unexport PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help serve test fuzz check format examples types spa bench lock clean
+.PHONY: help serve test fuzz check format examples types spa bench lock audit sbom clean
 
 help: ## List the targets
 	@echo "usage: make TARGET [PYTHON=python3.13] [ARGS='options of the command behind it']"
@@ -35,7 +35,7 @@ serve: $(RUNTIME) ## Serve the API on http://127.0.0.1:5000, creating what is mi
 spa: $(RUNTIME) ## Serve the API and, on http://127.0.0.1:5001, an app that uses it
 	$(BIN)/python examples/spa/serve.py $(ARGS) -- $(BIN)/hyperapi serve
 
-test: $(DEV) $(JS) ## Run the whole test suite
+test: $(DEV) $(TOOLS) $(JS) ## Run the whole test suite
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 
 fuzz: $(DEV) ## Let Schemathesis try everything (ARGS='--max-time 600')
@@ -59,15 +59,25 @@ types: $(JS) ## Write the type declarations of the JavaScript client anew
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
-lock: COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile pyproject.toml --quiet \
+lock: COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet \
 	--python $(BIN)/python --python-version 3.11 --universal --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url $(ARGS)
-lock: .venv/.created ## Pin pyproject.toml's requirements (ARGS=--upgrade: to the newest releases)
-	$(PIP) install '$(UV)'
-	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
-	$(COMPILE) --extra metrics --extra postgres --extra redis --constraint requirements.txt \
-		--output-file requirements-deploy.txt
+lock: $(TOOLS) ## Pin pyproject.toml's requirements (ARGS=--upgrade: to the newest releases)
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --extra dev --constraint requirements.txt \
+		--output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra metrics --extra postgres --extra redis \
+		--constraint requirements.txt --output-file requirements-deploy.txt
+	$(COMPILE) --group build --constraint requirements-dev.txt --output-file requirements-build.txt
+	$(COMPILE) --group tools --constraint requirements-dev.txt --output-file requirements-tools.txt
+
+audit: $(TOOLS) ## Look for known vulnerabilities in all that is pinned (ARGS='-s osv')
+	$(BIN)/python -m tests.auditing $(ARGS)
+
+sbom: $(TOOLS) ## Write what the image is made of to dist/hyperapi.cdx.json (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/hyperapi.cdx.json requirements-deploy.txt
 
 clean: ## Remove .venv, caches and build results; data stays
 	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist htmlcov artifacts
@@ -87,18 +97,28 @@ clean: ## Remove .venv, caches and build results; data stays
 
 # The files name everything that is needed, so pip has nothing to resolve: where it does, older ones
 # stumble over extras as soon as a newer release is out. Whether something lacks is checked at the end.
-$(RUNTIME): requirements.txt pyproject.toml | .venv/.created
+# Without isolation the package is built by what is pinned here, and not by what pip would download.
+INSTALL := $(PIP) install --require-hashes --no-deps -r requirements-build.txt
+BUILD := $(PIP) install --no-deps --no-build-isolation
+
+$(RUNTIME): requirements.txt requirements-build.txt pyproject.toml | .venv/.created
 	@echo "Installing what the server needs, which may take a minute"
-	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements.txt)
-	@$(PIP) install --no-deps -e .
+	$(call with_dots,$(INSTALL) -r requirements.txt)
+	@$(BUILD) -e .
 	@$(PIP) check
 	@touch $@
 
-$(DEV): requirements-dev.txt pyproject.toml clients/python/pyproject.toml | .venv/.created
+$(DEV): requirements-dev.txt requirements-build.txt pyproject.toml clients/python/pyproject.toml \
+		| .venv/.created
 	@echo "Installing what the server and its tests need, which may take a minute"
-	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements-dev.txt)
-	@$(PIP) install --no-deps -e . -e clients/python
+	$(call with_dots,$(INSTALL) -r requirements-dev.txt)
+	@$(BUILD) -e . -e clients/python
 	@$(PIP) check
+	@touch $@
+
+$(TOOLS): requirements-tools.txt | .venv/.created
+	@echo "Installing the tools of the supply chain, which may take a minute"
+	$(call with_dots,$(PIP) install --require-hashes --no-deps -r requirements-tools.txt)
 	@touch $@
 
 tests/js/node_modules/.package-lock.json: tests/js/package-lock.json
