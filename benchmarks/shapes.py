@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import create_environ
 
 from hyperapi import Settings, create_app
-from hyperapi.http.responses import OFFERED
+from hyperapi.representations.shapes import SHAPES
 from hyperapi.storage import migrations
 
 ROUNDS, REQUESTS = 15, 100
@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hyperapi-shapes-") as folder:
         app = made(Path(folder))
         uri, token = furnished(app.test_client())
-        asks = {shape: principal(app, uri, token, shape) for shape in OFFERED}
+        asks = {shape: principal(app, uri, token, shape) for shape in SHAPES.offered}
         bodies = {shape: ask() for shape, ask in asks.items()}
         costs = measured(asks)
     print("| shape | bytes | with gzip | CPU, µs |\n|---|---:|---:|---:|")

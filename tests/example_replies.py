@@ -25,8 +25,8 @@ from hyperapi import Settings, create_app
 from hyperapi.common import clock, ids
 from hyperapi.http.openapi import EXAMPLES_BASE
 from hyperapi.http.problems import PROBLEM_JSON
-from hyperapi.http.responses import DESCRIBED
 from hyperapi.http.routes import RouteTable
+from hyperapi.representations.shapes import SHAPES
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
@@ -67,7 +67,7 @@ class Storyteller:
 
     def in_every_shape(self, uri: str) -> Any:
         """The same resource in each of its shapes; its document in the default one."""
-        return [self.ask("GET", uri, accept) for accept in reversed(DESCRIBED)][-1]
+        return [self.ask("GET", uri, accept) for accept in reversed(SHAPES.documents)][-1]
 
     def _keep(self, reply: TestResponse, body: Any) -> None:
         sent = reply.request

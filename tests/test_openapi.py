@@ -60,7 +60,7 @@ def test_every_operation_is_there(written: dict[str, Any], operation: Operation)
         set() if operation.query is None else set(operation.query.parameters)
     )
     assert set(found.get("requestBody", {}).get("content", {})) == (
-        set(operation.media) if operation.body else set()
+        set(operation.body_types) if operation.body else set()
     )
     ways = found["security"]
     assert ({} in ways) == (operation.scope in (OPEN, PUBLIC))

@@ -19,7 +19,7 @@ from hyperapi.http.routes import operations as operations_of
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, WRITE
 from hyperapi.middleware.cors import ALLOWED, EXPOSED
 from hyperapi.querying.selection import Selection
-from hyperapi.representations.resource import RELATIONS
+from hyperapi.representations.relations import RELATIONS
 from hyperapi.resources import ROUTES
 from hyperapi.resources.health import LIVE
 from hyperapi.storage.database import Busy, database
@@ -284,7 +284,7 @@ def test_a_body_of_another_type_is_refused(world: World, operation: Operation, k
     if operation.name == "create_token" and not kind:
         return  # there JSON is what no type means
     problem(refused, 415, "unsupported-media-type")
-    taken = ", ".join(operation.media)
+    taken = ", ".join(operation.body_types)
     assert refused.headers["Accept"] == taken
     assert refused.headers.get("Accept-Patch") == (taken if operation.method == "PATCH" else None)
     assert world.stored() == before
@@ -367,7 +367,7 @@ def test_options_and_405_say_what_is_allowed(world: World, place: Route) -> None
     assert (told.status_code, told.data) == (204, b"")
     assert told.headers["Allow"] == ", ".join(place.methods)
     patched = place.operations.get("PATCH")
-    assert told.headers.get("Accept-Patch") == (", ".join(patched.media) if patched else None)
+    assert told.headers.get("Accept-Patch") == (", ".join(patched.body_types) if patched else None)
     assert patched is None or "application/merge-patch+json" in patched.media
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "BREW"} - {*place.operations}:
         refused = world.stranger.ask(method, uri)

@@ -153,7 +153,7 @@ def body_with(kind: type[Body], text: str) -> dict[str, Any]:
 def bodies(person: Person) -> Iterator[Asked]:
     """Every operation that takes a body, in each media type and kind that it takes."""
     for operation in operations(ROUTES):
-        for media in operation.media if operation.body else ():
+        for media in operation.body_types if operation.body else ():
             for kind in operation.body.kinds(media) if operation.body else ():
                 yield Asked(
                     f"{operation.name} {media} {kind.__name__}",

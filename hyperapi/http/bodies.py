@@ -28,6 +28,7 @@ from hyperapi.common.clock import INSTANT, parse_instant, write_instant
 from hyperapi.common.text import ANY_TEXT, NormalForm, normal
 from hyperapi.http.context import Context
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
+from hyperapi.representations.shapes import SHAPES
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -38,7 +39,6 @@ LONGEST_URI = 2000
 _MOST_ERRORS = 100
 _MOST_FIELDS = 1000
 _MOST_DIGITS = 40
-_ENVELOPE = ("_links", "_embedded", "_templates")
 
 
 def _instant(text: str) -> str:
@@ -222,7 +222,7 @@ def _without_echoes(kind: type[Body], members: dict[str, Any], shown: Shown) -> 
     left = {
         name: value
         for name, value in members.items()
-        if name not in _ENVELOPE and name not in kind.read_only
+        if name not in SHAPES.envelope and name not in kind.read_only
     }
     links = [name for name in left if _is_link(name) and name not in kind.model_fields]
     if links:

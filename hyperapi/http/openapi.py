@@ -30,12 +30,12 @@ from hyperapi.http.operation_spec import (
     successes,
 )
 from hyperapi.http.problems import PROBLEM_JSON, Problem, all_problems
-from hyperapi.http.responses import DESCRIBED
 from hyperapi.http.routes import Operation, Route, operations
 from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.querying.query import Parameter
 from hyperapi.representations import html
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
+from hyperapi.representations.shapes import SHAPES
 
 EXAMPLES_BASE = "https://todo.example.org"
 """The base URI that the examples were made under."""
@@ -109,8 +109,8 @@ class _Writer:
         for operation in self._operations:
             path = paths.setdefault(_path(operation.route), {})
             path[operation.method.lower()] = self._operation(operation)
-        for shape in DESCRIBED.values():
-            self._schemas |= shape.SHARED
+        for shape in SHAPES:
+            self._schemas |= shape.shared or {}
         for problem in all_problems():
             self._problem_schema(problem)
         self._any_problem_schema()
@@ -205,7 +205,7 @@ class _Writer:
 
     def _request_body(self, operation: Operation, takes: type[Body]) -> Schema:
         content = {}
-        for media_type in operation.media:
+        for media_type in operation.body_types:
             kinds = [self._body(kind, media_type) for kind in takes.kinds(media_type)]
             content[media_type] = {
                 "schema": kinds[0] if len(kinds) == 1 else {"anyOf": kinds},
@@ -264,7 +264,7 @@ class _Writer:
     def _shown(self, operation: Operation, media_type: str) -> Schema:
         """What an operation answers, in one shape."""
         kinds = kinds_of(operation)
-        if not kinds or media_type not in DESCRIBED:
+        if not kinds or media_type not in SHAPES.documents:
             return {"type": "string" if media_type.startswith("text/") else "object"}
         found = [self._representation(kind, media_type) for kind in kinds]
         return found[0] if len(found) == 1 else {"anyOf": found}
@@ -274,7 +274,9 @@ class _Writer:
         if name not in self._schemas:
             refer: Refer = lambda items: self._representation(items, media_type)  # noqa: E731
             self._schemas[name] = {}  # so that a kind may hold things of its own kind
-            self._named(name, DESCRIBED[media_type].schema(kind, refer))
+            describe = SHAPES[media_type].schema
+            assert describe is not None, "only documents of JSON have a schema"
+            self._named(name, describe(kind, refer))
         return shared(name)
 
     def _body(self, kind: type[Body], media_type: str) -> Schema:

@@ -29,10 +29,11 @@ from hyperapi.http.problems import (
     UnsupportedMediaType,
     UntrustedHost,
 )
-from hyperapi.http.responses import DOCUMENT_OFFERED, OFFERED, STREAM_OFFERED
+from hyperapi.http.responses import DOCUMENT_OFFERED, EVENT_STREAM
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.representations.resource_type import ResourceType
+from hyperapi.representations.shapes import SHAPES
 
 HEADERS = {
     "Accept": "The media types that the operation takes.",
@@ -160,8 +161,10 @@ def kinds_of(operation: Operation) -> tuple[ResourceType, ...]:
 def media_types(operation: Operation) -> tuple[str, ...]:
     """The media types that an operation answers in when all is well."""
     if operation.streams:
-        return STREAM_OFFERED
-    return operation.route.offers or (DOCUMENT_OFFERED if operation.route.document else OFFERED)
+        return (*SHAPES.offered, EVENT_STREAM)
+    return operation.route.offers or (
+        DOCUMENT_OFFERED if operation.route.document else SHAPES.offered
+    )
 
 
 def headers_of(operation: Operation, status: int) -> list[str]:

@@ -153,7 +153,7 @@ def _carry_out(ctx: Context, operation: Operation, body: bytes, keys: dict[str, 
     if operation.body is not None:
         content_type = ctx.environ.get("CONTENT_TYPE", "")
         shown_now = partial(_shown, ctx, operation, keys)
-        sent = operation.body.read(ctx, body, content_type, operation.media, shown_now)
+        sent = operation.body.read(ctx, body, content_type, operation.body_types, shown_now)
         arguments.append(sent)
         answers_in = sent.answers_in
     accept = ctx.environ.get("HTTP_ACCEPT")

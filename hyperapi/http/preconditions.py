@@ -7,14 +7,10 @@ from hyperapi.http.context import Context
 from hyperapi.http.etags import etag, names_version
 from hyperapi.http.principal import Authenticator, Principal
 from hyperapi.http.problems import PreconditionFailed, PreconditionRequired
-from hyperapi.http.responses import OFFERED, SHAPES, shown
 from hyperapi.http.routes import Operation
-from hyperapi.representations import hal, html, json
 from hyperapi.representations.resource import Resource
+from hyperapi.representations.shapes import SHAPES
 from hyperapi.storage import change_log
-
-_LIFELESS = (json.MEDIA_TYPE, hal.MEDIA_TYPE)
-"""Shapes without forms, which do not say how long a derived token may live."""
 
 _CHANGED = (
     "It was changed since. Look at current, and repeat the request with its ETag in If-Match."
@@ -54,7 +50,8 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     It costs no look at the page: an unchanged one is known by its version.
     """
     who = ctx.principal
-    life = "" if media_type in _LIFELESS else ctx.state[Authenticator].forms_depend_on(ctx)
+    forms = SHAPES[media_type].shows_forms
+    life = ctx.state[Authenticator].forms_depend_on(ctx) if forms else ""
     asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links
@@ -114,17 +111,17 @@ def failed(
     ctx: Context, detail: str, get: Operation, current: Resource, media_type: str
 ) -> PreconditionFailed:
     """A 412 with what the resource is now, in the shape that was asked for, and its tag there."""
-    shape = json.MEDIA_TYPE if media_type == html.MEDIA_TYPE else media_type
+    shape = SHAPES.nested(media_type)
     tag = (
-        tag_of_page(ctx, shape, "")
+        tag_of_page(ctx, shape.media_type, "")
         if get.versioned_by_owner
-        else etag(ctx, current.version, shown(current, shape))
+        else etag(ctx, current.version, shape.encode(current))
     )
-    return PreconditionFailed(detail, headers=[("ETag", tag)], current=SHAPES[shape](current))
+    return PreconditionFailed(detail, headers=[("ETag", tag)], current=shape.render(current))
 
 
 def _states(ctx: Context, current: Resource) -> list[str]:
     """Tags that name a resource's state: by its version, or by its bytes in every shape."""
     if current.version is not None:
         return [etag(ctx, current.version)]
-    return [etag(ctx, None, shown(current, media_type)) for media_type in OFFERED]
+    return [etag(ctx, None, shape.encode(current)) for shape in SHAPES]

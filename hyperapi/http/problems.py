@@ -19,20 +19,13 @@ from werkzeug.routing import RequestRedirect
 from hyperapi.http.context import Context
 from hyperapi.http.uris import without_long_query
 from hyperapi.http.wsgi_response import Response
-from hyperapi.representations import hal, hal_forms, html, json
+from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource_type import Members
+from hyperapi.representations.shapes import SHAPES
 from hyperapi.storage.database import Busy, Uncertain
 
 PROBLEM_JSON = "application/problem+json"
-_PAGE_OR_JSON = (
-    html.MEDIA_TYPE,
-    json.MEDIA_TYPE,
-    hal.MEDIA_TYPE,
-    hal_forms.MEDIA_TYPE,
-    PROBLEM_JSON,
-)
-"""Richest last: a client that likes JSON as well as pages gets JSON."""
 
 
 class PointedError(Members):
@@ -488,10 +481,14 @@ def respond(ctx: Context, problem: Problem) -> Response:
 
 
 def _prefers_pages(accept: str) -> bool:
-    """Does a client name ``text/html`` and prefer it to JSON, as browsers do?"""
+    """Does a client name ``text/html`` and prefer it to JSON, as browsers do?
+
+    The richest is last: a client that likes JSON as well gets JSON.
+    """
     if html.MEDIA_TYPE not in accept.lower():
         return False
-    return choose(accept, _PAGE_OR_JSON, only_by_name=(html.MEDIA_TYPE,)) == html.MEDIA_TYPE
+    offered = (html.MEDIA_TYPE, *SHAPES.documents, PROBLEM_JSON)
+    return choose(accept, offered, only_by_name=(html.MEDIA_TYPE,)) == html.MEDIA_TYPE
 
 
 def _page(ctx: Context, problem: Problem, document: dict[str, Any]) -> str:

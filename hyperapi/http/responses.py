@@ -1,32 +1,20 @@
 """From what a view returns to an HTTP response: status, headers, and a shape of the resource."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
 from hyperapi.http.wsgi_response import Headers, Response
-from hyperapi.representations import hal, hal_forms, html, json
+from hyperapi.representations import html, json
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
+from hyperapi.representations.shapes import SHAPES
 
-SHAPES: dict[str, Callable[[Resource], Any]] = {
-    shape.MEDIA_TYPE: shape.shape for shape in (json, html, hal, hal_forms)
-}
-"""The shapes of a resource, the default first and the richest last."""
-DESCRIBED = {shape.MEDIA_TYPE: shape for shape in (json, hal, hal_forms)}
-"""Those of them that a schema describes: all but text."""
-OFFERED = tuple(SHAPES)
 EVENT_STREAM = "text/event-stream"
-STREAM_OFFERED = (*OFFERED, EVENT_STREAM)
-ONLY_BY_NAME = (html.MEDIA_TYPE, EVENT_STREAM)
-"""Those that a wildcard never selects: a program that takes anything wants JSON."""
 DOCUMENT_OFFERED = (html.MEDIA_TYPE, json.MEDIA_TYPE)
-"""Those of what is there to be read by people."""
+"""The media types of documents for people."""
 
 PRIVATE = "private, no-cache"
 NO_STORE = "no-store"
@@ -80,8 +68,8 @@ def acceptable(accept: str | None, *, streams: bool = False) -> str:
     :param streams: is there a stream of events as well?
     :raises NotAcceptable: naming what there is, when the client takes none of it.
     """
-    offered = STREAM_OFFERED if streams else OFFERED
-    chosen = choose(accept, offered, ONLY_BY_NAME)
+    offered = (*SHAPES.offered, EVENT_STREAM) if streams else SHAPES.offered
+    chosen = choose(accept, offered, (*SHAPES.only_by_name, EVENT_STREAM))
     if chosen is None:
         raise NotAcceptable(
             f"Send Accept with one of {', '.join(offered)}, or leave it out.",
@@ -111,21 +99,15 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
         return empty_response(reply.status, headers)
     if isinstance(reply.resource, Document):
         return _finished(ctx, reply.resource, headers)
-    body = shown(reply.resource, media_type)
+    shape = SHAPES[media_type]
+    body = shape.encode(reply.resource)
     if not reply.secret and reply.etag != "":
         headers.append(("ETag", reply.etag or etag(ctx, reply.resource.version, body)))
-    if media_type == html.MEDIA_TYPE:
-        headers += html.HEADERS
-        media_type = html.CONTENT_TYPE
-    elif media_type == json.MEDIA_TYPE:
+    headers += shape.headers
+    if shape.links_in_headers:
         headers += link_headers(ctx, reply.resource)
+    media_type = shape.content_type or media_type
     return Response(reply.status, [*headers, ("Content-Type", media_type)], body)
-
-
-def shown(resource: Resource, media_type: str) -> bytes:
-    """The bytes of a resource in the shape of a media type."""
-    document = SHAPES[media_type](resource)
-    return document.encode() if isinstance(document, str) else orjson.dumps(document)
 
 
 def not_modified(headers: Headers) -> Response:

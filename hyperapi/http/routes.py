@@ -15,13 +15,10 @@ from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem
 from hyperapi.http.scopes import LEVELS
 from hyperapi.querying.query import Askable
-from hyperapi.representations import hal, hal_forms
 from hyperapi.representations.resource_type import ResourceType
+from hyperapi.representations.shapes import SHAPES
 
 PREFIX = "/api/v1"
-
-WHOLE = (JSON, hal.MEDIA_TYPE, hal_forms.MEDIA_TYPE)
-"""The media types of a whole document that is sent back: clients name the one it came in."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -33,7 +30,7 @@ class Declaration:
 
     :param scope: PUBLIC, OPEN, SIGNED_IN, or the scope that the token must have.
     :param body: the type of its body; None where a body means nothing.
-    :param media: the media types that the body may have.
+    :param media: the media types that the body may have; see :attr:`Operation.body_types`.
     :param query: the parameters of its query string; None where it takes none.
     :param own_transactions: whether the view manages its own transactions, for work that must not
         hold one open. Otherwise the whole operation is one transaction.
@@ -72,6 +69,16 @@ class Operation(Declaration):
     def name(self) -> str:
         """Its name in code and documents: ``change_task``."""
         return self.view.__name__
+
+    @property
+    def body_types(self) -> tuple[str, ...]:
+        """The media types that its body may have.
+
+        A whole document may also be sent back in the media type that it came in.
+        """
+        if self.body is not None and self.body.read_only:
+            return tuple(dict.fromkeys((*self.media, *SHAPES.documents)))
+        return self.media
 
     @cached_property
     def writes(self) -> bool:
@@ -185,7 +192,7 @@ class RouteTable:
 def accept_patch(route: Route) -> list[tuple[str, str]]:
     """What PATCH takes where there is one (RFC 5789 §3.1)."""
     patch = route.operations.get("PATCH")
-    return [("Accept-Patch", ", ".join(patch.media))] if patch else []
+    return [("Accept-Patch", ", ".join(patch.body_types))] if patch else []
 
 
 def operations(routes: Iterable[Route]) -> Iterator[Operation]:

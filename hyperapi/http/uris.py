@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 from werkzeug.sansio.utils import get_host
 
-from hyperapi.representations.resource import RELATIONS
+from hyperapi.representations.relations import RELATIONS
 
 Base = tuple[str, str, str]
 """Scheme, host and prefix."""

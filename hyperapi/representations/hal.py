@@ -2,23 +2,25 @@
 
 from typing import Any
 
-from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource import Render, Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, shared
+from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "application/hal+json"
 
 
 def shape(resource: Resource) -> dict[str, Any]:
-    """The resource as HAL has it; a page always embeds an array of whole items."""
-    document: dict[str, Any] = {**resource.members, "_links": links(resource)}
-    if resource.entries is not None:
-        document["changes"] = [
-            {**entry.members, "resource": entry.resource and shape(entry.resource)}
-            for entry in resource.entries
-        ]
+    """The resource in HAL; a page always embeds an array of whole items."""
+    return document(resource, shape)
+
+
+def document(resource: Resource, render: Render) -> dict[str, Any]:
+    """The resource in HAL, with the resources that it holds as ``render`` has them."""
+    found = resource.document(render)
+    found["_links"] = links(resource)
     if resource.items is not None:
-        document["_embedded"] = {"item": [shape(item) for item in resource.items]}
-    return document
+        found["_embedded"] = {"item": [render(item) for item in resource.items]}
+    return found
 
 
 def links(resource: Resource) -> dict[str, dict[str, Any]]:
@@ -64,3 +66,11 @@ SHARED: dict[str, Schema] = {
     ),
 }
 """The link objects of HAL."""
+
+SHAPE = Shape(
+    media_type=MEDIA_TYPE,
+    render=shape,
+    schema=schema,
+    shared=SHARED,
+    envelope=("_links", "_embedded"),
+)

@@ -1,4 +1,4 @@
-"""``application/prs.hal-forms+json``: HAL, and under ``_templates`` what the asker may do."""
+"""``application/prs.hal-forms+json``: HAL, with the principal's forms under ``_templates``."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,6 +7,7 @@ from hyperapi.representations import hal
 from hyperapi.representations.form import Field, Form
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, shared
+from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "application/prs.hal-forms+json"
 _MOST_FIELDS = 1024
@@ -14,14 +15,7 @@ _MOST_FIELDS = 1024
 
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as HAL-FORMS has it; embedded items bring their own forms."""
-    document: dict[str, Any] = {**resource.members, "_links": hal.links(resource)}
-    if resource.entries is not None:
-        document["changes"] = [
-            {**entry.members, "resource": entry.resource and shape(entry.resource)}
-            for entry in resource.entries
-        ]
-    if resource.items is not None:
-        document["_embedded"] = {"item": [shape(item) for item in resource.items]}
+    document = hal.document(resource, shape)
     document["_templates"] = {form.name: _template(form) for form in resource.forms()}
     return document
 
@@ -131,3 +125,12 @@ SHARED: dict[str, Schema] = {
     },
 }
 """The form and its fields as HAL-FORMS has them."""
+
+SHAPE = Shape(
+    media_type=MEDIA_TYPE,
+    render=shape,
+    schema=schema,
+    shared=SHARED,
+    shows_forms=True,
+    envelope=(*hal.SHAPE.envelope, "_templates"),
+)

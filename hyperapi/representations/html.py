@@ -13,17 +13,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hyperapi.representations.resource import MEANINGS, Resource
+from hyperapi.representations.relations import MEANINGS
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "text/html"
 CONTENT_TYPE = "text/html; charset=utf-8"
 
-_NAMES = ("title", "username", "name", "label")
-_LEADS = ("description", "meaning")
 _UPWARDS = ("up", "collection", "list")
 _PAGING = ("first", "prev", "next", "last")
-_URI = re.compile(r"https?://[!-~]+")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def shape(resource: Resource) -> str:
@@ -46,33 +44,23 @@ def problem_page(
 
 
 def name_of(resource: Resource) -> str:
-    """What a person calls a resource: by a member if one names it, else by what it holds."""
-    for member in _NAMES:
-        if resource.members.get(member):
-            return str(resource.members[member])
-    named = next((member for member in _NAMES if member in resource.members), None)
-    if named:
-        return f"(no {named})"
-    held = resource.items_name if resource.entries is None else "changes"
-    return (held or "resource").capitalize()
+    """The name that people see: that of the resource, or of what it holds."""
+    member = resource.type.titled_by
+    if member:
+        return str(resource.members.get(member) or f"(no {member})")
+    return (
+        resource.type.items_name or resource.type.entries_name or resource.type.name
+    ).capitalize()
 
 
 def _lead_of(resource: Resource) -> str:
-    """What a resource says about itself in whole sentences, to stand before the rest."""
-    return next((str(resource.members[name]) for name in _LEADS if resource.members.get(name)), "")
+    """The sentences that describe a resource; empty without any."""
+    return str(resource.members.get(resource.type.lead) or "")
 
 
 def _paged(resource: Resource) -> bool:
     """Is there more than this page?"""
     return any(resource.links.get(relation) for relation in ("prev", "next"))
-
-
-def _is_uri(content: Any) -> bool:
-    return isinstance(content, str) and _URI.fullmatch(content) is not None
-
-
-def _is_instant(content: Any) -> bool:
-    return isinstance(content, str) and _INSTANT.fullmatch(content) is not None
 
 
 def _readable(instant: str) -> str:
@@ -94,7 +82,6 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_PAGES.tests |= {"uri": _is_uri, "instant": _is_instant}
 _PAGES.filters |= {"readable": _readable, "prose": _prose}
 _PAGES.globals |= {
     "style": _STYLE,
@@ -121,3 +108,12 @@ HEADERS = (
     ("Referrer-Policy", "no-referrer"),
 )
 """The headers of every page."""
+
+SHAPE = Shape(
+    media_type=MEDIA_TYPE,
+    render=shape,
+    content_type=CONTENT_TYPE,
+    headers=HEADERS,
+    only_by_name=True,
+    shows_forms=True,
+)

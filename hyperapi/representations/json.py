@@ -5,26 +5,22 @@ from typing import Any
 
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema
+from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "application/json"
 
 
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as one flat JSON object; a page holds its items under their own name."""
-    document: dict[str, Any] = {**resource.members}
+    document = resource.document(shape)
     if resource.uri:
         document["uri"] = resource.uri
     for relation, target in resource.links.items():
         document[member(relation)] = target
     for relation, template in resource.templates.items():
         document[member(relation) + "_template"] = template
-    if resource.entries is not None:
-        document["changes"] = [
-            {**entry.members, "resource": entry.resource and shape(entry.resource)}
-            for entry in resource.entries
-        ]
     if resource.items is not None:
-        document[resource.items_name] = [shape(item) for item in resource.items]
+        document[resource.type.items_name] = [shape(item) for item in resource.items]
     return document
 
 
@@ -53,4 +49,5 @@ def schema(kind: ResourceType, refer: Refer) -> Schema:
 _URI: Schema = {"type": "string", "format": "uri"}
 _URI_OR_NULL: Schema = {"type": ["string", "null"], "format": "uri"}
 _TEMPLATE: Schema = {"type": "string", "format": "uri-template"}
-SHARED: dict[str, Schema] = {}
+
+SHAPE = Shape(media_type=MEDIA_TYPE, render=shape, schema=schema, links_in_headers=True)

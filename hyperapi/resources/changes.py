@@ -38,7 +38,7 @@ from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
 from hyperapi.querying.seal import Seals
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
-from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.representations.resource_type import Instant, Members, ResourceType, Uri
 from hyperapi.resources.lists import COLUMNS as LIST_COLUMNS
 from hyperapi.resources.lists import LIST
 from hyperapi.resources.lists import representer as list_representer
@@ -104,7 +104,7 @@ class Feed:
 class ChangeMembers(Members):
     """Something that happened to a list or a task."""
 
-    uri: str
+    uri: Uri
     type: str
     deleted: bool
     changed_at: Instant
@@ -118,7 +118,10 @@ class ChangesMembers(Members):
     more: bool
 
 
-CHANGES.returns = ResourceType("Changes", ChangesMembers, links=("next",))
+CHANGE_TYPE = ResourceType("Change", ChangeMembers, named=False)
+CHANGES.returns = CHANGES_TYPE = ResourceType(
+    "Changes", ChangesMembers, links=("next",), entries=CHANGE_TYPE, entries_name="changes"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,7 @@ def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
     asked = f"?since={question.since}{limit}" if question.since else limit.replace("&", "?")
     onward = f"{uri}?since={_cursor(ctx, found.feed_position)}{limit}"
     return Resource(
+        CHANGES_TYPE,
         uri + asked,
         {"more": found.more},
         {"next": onward},
@@ -270,9 +274,7 @@ def _events(
 def _told(ctx: Context, found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
         at = _cursor(ctx, replace(found.before, seen=change.revision))
-        entry = change.entry
-        shown = None if entry.resource is None else json.shape(entry.resource)
-        yield _event("change", at, {**entry.members, "resource": shown})
+        yield _event("change", at, change.entry.document(json.shape))
 
 
 def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:

@@ -57,8 +57,8 @@ def page(
     listing: Listing,
     query: Query,
     row_scope: RowScope,
+    type: ResourceType,
     uri: str,
-    name: str,
     represent: Callable[[AnyRow], Resource],
     *,
     also: Mapping[str, Any] = MappingProxyType({}),
@@ -66,8 +66,8 @@ def page(
 ) -> Resource:
     """The page of a collection that a query asks for.
 
+    :param type: the collection's, whose items are shown.
     :param uri: the collection's.
-    :param name: what its items are called.
     :param represent: from a row to an item.
     :param also: values of what the listing's own conditions leave open.
     :param fixed: columns that have one value in this collection.
@@ -78,16 +78,16 @@ def page(
         _demand_short_links(ctx, listing, query, uri)
     cursors = ctx.state[Cursors]
     try:
-        found = listing.page(ctx.tx, query, row_scope, cursors, name, fixed, also)
+        found = listing.page(ctx.tx, query, row_scope, cursors, type.items_name, fixed, also)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(
+        type,
         uri + query.parameters(),
         {} if found.total is None else {"total": found.total},
         {"up": ctx.uris.uri("root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
         [represent(row) for row in found.rows],
-        name,
     )
 
 
@@ -104,19 +104,19 @@ def _demand_short_links(ctx: Context, listing: Listing, query: Query, uri: str) 
 
 def whole(
     ctx: Context,
+    type: ResourceType,
     uri: str,
-    name: str,
     items: list[Resource],
     forms: Callable[[], Sequence[Form]] = no_forms,
 ) -> Resource:
     """A collection that always fits on one page."""
     links = {"up": ctx.uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
-    return Resource(uri, {}, links, items=items, items_name=name, forms=forms)
+    return Resource(type, uri, {}, links, items=items, forms=forms)
 
 
 def counted(number: int) -> Reply:
     """How many resources something was done to."""
-    return Reply(Resource("", {"count": number}), etag="")
+    return Reply(Resource(COUNT, "", {"count": number}), etag="")
 
 
 @cache

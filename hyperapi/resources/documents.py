@@ -58,7 +58,9 @@ class DocsMembers(Members):
     title: str
 
 
-DOCS.returns = ResourceType("Docs", DocsMembers, links=("service-desc",))
+DOCS.returns = DOCS_TYPE = ResourceType(
+    "Docs", DocsMembers, links=("service-desc",), titled_by="title"
+)
 
 
 @OPENAPI.get(scope=OPEN)
@@ -75,7 +77,7 @@ def get_docs(ctx: Context) -> Resource | Document:
     """A page to read about the service, to sign in, and to try requests."""
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
         links = {"service-desc": OPENAPI.uri(ctx)}
-        return Resource(DOCS.uri(ctx), {"title": "Read and try"}, links)
+        return Resource(DOCS_TYPE, DOCS.uri(ctx), {"title": "Read and try"}, links)
     assets = DOCS.uri(ctx)
     page = _page().substitute(openapi=escape(OPENAPI.uri(ctx)), assets=escape(assets))
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)

@@ -42,14 +42,14 @@ class ReadyMembers(Members):
     clock: Literal["right"]
 
 
-LIVE.returns = ResourceType("Live", LiveMembers)
-READY.returns = ResourceType("Ready", ReadyMembers)
+LIVE.returns = LIVE_TYPE = ResourceType("Live", LiveMembers)
+READY.returns = READY_TYPE = ResourceType("Ready", ReadyMembers)
 
 
 @LIVE.get(scope=OPEN, own_transactions=True)
 def get_live(ctx: Context) -> Resource:
     """The process answers."""
-    return Resource(LIVE.uri(ctx), {"status": "alive"})
+    return Resource(LIVE_TYPE, LIVE.uri(ctx), {"status": "alive"})
 
 
 @READY.get(scope=OPEN, own_transactions=True)
@@ -70,4 +70,4 @@ def get_ready(ctx: Context) -> Resource:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if newer(present) else "as expected"
     members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
-    return Resource(READY.uri(ctx), members)
+    return Resource(READY_TYPE, READY.uri(ctx), members)

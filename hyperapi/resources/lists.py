@@ -16,7 +16,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, PreconditionFailed, QuotaExceeded, TooManySelected
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -111,8 +111,14 @@ class ListMembers(Members):
     updated_at: Instant
 
 
-LIST.returns = ResourceType("List", ListMembers, links=("tasks", "collection"))
-LISTS.returns = page_of(LIST.returns, "Lists", "lists", templates=("search",))
+LIST.returns = LIST_TYPE = ResourceType(
+    "List",
+    ListMembers,
+    links=("tasks", "collection"),
+    titled_by="title",
+    lead="description",
+)
+LISTS.returns = LISTS_TYPE = page_of(LIST_TYPE, "Lists", "lists", templates=("search",))
 
 
 def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
@@ -136,7 +142,7 @@ def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
         }
         links = {"tasks": tasks_uri(key), "collection": lists_uri}
         forms = lambda: offers(ctx, FORMS, list_uri(key), members)  # noqa: E731 - made for each row
-        return Resource(list_uri(key), members, links, forms=forms, version=version)
+        return Resource(LIST_TYPE, list_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
@@ -162,7 +168,7 @@ FORMS_OF_ALL = (
 @LISTS.get(scope=READ, query=LISTING, versioned_by_owner=True)
 def get_lists(ctx: Context, query: Query) -> Resource:
     """Your lists, page by page."""
-    found = page(ctx, LISTING, query, ctx.row_scope, LISTS.uri(ctx), "lists", representer(ctx))
+    found = page(ctx, LISTING, query, ctx.row_scope, LISTS_TYPE, LISTS.uri(ctx), representer(ctx))
     found.forms = partial(offers, ctx, FORMS_OF_ALL, LISTS.uri(ctx))
     return found
 
@@ -188,7 +194,6 @@ def get_list(ctx: Context, key: str) -> Resource:
 @LIST.put(
     scope=WRITE,
     body=WholeList,
-    media=WHOLE,
     statuses=(200, 201),
     problems=(QuotaExceeded,),
 )

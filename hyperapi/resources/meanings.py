@@ -1,5 +1,6 @@
 """What the names mean that the service uses: its relations and its types of problem."""
 
+from dataclasses import replace
 from functools import partial
 
 from hyperapi.http.context import Context
@@ -8,7 +9,8 @@ from hyperapi.http.problems import NotFound, all_problems, redirect
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
 from hyperapi.http.wsgi_response import Response
-from hyperapi.representations.resource import MEANINGS, Resource
+from hyperapi.representations.relations import MEANINGS
+from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
 RELATION = Route("relation", "/rels/<string:key>", document=True)
@@ -32,8 +34,12 @@ class ProblemMeaning(Meaning):
     status: int
 
 
-RELATION.returns = ResourceType("Relation", Meaning, links=("up",))
-PROBLEM.returns = ResourceType("ProblemType", ProblemMeaning, links=("up",))
+RELATION.returns = RELATION_TYPE = ResourceType(
+    "Relation", Meaning, links=("up",), titled_by="name", lead="meaning", lead_has_code=True
+)
+PROBLEM.returns = PROBLEM_TYPE = replace(
+    RELATION_TYPE, name="ProblemType", members=ProblemMeaning, titled_by="title"
+)
 
 
 @RELATION.get(scope=OPEN)
@@ -42,7 +48,7 @@ def get_relation(ctx: Context, key: str) -> Resource:
     if key not in MEANINGS:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
-    return Resource(RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
+    return Resource(RELATION_TYPE, RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
 
 
 def init_app(handler: RequestHandler) -> None:
@@ -67,5 +73,7 @@ def get_problem(ctx: Context, key: str) -> Resource:
                 "status": problem.status,
                 "meaning": problem.meaning(),
             }
-            return Resource(PROBLEM.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
+            return Resource(
+                PROBLEM_TYPE, PROBLEM.uri(ctx, key), members, {"up": ctx.uris.uri("root")}
+            )
     raise NotFound

@@ -23,12 +23,14 @@ class RootMembers(Members):
     version: str
 
 
-ROOT.returns = ResourceType(
+ROOT.returns = ROOT_TYPE = ResourceType(
     "Root",
     RootMembers,
     links=("users", "tokens", "lists", "tasks", "changes", "service-desc", "service-doc"),
     sometimes=("user",),
     templates=("list", "task"),
+    titled_by="title",
+    lead="description",
 )
 
 
@@ -43,4 +45,4 @@ def get_root(ctx: Context) -> Resource:
         links["user"] = ctx.uris.uri("user", who.user)
     templates = {name: ctx.uris.template(name) for name in ("list", "task")}
     members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
-    return Resource(ROOT.uri(ctx), members, links, templates)
+    return Resource(ROOT_TYPE, ROOT.uri(ctx), members, links, templates)

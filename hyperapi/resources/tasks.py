@@ -32,7 +32,7 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -210,11 +210,13 @@ class TaskMembers(Members):
     list_uri: ListUri
 
 
-TASK.returns = ResourceType("Task", TaskMembers, links=("list",))
-TASKS.returns = page_of(TASK.returns, "Tasks", "tasks", templates=("search",))
-MADE = ResourceType("MadeTasks", items=TASK.returns, items_name="tasks", named=False)
-TASKS_OF_LIST.returns = page_of(
-    TASK.returns, "TasksOfList", "tasks", links=("list",), templates=("search",)
+TASK.returns = TASK_TYPE = ResourceType(
+    "Task", TaskMembers, links=("list",), titled_by="title", lead="description"
+)
+TASKS.returns = TASKS_TYPE = page_of(TASK_TYPE, "Tasks", "tasks", templates=("search",))
+MADE = ResourceType("MadeTasks", items=TASK_TYPE, items_name="tasks", named=False)
+TASKS_OF_LIST.returns = TASKS_OF_LIST_TYPE = page_of(
+    TASK_TYPE, "TasksOfList", "tasks", links=("list",), templates=("search",)
 )
 
 
@@ -240,7 +242,7 @@ def representer(ctx: Context) -> Callable[[AnyRow], Resource]:
         }
         links = {"list": list_uri}
         forms = lambda: offers(ctx, FORMS, task_uri(key), members)  # noqa: E731 - made for each row
-        return Resource(task_uri(key), members, links, forms=forms, version=version)
+        return Resource(TASK_TYPE, task_uri(key), members, links, forms=forms, version=version)
 
     return represent
 
@@ -303,7 +305,7 @@ FORMS_OF_ALL = (FormSpec("search", "Find tasks", TASKS, "GET"), *_forms_of_many(
 @TASKS.get(scope=READ, query=OF_ALL, versioned_by_owner=True)
 def get_tasks(ctx: Context, query: Query) -> Resource:
     """All your tasks, page by page."""
-    found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS.uri(ctx), "tasks", representer(ctx))
+    found = page(ctx, OF_ALL, query, ctx.row_scope, TASKS_TYPE, TASKS.uri(ctx), representer(ctx))
     found.forms = partial(offers, ctx, FORMS_OF_ALL, TASKS.uri(ctx))
     return found
 
@@ -337,7 +339,9 @@ def delete_tasks(ctx: Context, query: Query) -> Reply:
 def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     """The tasks on a list, page by page."""
     uri = TASKS_OF_LIST.uri(ctx, key)
-    found = page(ctx, OF_LIST, query, ctx.row_scope, uri, "tasks", representer(ctx), list=key)
+    found = page(
+        ctx, OF_LIST, query, ctx.row_scope, TASKS_OF_LIST_TYPE, uri, representer(ctx), list=key
+    )
     if not found.items:
         find_list(ctx, key)  # a task on it shows that a list is there; no task shows nothing
     found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(ctx, key))}
@@ -349,7 +353,7 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     scope=WRITE,
     body=TasksToMake,
     media=(JSON, FORM),
-    returns=(TASK.returns, MADE),
+    returns=(TASK_TYPE, MADE),
     problems=(QuotaExceeded,),
 )
 def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
@@ -396,7 +400,6 @@ def get_task(ctx: Context, key: str) -> Resource:
 @TASK.put(
     scope=WRITE,
     body=WholeTask,
-    media=WHOLE,
     statuses=(200, 201),
     problems=(QuotaExceeded,),
 )
@@ -489,7 +492,7 @@ def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
     count(ctx, row_scope, list_, opened=len(rows) - done, done=done)
     represent = representer(ctx)
     items = [represent(_as_seen(row)) for row in rows]
-    return Resource("", {}, items=items, items_name="tasks")
+    return Resource(MADE, "", {}, items=items)
 
 
 def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -97,9 +97,13 @@ class NewTokenMembers(TokenMembers):
     refresh_token: str | MISSING = MISSING
 
 
-TOKEN.returns = ResourceType("Token", TokenMembers, links=("collection",), sometimes=("up", "list"))
-NEW_TOKEN = replace(TOKEN.returns, name="NewToken", members=NewTokenMembers)
-TOKENS.returns = page_of(TOKEN.returns, "Tokens", "tokens", sometimes_templates=("search",))
+TOKEN.returns = TOKEN_TYPE = ResourceType(
+    "Token", TokenMembers, links=("collection",), sometimes=("up", "list"), titled_by="label"
+)
+NEW_TOKEN = replace(TOKEN_TYPE, name="NewToken", members=NewTokenMembers)
+TOKENS.returns = TOKENS_TYPE = page_of(
+    TOKEN_TYPE, "Tokens", "tokens", sometimes_templates=("search",)
+)
 
 
 def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
@@ -123,7 +127,11 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
         if list_ is not None:
             links["list"] = list_uri(list_)
         return Resource(
-            token_uri(key), members, links, forms=lambda: offers(ctx, FORMS, token_uri(key))
+            TOKEN_TYPE,
+            token_uri(key),
+            members,
+            links,
+            forms=lambda: offers(ctx, FORMS, token_uri(key)),
         )
 
     return represent
@@ -172,8 +180,8 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     if who is None:
         return whole(
             ctx,
+            TOKENS_TYPE,
             TOKENS.uri(ctx),
-            "tokens",
             [],
             partial(offers, ctx, FORMS_OF_ANYONE, TOKENS.uri(ctx)),
         )
@@ -181,13 +189,13 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     if not who.may(ACCOUNT):
         return whole(
             ctx,
+            TOKENS_TYPE,
             TOKENS.uri(ctx),
-            "tokens",
             [represent(_find(ctx, who, who.session))],
             partial(offers, ctx, FORMS_OF_OWN, TOKENS.uri(ctx)),
         )
     found = page(
-        ctx, LISTING, query, who.row_scope, TOKENS.uri(ctx), "tokens", represent, also=_also(who)
+        ctx, LISTING, query, who.row_scope, TOKENS_TYPE, TOKENS.uri(ctx), represent, also=_also(who)
     )
     found.forms = partial(offers, ctx, FORMS_OF_ALL, TOKENS.uri(ctx))
     return found
@@ -370,6 +378,7 @@ def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
 def _with_secrets(ctx: Context, row_scope: RowScope, row: AnyRow, current: str) -> Resource:
     """A session as only the reply that made its tokens shows it."""
     resource = representer(ctx, current)(row)
+    resource.type = NEW_TOKEN
     resource.members = {**resource.members, **sessions.secrets(ctx, row_scope, row)}
     return resource
 

@@ -27,7 +27,7 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import WHOLE, Route
+from hyperapi.http.routes import Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
@@ -144,8 +144,10 @@ class UserMembers(Members):
     updated_at: Instant
 
 
-USER.returns = ResourceType("User", UserMembers, links=("lists", "tasks", "tokens"))
-USERS.returns = page_of(USER.returns, "Users", "users")
+USER.returns = USER_TYPE = ResourceType(
+    "User", UserMembers, links=("lists", "tasks", "tokens"), titled_by="username"
+)
+USERS.returns = USERS_TYPE = page_of(USER_TYPE, "Users", "users")
 
 COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "updated_at", "version")
 
@@ -160,7 +162,7 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
         "tokens": ctx.uris.uri("tokens"),
     }
     forms = partial(offers, ctx, FORMS, USER.uri(ctx, key), members)
-    return Resource(USER.uri(ctx, key), members, links, forms=forms, version=version)
+    return Resource(USER_TYPE, USER.uri(ctx, key), members, links, forms=forms, version=version)
 
 
 def _signed_in_lately(ctx: Context, *_: Any) -> bool:
@@ -201,9 +203,9 @@ def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
     who = ctx.principal_or_none
     if who is not None and who.may(ACCOUNT):
-        return whole(ctx, USERS.uri(ctx), "users", [_own(ctx, who)])
+        return whole(ctx, USERS_TYPE, USERS.uri(ctx), [_own(ctx, who)])
     return whole(
-        ctx, USERS.uri(ctx), "users", [], partial(offers, ctx, FORMS_OF_ANYONE, USERS.uri(ctx))
+        ctx, USERS_TYPE, USERS.uri(ctx), [], partial(offers, ctx, FORMS_OF_ANYONE, USERS.uri(ctx))
     )
 
 
@@ -228,7 +230,7 @@ def get_user(ctx: Context, key: str) -> Resource:
     return _own(ctx, _asker_named(ctx, key))
 
 
-@USER.put(scope=ACCOUNT, body=WholeUser, media=WHOLE, own_transactions=True, problems=(Taken,))
+@USER.put(scope=ACCOUNT, body=WholeUser, own_transactions=True, problems=(Taken,))
 def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     """Replace what is known of you."""
     return _change(ctx, _asker_named(ctx, key), whole.members())

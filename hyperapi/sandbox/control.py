@@ -108,12 +108,16 @@ class SnapshotMembers(Members):
     made_at: Instant
 
 
-CONTROL.returns = ResourceType("Control", ControlMembers, links=("users", "clock", "snapshots"))
-USERS.returns = ResourceType("ControlUsers", links=("up",))
-PERSON = ResourceType("Person", PersonMembers, links=("lists", "tasks", "tokens"))
-CLOCK.returns = ResourceType("Clock", ClockMembers, links=("up",))
-SNAPSHOTS.returns = ResourceType("Snapshots", links=("up",))
-SNAPSHOT.returns = ResourceType("Snapshot", SnapshotMembers, links=("collection",))
+CONTROL.returns = CONTROL_TYPE = ResourceType(
+    "Control", ControlMembers, links=("users", "clock", "snapshots"), titled_by="title"
+)
+USERS.returns = USERS_TYPE = ResourceType("ControlUsers", links=("up",))
+PERSON = ResourceType(
+    "Person", PersonMembers, links=("lists", "tasks", "tokens"), titled_by="username"
+)
+CLOCK.returns = CLOCK_TYPE = ResourceType("Clock", ClockMembers, links=("up",))
+SNAPSHOTS.returns = SNAPSHOTS_TYPE = ResourceType("Snapshots", links=("up",))
+SNAPSHOT.returns = SNAPSHOT_TYPE = ResourceType("Snapshot", SnapshotMembers, links=("collection",))
 
 # -- what is kept
 
@@ -170,7 +174,7 @@ def get_control(ctx: Context) -> Resource:
     """What can be done about this sandbox."""
     links = {name: ctx.uris.uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
     members = {"title": "The control of this sandbox"}
-    return Resource(CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
+    return Resource(CONTROL_TYPE, CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
 _MAKE_USER = FormSpec("make-user", "Make a user", USERS, "POST")
@@ -190,6 +194,7 @@ def _all_forms(ctx: Context) -> Sequence[Form]:
 def get_control_users(ctx: Context) -> Resource:
     """Where users are made."""
     return Resource(
+        USERS_TYPE,
         USERS.uri(ctx),
         {},
         {"up": CONTROL.uri(ctx)},
@@ -223,7 +228,7 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
         **sessions.secrets(ctx, row_scope, session),
     }
     links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens")}
-    return created(Resource(ctx.uris.uri("user", row.key), members, links), secret=True)
+    return created(Resource(PERSON, ctx.uris.uri("user", row.key), members, links), secret=True)
 
 
 @CLOCK.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
@@ -232,6 +237,7 @@ def get_clock(ctx: Context) -> Resource:
     ahead_by = clock.ahead_by().total_seconds()
     members = {"now": clock.write_instant(clock.now()), "ahead_by": ahead_by}
     return Resource(
+        CLOCK_TYPE,
         CLOCK.uri(ctx),
         members,
         {"up": CONTROL.uri(ctx)},
@@ -269,6 +275,7 @@ def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
 def get_snapshots(ctx: Context) -> Resource:
     """Where snapshots are taken."""
     return Resource(
+        SNAPSHOTS_TYPE,
         SNAPSHOTS.uri(ctx),
         {},
         {"up": CONTROL.uri(ctx)},
@@ -333,6 +340,7 @@ def _represent(ctx: Context, key: str) -> Resource:
     snapshot, where = ctx.state[Snapshots].find(key), SNAPSHOT.uri(ctx, key)
     links = {"collection": SNAPSHOTS.uri(ctx)}
     return Resource(
+        SNAPSHOT_TYPE,
         where,
         {"made_at": snapshot.made_at},
         links,

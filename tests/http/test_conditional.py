@@ -10,12 +10,13 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from hyperapi.auth.passwords import Passwords
-from hyperapi.http.responses import OFFERED
+from hyperapi.representations.shapes import SHAPES
 from hyperapi.settings import Settings
 from hyperapi.state import state_of
 from tests.conftest import NEW_KEY, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 from tests.statements import statements
 
+OFFERED = SHAPES.offered
 JSON, HTML, HAL, HAL_FORMS = OFFERED
 UNSEEN = "00000000-0000-4000-8000-00000000abcd"
 

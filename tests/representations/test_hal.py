@@ -4,7 +4,7 @@ import json
 
 from hyperapi.representations.hal import MEDIA_TYPE, links, shape
 from hyperapi.representations.resource import Entry, Resource
-from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
+from tests.representations.examples import BASE, CHANGES_TYPE, EMPTY_PAGE, GOLDEN, PAGE, task
 
 
 def test_a_page_looks_like_this() -> None:
@@ -40,7 +40,9 @@ def test_a_feed_is_a_member_like_any_other_and_embeds_nothing() -> None:
     milk = task(2, "Milk", done=False)
     there, gone = ({"uri": f"{BASE}/tasks/{key}", "deleted": key > 2} for key in (2, 3))
     document = shape(
-        Resource(f"{BASE}/changes", {}, entries=[Entry(there, milk), Entry(gone, None)])
+        Resource(
+            CHANGES_TYPE, f"{BASE}/changes", {}, entries=[Entry(there, milk), Entry(gone, None)]
+        )
     )
     assert document["changes"] == [{**there, "resource": shape(milk)}, {**gone, "resource": None}]
     assert "_embedded" not in document

@@ -10,8 +10,18 @@ from typing import Any
 import pytest
 
 from hyperapi.representations.html import CONTENT_SECURITY_POLICY, MEDIA_TYPE, name_of, shape
-from hyperapi.representations.resource import MEANINGS, Entry, Resource
-from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
+from hyperapi.representations.relations import MEANINGS
+from hyperapi.representations.resource import Entry, Resource
+from hyperapi.representations.resource_type import ResourceType
+from tests.representations.examples import (
+    BASE,
+    CHANGES_TYPE,
+    EMPTY_PAGE,
+    GOLDEN,
+    PAGE,
+    TASK_TYPE,
+    task,
+)
 from tests.representations.test_hal_forms import FULL_PAGE
 
 HOSTILE = [
@@ -98,7 +108,7 @@ def test_an_empty_page_says_that_there_is_nothing() -> None:
 def test_a_feed_leads_to_what_changed() -> None:
     milk, gone = {"uri": f"{BASE}/tasks/2", "deleted": False}, {"uri": "urn:x", "deleted": True}
     entries = [Entry(milk, task(2, "Milk", done=False)), Entry(gone, None)]
-    page = Page(shape(Resource(f"{BASE}/changes", {"more": False}, entries=entries)))
+    page = Page(shape(Resource(CHANGES_TYPE, f"{BASE}/changes", {"more": False}, entries=entries)))
     assert page.links[""] == "urn:x"
     assert "Milk" in page.text
 
@@ -106,7 +116,7 @@ def test_a_feed_leads_to_what_changed() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_stays_text(text: str) -> None:
     members = {"title": text, "description": text, "tags": [text], "note": text}
-    item = Resource(f"{BASE}/tasks/1", members)
+    item = Resource(TASK_TYPE, f"{BASE}/tasks/1", members)
     for resource in (item, replace(PAGE, members=members, items=[item])):
         page, harmless = Page(shape(resource)), Page(shape(harmless_like(resource)))
         assert page.elements == harmless.elements
@@ -116,32 +126,39 @@ def test_text_stays_text(text: str) -> None:
 def harmless_like(resource: Resource) -> Resource:
     """The same, with a plain word for every text."""
     plain = {"title": "word", "description": "word", "tags": ["word"], "note": "word"}
-    items = resource.items and [Resource(item.uri, plain) for item in resource.items]
+    items = resource.items and [Resource(TASK_TYPE, item.uri, plain) for item in resource.items]
     return replace(resource, members=plain, items=items)
 
 
-@pytest.mark.parametrize("text", ["javascript:alert(1)", "data:text/html,x", "https://a b", "//x"])
-def test_only_what_is_a_uri_of_the_web_is_a_link(text: str) -> None:
-    page = Page(shape(Resource(f"{BASE}/x", {"note": text})))
+@pytest.mark.parametrize("text", [*HOSTILE, "https://example.org/", "2030-01-31T09:00:00Z"])
+def test_text_is_neither_a_link_nor_an_instant_whatever_it_looks_like(text: str) -> None:
+    page = Page(shape(Resource(TASK_TYPE, f"{BASE}/x", {"note": text})))
     assert page.links == {}
+    assert "time" not in {tag for tag, _ in page.elements}
+
+
+def test_members_that_the_type_declares_as_uris_are_links() -> None:
+    page = Page(shape(Resource(TASK_TYPE, f"{BASE}/x", {"list_uri": f"{BASE}/lists/1"})))
+    assert page.links == {"": f"{BASE}/lists/1"}
 
 
 @pytest.mark.parametrize(
-    ("members", "name"),
+    ("type_", "members", "name"),
     [
-        ({"title": "Milk", "name": "x"}, "Milk"),
-        ({"username": "alice"}, "alice"),
-        ({"label": "", "scope": "account"}, "(no label)"),
-        ({"status": "alive"}, "Resource"),
+        (TASK_TYPE, {"title": "Milk", "name": "x"}, "Milk"),
+        (TASK_TYPE, {"title": "", "done": True}, "(no title)"),
+        (PAGE.type, {}, "Tasks"),
+        (CHANGES_TYPE, {}, "Changes"),
+        (ResourceType("Live"), {"status": "alive"}, "Live"),
     ],
 )
-def test_things_have_names(members: dict[str, Any], name: str) -> None:
-    assert name_of(Resource(f"{BASE}/x", members)) == name
+def test_things_have_names(type_: ResourceType, members: dict[str, Any], name: str) -> None:
+    assert name_of(Resource(type_, f"{BASE}/x", members)) == name
 
 
 def test_members_are_written_for_people() -> None:
-    members = {"due_at": "2030-01-31T09:00:00.5Z", "done": True, "email": None, "meaning": "a `b`"}
-    html = shape(Resource(f"{BASE}/x", members))
+    members = {"due_at": "2030-01-31T09:00:00.5Z", "done": True, "description": "a `b`"}
+    html = shape(Resource(replace(TASK_TYPE, lead_has_code=True), f"{BASE}/x", members))
     assert '<time datetime="2030-01-31T09:00:00.5Z">2030-01-31 09:00 UTC</time>' in html
     assert '<dd dir="auto">yes' in html
     assert "a <code>b</code>" in html

@@ -6,7 +6,7 @@ import pytest
 
 from hyperapi.representations.json import MEDIA_TYPE, member, shape
 from hyperapi.representations.resource import Resource
-from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
+from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, TASK_TYPE, task
 
 
 def test_a_page_looks_like_this() -> None:
@@ -18,7 +18,10 @@ def test_an_empty_page_still_has_its_items() -> None:
 
 
 def test_what_is_no_collection_has_no_items() -> None:
-    assert shape(Resource(f"{BASE}/", {"title": "x"})) == {"uri": f"{BASE}/", "title": "x"}
+    assert shape(Resource(TASK_TYPE, f"{BASE}/", {"title": "x"})) == {
+        "uri": f"{BASE}/",
+        "title": "x",
+    }
 
 
 def test_an_item_on_a_page_is_whole() -> None:

@@ -1,0 +1,45 @@
+"""A shape: one media type that represents every resource."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import Refer, ResourceType, Schema
+
+Describe = Callable[[ResourceType, Refer], Schema]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape:
+    """One media type, how it represents a resource, and what the service has to know of it.
+
+    :param render: a pure function from a resource to a JSON object, or to text.
+    :param schema: the JSON Schema of a resource type's documents; None for a shape that is text.
+    :param shared: the schemas that those refer to, by name.
+    :param content_type: the Content-Type of replies; the media type when empty.
+    :param headers: headers that every reply in this shape has.
+    :param only_by_name: whether a wildcard in Accept never selects it.
+    :param links_in_headers: whether replies repeat their links in headers (RFC 8288).
+    :param shows_forms: whether documents depend on what the principal may do.
+    :param envelope: members that belong to the media type and not to the resource. A client may
+        send them back.
+    """
+
+    media_type: str
+    render: Callable[[Resource], Any]
+    schema: Describe | None = None
+    shared: Mapping[str, Schema] | None = None
+    content_type: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    only_by_name: bool = False
+    links_in_headers: bool = False
+    shows_forms: bool = False
+    envelope: tuple[str, ...] = ()
+
+    def encode(self, resource: Resource) -> bytes:
+        """The bytes of a resource in this shape."""
+        document = self.render(resource)
+        return document.encode() if isinstance(document, str) else orjson.dumps(document)
