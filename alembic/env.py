@@ -19,7 +19,7 @@ from hyperapi.storage import models
 _TURN = 7_307_310_417  # any number, as long as nobody else's locks have it
 _PATIENCE = "3s"
 
-_log = logging.getLogger("hyperapi.migrating")
+_log = logging.getLogger("hyperapi.migrations")
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""The application, put together from its parts in the order in which a request meets them."""
+"""The application factory: the parts in the order in which a request meets them."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,10 @@ from hyperapi.storage import database
 
 
 def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> Flask:
-    """A WSGI application that serves the API.
+    """Create the WSGI application.
 
     :param settings: the operator's settings; read from the environment when None.
-    :param also: routes beside those of the API.
+    :param also: further routes, in addition to those of the API.
     """
     settings = settings or Settings.read()
     state = AppState(settings)
@@ -44,12 +44,12 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     pipeline.init_app(handler, state)
     documents.init_app(handler)
     meanings.init_app(handler)
-    handler.add("/", "home", _home, ["GET", "HEAD"])
+    handler.add("/", "home", _redirect_to_root, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
     request_log.init_app(handler)
     if settings.metrics_port:
-        _count(app, state, handler)
+        _add_metrics(app, state, handler)
 
     limit = state.add(ConcurrencyLimit(settings.threads))
     app.wsgi_app = header_size.bounded(  # type: ignore[method-assign, assignment]
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
 
 
 def _add_parts(app: Flask, state: AppState, routes: Sequence[Route]) -> None:
-    """The parts that need nothing of a request."""
+    """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(Passwords(state.settings))
     state.add(AccessTokens(keys))
@@ -71,12 +71,12 @@ def _add_parts(app: Flask, state: AppState, routes: Sequence[Route]) -> None:
     database.init_app(app, state)
 
 
-def _count(app: Flask, state: AppState, handler: RequestHandler) -> None:
+def _add_metrics(app: Flask, state: AppState, handler: RequestHandler) -> None:
     from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
 
     metrics.init_app(app, state, handler, TOKENS.path)
 
 
-def _home(ctx: Context) -> Response:
-    """Lead to the API."""
+def _redirect_to_root(ctx: Context) -> Response:
+    """Redirect to the root of the API."""
     return redirect(ROOT.uri(ctx))

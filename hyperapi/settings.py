@@ -1,8 +1,8 @@
-"""Every operator's choice: its name, type, default and meaning; the only reader of the environment.
+"""Every operator setting: name, type, default and meaning. Only this module reads the environment.
 
-A field ``access_token_lifetime`` is the variable ``HYPERAPI_ACCESS_TOKEN_LIFETIME``, read from the
-environment or from a file ``.env`` in the working folder (the environment wins). ``.env.example``
-holds every one with its default; a test keeps it so.
+The field ``access_token_lifetime`` is the variable ``HYPERAPI_ACCESS_TOKEN_LIFETIME``. It comes
+from the environment or from the file ``.env`` in the working folder; the environment wins. A test
+keeps ``.env.example`` in step with this module.
 """
 
 import codecs
@@ -40,20 +40,20 @@ _LONGEST_PREFIX = 200
 _CONTACT = re.compile(
     r"(mailto:|https://)([A-Za-z0-9._~:/?#\[\]@!$&'()*+;=-]|%[0-9A-Fa-f]{2})+", re.IGNORECASE
 )
-"""Characters of a URI (RFC 3986) of the schemes that a security contact may have."""
+"""The URI characters (RFC 3986) and schemes of a security contact."""
 
 
 class SettingsError(ValueError):
-    """A setting that the service cannot start with; its text is one line that names it."""
+    """An invalid setting. The message is one line that names the setting."""
 
 
 class KeysError(SettingsError):
-    """There is no key to sign with, or one of them is too weak."""
+    """No key is set, or a key is too weak."""
 
 
 def _text(value: str) -> str:
     if "\0" in value:
-        raise ValueError("must not hold a NUL character")
+        raise ValueError("must not contain NUL")
     return value
 
 
@@ -79,7 +79,7 @@ def _number(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
 
 
 def _quota(value: str) -> int:
-    """A number; 0 when there is no limit."""
+    """Parse a quota: a number, or 0 (no limit) for an empty value."""
     return _number(0, 10**10 - 1)(value) if value.strip() else 0
 
 
@@ -87,7 +87,7 @@ def _limits(value: str) -> tuple[RateLimitItem, ...]:
     try:
         return tuple(parse_many(value)) if value.strip() else ()
     except ValueError:
-        raise ValueError("must be limits as 10/minute or 60/hour;5/second, or empty") from None
+        raise ValueError("must be limits such as 10/minute or 60/hour;5/second, or empty") from None
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -107,7 +107,7 @@ def _is_port(parts: SplitResult) -> bool:
 
 
 def is_prefix(text: str) -> bool:
-    """Is it a path that URIs may begin with? Segments of RFC 3986 without escapes and dots."""
+    """Return whether text is a path prefix: RFC 3986 segments without escapes and dot segments."""
     return len(text) <= _LONGEST_PREFIX and _PREFIX_PATH.fullmatch(text) is not None
 
 
@@ -115,13 +115,15 @@ def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if value and (
         parts.scheme not in ("http", "https")
-        or not host_is_trusted(parts.netloc)  # that is, not well-formed
+        or not host_is_trusted(parts.netloc)  # false for a malformed host
         or not _is_port(parts)
         or not is_prefix(parts.path.rstrip("/"))
         or parts.query
         or parts.fragment
     ):
-        raise ValueError("must be as https://todo.example.org or https://example.org/todo")
+        raise ValueError(
+            "must be a URL such as https://todo.example.org or https://example.org/todo"
+        )
     return value.rstrip("/")
 
 
@@ -129,7 +131,7 @@ def _origins(value: str) -> tuple[str, ...]:
     origins = _words(value)
     for origin in origins:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ValueError("must be origins as https://app.example.org, or *")
+            raise ValueError("must be origins such as https://app.example.org, or *")
     return origins
 
 
@@ -137,7 +139,7 @@ def _contacts(value: str) -> tuple[str, ...]:
     contacts = _words(value)
     if not all(_CONTACT.fullmatch(contact) and _is_contact(contact) for contact in contacts):
         raise ValueError(
-            "must be URIs as mailto:security@example.org or https://example.org/security; "
+            "must be URIs such as mailto:security@example.org or https://example.org/security; "
             "write a comma inside one as %2C"
         )
     return contacts
@@ -146,7 +148,7 @@ def _contacts(value: str) -> tuple[str, ...]:
 def _is_contact(uri: str) -> bool:
     try:
         parts = urlsplit(uri)
-    except ValueError:  # a bracket that is not closed
+    except ValueError:  # an unclosed bracket
         return False
     if parts.scheme.lower() == "mailto":
         return re.fullmatch(r"[^@/]+@[^@/]+", parts.path) is not None
@@ -154,8 +156,10 @@ def _is_contact(uri: str) -> bool:
 
 
 def _with_one_host(url: str) -> str:
-    """A URL of several hosts (``//a:5432,b:5432/name``, as libpq takes it), the way SQLAlchemy
-    wants it: as parameters."""
+    """Rewrite a libpq URL with several hosts (``//a:5432,b:5432/name``) for SQLAlchemy.
+
+    SQLAlchemy takes several hosts as query parameters.
+    """
     parts = urlsplit(url)
     user, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
@@ -175,14 +179,16 @@ def _database_url(value: str) -> str:
     try:
         url = make_url(_with_one_host(value))
     except (ArgumentError, ValueError):
-        raise ValueError("must be a URL as sqlite:///todo.db or postgresql://host/name") from None
+        raise ValueError(
+            "must be a URL such as sqlite:///todo.db or postgresql://host/name"
+        ) from None
     backend = {"postgres": "postgresql"}.get(url.drivername, url.drivername)
     if backend == "postgresql":
         backend = "postgresql+psycopg"
     if backend not in ("sqlite", "postgresql+psycopg"):
         raise ValueError("must begin with sqlite:/// or postgresql://")
     if backend == "sqlite" and (not url.database or url.database == ":memory:"):
-        raise ValueError("must name a file: every worker opens the database for itself")
+        raise ValueError("must name a file, because every worker opens the database itself")
     if backend == "sqlite":
         url = url.set(database=str(Path(url.database or "").absolute()))
     return url.set(drivername=backend).render_as_string(hide_password=False)
@@ -197,7 +203,7 @@ def _redis_url(value: str) -> str:
 def _setting(
     default: str, parse: Callable[[str], Any], meaning: str, *, secret: bool = False
 ) -> Any:
-    """A setting: its default and its parser, both in the terms of the environment."""
+    """Declare a setting. Its default is the text that the environment would have."""
     return field(
         default=parse(default),
         repr=not secret,
@@ -207,89 +213,118 @@ def _setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an operator may choose. Durations are in seconds."""
+    """The operator settings. Durations are in seconds."""
 
     host: str = _setting("127.0.0.1", _text, "address that `hyperapi serve` listens on")
     port: int = _setting("5000", _number(0, 65535), "port that `hyperapi serve` listens on")
     workers: int = _setting("0", _number(0, 256), "worker processes; 0 is one per core")
-    threads: int = _setting("4", _number(1, 1000), "requests that one worker works on at once")
-    readers: int = _setting(
-        "256", _number(0, 10000), "clients that may wait for changes at one worker"
+    threads: int = _setting(
+        "4", _number(1, 1000), "requests that one worker serves at the same time"
     )
-    instance: str = _setting("instance", _text, "folder of the embedded database and its key")
+    readers: int = _setting(
+        "256", _number(0, 10000), "clients that may wait for changes on one worker"
+    )
+    instance: str = _setting(
+        "instance", _text, "folder of the embedded database and its secret keys"
+    )
     database_url: str = _setting(
-        "", _database_url, "database; empty is SQLite in the instance folder", secret=True
+        "", _database_url, "database URL; empty is SQLite in the instance folder", secret=True
     )
     busy_timeout: int = _setting(
-        "5", _number(1, 60), "how long a request waits for a busy database before it is told 503"
+        "5", _number(1, 60), "seconds that a request waits for a busy database before a 503"
     )
     statement_timeout: int = _setting(
-        "30", _number(1, 3600), "how long PostgreSQL may work on one statement"
+        "30", _number(1, 3600), "seconds that PostgreSQL may spend on one statement"
     )
     database_connections: int = _setting(
-        "0", _number(0, 1000), "connections that one worker keeps open at most; 0 is one per thread"
+        "0",
+        _number(0, 1000),
+        "maximum number of database connections per worker; 0 is one per thread",
     )
     secret_keys: tuple[str, ...] = _setting(
         "",
         _words,
         "keys that sign tokens and cursors, comma-separated, oldest first: the last signs, all "
-        "verify; each of 32 bytes or more, as `hyperapi keys new` makes them; with the embedded "
-        "database, empty generates one and keeps it there",
+        "verify; each at least 32 bytes (`hyperapi keys new` generates one); with the embedded "
+        "database, empty generates a key and stores it in the instance folder",
         secret=True,
     )
     public_url: str = _setting(
-        "", _public_url, "scheme, host and prefix of every URI; empty: as asked"
+        "", _public_url, "scheme, host and prefix of every URI; empty takes them from the request"
     )
     trusted_proxies: int = _setting(
-        "0", _number(0, 10), "proxies in front whose X-Forwarded-For -Proto -Host -Prefix count"
+        "0",
+        _number(0, 10),
+        "number of proxies in front whose X-Forwarded-For, -Proto, -Host and -Prefix are trusted",
     )
     trusted_hosts: tuple[str, ...] = _setting(
-        "", _words, "what may be a Host, comma-separated, .example.org with all below; empty is any"
+        "",
+        _words,
+        "accepted Host names, comma-separated; .example.org includes "
+        "its subdomains; empty accepts any",
     )
-    cors_origins: tuple[str, ...] = _setting("*", _origins, "origins whose scripts may use the API")
+    cors_origins: tuple[str, ...] = _setting(
+        "*", _origins, "origins whose scripts may use the API (CORS), comma-separated; * is any"
+    )
     registration: str = _setting(
-        "open", _one_of("open", "closed"), "who may register: open or closed"
+        "open", _one_of("open", "closed"), "registration of new users: open or closed"
     )
     security_contact: tuple[str, ...] = _setting(
         "",
         _contacts,
-        "where to report a vulnerability: mailto: or https: URIs, comma-separated, the preferred "
-        "one first, for /.well-known/security.txt; empty is no such file",
+        "contacts for vulnerability reports in /.well-known/security.txt: mailto: or https: URIs, "
+        "comma-separated, preferred first; empty serves no such file",
     )
-    access_token_lifetime: int = _setting("3600", _number(1, 86400), "life of an access token")
+    access_token_lifetime: int = _setting(
+        "3600", _number(1, 86400), "lifetime of an access token in seconds"
+    )
     refresh_token_lifetime: int = _setting(
-        "2592000", _number(1), "life of a refresh token, and of a session that is not refreshed"
+        "2592000",
+        _number(1),
+        "lifetime of a refresh token, and of a session without refresh, in seconds",
     )
     session_lifetime: int = _setting(
         "31536000",
         _number(1),
-        "how long after the sign-in a session can still be refreshed; then its user signs in again",
+        "seconds after the sign-in during which a session can be refreshed",
     )
     refresh_replay_window: int = _setting(
-        "30", _number(0, 3600), "how long a used refresh token still gives its successor"
+        "30",
+        _number(0, 3600),
+        "seconds during which a used refresh token returns the same successor",
     )
     fresh_login_lifetime: int = _setting(
         "600",
         _number(0),
-        "how old a sign-in may be that deletes its account, or derives tokens that outlive its own "
-        "access token",
+        "seconds after a sign-in by password during which its session may delete the account, or "
+        "derive tokens that outlive its own access token",
     )
-    max_sessions: int = _setting("100", _number(1, 500), "sessions that a user may have at once")
-    max_lists: int = _setting("10000", _quota, "lists that a user may keep; empty is any number")
-    max_tasks: int = _setting("250000", _quota, "tasks that a user may keep; empty is any number")
+    max_sessions: int = _setting("100", _number(1, 500), "maximum number of sessions per user")
+    max_lists: int = _setting(
+        "10000", _quota, "maximum number of lists per user; empty is no limit"
+    )
+    max_tasks: int = _setting(
+        "250000", _quota, "maximum number of tasks per user; empty is no limit"
+    )
     max_text: int = _setting(
         "268435456",
         _quota,
-        "bytes of titles, descriptions and tags that a user may keep; empty is any number",
+        "maximum size in bytes of a user's titles, descriptions and tags; empty is no limit",
     )
     max_bulk: int = _setting(
         "10000",
         _quota,
-        "tasks that one request may change or delete, while others wait; empty is any number",
+        "maximum number of tasks that one request may change or delete; empty is no limit",
     )
-    hashers: int = _setting("2", _number(1, 64), "password hashes computed at once by one worker")
-    hashing_memory: int = _setting("19456", _number(8, 4194304), "KiB of memory that a hash takes")
-    hashing_rounds: int = _setting("2", _number(1, 100), "passes that a hash makes over its memory")
+    hashers: int = _setting(
+        "2", _number(1, 64), "password hashes that one worker computes at the same time"
+    )
+    hashing_memory: int = _setting(
+        "19456", _number(8, 4194304), "memory of one password hash in KiB"
+    )
+    hashing_rounds: int = _setting(
+        "2", _number(1, 100), "passes of a password hash over its memory"
+    )
     sign_in_limit: tuple[RateLimitItem, ...] = _setting(
         "10/minute", _limits, "failed sign-ins per name and client address"
     )
@@ -306,50 +341,52 @@ class Settings:
     rate_limit_storage: str = _setting(
         "",
         _redis_url,
-        "redis://host:6379/0 for limits that nodes share; empty: the workers of one node do",
+        "redis://host:6379/0 shares the rate limits between nodes; empty shares "
+        "them between the workers of one node",
         secret=True,
     )
     drain_delay: int = _setting(
-        "0", _number(0, 600), "how long `hyperapi serve` goes on after SIGTERM, no longer ready"
+        "0",
+        _number(0, 600),
+        "seconds that `hyperapi serve` still serves after SIGTERM, while it reports not ready",
     )
     head_timeout: int = _setting(
         "30",
         _number(1, 3600),
-        "how long a client may take for the head of a request, and leave a connection idle",
+        "seconds that a client may take for the head of a request, or leave a connection idle",
     )
     request_timeout: int = _setting(
         "60",
         _number(1, 86400),
-        "how long a request may take from its head to its reply, its body included, and how long a "
-        "client may leave a reply unread",
+        "seconds that a request may take from its head to its reply, including its body, and that "
+        "a client may leave a reply unread",
     )
     worker_timeout: int = _setting(
         "30",
         _number(0, 86400),
-        "how long a worker may answer nothing before it is replaced; 0 is for ever",
+        "seconds that a worker may be unresponsive before it is replaced; 0 never replaces it",
     )
-    metrics_host: str = _setting("127.0.0.1", _text, "address that metrics are served on")
+    metrics_host: str = _setting("127.0.0.1", _text, "address of the metrics endpoint")
     metrics_port: int = _setting(
-        "0", _number(0, 65535), "port that metrics for Prometheus are served on; 0 is none"
+        "0", _number(0, 65535), "port of the Prometheus metrics endpoint; 0 is off"
     )
-    require_if_match: bool = _setting(
-        "false", _boolean, "refuse changes that do not say what they change (428)"
-    )
+    require_if_match: bool = _setting("false", _boolean, "refuse changes without If-Match (428)")
     tombstone_lifetime: int = _setting(
-        "2592000", _number(0), "how long the feed of changes tells what was deleted"
+        "2592000", _number(0), "seconds that the change feed keeps tombstones"
     )
     idempotency_lifetime: int = _setting(
-        "86400", _number(0), "how long the first reply to an Idempotency-Key is kept"
+        "86400", _number(0), "seconds that an idempotency record is kept"
     )
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """The settings of this process: ``environment``, or the environment over ``.env``.
+        """Read the settings of this process.
 
-        :raises SettingsError: for a value that cannot be used, naming it.
+        :param environment: the variables; by default the environment over ``.env``.
+        :raises SettingsError: for an invalid value. The message names the setting.
         """
         if environment is None:
-            environment = surroundings()
+            environment = read_environment()
         chosen = {
             each.name: _parse(each, environment[variable(each)])
             for each in fields(cls)
@@ -363,28 +400,28 @@ class Settings:
         if not self.database_url:
             keep(self, "database_url", f"sqlite:///{self.instance}/hyperapi.db")
         if not self.secret_keys:
-            keep(self, "secret_keys", self._kept_keys())
+            keep(self, "secret_keys", self._load_keys())
         else:
-            _demand_strong(self.secret_keys, f"{PREFIX}SECRET_KEYS has")
+            _require_strong(self.secret_keys, f"{PREFIX}SECRET_KEYS has")
 
     @property
     def embedded(self) -> bool:
-        """Is the database a file of this machine, which this process may create?"""
+        """Whether the database is a local SQLite file, which this process may create."""
         return self.database_url.startswith("sqlite:")
 
     @property
     def database_file(self) -> Path:
-        """The file of the embedded database."""
-        assert self.embedded, "only an embedded database is a file"
+        """The path of the embedded database."""
+        assert self.embedded, "only an embedded database has a file"
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
-    def keeps_keys(self) -> bool:
-        """Do the keys come from the file, rather than from a setting?"""
+    def uses_key_file(self) -> bool:
+        """Whether the keys come from the key file and not from a setting."""
         return self.embedded and set(self.secret_keys) <= set(self._read_keys())
 
-    def keep_keys(self, keys: tuple[str, ...]) -> None:
-        """Write the ring of keys anew; it counts from the next start on."""
+    def write_key_file(self, keys: tuple[str, ...]) -> None:
+        """Replace the key file. The new keys take effect at the next start."""
         draft = self.key_file.with_suffix(".new")
         draft.unlink(missing_ok=True)
         _create_private(draft, "\n".join(keys) + "\n")
@@ -395,15 +432,15 @@ class Settings:
 
     @property
     def key_file(self) -> Path:
-        """Where keys are kept that no setting gives: one to a line, oldest first."""
+        """The file of generated keys, one per line, oldest first."""
         return Path(self.instance, "secret_key")
 
-    def _kept_keys(self) -> tuple[str, ...]:
-        """The keys kept beside the embedded database, the first made at the first start."""
+    def _load_keys(self) -> tuple[str, ...]:
+        """Read the key file. Create it with one key when it is missing."""
         if not self.embedded:
             raise KeysError(
                 f"{PREFIX}SECRET_KEYS must be set when the database is not the embedded one; "
-                "`hyperapi keys new` makes a key"
+                "`hyperapi keys new` generates a key"
             )
         try:
             if not self.key_file.exists():
@@ -414,14 +451,14 @@ class Settings:
             raise SettingsError(f"{PREFIX}INSTANCE cannot be used: {error}") from None
         if not keys:
             raise KeysError(f"{self.key_file} is empty; delete it, and the next start makes a key")
-        _demand_strong(keys, f"{self.key_file} has")
+        _require_strong(keys, f"{self.key_file} has")
         return keys
 
 
-def surroundings() -> dict[str, str]:
-    """The environment over ``.env``: where settings are looked for.
+def read_environment() -> dict[str, str]:
+    """Return the environment variables over those of ``.env``.
 
-    :raises SettingsError: when that file cannot be read.
+    :raises SettingsError: when ``.env`` cannot be read.
     """
     text = read_text(Path(".env")) if Path(".env").exists() else ""
     stored = {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
@@ -429,10 +466,9 @@ def surroundings() -> dict[str, str]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that an operator wrote, which must be UTF-8; a byte order mark is left
-    out.
+    """Read a UTF-8 file that an operator wrote, without its byte order mark.
 
-    :raises SettingsError: naming the file, and its encoding where that can be told.
+    :raises SettingsError: naming the file, and its encoding when it can be detected.
     """
     try:
         content = path.read_bytes()
@@ -444,13 +480,13 @@ def read_text(path: Path) -> str:
         raise SettingsError(f"{path} is {found}: save it as UTF-8") from None
     if "\0" in text:
         encoding = _encoding_of(content)
-        reason = f"is {encoding}: save it as UTF-8" if encoding else "holds a NUL character"
+        reason = f"is {encoding}: save it as UTF-8" if encoding else "contains NUL"
         raise SettingsError(f"{path} {reason}")
     return text
 
 
 def _encoding_of(content: bytes) -> str | None:
-    """The encoding of a file that is none in UTF-8, by how it begins."""
+    """Detect the encoding of a file that is not UTF-8 from its first bytes."""
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "in UTF-32"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -461,12 +497,12 @@ def _encoding_of(content: bytes) -> str | None:
 
 
 def variable(setting: Field[Any]) -> str:
-    """The environment variable of a field of :class:`Settings`."""
+    """Return the environment variable of a field of :class:`Settings`."""
     return PREFIX + setting.name.upper()
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none: misspelt, or of another version."""
+    """Return variables with our prefix that are no setting: misspelt, or of another version."""
     known = {variable(each) for each in fields(Settings)} | _OF_THE_CLIENT
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
@@ -478,21 +514,21 @@ def _parse(setting: Field[Any], value: str) -> Any:
         raise SettingsError(f"{variable(setting)} {error}") from None
 
 
-def _demand_strong(keys: tuple[str, ...], place: str) -> None:
-    """Refuse weak keys, whether they sign or only verify: with either, tokens can be made up.
+def _require_strong(keys: tuple[str, ...], source: str) -> None:
+    """Refuse weak keys. A key that only verifies must be strong too, or tokens can be forged.
 
-    :raises KeysError: for the first of them, by its number.
+    :raises KeysError: for the first weak key. The message gives its number.
     """
     for number, key in enumerate(keys, 1):
         if (fault := weakness(key)) is not None:
             which = "a key" if len(keys) == 1 else f"a key (number {number})"
-            raise KeysError(f"{place} {which} that {fault}; `hyperapi keys new` makes a good one")
+            raise KeysError(f"{source} {which} that {fault}; `hyperapi keys new` makes a good one")
 
 
 def _create_private(path: Path, text: str) -> None:
-    """Make a file that its owner alone may read; whole from its first moment, never replaced."""
-    with NamedTemporaryFile("w", dir=path.parent) as draft:  # made with mode 0600
+    """Create a file with mode 0600 in one step. An existing file is never replaced."""
+    with NamedTemporaryFile("w", dir=path.parent) as draft:  # created with mode 0600
         draft.write(text)
         draft.flush()
-        with suppress(FileExistsError):  # another worker was first: its key is the one
+        with suppress(FileExistsError):  # another worker was first; its key counts
             os.link(draft.name, path)

@@ -1,4 +1,4 @@
-"""The parts of one application, each of them once."""
+"""The typed state of one application: its settings and its parts."""
 
 from typing import TypeVar, cast
 
@@ -12,10 +12,10 @@ _EXTENSION = "hyperapi"
 
 
 class AppState:
-    """What one application has: its settings, and its parts by their class.
+    """The settings of an application, and its parts by class.
 
-    A part is found by its class, so that a package can add one without any package below it
-    knowing the class: ``state[Database]``, ``state[Limits]``.
+    A part is looked up by its class: ``state[Database]``, ``state[Limits]``. A package can
+    therefore add a part that the packages below it do not know.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -23,35 +23,35 @@ class AppState:
         self._parts: dict[type, object] = {}
 
     def add(self, part: Part, kind: type | None = None) -> Part:
-        """Keep a part.
+        """Register a part and return it.
 
-        :param kind: the class that it is found by; its own when None.
-        :raises ValueError: when there is one of that class already.
+        :param kind: the class to register it under; the part's own class when None.
+        :raises ValueError: when that class is registered already.
         """
         kind = kind or type(part)
         if kind in self._parts:
-            raise ValueError(f"There is a {kind.__name__} already.")
+            raise ValueError(f"{kind.__name__} is registered already.")
         self._parts[kind] = part
         return part
 
     def __getitem__(self, kind: type[Part]) -> Part:
-        """The part of a class.
+        """Return the part of a class.
 
         :raises KeyError: when there is none.
         """
         return cast(Part, self._parts[kind])
 
     def get(self, kind: type[Part]) -> Part | None:
-        """The part of a class; None when there is none."""
+        """Return the part of a class; None when there is none."""
         return cast("Part | None", self._parts.get(kind))
 
 
 def attach(app: Flask, state: AppState) -> None:
-    """Keep ``state`` with the Flask application that it belongs to."""
+    """Store ``state`` in its Flask application."""
     app.extensions[_EXTENSION] = state
 
 
 def state_of(app: Flask) -> AppState:
-    """The state of an application. Not for use on the way of a request, which has its context."""
+    """Return the state of an application. Code that serves a request uses its context instead."""
     found: AppState = app.extensions[_EXTENSION]
     return found

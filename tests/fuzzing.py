@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.serving import serve, surroundings
+from tests.serving import read_environment, serve
 
 REPOSITORY = Path(__file__).parent.parent
 _SCHEMATHESIS = Path(sys.executable).with_name("st")
@@ -26,7 +26,7 @@ def fuzz(folder: Path, *options: str, stranger: bool = False) -> int:
     with serve(folder, workers="1", request_limit="") as served:
         root = f"{served.url}/api/v1/"
         environment = {
-            **surroundings(),
+            **read_environment(),
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
             "FUZZED_ROOT": root,
             "FUZZED_BY_A_STRANGER": "yes" if stranger else "",

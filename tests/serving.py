@@ -70,7 +70,7 @@ def free_port() -> int:
         return int(asked.getsockname()[1])
 
 
-def surroundings(**settings: str) -> dict[str, str]:
+def read_environment(**settings: str) -> dict[str, str]:
     """This process's environment, with ``settings`` for the service and no others."""
     inherited = {name: value for name, value in os.environ.items() if "HYPERAPI_" not in name}
     chosen = {f"HYPERAPI_{name.upper()}": value for name, value in settings.items()}
@@ -86,7 +86,7 @@ def serve(
     **settings: str,
 ) -> Iterator[Served]:
     """A server started in ``folder``, which answers; ended with all its workers afterwards."""
-    environment = environment or surroundings(**{"workers": "2", **settings})
+    environment = environment or read_environment(**{"workers": "2", **settings})
     port = port or free_port()
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(

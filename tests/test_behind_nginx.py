@@ -13,7 +13,7 @@ import pytest
 from tests import nginx
 from tests.conftest import SECRET_KEY
 from tests.ops.test_serving import Person
-from tests.serving import PATIENCE, Served, free_port, serve, surroundings
+from tests.serving import PATIENCE, Served, free_port, read_environment, serve
 
 MOST = 4000
 UNHARMED = 20
@@ -64,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with ExitStack() as stack:
         ports = [free_port(), free_port()]
         front = stack.enter_context(nginx.server(folder, ports))
-        environment = surroundings(
+        environment = read_environment(
             database_url=f"sqlite:///{folder}/hyperapi.db",
             secret_keys=SECRET_KEY,
             public_url=front.url,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import surroundings
+from tests.serving import read_environment
 
 FOLDER = Path(__file__).parent.parent / "clients" / "python"
 HTTPX = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna"} | (
@@ -64,7 +64,7 @@ class Environment:
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of its commands, with no other copy of the client in reach."""
-        environment = {n: value for n, value in surroundings().items() if n != "PYTHONPATH"}
+        environment = {n: value for n, value in read_environment().items() if n != "PYTHONPATH"}
         return subprocess.run(
             [self.commands / command, *arguments],
             cwd=self.folder,

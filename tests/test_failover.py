@@ -19,7 +19,7 @@ from tests import postgres
 from tests.conftest import SECRET_KEY
 from tests.databases import as_setting
 from tests.ops.test_serving import Person, client
-from tests.serving import PATIENCE, Served, serve, surroundings
+from tests.serving import PATIENCE, Served, read_environment, serve
 
 WORKERS_PER_NODE = 3
 LONGEST_SWITCH = 15.0
@@ -67,7 +67,7 @@ def nodes(pair: tuple[postgres.Server, postgres.Server], tmp_path: Path) -> Iter
     hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
     url = f"postgresql://postgres@{hosts}/hyperapi?target_session_attrs=read-write"
     migrations.upgrade(as_setting(url))
-    environment = surroundings(
+    environment = read_environment(
         database_url=url, secret_keys=SECRET_KEY, workers="1", busy_timeout="2", request_limit=""
     )
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.javascript import node
 from tests.recording import recorded
-from tests.serving import surroundings
+from tests.serving import read_environment
 
 pytestmark = pytest.mark.only_on("sqlite")  # which no reader notices
 
@@ -43,7 +43,7 @@ def printed(script: str, command: list[str], app: Flask, folder: Path) -> str:
         ran = subprocess.run(
             [*command, str(path)],
             cwd=folder,
-            env=surroundings(),
+            env=read_environment(),
             capture_output=True,
             text=True,
             timeout=60,

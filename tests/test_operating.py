@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import SECRET_KEY
 from tests.databases import POSTGRESQL, Stores
 from tests.ops.test_serving import Person, client
-from tests.serving import PATIENCE, Served, free_port, serve, surroundings
+from tests.serving import PATIENCE, Served, free_port, read_environment, serve
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -33,7 +33,7 @@ def served(stores: Stores, tmp_path_factory: pytest.TempPathFactory, port: int) 
     """A server of two workers on PostgreSQL, that has metrics."""
     folder = tmp_path_factory.mktemp("operating")
     with stores.of(POSTGRESQL).fresh(folder) as url:
-        chosen = surroundings(
+        chosen = read_environment(
             database_url=url,
             secret_keys=SECRET_KEY,
             metrics_port=str(port),
@@ -128,7 +128,7 @@ def test_connections_and_retries_are_counted(served: Served, stores: Stores, por
 def test_sessions_are_counted_where_they_are_kept(stores: Stores, tmp_path: Path) -> None:
     port = free_port()
     with stores.of(POSTGRESQL).fresh(tmp_path) as url:
-        chosen = surroundings(database_url=url, secret_keys=SECRET_KEY, workers="1")
+        chosen = read_environment(database_url=url, secret_keys=SECRET_KEY, workers="1")
         with serve(tmp_path, environment=chosen) as server, client(server) as http:
             Person(http, "alice").join()
             Person(http, "bob").join()
@@ -172,7 +172,7 @@ def test_a_service_that_is_to_stop_says_so_first_and_serves_on_for_a_while(tmp_p
         assert 2.9 < time.monotonic() - began < PATIENCE
         assert server.gone
         reasons = [line["event"] for line in server.logged if line["level"] == "warning"]
-    assert set(reasons) == {"busy: not ready: about to stop"}
+    assert set(reasons) == {"unavailable: not ready: about to stop"}
 
 
 def _status(server: Served, path: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import serve, surroundings
+from tests.serving import read_environment, serve
 
 FOLDER = Path(__file__).parent.parent
 
@@ -53,7 +53,7 @@ def _pip(*arguments: str) -> None:
 
 def _alone() -> dict[str, str]:
     """An environment in which no other copy of the package is found."""
-    return {name: value for name, value in surroundings().items() if name != "PYTHONPATH"}
+    return {name: value for name, value in read_environment().items() if name != "PYTHONPATH"}
 
 
 def test_the_wheel_holds_the_package_its_types_and_its_migrations_and_nothing_else(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Person
-from tests.serving import Served, serve, surroundings
+from tests.serving import Served, read_environment, serve
 
 FOLDER = Path(__file__).parent.parent
 README = (FOLDER / "README.md").read_text()
@@ -45,7 +45,7 @@ def steps() -> list[Step]:
 @pytest.fixture
 def newcomer() -> dict[str, str]:
     """The environment of a shell in which nothing of ours is installed, but for this Python."""
-    environment = surroundings()
+    environment = read_environment()
     return {**environment, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
 
 

@@ -21,9 +21,9 @@ EXAMPLE = Path(__file__).parent.with_name(".env.example")
 HEADER = """\
 # Every setting of hyperapi, with its meaning and its default.
 #
-# Copy this to .env in the folder that hyperapi is started in, and there take away the # in front
-# of what you change. The environment wins over that file. Durations are in seconds; limits are as
-# 10/minute, or several as 60/hour;5/second, and empty is none.
+# Copy this file to .env in the working folder of hyperapi, and remove the # of the settings that
+# you change. The environment wins over that file. Durations are in seconds. A limit is 10/minute,
+# several are 60/hour;5/second, and an empty value is no limit.
 """
 
 
@@ -308,7 +308,7 @@ def test_the_command_and_its_workers_read_the_same_settings(tmp_path: Path) -> N
         ("HYPERAPI_PORT=5001\n".encode("utf-16-le"), ".env is in UTF-16: save it as UTF-8"),
         ("HYPERAPI_PORT=5001\n".encode("utf-32"), ".env is in UTF-32: save it as UTF-8"),
         ("HYPERAPI_HOST=\xe9\n".encode("latin-1"), ".env is not UTF-8 (byte 15): save it as UTF-8"),
-        (b"HYPERAPI_SECRET_KEYS=a\0b\n", ".env holds a NUL character"),
+        (b"HYPERAPI_SECRET_KEYS=a\0b\n", ".env contains NUL"),
     ],
 )
 def test_a_file_that_is_not_text_is_named_with_its_encoding(

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.serving import COMMAND, PATIENCE, Served, serve, surroundings
+from tests.serving import COMMAND, PATIENCE, Served, read_environment, serve
 
 STREAM = "text/event-stream"
 WAITING = 200
@@ -380,7 +380,7 @@ def _purge(server: Served) -> None:
     subprocess.run(
         [*COMMAND, "purge"],
         cwd=server.folder,
-        env=surroundings(tombstone_lifetime="1"),
+        env=read_environment(tombstone_lifetime="1"),
         check=True,
         capture_output=True,
         timeout=PATIENCE,

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import PASSWORD
 from tests.sandbox.test_plugin import ASKING, run
 from tests.sandbox.test_sandbox import start
-from tests.serving import COMMAND, free_port, serve, surroundings
+from tests.serving import COMMAND, free_port, read_environment, serve
 from tests.spa.test_serving import APP, started
 
 HYPER = [str(Path(COMMAND[0]).with_name("hyper"))]
@@ -77,7 +77,7 @@ def test_the_command_starts(folder: Path) -> None:
     ran = subprocess.run(
         [*HYPER, "--help"],
         cwd=folder,
-        env=surroundings(),
+        env=read_environment(),
         capture_output=True,
         text=True,
         check=False,

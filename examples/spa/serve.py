@@ -26,10 +26,10 @@ PATIENCE = 10.0
 NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
 
 try:
-    from hyperapi.settings import surroundings
+    from hyperapi.settings import read_environment
 except ImportError:  # hyperapi is not installed here, so no file .env of it counts
 
-    def surroundings() -> dict[str, str]:
+    def read_environment() -> dict[str, str]:
         """Where settings are looked for."""
         return dict(os.environ)
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5001)
     parser.add_argument(
         "--root",
-        default=root_of(surroundings()),
+        default=root_of(read_environment()),
         help="the root of the API (default, from the settings: %(default)s)",
     )
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")

@@ -1,1 +1,1 @@
-"""Passwords, tokens, and who asks."""
+"""Passwords, tokens, sessions and the principal of a request."""

@@ -1,7 +1,7 @@
-"""What may be traded for tokens, in the three ways that clients say it.
+"""Token requests in their three encodings.
 
-As JSON: credentials, a refresh token, or, with a token in the header, what a derived one is to be
-like. As a form: a token request of OAuth 2 (RFC 6749). As a Basic header with no body (RFC 7617).
+JSON: credentials, a refresh token, or, with a Bearer token, the options of a derived token. Form:
+an OAuth 2 token request (RFC 6749). Basic header without a body (RFC 7617).
 """
 
 from base64 import b64decode
@@ -19,9 +19,9 @@ from hyperapi.http.bodies import (
     Shown,
     TextOf,
     decoded,
-    demand_form,
     form_fields,
     media_type,
+    require_form,
 )
 from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
@@ -39,7 +39,7 @@ Password = Annotated[
     TextOf(LONGEST, 1, "NFKC"),
     Field(title="Password", json_schema_extra={"format": "password"}),
 ]
-"""A password in the form that is compared (RFC 8265)."""
+"""A password before normalization for comparison (RFC 8265)."""
 RefreshToken = Annotated[str, TextOf(1000, 1), Field(title="Refresh token")]
 Label = Annotated[str, TextOf(100), Field(title="Label")]
 Scope = Annotated[
@@ -54,27 +54,27 @@ ListUri = Annotated[
 
 
 class TokenRequest(Body):
-    """Anything that may be traded for tokens; which of the kinds it is, its members tell."""
+    """Any token request. Its members determine the kind."""
 
     optional: ClassVar[bool] = True
 
     @classmethod
     def kinds(cls, media: str = JSON) -> tuple[type[Body], ...]:
-        """Credentials, a refresh token, or what a derived token is to be like."""
+        """Return the types of a token request in a media type."""
         return tuple(_GRANTS.values()) if media == FORM else (SignIn, Refresh, Derivation)
 
     @classmethod
     def read(
         cls, ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
     ) -> Body:
-        """The request as the kind that it is.
+        """Parse a token request.
 
-        :raises CredentialsInvalid: for a Basic header that holds none.
-        :raises OAuthError: for a form that is no token request.
+        :raises CredentialsInvalid: for a Basic header without credentials.
+        :raises OAuthError: for a form that is not a token request.
         """
         kind = ctx.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
         if media_type(content_type) == FORM and (body or kind != "basic"):
-            demand_form(body, media)
+            require_form(body, media)
             return _from_form(body)
         members = decoded(cls, body, content_type, media) if body else {}
         if "refresh_token" in members:
@@ -87,17 +87,17 @@ class TokenRequest(Body):
         return SignIn.of(members)
 
 
-class _TokenWishes(Body):
-    """What a token is to be like, as far as its asker cares."""
+class _TokenOptions(Body):
+    """The optional properties of a new token."""
 
     label: Label = ""
     scope: Scope | MISSING = MISSING
     expires_in: Life | MISSING = MISSING
 
     def wanted_scope(self, most: str) -> str:
-        """The scope asked for, sorted; the ``most`` that may be had where none is.
+        """Return the requested scope, sorted; ``most`` by default.
 
-        :raises Invalid: for words that are no scope, or that are not part of the most.
+        :raises Invalid: for an unknown scope, or one that ``most`` does not include.
         """
         if self.scope is MISSING:
             return most
@@ -106,13 +106,13 @@ class _TokenWishes(Body):
         if WRITE in held:
             held.add(READ)
         if not words or not words <= held:
-            raise invalid("/scope", f"takes words of {' '.join(sorted(held))}, with spaces between")
+            raise invalid("/scope", f"takes {' '.join(sorted(held))}, separated by spaces")
         return " ".join(sorted(words))
 
     def wanted_life(self) -> timedelta | None:
-        """How long the token is to be good; None when nothing is said.
+        """Return the requested lifetime of the token; None by default.
 
-        :raises Invalid: when that is too long for a token without a label.
+        :raises Invalid: when it is too long for a token without a label.
         """
         if self.expires_in is MISSING:
             return None
@@ -123,27 +123,27 @@ class _TokenWishes(Body):
         return timedelta(seconds=self.expires_in)
 
 
-class SignIn(_TokenWishes):
-    """Credentials to be traded for a token, and what the token is to be like."""
+class SignIn(_TokenOptions):
+    """Credentials, and the options of the new token."""
 
     username: Username
     password: Password
 
 
 class Refresh(Body):
-    """A refresh token to be traded for new tokens."""
+    """A refresh token."""
 
     refresh_token: RefreshToken
 
 
-class Derivation(_TokenWishes):
-    """What a token is to be like that is derived from the asking one, and never more than it."""
+class Derivation(_TokenOptions):
+    """The options of a token that derives from the token of the request."""
 
     list_uri: ListUri | MISSING = MISSING
 
 
 def _as_token_request(schema: dict[str, Any]) -> None:
-    """Members that are not known are passed over, and those without a value count as absent."""
+    """Adapt a schema to OAuth 2: unknown members are ignored, and empty ones count as absent."""
     schema["additionalProperties"] = True
     for name in schema["properties"].keys() - set(schema["required"]):
         schema["properties"][name] = {"anyOf": [schema["properties"][name], {"const": ""}]}
@@ -153,7 +153,7 @@ _TOKEN_REQUEST = ConfigDict(json_schema_extra=_as_token_request)
 
 
 class PasswordGrant(SignIn):
-    """Credentials as OAuth 2 client libraries send them (RFC 6749 §4.3)."""
+    """Credentials from an OAuth 2 client library (RFC 6749 §4.3)."""
 
     model_config = _TOKEN_REQUEST
     answers_in: ClassVar[str | None] = JSON
@@ -162,7 +162,7 @@ class PasswordGrant(SignIn):
 
 
 class RefreshGrant(Refresh):
-    """A refresh token as OAuth 2 client libraries send it (RFC 6749 §6)."""
+    """A refresh token from an OAuth 2 client library (RFC 6749 §6)."""
 
     model_config = _TOKEN_REQUEST
     answers_in: ClassVar[str | None] = JSON
@@ -174,10 +174,9 @@ _GRANTS: dict[str, type[Body]] = {"password": PasswordGrant, "refresh_token": Re
 
 
 def _from_form(body: bytes) -> Body:
-    """Read an OAuth 2 token request; what it does not know or has no value counts as absent
-    (RFC 6749 §3.2).
+    """Parse an OAuth 2 token request. Unknown and empty members are ignored (RFC 6749 §3.2).
 
-    :raises OAuthError: when it is none.
+    :raises OAuthError: when it is not valid.
     """
     try:
         grant_type = form_fields(TokenRequest, body).get("grant_type")
@@ -199,9 +198,9 @@ def _from_form(body: bytes) -> Body:
 
 
 def _basic_credentials(ctx: Context) -> dict[str, str]:
-    """The name and password of a Basic header (RFC 7617, in UTF-8).
+    """Return the username and password of a Basic header (RFC 7617, in UTF-8).
 
-    :raises CredentialsInvalid: when it holds none.
+    :raises CredentialsInvalid: when it has none.
     """
     text = ctx.environ["HTTP_AUTHORIZATION"].partition(" ")[2]
     try:

@@ -1,4 +1,4 @@
-"""Passwords: how they are kept (argon2id) and checked, and how many at once."""
+"""Password hashing with argon2id, and the limit on simultaneous hashes."""
 
 import threading
 from collections import deque
@@ -12,79 +12,83 @@ from hyperapi.settings import Settings
 from hyperapi.storage.database import Busy
 
 SHORTEST, LONGEST = 8, 1024
-_PLACES_PER_HASHER, _MOST_PLACES = 24, 48
+_PENDING_PER_HASHER, _MOST_PENDING = 24, 48
 _PATIENCE = 10.0
 
 
 class HashersBusy(Busy):
-    """More passwords wait to be checked than this worker takes on."""
+    """The hashing queue of this worker is full."""
 
 
 class HashingQueue:
-    """A few work at once and a bounded number wait, and those who ask take turns: whoever asks for
-    much at once waits for it alone.
+    """A bounded queue for password hashing, fair between clients.
 
-    :param at_once: how many work at once.
-    :param places: how many there are at most, those at work and those that wait.
+    Clients take turns, so a client with many requests delays only its own.
+
+    :param at_once: the maximum number of simultaneous hashes.
+    :param capacity: the maximum number of running and waiting hashes.
     """
 
-    def __init__(self, at_once: int, places: int) -> None:
+    def __init__(self, at_once: int, capacity: int) -> None:
         self._idle = at_once
-        self._places = places
+        self._capacity = capacity
         self._queues: dict[str, deque[threading.Event]] = {}
         self._lock = threading.Lock()
-        self.taken = 0
+        self.pending = 0
 
     @contextmanager
-    def one(self, who: str) -> Iterator[None]:
-        """Wait for a turn of ``who``'s, and have it.
+    def turn(self, client: str) -> Iterator[None]:
+        """Wait for a turn and hold it during the block.
 
-        :raises HashersBusy: when there is no place, or it takes too long.
+        :raises HashersBusy: when the queue is full or the wait takes too long.
         """
         with self._lock:
-            if self.taken >= self._places:
+            if self.pending >= self._capacity:
                 raise HashersBusy
-            self.taken += 1
+            self.pending += 1
             turn = threading.Event()
-            self._queues.setdefault(who, deque()).append(turn)
-            self._call()
+            self._queues.setdefault(client, deque()).append(turn)
+            self._start_next()
         try:
-            if not turn.wait(_PATIENCE) and self._left(who, turn):
+            if not turn.wait(_PATIENCE) and self._leave(client, turn):
                 raise HashersBusy
             try:
                 yield
             finally:
                 with self._lock:
                     self._idle += 1
-                    self._call()
+                    self._start_next()
         finally:
             with self._lock:
-                self.taken -= 1
+                self.pending -= 1
 
-    def _call(self) -> None:
-        """Give turns: to whoever's last was longest ago, for what they asked for first."""
+    def _start_next(self) -> None:
+        """Start waiting hashes. The client that waited longest since its last turn is next."""
         while self._idle and self._queues:
             self._idle -= 1
-            who = next(iter(self._queues))
-            queue = self._queues.pop(who)
+            client = next(iter(self._queues))
+            queue = self._queues.pop(client)
             queue.popleft().set()
             if queue:
-                self._queues[who] = queue  # behind all others
+                self._queues[client] = queue  # to the end of the round
 
-    def _left(self, who: str, turn: threading.Event) -> bool:
-        """Leave the queue; not when the turn came at the last moment."""
+    def _leave(self, client: str, turn: threading.Event) -> bool:
+        """Leave the queue. Return False when the turn has just come."""
         with self._lock:
             if turn.is_set():
                 return False
-            self._queues[who].remove(turn)
-            if not self._queues[who]:
-                del self._queues[who]
+            self._queues[client].remove(turn)
+            if not self._queues[client]:
+                del self._queues[client]
             return True
 
 
 class Passwords:
-    """Hashes and checks passwords, a bounded number at once, so that a flood of sign-ins takes
-    neither all memory nor all processor time; past a bounded queue it says so at once."""
+    """Hashes and verifies passwords with a limit on simultaneous hashes.
+
+    A flood of sign-ins therefore exhausts neither memory nor processor time. Requests beyond the
+    bounded queue fail at once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._context = CryptContext(
@@ -94,44 +98,45 @@ class Passwords:
             argon2__time_cost=settings.hashing_rounds,
             argon2__parallelism=1,
         )
-        self._turns = HashingQueue(settings.hashers, places(settings))
-        self._nobody = self._context.hash("nobody")
+        self._queue = HashingQueue(settings.hashers, hashing_capacity(settings))
+        self._dummy_hash = self._context.hash("nobody")
 
-    def hash(self, password: str, who: str = "") -> str:
-        """A password as it is kept.
+    def hash(self, password: str, client: str = "") -> str:
+        """Return the hash of a password.
 
-        :param who: who wants it; those who do take turns.
+        :param client: the client that the queue counts the hash for.
         :raises HashersBusy: when the queue is full.
         """
-        with self._turns.one(who):
-            return str(self._context.hash(_compared(password)))
+        with self._queue.turn(client):
+            return str(self._context.hash(_normalized(password)))
 
-    def verify(self, password: str, kept: str | None, who: str = "") -> tuple[bool, str | None]:
-        """Is it the right password, and if so, its renewed hash where parameters have changed.
+    def verify(
+        self, password: str, stored: str | None, client: str = ""
+    ) -> tuple[bool, str | None]:
+        """Return whether a password is right, and a new hash when the parameters have changed.
 
-        For None (there is no such user) the same work is done, and the answer is no.
+        ``stored`` is None for an unknown user. The same work is then done, and the result is False.
 
-        :param who: who wants to know; those who do take turns.
+        :param client: the client that the queue counts the hash for.
         :raises HashersBusy: when the queue is full.
         """
-        with self._turns.one(who):
+        with self._queue.turn(client):
             right, renewed = self._context.verify_and_update(
-                _compared(password), kept or self._nobody
+                _normalized(password), stored or self._dummy_hash
             )
-        return (right, renewed) if kept else (False, None)
+        return (right, renewed) if stored else (False, None)
 
     @property
-    def in_hand(self) -> int:
-        """How many passwords are worked on, or wait for it."""
-        return self._turns.taken
+    def pending(self) -> int:
+        """The number of running and waiting hashes."""
+        return self._queue.pending
 
 
-def places(settings: Settings) -> int:
-    """How many passwords a worker has in hand at most, worked on and waiting; for each there is a
-    thread among those that a worker has for whoever waits."""
-    return max(settings.hashers, min(settings.hashers * _PLACES_PER_HASHER, _MOST_PLACES))
+def hashing_capacity(settings: Settings) -> int:
+    """Return the maximum number of running and waiting hashes of a worker. Each needs a thread."""
+    return max(settings.hashers, min(settings.hashers * _PENDING_PER_HASHER, _MOST_PENDING))
 
 
-def _compared(password: str) -> str:
-    """A password in Unicode's normal form KC (RFC 8265), so that keyboards do not matter."""
+def _normalized(password: str) -> str:
+    """Normalize a password to NFKC (RFC 8265), so that keyboards make no difference."""
     return normal(password, LONGEST, "NFKC")

@@ -1,4 +1,4 @@
-"""Who asks, and what they may: from the Authorization header to a session's row."""
+"""Authentication: from the Authorization header to the session's row."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -20,17 +20,17 @@ _STAMP_EVERY = timedelta(minutes=1)
 _log = logging.getLogger("hyperapi")
 
 
-def presented(ctx: Context) -> Claims | None:
-    """What the request's token says, by its signature alone; None when there is no token.
+def access_claims(ctx: Context) -> Claims | None:
+    """Verify the request's access token without the database; None without a token.
 
-    :raises TokenInvalid: (or a kind of it) when there is one that cannot count.
+    :raises TokenInvalid: (or a subclass) for an invalid token.
     """
     header = ctx.environ.get("HTTP_AUTHORIZATION")
     if header is None:
         return None
     kind, _, text = header.partition(" ")
     if header and kind.lower() != "bearer":
-        return None  # an empty one may have been a token: granian drops values that are not ASCII
+        return None  # an empty value may have been a token: granian drops non-ASCII values
     moment = now().timestamp()
     try:
         claims = ctx.state[AccessTokens].read(text.strip(), moment)
@@ -41,13 +41,13 @@ def presented(ctx: Context) -> Claims | None:
     return claims
 
 
-def identify(ctx: Context, claims: Claims, *, to_write: bool = False) -> Principal:
-    """The user and session behind a token, by one look-up.
+def principal_of(ctx: Context, claims: Claims, *, to_write: bool = False) -> Principal:
+    """Look up the user and session of a token in one statement.
 
-    :param to_write: is a change to follow in this transaction? Then the user's row is held until
-        it ends: the writers of one user come one after the other, and see what was before them.
-    :raises TokenRevoked: when the session was ended, or its user disabled or deleted.
-    :raises TokenExpired: when the session's time is over.
+    :param to_write: whether a change follows in this transaction. The user's row then stays
+        locked until commit, so the writers of one user run one after the other.
+    :raises TokenRevoked: when the session was revoked, or its user is disabled or deleted.
+    :raises TokenExpired: when the session has expired.
     """
     look_up = _LOOK_UP_TO_WRITE if to_write else _LOOK_UP
     row = look_up.row(ctx.tx, {"owner": claims.owner, "session": claims.session})
@@ -72,15 +72,15 @@ def identify(ctx: Context, claims: Claims, *, to_write: bool = False) -> Princip
     )
 
 
-def stamp(ctx: Context, who: Principal) -> None:
-    """Write down that the session was used, at most once a minute, and never at all costs."""
+def record_use(ctx: Context, who: Principal) -> None:
+    """Record that the session was used, at most once a minute, and without waiting for locks."""
     moment = now()
     if moment - who.last_used_at < _STAMP_EVERY:
         return
     try:
-        ctx.attempt(lambda: _touch(ctx, who, moment))
+        ctx.write_nowait(lambda: _touch(ctx, who, moment))
     except Busy:
-        _log.info("session use not written: the database is busy", extra=ctx.log_extra)
+        _log.info("session use not recorded: the database is busy", extra=ctx.log_extra)
 
 
 def _touch(ctx: Context, who: Principal, moment: datetime) -> Any:

@@ -1,7 +1,7 @@
-"""Sessions: how they begin, are refreshed, and end. The rows behind tokens.
+"""Sessions, the rows behind tokens: creation, refresh and end.
 
-A session that can be refreshed counts its refreshes. Nothing of a refresh token is kept but that
-count: both tokens are functions of the row, so that asking again gives the same ones.
+A session counts its refreshes. Both tokens are functions of its row, so that a repeated request
+gets the same ones. No refresh token is stored.
 """
 
 import math
@@ -44,15 +44,15 @@ _LONGEST_CLIENT = 200
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _TO_FILL_IN = timedelta(minutes=1)  # between reading a form and sending it
 _MOST_REPLAYED = 20
-"""Of so many refreshes in the replay window each can be asked for again."""
+"""The number of refreshes in the replay window that can be repeated."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a new session is to be like.
+class SessionOptions:
+    """The properties of a new session.
 
-    :param scope: sorted words.
-    :param life: how long it is good without being refreshed; None for one that can be.
+    :param scope: sorted scopes, separated by spaces.
+    :param life: the lifetime of a session without refresh; None for one with a refresh token.
     """
 
     label: str
@@ -62,15 +62,15 @@ class Wanted:
 
 
 def begin(
-    ctx: Context, row_scope: RowScope, wanted: Wanted, parent: Principal | None = None
+    ctx: Context, row_scope: RowScope, wanted: SessionOptions, parent: Principal | None = None
 ) -> AnyRow:
-    """A new session, in the transaction under way; the longest unused end when there are many.
+    """Create a session in the open transaction. Sessions above the limit end, longest unused first.
 
-    :param parent: whom it is derived from, if it is.
-    :raises TooManySessions: when those that would have to end are not the parent's to end.
+    :param parent: the principal that the session derives from, if any.
+    :raises TooManySessions: when the parent may not end the sessions above the limit.
     """
     moment = now()
-    _make_room(ctx, row_scope, moment, parent)
+    _enforce_limit(ctx, row_scope, moment, parent)
     idle = min(ctx.settings.refresh_token_lifetime, ctx.settings.session_lifetime)
     ends = moment + (wanted.life or timedelta(seconds=idle))
     return add(
@@ -95,9 +95,9 @@ def begin(
 
 
 def refresh_claims(ctx: Context, text: str) -> Claims:
-    """What a refresh token says, by its signature alone.
+    """Verify a refresh token by its signature.
 
-    :raises TokenInvalid: (or a kind of it) when it does not count.
+    :raises TokenInvalid: (or a subclass) for an invalid token.
     """
     try:
         claims = ctx.state[RefreshTokens].read(text, now().timestamp())
@@ -108,23 +108,23 @@ def refresh_claims(ctx: Context, text: str) -> Claims:
     return claims
 
 
-def refreshed(ctx: Context, claims: Claims) -> tuple[RowScope, AnyRow]:
-    """The session that a refresh token names, on to its next generation.
+def refresh(ctx: Context, claims: Claims) -> tuple[RowScope, AnyRow]:
+    """Advance the session of a refresh token to its next generation.
 
-    A token that was used gives the same successor for a short while: two tabs, or one whose
-    reply was lost, are no thieves. After that it is theft, and ends the session.
+    During the replay window a used token gives the same successor, because two tabs may use it, or
+    a reply may be lost. A later use counts as theft and ends the session.
 
-    :raises TokenInvalid: (or a kind of it) when it does not count.
+    :raises TokenInvalid: (or a subclass) for an invalid token.
     """
     row_scope = RowScope(claims.owner)
-    row = ctx.write(lambda: _advanced(ctx, row_scope, claims))
-    if row is None:  # ended by that transaction, which an exception would have undone
+    row = ctx.write(lambda: _advance(ctx, row_scope, claims))
+    if row is None:  # the transaction ended the session; an exception would have undone that
         raise TokenRevoked
     return row_scope, row
 
 
-def _advanced(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None:
-    """The session's row with its successor tokens, made now or a moment ago; None for theft."""
+def _advance(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None:
+    """Return the row with its successor tokens, new or replayed; None for theft."""
     user = find(ctx.tx, User, row_scope, claims.owner, selected_columns(User, "disabled"))
     if user is None or user.disabled:
         raise TokenRevoked
@@ -134,31 +134,31 @@ def _advanced(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | Non
     moment = now()
     recent = _recent(ctx, row, moment)
     if row.generation == claims.generation:
-        return _step(ctx, row_scope, row, moment, recent)
-    ago = row.generation - claims.generation  # this token's use was the last one, or so many before
+        return _next_generation(ctx, row_scope, row, moment, recent)
+    ago = row.generation - claims.generation  # how many refreshes ago this token was used
     if 1 <= ago <= len(recent):
-        return _as_it_was(ctx, row, claims.generation + 1, recent[-ago])
+        return _at_generation(ctx, row, claims.generation + 1, recent[-ago])
     remove(ctx.tx, Session, row_scope, row.key, COLUMNS)
     return None
 
 
 def _recent(ctx: Context, row: AnyRow, moment: datetime) -> list[str]:
-    """When the session was refreshed, as far as that is replayed still, the last time last.
+    """Return the times of refreshes in the replay window, the last one last.
 
-    The last time is in ``refreshed_at`` anyway: nodes of the version before this one, which may
-    be running beside it, write it nowhere else.
+    The last time is also in ``refreshed_at``: older nodes, which may run at the same time during an
+    upgrade, write it only there.
     """
     window = timedelta(seconds=ctx.settings.refresh_replay_window)
     told = dict.fromkeys(map(_instant, [*row.refreshes.split(), row.refreshed_at]))
     return [write_instant(instant) for instant in told if moment - instant < window]
 
 
-def _step(
+def _next_generation(
     ctx: Context, row_scope: RowScope, row: AnyRow, moment: datetime, recent: list[str]
 ) -> AnyRow | None:
-    """Go on to the next generation.
+    """Advance to the next generation.
 
-    :raises TokenExpired: when the session is as old as a session may be.
+    :raises TokenExpired: when the session has reached its maximum age.
     """
     ends = _end_of_refreshed(ctx, row, moment)
     if ends <= moment:
@@ -179,20 +179,20 @@ def _step(
 
 
 def _end_of_refreshed(ctx: Context, row: AnyRow, refreshed_at: datetime) -> datetime:
-    """When a session ends that is refreshed: with its refresh token, or with its absolute life."""
+    """Return the end of a refreshed session: that of its refresh token, or its maximum age."""
     idle = timedelta(seconds=ctx.settings.refresh_token_lifetime)
     absolute = timedelta(seconds=ctx.settings.session_lifetime)
     return min(refreshed_at + idle, _instant(row.created_at) + absolute)
 
 
-def _as_it_was(ctx: Context, row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
-    """The row as it was at an earlier generation, as far as tokens are made of it."""
+def _at_generation(ctx: Context, row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:
+    """Return the row at an earlier generation, as far as tokens depend on it."""
     expires_at = write_instant(_end_of_refreshed(ctx, row, _instant(refreshed_at)))
     return row._replace(generation=generation, refreshed_at=refreshed_at, expires_at=expires_at)
 
 
 def secrets(ctx: Context, row_scope: RowScope, row: AnyRow) -> Mapping[str, Any]:
-    """What only the reply that made them shows: a session's present tokens."""
+    """Return the current tokens of a session, for the reply that issues them."""
     issued, ends = (_instant(text).timestamp() for text in (row.refreshed_at, row.expires_at))
     until = min(ends, issued + ctx.settings.access_token_lifetime) if row.generation else ends
     access = Claims(row_scope.owner, row.key, issued, until, row.generation)
@@ -207,15 +207,15 @@ def secrets(ctx: Context, row_scope: RowScope, row: AnyRow) -> Mapping[str, Any]
 
 
 def signed_in_lately(ctx: Context, who: Principal, moment: datetime) -> bool:
-    """Was the asking token given for a password, a short time before ``moment``?"""
+    """Whether the token of the request was issued for a password shortly before ``moment``."""
     return who.signed_in_since(moment - timedelta(seconds=ctx.settings.fresh_login_lifetime))
 
 
 def derivable_until(ctx: Context, who: Principal, moment: datetime) -> datetime:
-    """The latest end of a token that is derived at ``moment``.
+    """Return the latest expiry of a token that derives at ``moment``.
 
-    The session's end after a fresh sign-in. Otherwise that of the asking access token: deriving
-    must not let a stolen access token live on without its refresh token.
+    It is the end of the session after a recent sign-in. Otherwise it is the expiry of the access
+    token: a stolen access token must not outlive itself through derivation.
     """
     if signed_in_lately(ctx, who, moment):
         return who.expires_at
@@ -223,7 +223,7 @@ def derivable_until(ctx: Context, who: Principal, moment: datetime) -> datetime:
 
 
 def longest_life_in_forms(ctx: Context, who: Principal) -> int:
-    """The ``max`` of ``expires_in`` in forms that derive: good for a minute after they are shown.
+    """Return the ``max`` of ``expires_in`` in forms. It stays valid for a minute.
 
     It falls in steps of a minute, above a day of an hour, so that representations with forms keep
     their tags in between.
@@ -235,22 +235,22 @@ def longest_life_in_forms(ctx: Context, who: Principal) -> int:
 
 
 def end_others(ctx: Context, who: Principal) -> None:
-    """End every session of the user's that is not the asking one, its descendants too."""
+    """Revoke all other sessions of the user, and the descendants of the current one."""
     _END_OTHERS.run(ctx.tx, {**RowScope(who.user).parameters(), "this": who.session})
 
 
 def end_all(ctx: Context, who: Principal) -> None:
-    """End every session of the user's, the asking one too."""
+    """Revoke all sessions of the user, including the current one."""
     _END_ALL.run(ctx.tx, RowScope(who.user).parameters())
 
 
-def _make_room(
+def _enforce_limit(
     ctx: Context, row_scope: RowScope, moment: datetime, parent: Principal | None
 ) -> None:
-    """Forget sessions that have ended, and end the longest unused ones of too many.
+    """Delete expired sessions, and end the longest unused ones above the limit.
 
-    The session that asks for a derived one stays, and so do those it comes from. One that may
-    not end others by a request may not push them out either: only those derived from it go.
+    The parent of a derived session and its ancestors stay. A token that may not revoke sessions
+    ends only those that derive from it.
     """
     of_owner = {"of_owner": row_scope.owner}
     _FORGET.run(ctx.tx, {**of_owner, "moment": moment})
@@ -261,18 +261,18 @@ def _make_room(
     parents: dict[str, str | None] = dict(rows)
     may_go = list(parents)
     if parent is not None:
-        kept = set(_line(parents, parent.session))
+        kept = set(_ancestry(parents, parent.session))
         may_go = [key for key in may_go if key not in kept]
         if not parent.may(ACCOUNT):
-            may_go = [key for key in may_go if parent.session in _line(parents, key)]
+            may_go = [key for key in may_go if parent.session in _ancestry(parents, key)]
     if len(may_go) < surplus:
         raise TooManySessions
     for key in may_go[:surplus]:
         remove(ctx.tx, Session, RowScope(row_scope.owner), key, selected_columns(Session, "key"))
 
 
-def _line(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:
-    """A session's key, and the keys of those that it comes from."""
+def _ancestry(parents: Mapping[str, str | None], key: str | None) -> Iterator[str]:
+    """Yield a session's key and the keys of its ancestors."""
     while key is not None:
         yield key
         key = parents[key]

@@ -1,9 +1,8 @@
-"""Tokens: signed text that names a session. Signing and reading, without rows.
+"""Signed tokens that name a session.
 
-A token is a prefix that says what it is, so that secret scanners can find it, and a payload
-signed with HMAC-SHA-256 by itsdangerous, under a salt of its own. The payload names the owner
-and the session by their UUIDs, and when it was made and ends; it holds nothing private. Of
-several keys the last one signs and all of them verify.
+A token is a prefix, which secret scanners recognize, and a payload signed with HMAC-SHA-256 by
+itsdangerous, with one salt per purpose. The payload has the UUIDs of owner and session and the
+times of issue and expiry, and nothing private. The last key signs, all keys verify.
 """
 
 import hashlib
@@ -17,21 +16,21 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 
 ACCESS_PREFIX, REFRESH_PREFIX = "hya_", "hyr_"
-_CLOCK_SKEW = 60  # seconds that a signer's clock may be ahead of ours
+_CLOCK_SKEW = 60  # seconds that another node's clock may be ahead
 _MOST_KEPT = 4096
-_THOUSAND = 1000  # a token's instants are in milliseconds
+_THOUSAND = 1000  # times in tokens are in milliseconds
 _LAYOUT = struct.Struct(">16s16sQQI")
 
 
 class BadToken(ValueError):
-    """Text that is no token of ours, whatever it looks like."""
+    """Text that is not a token of this service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: whose session, made when, good until when (seconds since 1970).
+    """The content of a token: owner, session, and times in seconds since 1970.
 
-    :param generation: which of the session's it is, where that can be refreshed; else 0.
+    :param generation: the session's number of refreshes at issue; 0 without refresh.
     """
 
     owner: str
@@ -42,11 +41,11 @@ class Claims:
 
 
 class Tokens:
-    """Writes and reads tokens of one kind.
+    """Signs and verifies tokens of one kind.
 
     :param keys: the service's keys, oldest first.
-    :param purpose: part of the salt, so that no other kind of text can pass for a token.
-    :param prefix: what every token of this kind begins with.
+    :param purpose: a part of the salt, which separates kinds of tokens.
+    :param prefix: the beginning of every token of this kind.
     """
 
     def __init__(self, keys: Sequence[str], purpose: str, prefix: str) -> None:
@@ -57,11 +56,11 @@ class Tokens:
             key_derivation="hmac",
             digest_method=hashlib.sha256,
         )
-        # A token is sent many times, and a signature that was good stays good.
+        # A token is sent many times, and its verified signature does not change.
         self._verified = lru_cache(maxsize=_MOST_KEPT)(self._verify)
 
     def write(self, claims: Claims) -> str:
-        """The token that says ``claims``."""
+        """Return the signed token for ``claims``."""
         payload = _LAYOUT.pack(
             UUID(claims.owner).bytes,
             UUID(claims.session).bytes,
@@ -72,10 +71,10 @@ class Tokens:
         return self.prefix + self._signer.sign(_encode(payload)).decode()
 
     def read(self, text: str, now: float) -> Claims:
-        """What a token says; whether it still counts is for others to tell.
+        """Verify a token and return its claims. Expiry is not checked.
 
         :param now: seconds since 1970.
-        :raises BadToken: when we did not write it, or it is from the future.
+        :raises BadToken: for text that this service did not sign, or signed in the future.
         """
         claims = self._verified(text)
         if claims.issued > now + _CLOCK_SKEW:
@@ -89,12 +88,10 @@ class Tokens:
             signed = text.removeprefix(self.prefix).encode()
             payload = self._signer.unsign(signed)
         except BadSignature:
-            raise BadToken("not signed by a key of ours") from None
+            raise BadToken("not signed with a known key") from None
         _, _, signature = signed.rpartition(b".")
-        if (
-            _encode(_decode(signature)) != signature
-        ):  # its last character has bits that no one reads
-            raise BadToken("not written as we write it")
+        if _encode(_decode(signature)) != signature:  # the last character of base64 has unused bits
+            raise BadToken("another spelling of the signature")
         try:
             owner, session, issued, expires, generation = _LAYOUT.unpack(_decode(payload))
         except (struct.error, ValueError):

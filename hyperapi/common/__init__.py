@@ -1,1 +1,1 @@
-"""Clock, ids, text and processes: what every other package may use."""
+"""Helpers for every other package: clock, ids, text, private files, processes, secret keys."""

@@ -1,4 +1,4 @@
-"""Keys that the server makes for new resources."""
+"""Ids that the server generates for new resources."""
 
 import os
 import time
@@ -6,12 +6,12 @@ from uuid import UUID
 
 
 def new_ids(number: int) -> list[str]:
-    """Keys for things that are made at once, in their order."""
+    """Return ``number`` new ids in ascending order."""
     return sorted(new_id() for _ in range(number))
 
 
 def new_id() -> str:
-    """A UUID of version 7 (RFC 9562 §5.7): milliseconds since 1970, then chance."""
+    """Return a UUID of version 7 (RFC 9562 §5.7): Unix time in milliseconds, then random bits."""
     milliseconds = time.time_ns() // 1_000_000
     number = (milliseconds << 80) | int.from_bytes(os.urandom(10))
     number = number & ~(0xF << 76) | (0x7 << 76)  # the version

@@ -1,4 +1,4 @@
-"""Files that only their owner may read: the embedded database, its backups, the keys."""
+"""Files that only their owner may read: the embedded database, its backups and the keys."""
 
 import os
 import stat
@@ -8,27 +8,27 @@ from pathlib import Path
 _MODE = 0o600
 _OF_OTHERS = 0o077
 _BESIDE = ("", "-wal", "-shm", "-journal")
-"""What SQLite appends to a database's name. It gives these files the mode of the database."""
+"""The endings of the files of one SQLite database. SQLite gives them all the same mode."""
 
 
 def create(path: Path) -> None:
-    """Create an empty file, whatever the umask is, before another program fills it.
+    """Create an empty file with mode 0600, whatever the umask is.
 
-    :raises FileExistsError: when there is one. A file or link that somebody else put there is
+    :raises FileExistsError: when the path exists. A file or link that another user put there is
         never used.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE:
-            os.fchmod(descriptor, _MODE)  # the umask took rights of the owner's
+            os.fchmod(descriptor, _MODE)  # the umask removed rights of the owner
     finally:
         os.close(descriptor)
 
 
 def create_database(path: Path) -> list[Path]:
-    """Create an empty database file; with an existing one, :func:`tighten` it.
+    """Create an empty database file, or :func:`tighten` an existing one.
 
-    :returns: the files whose mode was changed.
+    :returns: the files whose mode changed.
     """
     try:
         create(path)
@@ -38,12 +38,12 @@ def create_database(path: Path) -> list[Path]:
 
 
 def with_companions(path: Path) -> Iterable[Path]:
-    """A database and the files that SQLite keeps beside it."""
+    """Return the paths of a database and of the files that SQLite keeps beside it."""
     return (path.with_name(path.name + ending) for ending in _BESIDE)
 
 
 def readable_by_others(path: Path) -> bool:
-    """Has anybody but the owner rights to a file? False when there is none."""
+    """Return whether other users have rights to a file. False when the file is missing."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -52,11 +52,12 @@ def readable_by_others(path: Path) -> bool:
 
 
 def tighten(path: Path) -> bool:
-    """Take the rights of group and others away, and tell whether there were any.
+    """Remove the rights of group and others. Return whether there were any.
 
-    The file is never opened: closing a database drops every lock that this process has on it.
+    The file is never opened, because closing a database file drops every lock of this process on
+    it.
 
-    :raises PermissionError: when it is another user's file.
+    :raises PermissionError: when the file belongs to another user.
     """
     if not readable_by_others(path):
         return False

@@ -1,11 +1,12 @@
-"""What the processes of one ``hyperapi serve`` have in common: a folder, which ends with them.
+"""The shared folder and the signals of the processes of one ``hyperapi serve``.
 
-In it they count together (``middleware/counters.py``, ``middleware/metrics.py``), and learn that
-the service is about to stop. A process that was started in another way has none.
+The processes count together in the folder (``middleware/counters.py``, ``middleware/metrics.py``)
+and learn from it that the service drains. The folder is removed when the service ends. A process
+that another program started has no such folder.
 
-They end together too. A terminal or a service manager may signal all of them at once, and do it
-while some are only starting. So no process handles signals: they are held back from all threads,
-and one thread waits for them. The main process obeys whoever signals, and the workers only it.
+A terminal or a service manager may signal all processes at once, even while some are starting.
+Therefore no process has a signal handler: every thread blocks the signals, and one thread waits
+for them. The main process obeys SIGTERM and SIGINT. Workers obey the main process only.
 """
 
 import fcntl
@@ -25,16 +26,16 @@ _PREFIX = "hyperapi-"
 _LOCK = "in-use"
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _END_WORKER = signal.SIGUSR1
-"""What nobody sends to all of them."""
+"""The signal that the main process sends to one worker. No other program sends it."""
 _LOOK_EVERY = 1.0
-"""Seconds after which a worker notices that its main process was killed."""
+"""Seconds after which a worker notices that its main process is gone."""
 
 
 @contextmanager
 def common_folder() -> Iterator[Path]:
-    """The folder of this process and of those that it starts, while this lasts.
+    """Create the shared folder of this process and its children for the duration of the block.
 
-    What services left whose main process was killed is removed first.
+    First remove the folders of services whose main process was killed.
     """
     _remove_left_folders()
     with TemporaryDirectory(prefix=_PREFIX) as folder, _locked(Path(folder)):
@@ -46,68 +47,69 @@ def common_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    """Show that a folder is in use: its lock is held until the last process of the service ends."""
-    with (place / "starting").open("w") as lock:
+def _locked(path: Path) -> Iterator[None]:
+    """Mark a folder as used: a lock on a file in it is held until the last process ends."""
+    with (path / "starting").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (place / "starting").rename(place / _LOCK)
+        (path / "starting").rename(path / _LOCK)
         yield
 
 
 def _remove_left_folders() -> None:
     """Remove the folders of this user's services whose processes are all gone."""
-    for place in Path(gettempdir()).glob(_PREFIX + "*"):
+    for path in Path(gettempdir()).glob(_PREFIX + "*"):
         with suppress(OSError):  # in use, another user's, or removed meanwhile
-            if place.is_symlink() or place.stat().st_uid != os.geteuid():
+            if path.is_symlink() or path.stat().st_uid != os.geteuid():
                 continue
-            with (place / _LOCK).open() as lock:
+            with (path / _LOCK).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(place)
+                shutil.rmtree(path)
 
 
 def folder() -> Path | None:
-    """The folder of the service that this process is part of."""
+    """Return the shared folder of the service; None outside of ``hyperapi serve``."""
     found = os.environ.get(_VARIABLE)
     return Path(found) if found else None
 
 
 def drain() -> None:
-    """Tell every process that the service is about to stop."""
-    place = folder()
-    if place is not None:
-        (place / "draining").touch()
+    """Mark the service as draining, for every process of it."""
+    path = folder()
+    if path is not None:
+        (path / "draining").touch()
 
 
 def draining() -> bool:
-    """Is the service about to stop? It serves still, but should be sent no more."""
-    place = folder()
-    return place is not None and (place / "draining").exists()
+    """Return whether the service is about to stop. It still serves, but is no longer ready."""
+    path = folder()
+    return path is not None and (path / "draining").exists()
 
 
 def import_nothing_from_working_folder() -> None:
-    """Keep the working folder off the path of the processes that this one starts.
+    """Keep the working folder off the import path of child processes.
 
-    Those that are not forked begin as ``python -c``, which looks there first: a file ``secrets.py``
-    in it would stand in for the module of that name.
+    Processes that are not forked start as ``python -c``, which searches the working folder first. A
+    file ``secrets.py`` there would hide the module of the standard library.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def hold_signals() -> None:
-    """Hold back what this main process is told until it obeys (:func:`obey_signals`), so that
-    nothing it makes meanwhile is left behind.
+    """Block signals in this main process until :func:`obey_signals`, so that nothing leaks.
 
-    What it starts from here on, threads and processes, holds signals back as well, from its first
-    moment. To be called before there are other threads: one of them would be told instead.
+    Threads and processes that it starts later inherit the blocked signals. Call this before other
+    threads exist: the kernel would deliver the signals to them.
     """
     if multiprocessing.get_start_method() != "fork":
-        resource_tracker.ensure_running()  # it lets signals through when it has started
+        resource_tracker.ensure_running()  # it unblocks signals when it starts
     signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
 
 
 def obey_signals(stop: Callable[[int], object]) -> None:
-    """Have a thread call ``stop`` with each SIGTERM and SIGINT that this main process gets, or got
-    while it held them."""
+    """Start a thread that calls ``stop`` with each SIGTERM and SIGINT of this main process.
+
+    Signals that arrived while they were blocked count too.
+    """
 
     def listen() -> None:
         while True:
@@ -117,36 +119,36 @@ def obey_signals(stop: Callable[[int], object]) -> None:
 
 
 def obey_main_process(stop: Callable[[], object]) -> None:
-    """Have a thread call ``stop``, once, when the main process ends this worker, or is gone."""
+    """Start a thread that calls ``stop`` once, when the main process ends this worker or dies."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [*_STOP, _END_WORKER])
     parent = multiprocessing.parent_process()
     main = os.getppid() if parent is None else parent.pid
 
     def listen() -> None:
-        while os.getppid() == main and not _told():
+        while os.getppid() == main and not _end_requested():
             pass
         stop()
 
     threading.Thread(target=listen, daemon=True, name="signals").start()
 
 
-def _told() -> bool:
-    """Wait for a while for the main process to say that it is over."""
+def _end_requested() -> bool:
+    """Wait at most ``_LOOK_EVERY`` seconds for the end signal. Return whether it came."""
     if hasattr(signal, "sigtimedwait"):
-        told = signal.sigtimedwait([_END_WORKER], _LOOK_EVERY)
-        # After this process was stopped and continued, Python returns a signal that never was.
-        return told is not None and told.si_signo == _END_WORKER
-    return bool(signal.sigwait([_END_WORKER]))  # macOS cannot look for its main process meanwhile
+        received = signal.sigtimedwait([_END_WORKER], _LOOK_EVERY)
+        # After SIGSTOP and SIGCONT, Python returns a signal that was never sent.
+        return received is not None and received.si_signo == _END_WORKER
+    return bool(signal.sigwait([_END_WORKER]))  # macOS has no wait with a timeout
 
 
 def end_worker(worker: int) -> None:
-    """Tell a worker that it is over; it finishes what is under way."""
+    """Ask a worker to end. It finishes its current requests first."""
     with suppress(ProcessLookupError):
         os.kill(worker, _END_WORKER)
 
 
 def runs(process: int) -> bool:
-    """Is there such a process, of this user?"""
+    """Return whether a process with this id exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

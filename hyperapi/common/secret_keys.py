@@ -1,10 +1,10 @@
-"""Secret keys: whether one is good enough to sign with, and how one is named in public."""
+"""Checks of secret keys, and their fingerprints."""
 
 import hashlib
 import re
 
 SHORTEST = 32
-"""Bytes. HMAC-SHA-256 takes keys of its own size or more (RFC 2104 §3)."""
+"""Bytes. HMAC-SHA-256 needs keys of at least its output size (RFC 2104 §3)."""
 _LEAST_PAIRS = 20
 _PLACEHOLDER = re.compile(
     r"change.?(me|this|it)|replace.?(me|this|it)|place.?holder|(put|your|my).?(secret|key)|example"
@@ -14,10 +14,10 @@ _PLACEHOLDER = re.compile(
 
 
 def weakness(key: str) -> str | None:
-    """Why a key may not sign, to be read after "a key that"; None for a good one.
+    """Return why a key is too weak, as a phrase that follows "a key that"; None for a good key.
 
-    Repetition shows in how many different pairs of neighbouring characters there are: 32 random
-    hexadecimal digits have about 29 of them.
+    A key repeats itself when it has few distinct pairs of neighbouring characters. 32 random
+    hexadecimal digits have about 29.
     """
     if _PLACEHOLDER.search(key):
         return "is a placeholder"
@@ -29,5 +29,5 @@ def weakness(key: str) -> str | None:
 
 
 def fingerprint(key: str) -> str:
-    """The name of a key where it must not be shown: the beginning of its SHA-256."""
+    """Return a public name of a key: the beginning of its SHA-256."""
     return hashlib.sha256(b"hyperapi.fingerprint." + key.encode()).hexdigest()[:16]

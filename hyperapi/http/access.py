@@ -1,22 +1,22 @@
-"""What a principal may do: its token's scope, and whether the token is bound to one list."""
+"""Checks of a token's scope and of its list binding."""
 
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import InsufficientScope
 from hyperapi.http.scopes import SCOPES
 
 
-def demand(scope: str, who: Principal, *, refused_when_bound: bool = False) -> None:
-    """Refuse what the token does not cover.
+def require_scope(scope: str, principal: Principal, *, refused_when_bound: bool = False) -> None:
+    """Require a scope of the principal's token.
 
-    :param unbound: is it more than a token of one list can do?
-    :raises InsufficientScope: (RFC 6750 §3.1) naming the scope that is needed.
+    :param refused_when_bound: whether list-bound tokens are refused.
+    :raises InsufficientScope: (RFC 6750 §3.1) with the required scope.
     """
-    if refused_when_bound and who.only_list is not None:
+    if refused_when_bound and principal.only_list is not None:
         raise InsufficientScope(
-            "This token is for one list. Use one for all lists to make or delete lists.",
+            "This token is bound to one list. Use a token for all lists to create or delete lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
-    if scope in SCOPES and not who.may(scope):
+    if scope in SCOPES and not principal.may(scope):
         raise InsufficientScope(
             f"Use a token with the scope {scope}.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],

@@ -1,7 +1,7 @@
-"""What a client may send: one declaration that validates it, draws its form and documents it.
+"""Request bodies. One declaration validates a body, draws its form and documents it.
 
-A :class:`Body` subclass is the declaration. Its :meth:`Body.read` turns a request's bytes into
-one, from JSON or from a form, and raises a problem that names all that is wrong at once.
+A :class:`Body` subclass is the declaration. :meth:`Body.read` parses and validates a request body
+in JSON or form encoding, and raises one problem with all errors.
 """
 
 import json
@@ -50,12 +50,12 @@ Shown = Callable[[], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class TextOf:
-    """The annotation of every member that is text: ``Annotated[str, TextOf(200)]``.
+    """The annotation of text members: ``Annotated[str, TextOf(200)]``.
 
-    The length is checked before the text is normalized as well, since normalization costs.
+    The length is checked before normalization too, because normalization is expensive.
 
-    :param longest: the most code points that the normal form may have.
-    :param shortest: the fewest.
+    :param longest: the maximum number of code points of the normal form.
+    :param shortest: the minimum number of code points.
     """
 
     longest: int
@@ -63,9 +63,9 @@ class TextOf:
     form: NormalForm = "NFC"
 
     def read(self, text: str) -> str:
-        """The text in its normal form.
+        """Return the text in its normal form.
 
-        :raises ValueError: when it is too long, too short or no text that can be stored.
+        :raises ValueError: when it is too long, too short or cannot be stored.
         """
         found = normal(text, self.longest, self.form)
         if len(found) < self.shortest:
@@ -77,13 +77,13 @@ class TextOf:
         return found
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        """How pydantic validates it."""
+        """Return pydantic's validator."""
         return core_schema.no_info_after_validator_function(self.read, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """How documents and forms describe it."""
+        """Return the JSON Schema for documents and forms."""
         shortest = {"minLength": self.shortest} if self.shortest else {}
         return {"pattern": ANY_TEXT, **handler(schema), "maxLength": self.longest, **shortest}
 
@@ -96,13 +96,13 @@ InstantText = Annotated[
 
 
 class Body(BaseModel):
-    """The base of everything that may be sent.
+    """The base class of request bodies.
 
-    :cvar read_only: members that a representation shows and that cannot be changed. Where there
-        are any, a whole representation may be sent back, in any shape: what it holds besides the
-        declared members is passed over.
-    :cvar answers_in: the one media type of the reply, whatever Accept says.
-    :cvar optional: may it be left out?
+    :cvar read_only: members of the representation that clients cannot change. With any of these, a
+        client may send back a whole representation in any media type. Other members of it are
+        ignored.
+    :cvar answers_in: the media type of the reply, whatever Accept says; None to negotiate.
+    :cvar optional: whether the body may be left out.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -112,11 +112,11 @@ class Body(BaseModel):
     optional: ClassVar[bool] = False
 
     def sent(self) -> dict[str, Any]:
-        """The members that the client did send; absent ones are not there, null ones are."""
+        """Return the members that the client sent, including null ones."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
     def members(self) -> dict[str, Any]:
-        """All members: those sent, and the defaults of those that were not, where they have one."""
+        """Return the sent members and the defaults of the others."""
         return {
             name: value
             for name in type(self).model_fields
@@ -126,29 +126,29 @@ class Body(BaseModel):
     @classmethod
     def read(
         cls,
-        ctx: Context,  # noqa: ARG003 - for those that look at more than the body
+        ctx: Context,  # noqa: ARG003 - subclasses read more than the body
         body: bytes,
         content_type: str,
         media: tuple[str, ...],
         shown: Shown,
     ) -> "Body":
-        """The body of a request.
+        """Parse and validate the body of a request.
 
         :param ctx: the request.
-        :param media: the media types that the operation takes.
-        :param shown: gives what the resource shows now, in the default shape.
-        :raises UnsupportedMediaType: for other types.
-        :raises Malformed: when it cannot be decoded.
-        :raises Invalid: when it can, and is wrong.
+        :param media: the media types that the operation accepts.
+        :param shown: returns the current representation in the default shape.
+        :raises UnsupportedMediaType: for other media types.
+        :raises Malformed: when the body cannot be decoded.
+        :raises Invalid: when its members are not valid.
         """
         members = decoded(cls, body, content_type, media)
         return cls.of(_without_echoes(cls, members, shown) if cls.read_only else members)
 
     @classmethod
     def kinds(cls, media: str = JSON) -> tuple[type["Body"], ...]:  # noqa: ARG003
-        """The bodies that this one may turn out to be; only itself, unless it says otherwise.
+        """Return the body types that this one may be parsed as; by default only itself.
 
-        :param media: the media type that it is sent in.
+        :param media: the media type of the request.
         """
         return (cls,)
 
@@ -156,7 +156,7 @@ class Body(BaseModel):
     def of(cls, members: dict[str, Any]) -> Self:
         """Validate decoded members.
 
-        :raises Invalid: with an error for each member that is wrong.
+        :raises Invalid: with an error for each invalid member.
         """
         try:
             return cls.model_validate(members)
@@ -167,17 +167,17 @@ class Body(BaseModel):
 def decoded(
     kind: type[Body], body: bytes, content_type: str, media: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The members of a body, not yet validated.
+    """Decode a body without validating it.
 
-    :raises UnsupportedMediaType: when it is of none of the types in ``media``.
-    :raises Malformed: when it is not what its type says.
+    :raises UnsupportedMediaType: when its media type is not in ``media``.
+    :raises Malformed: when it does not match its media type.
     """
     sent_as = media_type(content_type)
     if sent_as not in media:
         missing = "" if sent_as else "The body has no Content-Type. "
         raise _unsupported(f"{missing}Send the body as {' or '.join(media)}.", media)
     if sent_as == FORM:
-        demand_form(body, media)
+        require_form(body, media)
         return form_fields(kind, body)
     if FORM in media and _FORM_START.match(body):
         raise Malformed(
@@ -186,11 +186,11 @@ def decoded(
     return json_object(body)
 
 
-def demand_form(body: bytes, media: tuple[str, ...]) -> None:
-    """Refuse JSON that is sent as a form, as ``curl --data`` does when it is told nothing else.
+def require_form(body: bytes, media: tuple[str, ...]) -> None:
+    """Refuse JSON in a body that is declared as a form, as ``curl --data`` sends by default.
 
-    :param media: the media types that the operation takes.
-    :raises UnsupportedMediaType: for what can be JSON and no form that anything takes.
+    :param media: the media types that the operation accepts.
+    :raises UnsupportedMediaType: for a body that looks like JSON.
     """
     if _JSON_START.match(body):
         raise _unsupported(
@@ -209,15 +209,15 @@ _FORM_START = re.compile(rb"[A-Za-z_]+=")
 
 
 def media_type(content_type: str) -> str:
-    """The type and subtype of a Content-Type, lower case, without its parameters."""
+    """Return the media type of a Content-Type in lower case, without parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def _without_echoes(kind: type[Body], members: dict[str, Any], shown: Shown) -> dict[str, Any]:
-    """What is left of a whole representation when what a client cannot change is taken away.
+    """Remove the members of a whole representation that a client cannot change.
 
-    A link that differs from the one shown stays, and is refused like any unknown member: the
-    client means to change something, and should learn that it did not.
+    A link with another value than the current one stays, and is refused as an unknown member. The
+    client wants to change it, and must learn that it cannot.
     """
     left = {
         name: value
@@ -238,9 +238,9 @@ def _is_link(name: str) -> bool:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Decode ``body`` as one JSON object (RFC 8259), with no member twice in any object.
+    """Decode one JSON object (RFC 8259) without duplicate members.
 
-    :raises Malformed: when it is anything else.
+    :raises Malformed: for anything else.
     """
     try:
         decoded = json.loads(
@@ -253,11 +253,11 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise Malformed(
             "The JSON is nested too deeply. Send one object, as the form describes it."
         ) from None
-    except (ValueError, MemoryError) as error:  # UnicodeDecodeError and JSONDecodeError are these
+    except (ValueError, MemoryError) as error:  # includes UnicodeDecodeError and JSONDecodeError
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise Malformed(f"Send one JSON object in UTF-8. This is none: {reason}."[:200]) from None
+        raise Malformed(f"Send one JSON object in UTF-8. Found: {reason}."[:200]) from None
     if not isinstance(decoded, dict):
-        raise Malformed("Send one JSON object, with the members at its top.")
+        raise Malformed("Send one JSON object, with the members at the top level.")
     return decoded
 
 
@@ -269,20 +269,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_number(text: str) -> int:
-    """A whole number, which Python refuses to read with thousands of digits; a shorter one is as
-    much too large."""
+    """Parse a whole number. Python refuses thousands of digits; a cut one is too large as well."""
     return int(text[:_MOST_DIGITS])
 
 
 def _no_such_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
-    """Decode a form-encoded body, each field to the type that ``kind`` declares for it."""
+    """Decode a form-encoded body. ``kind`` declares the type of each field."""
     try:
         pairs = parse_qsl(
-            body.decode(),  # people type umlauts after `curl --data`, which sends them as they are
+            body.decode(),  # `curl --data` sends non-ASCII characters without encoding
             keep_blank_values=True,
             max_num_fields=_MOST_FIELDS,
             errors="strict",
@@ -300,7 +299,9 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
     ]
     if repeated:
         raise Invalid(
-            errors=[{"pointer": pointer(name), "detail": "must be there once"} for name in repeated]
+            errors=[
+                {"pointer": pointer(name), "detail": "must not be repeated"} for name in repeated
+            ]
         )
     return {
         name: _typed(found, schema.get(name, {}))
@@ -310,8 +311,7 @@ def form_fields(kind: type[Body], body: bytes) -> dict[str, Any]:
 
 
 def as_fields(schema: dict[str, Any]) -> dict[str, Any]:
-    """A body's JSON Schema as it is for a form, where null is written as nothing, and so is what
-    was not filled in."""
+    """Adapt a body's JSON Schema to form encoding, where an empty field means null or absent."""
     required = schema.get("required", ())
     properties = {
         name: _as_field(member, required=name in required)
@@ -345,8 +345,7 @@ def _schema(kind: type[Body]) -> dict[str, Any]:
 
 
 def _left_empty(schema: dict[str, Any]) -> bool:
-    """Is a field without content one that was not filled in? Not where it says something: the
-    empty text, null, or that there are no items."""
+    """Whether an empty field counts as absent. Text, null and arrays have an empty value."""
     says = ("string", "null", "array")
     return "enum" in schema or not any(_takes(schema, kind) for kind in says)
 
@@ -358,7 +357,7 @@ def _takes(schema: dict[str, Any], kind: str) -> bool:
 
 
 def _typed(found: list[str], schema: dict[str, Any]) -> Any:
-    """A field's text as the JSON type that its schema has; what does not fit stays text."""
+    """Convert a field to the JSON type of its schema. Text that does not fit stays text."""
     if _takes(schema, "array"):
         return [text for text in found if text]
     value = found[0]
@@ -372,7 +371,7 @@ def _typed(found: list[str], schema: dict[str, Any]) -> Any:
 
 
 def pointer(*path: str | int) -> str:
-    """A JSON Pointer (RFC 6901) to a member; parts that cannot be shown are cut."""
+    """Return a JSON Pointer (RFC 6901) to a member. Long or unprintable parts are cut."""
     return "".join(
         "/"
         + str(part)[:100].replace("~", "~0").replace("/", "~1").encode(errors="replace").decode()
@@ -387,7 +386,7 @@ def _errors(kind: type[Body], failure: ValidationError) -> list[dict[str, str]]:
 
 _DETAILS = {
     "missing": "is required",
-    "extra_forbidden": "is not known here; known are {known}",
+    "extra_forbidden": "is unknown; known members: {known}",
     "string_type": "must be text",
     "string_unicode": "must not contain lone surrogates",
     "bool_type": "must be true or false",
@@ -405,7 +404,7 @@ _DETAILS = {
     "string_pattern_mismatch": "must match {pattern}",
     "value_error": "{error}",
 }
-"""What is wrong, in our words, by pydantic's type of error; none of them quotes what was sent."""
+"""Details by pydantic's error type. None of them quotes the request."""
 
 
 def _detail(kind: type[Body], error: Any) -> str:
@@ -415,7 +414,7 @@ def _detail(kind: type[Body], error: Any) -> str:
 
 
 def _inside(kind: type[Body], path: Sequence[str | int]) -> type[Body]:
-    """What a body holds there, where that is of a kind of its own."""
+    """Return the body type at a path; the outer type when it is not a body."""
     for name in path:
         field = kind.model_fields.get(str(name))
         for inner in get_args(field.annotation) if field else ():

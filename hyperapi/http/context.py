@@ -1,7 +1,7 @@
-"""The context of one request: everything that belongs to it, passed as an argument.
+"""The context of one request, which the code of a request passes as an argument.
 
-The request handler makes one for each request. The steps of the pipeline fill it in: the principal
-once the token is read, the transaction while one is open.
+The request handler creates it. The pipeline then sets the principal after authentication, and the
+transaction while one is open.
 """
 
 import re
@@ -29,12 +29,12 @@ class Slot(Protocol):
     """A request's share of the concurrency limit."""
 
     def released(self) -> AbstractContextManager[None]:
-        """Let other requests work while this one waits."""
+        """Free the slot for other requests while this one waits."""
 
     def awaiting_body(self) -> AbstractContextManager[bool]:
-        """The same while the request waits for the rest of its body.
+        """Free the slot while the request waits for its body.
 
-        The value is False when too many wait already; then the body must not be waited for.
+        The value is False when too many requests wait already. The request must then not wait.
         """
 
 
@@ -52,7 +52,7 @@ _NO_SLOT = _NoSlot()
 
 
 class Context:
-    """One request.
+    """The context of one request.
 
     :ivar environ: the WSGI environment.
     :ivar path: the path below the prefix.
@@ -121,16 +121,16 @@ class Context:
         self.row_scope = principal.row_scope
 
     def read(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` in a transaction that only reads; see :meth:`Database.read`."""
+        """Run ``work`` in a read-only transaction; see :meth:`Database.read`."""
         return self.state[Database].read(lambda tx: self._within(tx, work))
 
     def write(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` in a transaction that writes; see :meth:`Database.write`."""
+        """Run ``work`` in a writing transaction; see :meth:`Database.write`."""
         return self.state[Database].write(lambda tx: self._within(tx, work))
 
-    def attempt(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in a transaction that writes, unless another one writes just now."""
-        self.state[Database].attempt(lambda tx: self._within(tx, work))
+    def write_nowait(self, work: Callable[[], object]) -> None:
+        """Run ``work`` in a writing transaction, without waiting for other writers."""
+        self.state[Database].write_nowait(lambda tx: self._within(tx, work))
 
     def _within(self, tx: Transaction, work: Callable[[], Result]) -> Result:
         self.tx = tx
@@ -141,17 +141,17 @@ class Context:
 
     @property
     def trace(self) -> dict[str, str]:
-        """The trace that the request is part of (W3C Trace Context), as its sender says."""
+        """The trace ids of the request's ``traceparent`` header (W3C Trace Context)."""
         match = _TRACEPARENT.fullmatch(self.environ.get("HTTP_TRACEPARENT", ""))
         return {} if match is None else match.groupdict()
 
     @property
     def log_extra(self) -> dict[str, dict[str, str]]:
-        """What ties a log line to this request: the ``extra`` of a logging call."""
+        """The ``extra`` of a logging call, which adds the request's id and trace."""
         return {"fields": {"request_id": self.request_id, **self.trace}}
 
     @property
     def content_length(self) -> int | None:
-        """The body's length as it was announced; None when it was not."""
+        """The announced length of the body; None without one."""
         text = self.environ.get("CONTENT_LENGTH") or ""
         return int(text) if text.isascii() and text.isdigit() else None

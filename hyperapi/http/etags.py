@@ -1,8 +1,8 @@
-"""Conditional requests (RFC 9110 §13): nobody overwrites what they have not seen.
+"""ETags of conditional requests (RFC 9110 §13).
 
-A strong ETag is ``"VERSION.HASH"``. The version says which state of the resource it is, the same
-in every shape; the hash tells apart the bytes that different shapes, forms and counts give it.
-Reading compares whole tags. Writing compares versions: whoever saw the state may change it.
+A strong ETag is ``"VERSION.HASH"``. The version identifies the state of the resource in every
+representation. The hash covers the bytes, which also depend on the media type, forms and counts.
+Reads compare whole tags. Writes compare versions, so any representation of a state permits one.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ _CODE = version_of("hyperapi")
 
 
 def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
-    """The strong tag of a representation.
+    """Return the strong ETag of a representation.
 
-    :param version: of the resource's state; None where only the bytes tell.
-    :param content: the bytes, or all that decides what they are.
+    :param version: the version of the state; None when only the bytes identify it.
+    :param content: the bytes, or everything that they depend on.
     """
     digest = hashlib.blake2b(_CODE.encode(), digest_size=9)
     for part in content:
@@ -31,8 +31,8 @@ def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
 
 
 def _named(ctx: Context, version: int | str) -> str:
-    """A version as tags tell it. To a token of one list it is a keyed hash: revisions count what is
-    changed elsewhere too."""
+    """Return a version for tags. List-bound tokens get a keyed hash of it, because revisions also
+    count changes of other lists."""
     key = ctx.version_key
     if key is None:
         return str(version)
@@ -40,21 +40,21 @@ def _named(ctx: Context, version: int | str) -> str:
 
 
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:
-    """The tags of an If-Match or If-None-Match: whether each is weak, and its opaque text.
+    """Parse If-Match or If-None-Match: whether each tag is weak, and its opaque text.
 
-    A list may have empty places (RFC 9110 §5.6.1.2).
+    Empty list elements are allowed (RFC 9110 §5.6.1.2).
 
-    :returns: None for what is no list of tags.
+    :returns: None for malformed text.
     """
     if not _TAGS.fullmatch(header):
         return None
     return [(bool(weak), opaque) for weak, opaque in _TAG.findall(header)]
 
 
-def seen_already(header: str, tag: str, *, least: bool = False) -> bool:
-    """Does an If-None-Match name the representation (weak comparison)? One malformed does not.
+def names_representation(header: str, tag: str, *, least: bool = False) -> bool:
+    """Whether If-None-Match names a representation (weak comparison). Malformed text does not.
 
-    :param least: by its tag, and not because any would do.
+    :param least: whether ``*`` does not count.
     """
     if header.strip() == "*":
         return not least
@@ -62,27 +62,27 @@ def seen_already(header: str, tag: str, *, least: bool = False) -> bool:
 
 
 def names_version(header: str, current: Sequence[str], *, weakly: bool = False) -> bool:
-    """Does a guard of a write name the resource's state? Versions are compared.
+    """Whether a precondition of a write names the current state. Versions are compared.
 
-    :param current: tags of the state; several where only the bytes tell states apart.
-    :param weakly: do weak tags count (RFC 9110 §8.8.3.2)?
-    :raises BadRequest: for a malformed guard, which must not be passed over.
+    :param current: tags of the state; several when only the bytes identify it.
+    :param weakly: whether weak tags count (RFC 9110 §8.8.3.2).
+    :raises BadRequest: for a malformed header, which must not be ignored.
     """
     if header.strip() == "*":
         return True
     given = tags(header)
     if given is None:
-        raise BadRequest('Send If-Match and If-None-Match with tags as "1.ab", or with *.')
+        raise BadRequest('Send If-Match and If-None-Match with tags such as "1.ab", or with *.')
     states = {_state(tag.strip('"')) for tag in current}
     return any((weakly or not weak) and _state(opaque) in states for weak, opaque in given)
 
 
-def still_seen(ctx: Context, version: int) -> None:
-    """Is a resource still at the version that the request's If-Match named?
+def check_seen_version(ctx: Context, version: int) -> None:
+    """Check that a resource still has the version that If-Match named.
 
-    For operations that look at it first, and open the transaction that changes it later.
+    For operations that read it first and open the writing transaction later.
 
-    :raises PreconditionFailed: when it has moved on meanwhile.
+    :raises PreconditionFailed: when it has changed meanwhile.
     """
     if ctx.seen_version not in (None, version):
         raise PreconditionFailed

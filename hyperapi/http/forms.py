@@ -16,7 +16,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN
 from hyperapi.http.uris import Uris
-from hyperapi.querying.query import Askable
+from hyperapi.querying.query import QuerySpec
 from hyperapi.representations.form import Field, FieldKind, Form
 
 _TEXT_AREA = 1000
@@ -147,7 +147,7 @@ def _body_fields(body: type[Body]) -> Iterator[Field]:
         yield _field(name, member.get("title", name), member, required=name in required)
 
 
-def _query_fields(query: Askable) -> Iterator[Field]:
+def _query_fields(query: QuerySpec) -> Iterator[Field]:
     """The fields of a search, from the parameters of the query; links hold its cursors."""
     for parameter in query.documented():
         if parameter.name != "cursor":
@@ -157,8 +157,8 @@ def _query_fields(query: Askable) -> Iterator[Field]:
 def _field(name: str, prompt: str, schema: Mapping[str, Any], *, required: bool) -> Field:
     """The field for a member or parameter with this JSON Schema."""
     schema = _inner(schema)
-    if "x-place" in schema:
-        return Field(name, prompt, "url", required, route=schema["x-place"])
+    if "x-route" in schema:
+        return Field(name, prompt, "url", required, route=schema["x-route"])
     options = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
     if options:
         return Field(name, prompt, "text", required, options=tuple(options))

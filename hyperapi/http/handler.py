@@ -1,7 +1,7 @@
-"""The WSGI entry: from an environment to a response, with one context and one exit.
+"""The WSGI entry point: one context per request, and one exit for errors.
 
-Flask owns the URL map, ``url_for``, the test client and the command's application. On the way of a
-request none of its proxies is used: the context is an argument.
+Flask provides the URL map, ``url_for``, the test client and the command line. No code of a request
+uses Flask's proxies.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,19 +25,19 @@ After = Callable[[Context, Response], Response]
 
 
 class UuidConverter(BaseConverter):
-    """A UUID in a URL, in any case; in Python its lower-case text."""
+    """A UUID in a URL, in upper or lower case. Python gets lower-case text."""
 
     regex = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
     def to_python(self, value: str) -> str:
-        """The text in lower case."""
+        """Return the text in lower case."""
         return value.lower()
 
 
 class RequestHandler:
     """Handles the requests of one application.
 
-    :ivar before: called in order before the route; the first response ends the request.
+    :ivar before: called in order before the route. The first response ends the request.
     :ivar after: called in order with every response.
     """
 
@@ -52,7 +52,7 @@ class RequestHandler:
         app.url_map.merge_slashes = False
 
     def add(self, path: str, name: str, endpoint: Endpoint, methods: Iterable[str]) -> None:
-        """Handle a URL rule by ``endpoint``, which gets the context and the values in the URL."""
+        """Add a URL rule. ``endpoint`` is called with the context and the values in the URL."""
         self.app.add_url_rule(path, name, methods=methods, provide_automatic_options=False)
         self._endpoints[name] = endpoint
 
@@ -82,7 +82,7 @@ def _match(ctx: Context, method: str | None = None) -> tuple[Rule, dict[str, Any
 
 
 def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
-    """405, with what OPTIONS would say."""
+    """Build the 405, with the same Allow and Accept-Patch as OPTIONS."""
     allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
     rule, _ = _match(ctx, "OPTIONS")
     route = ctx.state[RouteTable].named(rule.endpoint)

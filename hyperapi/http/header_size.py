@@ -1,9 +1,9 @@
-"""A bound on the header section of every reply.
+"""A size limit for the header section of every reply.
 
-Proxies and HTTP clients limit the header section that they accept. nginx buffers 4 KiB by default;
-when a node sends more, nginx answers 502 and takes the node for failed. Links grow with the query
-that a client sends, so links that do not fit are left out of ``Link`` and ``Link-Template``. The
-body has all of them.
+Proxies and HTTP clients limit the header section that they accept. nginx buffers 4 KiB by default
+and answers 502 for more, and then counts the node as failed. Links grow with the query of the
+request, so links that do not fit are left out of ``Link`` and ``Link-Template``. The body has all
+links.
 """
 
 import re
@@ -14,10 +14,10 @@ from typing import Any
 from flask import Flask
 
 MOST_BYTES = 4000
-"""The header section: status line, headers, and the empty line."""
+"""Bytes of the header section: status line, headers, and the empty line."""
 
 _ADDED = 200
-"""Bytes for the status line and for what the WSGI server adds (``date``, ``server``)."""
+"""Bytes for the status line and the headers of the WSGI server (``date``, ``server``)."""
 _ROOM = MOST_BYTES - _ADDED
 _FRAMING = len(": \r\n")
 _BETWEEN_LINKS = re.compile(r', (?=[<"])')
@@ -27,12 +27,12 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def init_app(app: Flask) -> None:
-    """Bound the header section of every reply of ``app``."""
+    """Limit the header section of every reply of ``app``."""
     app.wsgi_app = bounded(app.wsgi_app)  # type: ignore[method-assign,assignment]
 
 
 def bounded(application: Application) -> Application:
-    """A WSGI application whose header sections have at most :data:`MOST_BYTES`."""
+    """Wrap a WSGI application so that its header sections have at most :data:`MOST_BYTES`."""
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         def start(status: str, headers: Headers, *error: Any) -> Any:
@@ -44,7 +44,7 @@ def bounded(application: Application) -> Application:
 
 
 def fitted(headers: Headers) -> Headers:
-    """The headers, without the links that do not fit."""
+    """Return the headers without the links that do not fit."""
     for name in ("Link", "Link-Template"):
         if (room := _ROOM - size_of(headers)) >= 0:
             break
@@ -53,12 +53,12 @@ def fitted(headers: Headers) -> Headers:
 
 
 def size_of(headers: Headers) -> int:
-    """How many bytes the headers take on the wire."""
+    """Return the size of the headers on the wire in bytes."""
     return sum(map(len, chain.from_iterable(headers))) + _FRAMING * len(headers)
 
 
 def _shortened(headers: Headers, name: str, by: int) -> Headers:
-    """The headers, with the links in one of them that fit when it is shorter by some bytes."""
+    """Return the headers with one of them shortened by ``by`` bytes, at a border of links."""
     found = []
     for header in headers:
         if header[0] != name:
@@ -69,7 +69,7 @@ def _shortened(headers: Headers, name: str, by: int) -> Headers:
 
 
 def _first_that_fit(links: str, room: int) -> str:
-    """Links of a header in their order, each that still fits; empty when none does."""
+    """Return the links of a header that fit, in order; empty when none does."""
     kept = ""
     for link in _BETWEEN_LINKS.split(links):
         longer = f"{kept}, {link}" if kept else link

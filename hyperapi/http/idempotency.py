@@ -1,7 +1,7 @@
-"""Requests that may be sent again: the first reply is kept, in the transaction of its effect.
+"""Idempotency records: a POST with an Idempotency-Key takes effect once.
 
-A client that lost a reply repeats the request with the same ``Idempotency-Key`` and is given what
-it missed. Of the request's body only an HMAC is kept.
+The first reply is recorded in the transaction of its effect. A client that repeats the request with
+the same key gets the recorded reply. Only an HMAC of the request's body is stored.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from hyperapi.storage.row_scope import RowScope, owned
 _KEY = re.compile(
     r'"(?P<quoted>[\x21\x23-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e][\x21-\x7e]{0,254})'
 )
-_LEVEL = 1  # of compression: a page of forms takes a thirtieth of its room already
+_LEVEL = 1  # of compression: it already reduces a page with forms to a thirtieth
 
 
 def sent_key(ctx: Context) -> str | None:
-    """The request's Idempotency-Key, without its quotes; None when it has none.
+    """Return the request's Idempotency-Key without quotes; None when it has none.
 
-    :raises BadRequest: for one that is malformed.
+    :raises BadRequest: for a malformed key.
     """
     header = ctx.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
@@ -43,15 +43,15 @@ def sent_key(ctx: Context) -> str | None:
 
 
 def recorded_reply(ctx: Context, row_scope: RowScope, key: str, body: bytes) -> Response | None:
-    """The reply that the same request was given before, marked as replayed.
+    """Return the recorded reply of the same request, marked as replayed; None without one.
 
-    :raises KeyReused: when the key came with another body.
+    :raises KeyReused: when the key was used with another body.
     """
     identity = {**_identity(ctx, row_scope, key), "since": _horizon(ctx)}
     row = _FIND.row(ctx.tx, identity)
     if row is None:
         return None
-    if not _signer(ctx).verify_signature(_asked(ctx, body), row.asked.encode()):
+    if not _signer(ctx).verify_signature(_signed_request(ctx, body), row.asked.encode()):
         raise KeyReused
     headers = [(name, value) for name, value in orjson.loads(row.headers)]
     replayed = [*headers, ("Idempotent-Replayed", "true")]
@@ -61,14 +61,14 @@ def recorded_reply(ctx: Context, row_scope: RowScope, key: str, body: bytes) -> 
 def record_reply(
     ctx: Context, row_scope: RowScope, key: str, body: bytes, response: Response
 ) -> None:
-    """Keep a reply for whoever asks again."""
+    """Record a reply for repeated requests."""
     identity = _identity(ctx, row_scope, key)
-    _FORGET.run(ctx.tx, identity)  # one that is too old to be given may still be there
-    _KEEP.run(
+    _DELETE.run(ctx.tx, identity)  # an expired record may still exist
+    _INSERT.run(
         ctx.tx,
         {
             **{f"{name}_": value for name, value in identity.items()},
-            "asked_": _signer(ctx).get_signature(_asked(ctx, body)).decode(),
+            "asked_": _signer(ctx).get_signature(_signed_request(ctx, body)).decode(),
             "status_": response.status,
             "headers_": orjson.dumps(response.headers).decode(),
             "body_": zlib.compress(response.body, _LEVEL),
@@ -78,19 +78,17 @@ def record_reply(
 
 
 def _identity(ctx: Context, row_scope: RowScope, key: str) -> dict[str, str]:
-    within = (
-        "" if row_scope.only_list is None else f" {row_scope.only_list}"
-    )  # sees no other's replies
-    return {"of_owner": row_scope.owner, "target": ctx.path + within, "key": key}
+    bound = "" if row_scope.only_list is None else f" {row_scope.only_list}"  # records of its own
+    return {"of_owner": row_scope.owner, "target": ctx.path + bound, "key": key}
 
 
-def _asked(ctx: Context, body: bytes) -> bytes:
-    kind = media_type(ctx.environ.get("CONTENT_TYPE", ""))
-    return kind.encode() + b"\n" + body
+def _signed_request(ctx: Context, body: bytes) -> bytes:
+    type_ = media_type(ctx.environ.get("CONTENT_TYPE", ""))
+    return type_.encode() + b"\n" + body
 
 
 def _horizon(ctx: Context) -> datetime:
-    """Replies kept before this are given no more."""
+    """Return the instant before which records are expired."""
     return now() - timedelta(seconds=ctx.settings.idempotency_lifetime)
 
 
@@ -116,8 +114,8 @@ _FIND = Statement(
         IdempotencyRecord.body,
     ).where(*_THIS, IdempotencyRecord.created_at > bindparam("since"))
 )
-_FORGET = Statement(delete(IdempotencyRecord).where(*_THIS))
-_KEEP = Statement(
+_DELETE = Statement(delete(IdempotencyRecord).where(*_THIS))
+_INSERT = Statement(
     insert(IdempotencyRecord).values(
         owner=bindparam("of_owner_"),
         **{

@@ -1,8 +1,8 @@
-"""The OpenAPI 3.1 document, written from the declarations that the service itself works by.
+"""The OpenAPI 3.1 document, generated from the declarations of the operations.
 
-:func:`document` is a pure function of the places and the base URI. Nothing is said twice: paths,
-bodies, questions and statuses are the operations', schemas those that validate, and the examples
-are replies that were given (``examples.json``, which a test keeps in step).
+:func:`document` is a pure function of the routes and the base URI. Paths, bodies, parameters and
+statuses come from the operations, and schemas from the validators. The examples are recorded
+replies (``examples.json``, which a test keeps current).
 """
 
 import inspect
@@ -38,53 +38,54 @@ from hyperapi.representations.resource_type import Refer, ResourceType, Schema, 
 from hyperapi.representations.shapes import SHAPES
 
 EXAMPLES_BASE = "https://todo.example.org"
-"""The base URI that the examples were made under."""
+"""The base URI of the examples."""
 
 GUIDE = "guide.md"
-"""What the guide is called, below the page of the documentation."""
+"""The name of the guide, below the page of the documentation."""
 
 DESCRIPTION = """\
-A hypermedia to-do list. Programs need to know one URI, the root: every other one is a link or a
-form that a reply holds. This document describes what links and forms lead to.
+A hypermedia API for to-do lists. A program needs to know one URI, the root. Every other URI is a
+link or a form in a reply. This document describes the operations behind links and forms.
 
 Register with `POST users`, sign in with `POST tokens`, and send the token as
-`Authorization: Bearer …`. What is not yours is not there: it is 404, like what never was.
-Every failure is a problem document (RFC 9457); its `type` is the URI of a page about it.
-Text is Unicode in normal form C, without NUL; lengths are in characters. Times are RFC 3339.
+`Authorization: Bearer …`. Users cannot see each other's data: another user's resource gives the
+same 404 as a missing one. Every failure is a problem document (RFC 9457); its `type` is the URI of
+a page about it. Text is Unicode in normal form C, without NUL; lengths are in characters. Times
+are RFC 3339.
 """
 
 SCOPE_MEANINGS = {
-    "account": "see and change the user and all its sessions",
+    "account": "read and change the user and all its sessions",
     "tasks:read": "read lists and tasks",
-    "tasks:write": "change lists and tasks, and read them",
+    "tasks:write": "read and change lists and tasks",
 }
 
 _SUCCESSES = {
-    200: "It is done; this is the resource, or what came of it.",
-    201: "It was made; this is what it is.",
-    204: "It is done, and there is nothing more to say, or nothing that the client wants to hear.",
-    304: "It is as If-None-Match says that you know it.",
+    200: "The request succeeded. The body is the resource or the result.",
+    201: "The resource was created. The body is its representation.",
+    204: "The request succeeded. There is no body.",
+    304: "The representation has one of the tags in If-None-Match.",
 }
 _PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
 
 
 def document(routes: Sequence[Route], base: str) -> Schema:
-    """The OpenAPI document of the service.
+    """Return the OpenAPI document of the service.
 
-    :param base: scheme, host and prefix that all URIs begin with, without a slash at the end.
+    :param base: scheme, host and prefix of all URIs, without a slash at the end.
     """
     return _Writer(routes, base).document()
 
 
 def examples() -> dict[str, Any]:
-    """The replies that were kept as examples: of operations by name, and of types of problem."""
+    """Return the recorded example replies, by name of the operation or problem type."""
     found: dict[str, Any] = json.loads(_EXAMPLES.read_text())
     return found
 
 
 def rebased(written: str, base: str) -> str:
-    """JSON with all URIs of the examples' base under another; regular expressions hold it too."""
-    for form in (literal, str):  # the one never holds the other
+    """Replace the base of the examples in JSON by another one, also in regular expressions."""
+    for form in (literal, str):  # neither spelling contains the other
         there, here = (json.dumps(form(each))[1:-1] for each in (EXAMPLES_BASE, base))
         written = written.replace(there, here)
     return written
@@ -94,14 +95,14 @@ _EXAMPLES = Path(__file__).with_name("examples.json")
 
 
 class _Writer:
-    """Writes one document, and gathers on its way what operations refer to."""
+    """Writes one document and collects the components that operations refer to."""
 
     def __init__(self, routes: Sequence[Route], base: str) -> None:
         self._operations = list(operations(list(routes)))
         self._base = base
         self._schemas: dict[str, Schema] = {}
         self._responses: dict[str, Schema] = {}
-        self._places = {route.name: route for route in routes}
+        self._routes = {route.name: route for route in routes}
         self._examples = examples()
 
     def document(self) -> Schema:
@@ -129,7 +130,7 @@ class _Writer:
                 "description": DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "externalDocs": {"description": "A guide, step by step", "url": self._guide()},
+            "externalDocs": {"description": "Step-by-step guide", "url": self._guide()},
             "servers": [{"url": self._base}],
             "tags": self._tags(),
             "paths": paths,
@@ -138,10 +139,10 @@ class _Writer:
         return written
 
     def _guide(self) -> str:
-        return f"{self._base}{_path(self._places['docs'])}/{GUIDE}"
+        return f"{self._base}{_path(self._routes['docs'])}/{GUIDE}"
 
     def _tags(self) -> list[Schema]:
-        """One for each file of resources, described by its docstring."""
+        """Return one tag per module of resources, described by its docstring."""
         modules = dict.fromkeys(operation.view.__module__ for operation in self._operations)
         return [
             {
@@ -155,7 +156,7 @@ class _Writer:
         tokens = [self._base + _path(each.route) for each in self._operations if each.grants]
         password = {"tokenUrl": tokens[0], "refreshUrl": tokens[0], "scopes": SCOPE_MEANINGS}
         bearer = {"type": "http", "scheme": "bearer", "description": "An access token."}
-        basic = {"type": "http", "scheme": "basic", "description": "Name and password."}
+        basic = {"type": "http", "scheme": "basic", "description": "Username and password."}
         oauth2 = {"type": "oauth2", "flows": {"password": password}}
         return {"oauth2": oauth2, "bearer": bearer, "basic": basic}
 
@@ -170,7 +171,7 @@ class _Writer:
             "description": (more.strip() or summary) + (_PREFER if prefers(operation) else ""),
             "parameters": [
                 *_keys(operation.route),
-                *self._questions(operation),
+                *self._query_parameters(operation),
                 *(_request_header(*each) for each in request_headers(operation)),
             ],
             "security": _security(operation),
@@ -180,25 +181,25 @@ class _Writer:
             found["requestBody"] = self._request_body(operation, operation.body)
         return found
 
-    def _questions(self, operation: Operation) -> Iterable[Schema]:
-        for asked in [] if operation.query is None else operation.query.documented():
-            yield self._question(asked)
+    def _query_parameters(self, operation: Operation) -> Iterable[Schema]:
+        for parameter in [] if operation.query is None else operation.query.documented():
+            yield self._query_parameter(parameter)
 
-    def _question(self, asked: Parameter) -> Schema:
-        """A parameter of a query; one without a value is the same as none."""
-        schema = {name: value for name, value in asked.schema.items() if name != "x-place"}
-        if "x-place" in asked.schema:
-            named = self._base + _path(self._places[asked.schema["x-place"]])
+    def _query_parameter(self, parameter: Parameter) -> Schema:
+        """Describe a query parameter. An empty value counts as absent."""
+        schema = {name: value for name, value in parameter.schema.items() if name != "x-route"}
+        if "x-route" in parameter.schema:
+            named = self._base + _path(self._routes[parameter.schema["x-route"]])
             before, _, after = named.partition("{key}")
             schema["pattern"] = f"^{literal(before)}{UUID}{literal(after)}$"
         if schema.get("enum") == ["true", "false"]:
             schema = {"type": "boolean"}
-        if asked.repeatable:
+        if parameter.repeatable:
             schema = {"type": "array", "items": schema}
         return {
-            "name": asked.name,
+            "name": parameter.name,
             "in": "query",
-            "description": asked.meaning[0].upper() + asked.meaning[1:] + ".",
+            "description": parameter.meaning[0].upper() + parameter.meaning[1:] + ".",
             "allowEmptyValue": True,
             "schema": schema,
         }
@@ -236,7 +237,7 @@ class _Writer:
         return {str(status): self._failure(status, list(kinds)) for status, kinds in grouped}
 
     def _failure(self, status: int, kinds: list[type[Problem]]) -> Schema:
-        """A reference to the response of these problems, which operations share."""
+        """Return a reference to the response of these problems. Operations share responses."""
         name = ".".join([str(status), *(kind.name for kind in kinds)])
         if name not in self._responses:
             one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
@@ -255,14 +256,14 @@ class _Writer:
     # -- schemas
 
     def _named(self, name: str, schema: Schema) -> Schema:
-        """Keep a schema under a name, and what it defines beside it; a reference to it."""
+        """Register a schema and its definitions under a name. Return a reference to it."""
         for inner, definition in schema.pop("$defs", {}).items():
             self._named(inner, definition)
-        self._schemas[name] = _in_words(schema)
+        self._schemas[name] = _with_descriptions(schema)
         return shared(name)
 
     def _shown(self, operation: Operation, media_type: str) -> Schema:
-        """What an operation answers, in one shape."""
+        """Return the schema of an operation's replies in one media type."""
         kinds = kinds_of(operation)
         if not kinds or media_type not in SHAPES.documents:
             return {"type": "string" if media_type.startswith("text/") else "object"}
@@ -286,7 +287,7 @@ class _Writer:
         return self._named(kind.__name__, schema)
 
     def _problem_schema(self, kind: type[Problem]) -> Schema:
-        """Of one type of problem; the type's URI is told apart by its end, wherever it begins."""
+        """Register the schema of a problem type. It matches the end of the type's URI."""
         schema = described(kind.extends)
         common = _problem(f"/problems/{kind.name}$", {"const": kind.status})
         return self._named(
@@ -300,7 +301,7 @@ class _Writer:
         )
 
     def _any_problem_schema(self) -> Schema:
-        """Of all types of problem, with all that any of them has."""
+        """Register the schema of any problem, with the extension members of all problems."""
         common = _problem("/problems/[^/]+$", {})
         found: dict[str, list[Schema]] = {}
         for kind in all_problems():
@@ -330,17 +331,17 @@ class _Writer:
         return {"examples": found} if found else {}
 
     def _here(self, example: Any) -> Any:
-        """An example as this service would have given it."""
+        """Return an example under this service's base URI."""
         return json.loads(rebased(json.dumps(example), self._base))
 
 
 def problem_schema_name(kind: type[Problem]) -> str:
-    """What the schema of a type of problem is called."""
+    """Return the schema name of a problem type."""
     return f"{_camel(kind.name)}Problem"
 
 
 def _problem(type_ends: str, status: Schema) -> dict[str, Schema]:
-    """The members that every problem has."""
+    """Return the schemas of the members that every problem has."""
     text: Schema = {"type": "string"}
     uri: Schema = {**text, "format": "uri"}
     return {
@@ -353,19 +354,19 @@ def _problem(type_ends: str, status: Schema) -> dict[str, Schema]:
 
 
 def _path(route: Route) -> str:
-    """A place's path as OpenAPI has it, ``{key}`` for what is filled in."""
+    """Return a route's path in OpenAPI's syntax, with ``{key}`` for the id."""
     return re.sub(r"<[a-z]+:([a-z]+)>", r"{\1}", route.path)
 
 
 def _keys(route: Route) -> list[Schema]:
-    """The parameters in a place's path."""
+    """Return the path parameters of a route."""
     formats: dict[str, Schema] = {"uuid": {"format": "uuid"}, "string": {"minLength": 1}}
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "description": "The last part of the resource's URI, as links give it.",
+            "description": "The last part of the resource's URI, taken from a link.",
             "schema": {"type": "string", **formats[kind]},
         }
         for kind, name in re.findall(r"<([a-z]+):([a-z]+)>", route.path)
@@ -377,7 +378,7 @@ def _request_header(name: str, meaning: str, schema: Schema) -> Schema:
 
 
 def _security(operation: Operation) -> list[Schema]:
-    """The ways to be let in; an empty one where nobody has to be known."""
+    """Return the security requirements. An empty one means that none is required."""
     nobody: Schema = {}
     scopes = [operation.scope] if operation.scope in SCOPES else []
     token: list[Schema] = [{"oauth2": scopes}, {"bearer": scopes}]
@@ -398,17 +399,17 @@ def _header_of(name: str) -> Schema:
     return {"$ref": f"#/components/headers/{name}"}
 
 
-def _in_words(schema: Schema) -> Schema:
-    """A schema whose members are described by their titles, where nothing else does it."""
+def _with_descriptions(schema: Schema) -> Schema:
+    """Turn the titles of a schema's members into descriptions."""
     schema = {name: value for name, value in schema.items() if name != "title"}
     properties: Mapping[str, Schema] = schema.get("properties", {})
     written = {}
     for name, member in properties.items():
         title = member.get("title", "")
         plain = title in ("", name.replace("_", " ").title())
-        telling: Schema = {} if plain else {"description": title}
-        rest = {key: value for key, value in member.items() if key not in ("title", "x-place")}
-        written[name] = {**telling, **rest}
+        description: Schema = {} if plain else {"description": title}
+        rest = {key: value for key, value in member.items() if key not in ("title", "x-route")}
+        written[name] = {**description, **rest}
     return {**schema, "properties": written} if properties else schema
 
 
@@ -421,6 +422,6 @@ def _first_line(text: str) -> str:
 
 
 def _camel(name: str) -> str:
-    """``prs.hal-forms`` as ``HalForms``; ``json`` as nothing, being the default."""
+    """Return a media subtype in camel case: ``prs.hal-forms`` is ``HalForms``, ``json`` empty."""
     words = re.split(r"[-_.]", name.removeprefix("prs."))
     return "".join(word.capitalize() for word in words if word != "json")

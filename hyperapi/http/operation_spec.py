@@ -1,6 +1,6 @@
-"""What may come of an operation, by its declaration alone: statuses, problems, headers, types.
+"""The specification of an operation, derived from its declaration: statuses, problems, headers.
 
-The OpenAPI document says it to clients, and the tests hold every reply to it.
+The OpenAPI document publishes it, and the tests compare every reply with it.
 """
 
 from typing import Any
@@ -36,40 +36,40 @@ from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
 HEADERS = {
-    "Accept": "The media types that the operation takes.",
-    "Accept-Encoding": "The codings that bodies may have here (RFC 7694).",
-    "Accept-Patch": "The media types that PATCH takes here (RFC 5789).",
-    "Allow": "The methods that are allowed here.",
-    "Cache-Control": "Who may keep the reply, and for how long.",
-    "Content-Location": "The URI of what the reply represents.",
-    "Content-Security-Policy": "What a page may load and do.",
-    "ETag": "A tag of this very representation, for If-None-Match and If-Match.",
-    "Idempotent-Replayed": "`true` when this is the reply to an earlier request of the same key.",
-    "Link": "The links of the resource (RFC 8288), in the default shape.",
-    "Link-Template": "The templated links of the resource (RFC 9652), in the default shape.",
-    "Location": "The URI of what was made.",
-    "Pragma": "`no-cache`, as RFC 6749 wants it beside tokens.",
-    "Preference-Applied": "Which preference of the request was honoured (RFC 7240).",
-    "RateLimit": "How many requests are left, and for how long.",
-    "RateLimit-Policy": "How many requests are let through in how many seconds.",
-    "Referrer-Policy": "`no-referrer`, of pages.",
-    "Retry-After": "In how many seconds to try again.",
-    "Vary": "The request's headers that the reply depends on.",
-    "WWW-Authenticate": "What a token has to be or to have (RFC 6750).",
-    "X-Accel-Buffering": "`no`, of streams: proxies are to pass on every event at once.",
-    "X-Content-Type-Options": "`nosniff`, of pages.",
-    "X-Request-Id": "The request's id, as the log has it.",
+    "Accept": "The media types that the operation accepts.",
+    "Accept-Encoding": "The content codings that request bodies may have (RFC 7694).",
+    "Accept-Patch": "The media types that PATCH accepts (RFC 5789).",
+    "Allow": "The allowed methods.",
+    "Cache-Control": "Who may cache the reply, and for how long.",
+    "Content-Location": "The URI of the representation.",
+    "Content-Security-Policy": "The sources and actions that a page may use.",
+    "ETag": "The strong tag of this representation, for If-None-Match and If-Match.",
+    "Idempotent-Replayed": "`true` on the recorded reply of an earlier request with the same key.",
+    "Link": "The links of the resource (RFC 8288), with `application/json`.",
+    "Link-Template": "The templated links of the resource (RFC 9652), with `application/json`.",
+    "Location": "The URI of the created resource.",
+    "Pragma": "`no-cache` beside tokens, as RFC 6749 requires.",
+    "Preference-Applied": "The preference that was honoured (RFC 7240).",
+    "RateLimit": "The remaining requests, and the seconds until they are renewed.",
+    "RateLimit-Policy": "The number of requests, and the seconds of their window.",
+    "Referrer-Policy": "`no-referrer`, on pages.",
+    "Retry-After": "The seconds after which to try again.",
+    "Vary": "The request headers that the reply depends on.",
+    "WWW-Authenticate": "The required authentication (RFC 6750).",
+    "X-Accel-Buffering": "`no` on event streams: proxies must pass on events at once.",
+    "X-Content-Type-Options": "`nosniff`, on pages.",
+    "X-Request-Id": "The id of the request, as in the log.",
 }
-"""Every header that replies may have, beside those of HTTP's framing and of CORS."""
+"""All headers of replies, except those of HTTP's framing and of CORS."""
 
 ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
-"""The headers that every reply has."""
+"""The headers of every reply."""
 COUNTED = ("RateLimit", "RateLimit-Policy")
-"""Those of a reply to one whose requests are counted."""
+"""The headers of replies to rate-limited requests."""
 OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
 
 _Header = tuple[str, str, dict[str, Any]]
-"""Name, meaning, and JSON Schema."""
+"""Name, meaning and JSON Schema."""
 
 _TAGS = {
     "type": "string",
@@ -78,43 +78,43 @@ _TAGS = {
 }
 _IF_NONE_MATCH: _Header = (
     "If-None-Match",
-    "Tags: answer 304 when it is as one of them says.",
-    {"type": "string"},  # one that makes no sense is passed over
+    "Tags: reply 304 when the representation has one of them.",
+    {"type": "string"},  # a malformed value is ignored
 )
 _IF_MATCH: _Header = (
     "If-Match",
-    "Tags: do it only while the resource is as one of them says.",
+    "Tags: make the change only while the resource has one of them.",
     _TAGS,
 )
 _IF_NEW: _Header = (
     "If-None-Match",
-    "`*`: do it only when there is nothing here yet.",
+    "`*`: create the resource only if it does not exist.",
     {**_TAGS, "examples": ["*"]},
 )
 _IDEMPOTENCY_KEY: _Header = (
     "Idempotency-Key",
-    "Any name for this request: when it is sent again with the same, it is done once.",
+    "A name for this request. A repeated request with the same key takes effect once.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]*$"},
 )
 _REQUEST_ID: _Header = (
     "X-Request-Id",
-    "A UUID of your own for the request, which the reply and the log then name.",
-    {"type": "string"},  # anything else is passed over
+    "A UUID for the request, which the reply and the log repeat.",
+    {"type": "string"},  # any other value is ignored
 )
 _LAST_EVENT_ID: _Header = (
     "Last-Event-ID",
-    "Of a stream: the id of the last event that was seen; it beats `since`.",
+    "For streams: the id of the last received event. It takes precedence over `since`.",
     {"type": "string"},
 )
 
 _ALWAYS_POSSIBLE = (UntrustedHost, BadRequest, TargetTooLong, InternalError, Unavailable)
-"""The problems that any request may meet."""
+"""The problems of every request."""
 
 USUAL_STATUSES = {"GET": (200,), "POST": (201,), "PUT": (200,), "PATCH": (200,), "DELETE": (204,)}
 
 
 def problems_of(operation: Operation) -> list[type[Problem]]:
-    """What an operation may fail with; by status and name."""
+    """Return the problems of an operation by status and name."""
     found = {*operation.problems, *_ALWAYS_POSSIBLE}
     if operation.scope != OPEN:
         found |= {TokenInvalid, TokenExpired, TokenRevoked, TooManyRequests}
@@ -140,7 +140,7 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
 
 
 def successes(operation: Operation) -> list[int]:
-    """The statuses that an operation succeeds with."""
+    """Return the success statuses of an operation."""
     found = {*(operation.statuses or USUAL_STATUSES[operation.method])}
     if operation.method == "GET":
         found.add(304)
@@ -150,7 +150,7 @@ def successes(operation: Operation) -> list[int]:
 
 
 def kinds_of(operation: Operation) -> tuple[ResourceType, ...]:
-    """The kinds of what an operation may answer; nothing where that has no shapes."""
+    """Return the resource types of an operation's replies; empty without representations."""
     kind = operation.returns or operation.route.returns
     if kind is None or isinstance(kind, tuple):
         return kind or ()
@@ -159,7 +159,7 @@ def kinds_of(operation: Operation) -> tuple[ResourceType, ...]:
 
 
 def media_types(operation: Operation) -> tuple[str, ...]:
-    """The media types that an operation answers in when all is well."""
+    """Return the media types of an operation's successes."""
     if operation.streams:
         return (*SHAPES.offered, EVENT_STREAM)
     return operation.route.offers or (
@@ -168,7 +168,7 @@ def media_types(operation: Operation) -> tuple[str, ...]:
 
 
 def headers_of(operation: Operation, status: int) -> list[str]:
-    """The headers that a success may have."""
+    """Return the headers of a success."""
     found = [*ALWAYS, *(COUNTED if operation.scope != OPEN or operation.problems else ())]
     if operation.method == "GET":
         found.append("ETag")
@@ -192,8 +192,10 @@ def headers_of(operation: Operation, status: int) -> list[str]:
 
 
 def request_headers(operation: Operation) -> list[_Header]:
-    """The headers that an operation heeds beside those of negotiation, authorization and
-    preferences: name, meaning, and JSON Schema."""
+    """Return the request headers of an operation: name, meaning and JSON Schema.
+
+    Headers of negotiation, authorization and preferences are not included.
+    """
     found = [_IF_MATCH] if _guardable(operation) else []
     if operation.method == "GET":
         found.append(_IF_NONE_MATCH)
@@ -209,13 +211,13 @@ def request_headers(operation: Operation) -> list[_Header]:
 
 
 def prefers(operation: Operation) -> bool:
-    """Does it show what it changed, which a client may say that it would rather not see?"""
+    """Whether a client can ask for a reply without the changed representation."""
     shown = {*(operation.statuses or USUAL_STATUSES[operation.method])} - {204}
     return operation.method != "GET" and bool(shown) and not operation.grants
 
 
 def _guardable(operation: Operation) -> bool:
-    """May it be told to happen only while its resource is as its client has seen it?"""
+    """Whether If-Match applies to the operation."""
     return operation.method in ("PUT", "PATCH", "DELETE") and operation.scope != OPEN
 
 

@@ -1,8 +1,8 @@
-"""How every operation is answered: the same steps, in the same order, for all of them.
+"""The request pipeline: the same steps in the same order for every operation.
 
-1. What does the token say? 2. What was sent? Then, in one transaction: 3. Who asks? 4. May they?
-5. Is what was sent valid? 6. Which shape will they take? 7. Is it still wanted, and not done
-already? 8. Do it, and reply.
+1. Verify the token. 2. Read the body. Then, in one transaction: 3. Look up the principal. 4. Check
+its scope. 5. Validate query and body. 6. Negotiate the media type. 7. Check preconditions and
+idempotency. 8. Call the view and build the reply.
 """
 
 import time
@@ -13,10 +13,10 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
 from hyperapi.http import preconditions
-from hyperapi.http.access import demand
+from hyperapi.http.access import require_scope
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.context import Context
-from hyperapi.http.etags import seen_already
+from hyperapi.http.etags import names_representation
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.idempotency import record_reply, recorded_reply, sent_key
 from hyperapi.http.preconditions import Headers
@@ -48,14 +48,14 @@ from hyperapi.http.routes import Operation, Route, RouteTable, accept_patch
 from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.http.wsgi_response import Response
 from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Askable, Query, QueryError
+from hyperapi.querying.query import Query, QueryError, QuerySpec
 from hyperapi.representations import json
 from hyperapi.representations.resource import Resource
 from hyperapi.state import AppState
 from hyperapi.storage.database import Busy
 
 _MOST_PARAMETERS = 200
-_MOST_PASSED_OVER = 16 * MOST_BYTES
+_MOST_DISCARDED = 16 * MOST_BYTES
 _PIECE = 64 * 1024
 _EVERYTHING = Query()
 
@@ -66,8 +66,8 @@ Hook = Callable[[Context, Claims], None]
 class Pipeline:
     """Carries out the operations of the routes.
 
-    :ivar on_token: called with the claims of each valid token, before anything else is done.
-    :ivar on_change: called with the claims after each operation that may have changed something.
+    :ivar on_token: called with the claims of each valid token, before anything else.
+    :ivar on_change: called with the claims after each operation that may have changed data.
     """
 
     def __init__(self, authenticator: Authenticator) -> None:
@@ -76,7 +76,7 @@ class Pipeline:
         self.on_change: list[Hook] = []
 
     def endpoint(self, route: Route) -> Callable[..., Response]:
-        """What handles the requests of a route."""
+        """Return the endpoint of a route."""
 
         def endpoint(ctx: Context, **keys: str) -> Response:
             if ctx.method == "OPTIONS":
@@ -87,7 +87,7 @@ class Pipeline:
         return endpoint
 
     def carry_out(self, ctx: Context, operation: Operation, keys: dict[str, str]) -> Response:
-        """Carry out an operation on the resource that ``keys`` name, and reply."""
+        """Carry out an operation on the resource that ``keys`` identify."""
         claims = None if operation.scope == OPEN else self._authenticator.claims(ctx)
         if claims is None and operation.scope not in (PUBLIC, OPEN):
             raise TokenMissing
@@ -98,7 +98,7 @@ class Pipeline:
 
         def work() -> Response:
             if claims is not None:
-                self._identify(ctx, operation, claims)
+                self._authenticate(ctx, operation, claims)
             return _carry_out(ctx, operation, body, keys)
 
         if operation.own_transactions:
@@ -106,11 +106,11 @@ class Pipeline:
         else:
             response = ctx.write(work) if operation.writes else ctx.read(work)
         if claims is not None:
-            self._conclude(ctx, operation, claims)
+            self._finish(ctx, operation, claims)
         return response
 
-    def _identify(self, ctx: Context, operation: Operation, claims: Claims) -> None:
-        """Look up the principal, and refuse what its token does not cover."""
+    def _authenticate(self, ctx: Context, operation: Operation, claims: Claims) -> None:
+        """Look up the principal and check the token's scope."""
         if operation.own_transactions:
             ctx.identify(
                 ctx.read(lambda: self._authenticator.principal(ctx, claims, to_write=False))
@@ -120,9 +120,11 @@ class Pipeline:
             ctx.identify(self._authenticator.principal(ctx, claims, to_write=writes))
         if ctx.principal.only_list is not None:
             ctx.version_key = preconditions.version_key(ctx, ctx.principal.only_list)
-        demand(operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound)
+        require_scope(
+            operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound
+        )
 
-    def _conclude(self, ctx: Context, operation: Operation, claims: Claims) -> None:
+    def _finish(self, ctx: Context, operation: Operation, claims: Claims) -> None:
         if operation.writes:
             for hook in self.on_change:
                 hook(ctx, claims)
@@ -131,9 +133,9 @@ class Pipeline:
 
 
 def init_app(handler: RequestHandler, state: AppState) -> Pipeline:
-    """Have every operation of the application's routes carried out by a pipeline."""
+    """Register the endpoints of all routes."""
     pipeline = state.add(Pipeline(state[Authenticator]))
-    handler.after.append(_take_what_is_left)
+    handler.after.append(_discard_unread_body)
     for route in state[RouteTable].routes:
         methods = [*route.operations, "OPTIONS"]
         handler.add(route.path, route.name, pipeline.endpoint(route), methods)
@@ -141,7 +143,7 @@ def init_app(handler: RequestHandler, state: AppState) -> Pipeline:
 
 
 def options(route: Route) -> Response:
-    """What may be done here (RFC 9110 §9.3.7), to anyone who asks."""
+    """Build the reply to OPTIONS (RFC 9110 §9.3.7)."""
     return empty_response(204, [("Allow", ", ".join(route.methods)), *accept_patch(route)])
 
 
@@ -171,15 +173,14 @@ def _media_type(operation: Operation, accept: str | None) -> str:
 
 
 def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Response:
-    """Reply to a GET; where the client has it already, without the bytes."""
-    _, known = preconditions.sent(
-        ctx
-    )  # generic clients echo tags in If-Match when they follow links
+    """Reply to a GET, with 304 when the client's representation is current."""
+    # Generic clients repeat tags in If-Match when they follow links: on GET it is ignored.
+    _, known = preconditions.sent(ctx)
     query = ctx.environ.get("QUERY_STRING", "")
     tag = (
         preconditions.tag_of_page(ctx, media_type, query) if operation.versioned_by_owner else None
     )
-    if tag is not None and known and seen_already(known, tag, least=True):
+    if tag is not None and known and names_representation(known, tag, least=True):
         return not_modified([("ETag", tag), *OWNED_HEADERS])
     found = view()
     if isinstance(found, Response):
@@ -188,7 +189,7 @@ def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Re
     response = _respond(ctx, operation, reply, media_type)
     response.add(*accept_patch(operation.route))
     tag = response.get("ETag") or ""
-    if known and seen_already(known, tag):
+    if known and names_representation(known, tag):
         return not_modified(response.headers)
     return response
 
@@ -201,7 +202,7 @@ def _change(
     body: bytes,
     keys: dict[str, str],
 ) -> Response:
-    """Do what changes something: if it is still wanted, and only once."""
+    """Reply to a method that changes data, after preconditions and idempotency."""
     repeatable = operation.method == "POST" and operation.scope != OPEN
     key = sent_key(ctx) if repeatable else None
     if key is not None and (kept := recorded_reply(ctx, ctx.principal.row_scope, key, body)):
@@ -210,8 +211,8 @@ def _change(
         _check_preconditions(ctx, operation, media_type, keys, preconditions.sent(ctx))
     try:
         reply = _reply(view())
-    except PreconditionFailed as outrun:
-        raise _with_what_is_there(ctx, outrun, operation, media_type, keys) from None
+    except PreconditionFailed as failure:
+        raise _with_current(ctx, failure, operation, media_type, keys) from None
     response = _respond(ctx, operation, reply, media_type)
     wanted = preferences(ctx.environ.get("HTTP_PREFER")).get("return")
     if wanted == "minimal" and reply.resource is not None and not reply.secret:
@@ -236,24 +237,24 @@ def _respond(ctx: Context, operation: Operation, reply: Reply, media_type: str) 
 def _check_preconditions(
     ctx: Context, operation: Operation, media_type: str, keys: dict[str, str], headers: Headers
 ) -> None:
-    """Is what is to be changed still what the client thinks it is?
+    """Check the preconditions against the current state.
 
-    :raises PreconditionFailed: (or a kind of problem like it) when it is not.
+    :raises PreconditionFailed: (or a similar problem) when they do not hold.
     """
     required = operation.route.guarded and ctx.settings.require_if_match
     if headers == (None, None) and not required:
         return
-    preconditions.demand_readable(headers)
+    preconditions.require_well_formed(headers)
     current = _current(ctx, operation, keys)
     if current is None:
-        preconditions.demand_new(headers, operation)
+        preconditions.check_missing(headers, operation)
         return
     get = operation.route.operations["GET"]
-    preconditions.demand_seen(ctx, headers, get, current, media_type, required=required)
+    preconditions.check_current(ctx, headers, get, current, media_type, required=required)
 
 
 def _current(ctx: Context, operation: Operation, keys: dict[str, str]) -> Resource | None:
-    """A resource as its GET shows it now; None when it is not there."""
+    """Return a resource as its GET represents it; None when it is missing."""
     get = operation.route.operations["GET"]
     view = partial(get.view, ctx, *([] if get.query is None else [_EVERYTHING]), **keys)
     try:
@@ -264,7 +265,7 @@ def _current(ctx: Context, operation: Operation, keys: dict[str, str]) -> Resour
 
 
 def _versioned(ctx: Context, get: Operation, found: Resource) -> Resource:
-    """What a GET found, with the version of its state where that is not its own."""
+    """Add the version of the state to a representation that has none of its own."""
     return (
         replace(found, version=preconditions.version_of_pages(ctx, ctx.principal))
         if get.versioned_by_owner
@@ -272,31 +273,31 @@ def _versioned(ctx: Context, get: Operation, found: Resource) -> Resource:
     )
 
 
-def _with_what_is_there(
+def _with_current(
     ctx: Context,
-    outrun: PreconditionFailed,
+    failure: PreconditionFailed,
     operation: Operation,
     media_type: str,
     keys: dict[str, str],
 ) -> Problem:
-    """The failure of one whom somebody else was quicker than, with what that one made of it."""
+    """Build the 412 for a lost update race, with the current representation."""
     current = _current(ctx, operation, keys)
     if current is None:
         return NotFound()
     get = operation.route.operations["GET"]
-    return preconditions.failed(ctx, str(outrun), get, current, media_type)
+    return preconditions.failed(ctx, str(failure), get, current, media_type)
 
 
 def _shown(ctx: Context, operation: Operation, keys: dict[str, str]) -> dict[str, Any]:
-    """What a resource shows now, in the default shape; its URI alone when it is not there yet."""
+    """Return the current representation in the default shape; only the URI when it is missing."""
     current = _current(ctx, operation, keys)
     return {"uri": operation.route.uri(ctx, **keys)} if current is None else json.shape(current)
 
 
-def query_of(ctx: Context, listing: Askable) -> Any:
-    """What the request's query string asks of a collection.
+def query_of(ctx: Context, listing: QuerySpec) -> Any:
+    """Parse the request's query string.
 
-    :raises BadQuery: naming every parameter that is wrong.
+    :raises BadQuery: with every invalid parameter.
     """
     text = ctx.environ.get("QUERY_STRING", "")
     if not text and isinstance(listing, Listing):
@@ -323,7 +324,7 @@ def query_of(ctx: Context, listing: Askable) -> Any:
 
 
 def _undecodable(text: str) -> Iterator[str]:
-    """The parameters of a query string that cannot be decoded, as far as they have names."""
+    """Return the names of the parameters that cannot be decoded."""
     for pair in text.split("&")[:_MOST_PARAMETERS]:
         try:
             unquote_plus(pair, errors="strict")
@@ -331,14 +332,15 @@ def _undecodable(text: str) -> Iterator[str]:
             yield unquote_plus(pair.partition("=")[0])[:100]
 
 
-def _take_what_is_left(ctx: Context, response: Response) -> Response:
-    """Take what is left of the body of a request that was refused, as far as that can be borne:
-    the server closes a connection on which something is left, and the client's next request on
-    it would be lost. It is passed over piece by piece."""
+def _discard_unread_body(ctx: Context, response: Response) -> Response:
+    """Discard the unread body of a refused request, up to a limit.
+
+    The server closes a connection with unread data, and the client would lose its next request.
+    """
     announced = ctx.content_length or 0
     comes = announced or "HTTP_TRANSFER_ENCODING" in ctx.environ
-    if comes and announced <= _MOST_PASSED_OVER and not ctx.body_taken:
-        left = _MOST_PASSED_OVER if _body_ends(ctx) else announced
+    if comes and announced <= _MOST_DISCARDED and not ctx.body_taken:
+        left = _MOST_DISCARDED if _body_ends(ctx) else announced
         with ctx.slot.awaiting_body() as may_wait:
             take = ctx.environ["wsgi.input"].read
             while may_wait and left > 0 and (piece := take(min(left, _PIECE))):
@@ -347,49 +349,50 @@ def _take_what_is_left(ctx: Context, response: Response) -> Response:
 
 
 def read_body(ctx: Context) -> bytes:
-    """The request's body, whole.
+    """Read the request's body.
 
-    :raises TooLarge: when there is more than we take.
-    :raises Malformed: when there is less than was announced, or it took too long to come: part of
-        a body is none.
+    :raises TooLarge: when it is over the limit.
+    :raises Malformed: when it is shorter than announced, or took too long.
     :raises UnsupportedMediaType: when it is compressed.
     :raises Busy: when too many requests wait for their bodies.
     """
     length = ctx.content_length or 0
     if ctx.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType(
-            "Send the body as it is, not compressed.", headers=[("Accept-Encoding", "identity")]
+            "Send the body without compression.", headers=[("Accept-Encoding", "identity")]
         )
     if length > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
-    body = _take_body(ctx)
+    body = _read_up_to_limit(ctx)
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:
-        raise Malformed("The body is shorter than its Content-Length says. Send it again.")
+        raise Malformed("The body is shorter than its Content-Length. Send it again.")
     return body
 
 
-def _take_body(ctx: Context) -> bytes:
-    """What comes of the request's body.
+def _read_up_to_limit(ctx: Context) -> bytes:
+    """Read the body up to the limit.
 
-    Where the server ends it, one byte more than we take is asked for: it tells no length of a
-    chunked body, and one cut at the limit would pass for a shorter one.
+    When the server detects the end of the body, read one byte more: a chunked body has no announced
+    length, and one cut at the limit would look complete.
     """
     most = MOST_BYTES + 1 if _body_ends(ctx) else ctx.content_length or 0
     began = time.monotonic()
     with ctx.slot.awaiting_body() as may_wait:
         if not may_wait:
-            raise Busy("too many clients are slow to send a body")
+            raise Busy("too many clients send their bodies slowly")
         body = bytes(ctx.environ["wsgi.input"].read(most))
     if time.monotonic() - began > ctx.settings.request_timeout:
-        # The connection was cut short, and what came in chunks would pass for the whole.
-        raise Malformed("The body took too long to come. Nothing was done: send it again.")
+        # The server cut the connection, and a chunked body would look complete.
+        raise Malformed("The body took too long to arrive. Nothing was changed: send it again.")
     ctx.body_taken = len(body) <= MOST_BYTES
     return body
 
 
 def _body_ends(ctx: Context) -> bool:
-    """Does the server end the body? Some (wsgiref, Werkzeug's) wait for ever when more is asked for
-    than was announced."""
+    """Whether the server detects the end of the body.
+
+    Some servers (wsgiref, Werkzeug's) block when more than the announced length is read.
+    """
     return bool(ctx.environ.get("wsgi.input_terminated"))

@@ -1,4 +1,4 @@
-"""Preconditions: is a resource still what the client has seen of it (RFC 9110 §13)?"""
+"""Preconditions of conditional requests (RFC 9110 §13)."""
 
 import hmac
 
@@ -18,36 +18,40 @@ _CHANGED = (
 _EXISTS = "It exists already. Look at current, and send If-Match with its ETag to change it."
 
 Headers = tuple[str | None, str | None]
-"""If-Match and If-None-Match, as they were sent."""
+"""If-Match and If-None-Match as sent."""
 
 
 def sent(ctx: Context) -> Headers:
-    """What the request says that its client has seen."""
+    """Return the request's preconditions."""
     return ctx.environ.get("HTTP_IF_MATCH"), ctx.environ.get("HTTP_IF_NONE_MATCH")
 
 
-def version_of_pages(ctx: Context, who: Principal) -> int | str:
-    """The version that pages of lists and tasks have: it changes when what is on them may have.
+def version_of_pages(ctx: Context, principal: Principal) -> int | str:
+    """Return the version of pages of lists and tasks. It changes with their content.
 
-    That is the owner's revision, which came with the session. For a token of one list it is the
-    state of that list, since what happens elsewhere must not show.
+    It is the owner's revision, which was read with the session. For a list-bound token it is the
+    state of that list, because changes elsewhere must not be visible.
     """
-    return change_log.state_of(ctx.tx, who.row_scope) if who.only_list is not None else who.revision
+    return (
+        change_log.list_state(ctx.tx, principal.row_scope)
+        if principal.only_list is not None
+        else principal.revision
+    )
 
 
 def version_key(ctx: Context, only_list: str) -> bytes:
-    """The key of the hash that hides versions from a token of one list.
+    """Return the key of the hash that hides versions from a list-bound token.
 
-    It is made of the oldest secret key, so that a new one leaves tags as they are.
+    It derives from the oldest secret key, so that a new key does not change ETags.
     """
     secret = ctx.settings.secret_keys[0].encode()
     return hmac.digest(secret, f"hyperapi.version.{only_list}".encode(), "sha256")
 
 
 def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
-    """The tag of a page of lists or tasks, from all that decides what is on it.
+    """Return the ETag of a page of lists or tasks without reading the page.
 
-    It costs no look at the page: an unchanged one is known by its version.
+    It covers everything that the page depends on.
     """
     who = ctx.principal
     forms = SHAPES[media_type].shows_forms
@@ -58,29 +62,29 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     return etag(ctx, version_of_pages(ctx, who), "\n".join((*asked, *principal, signs)).encode())
 
 
-def demand_readable(headers: Headers) -> None:
-    """See that the headers can be read, whatever there is to compare them with.
+def require_well_formed(headers: Headers) -> None:
+    """Check that the preconditions are well-formed.
 
-    :raises BadRequest: when they cannot.
+    :raises BadRequest: when they are not.
     """
     for header in headers:
         if header is not None:
             names_version(header, ())
 
 
-def demand_new(headers: Headers, operation: Operation) -> None:
-    """There is nothing here: is that what the client thinks?
+def check_missing(headers: Headers, operation: Operation) -> None:
+    """Check the preconditions of a request on a missing resource.
 
-    :raises PreconditionFailed: when it means to replace something.
+    :raises PreconditionFailed: when the client means to replace an existing one.
     """
     makes = operation.method == "PUT" and 201 in (operation.statuses or ())
     if makes and headers[0] is not None:
         raise PreconditionFailed(
-            "There is nothing here yet. Leave out If-Match to create it.", current=None
+            "This resource does not exist. Leave out If-Match to create it.", current=None
         )
 
 
-def demand_seen(
+def check_current(
     ctx: Context,
     headers: Headers,
     get: Operation,
@@ -89,11 +93,11 @@ def demand_seen(
     *,
     required: bool,
 ) -> None:
-    """Is this the state that the client has seen?
+    """Check the preconditions of a request on an existing resource.
 
-    :param get: the operation that shows it.
-    :raises PreconditionFailed: when it is another, with what it is.
-    :raises PreconditionRequired: when the client does not say, and should.
+    :param get: the operation that represents it.
+    :raises PreconditionFailed: when its state is another, with the current representation.
+    :raises PreconditionRequired: when If-Match is missing and required.
     """
     match, none_match = headers
     states = _states(ctx, current)
@@ -121,7 +125,7 @@ def failed(
 
 
 def _states(ctx: Context, current: Resource) -> list[str]:
-    """Tags that name a resource's state: by its version, or by its bytes in every shape."""
+    """Return tags of a state: by its version, or by its bytes in every media type."""
     if current.version is not None:
         return [etag(ctx, current.version)]
     return [etag(ctx, None, shape.encode(current)) for shape in SHAPES]

@@ -1,4 +1,4 @@
-"""What a client would like, if it is all the same to us (RFC 7240)."""
+"""The Prefer header: optional preferences of a client (RFC 7240)."""
 
 import re
 
@@ -12,9 +12,9 @@ _LONGEST = 1000
 
 
 def preferences(header: str | None) -> dict[str, str]:
-    """The preferences of a Prefer header, by name; the first of a name counts.
+    """Return the preferences of a Prefer header by name. The first of a name counts.
 
-    What is malformed is passed over, as the RFC asks.
+    Malformed elements are ignored, as the RFC requires.
     """
     found: dict[str, str] = {}
     for element in _ELEMENT.findall((header or "")[:_LONGEST]):
@@ -24,6 +24,6 @@ def preferences(header: str | None) -> dict[str, str]:
 
 
 def seconds_to_wait(header: str | None, most: int) -> int:
-    """How long ``wait`` says the client would wait for news; 0 where it says nothing sensible."""
+    """Return the seconds of the preference ``wait``, at most ``most``; 0 without a valid one."""
     wanted = preferences(header).get("wait", "")
     return min(int(wanted), most) if re.fullmatch("[0-9]+", wanted) else 0

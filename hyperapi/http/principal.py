@@ -1,6 +1,6 @@
-"""The principal of a request: a signed-in user, and the session that its token names.
+"""The principal of a request: a signed-in user, and the session of the token.
 
-Reading tokens is the business of the package ``auth``, which provides the :class:`Authenticator`.
+The package ``auth`` reads tokens and provides the :class:`Authenticator`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from hyperapi.storage.row_scope import RowScope
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The signed-in user of a request, and the session that its token names.
+    """The signed-in user of a request, and the session of its token.
 
-    ``expires_at`` is the session's end, ``token_expires_at`` that of the access token presented.
+    ``expires_at`` is the end of the session, ``token_expires_at`` that of the access token.
     """
 
     user: str
@@ -34,21 +34,21 @@ class Principal:
 
     @property
     def row_scope(self) -> RowScope:
-        """The rows that are there for this asker."""
+        """The rows that the principal may access."""
         return RowScope(self.user, self.only_list)
 
     def signed_in_since(self, moment: datetime) -> bool:
-        """Is this the very sign-in by password, neither refreshed nor derived, of after then?"""
+        """Whether the session is a sign-in by password since an instant, never refreshed."""
         return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
 
     def may(self, scope: str) -> bool:
-        """Does the token's scope include this one?"""
+        """Whether the token's scope includes this one."""
         held = self.scope.split()
         return scope in held or (scope == READ and WRITE in held)
 
 
 class Claims(Protocol):
-    """What a token says by its signature alone."""
+    """The verified content of a token."""
 
     @property
     def owner(self) -> str:
@@ -63,26 +63,26 @@ class Authenticator:
     """Finds the principal of a request. ``ctx`` is the request's context."""
 
     def claims(self, ctx: Any) -> Claims | None:
-        """What the request's token says, without a look at the database; None without a token.
+        """Verify the request's token without the database; None without a token.
 
-        :raises TokenInvalid: (or a subclass) for a token that does not count.
+        :raises TokenInvalid: (or a subclass) for an invalid token.
         """
         raise NotImplementedError
 
     def principal(self, ctx: Any, claims: Claims, *, to_write: bool) -> Principal:
-        """The user and session behind a token, by one statement.
+        """Look up the user and session of a token in one statement.
 
         :param to_write: whether a change follows in this transaction. The user's row then stays
-            locked until commit, so one user's writers run one after the other.
-        :raises TokenRevoked: when the session ended, or its user is disabled or deleted.
-        :raises TokenExpired: when the session's time is over.
+            locked until commit, so the writers of one user run one after the other.
+        :raises TokenRevoked: when the session was revoked, or its user is disabled or deleted.
+        :raises TokenExpired: when the session has expired.
         """
         raise NotImplementedError
 
     def record_use(self, ctx: Any) -> None:
-        """Note that the principal's session was used."""
+        """Record that the principal's session was used."""
         raise NotImplementedError
 
     def forms_depend_on(self, ctx: Any) -> str:
-        """What the forms for this principal depend on beside its scope, as text."""
+        """Return the state, besides the scope, that this principal's forms depend on, as text."""
         raise NotImplementedError

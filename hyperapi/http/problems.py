@@ -1,9 +1,9 @@
-"""What can go wrong, as a tree of nouns, and the one door through which it leaves (RFC 9457).
+"""Problems: the tree of failures that a client learns about (RFC 9457).
 
-Anything may raise a :class:`Problem`; :func:`init_app` turns it, and every failure that nobody
-foresaw, into an ``application/problem+json`` reply, or into a page for browsers. A problem's
-``name`` is the last part of its type's URI, ``problems/NAME``, where a page says what it means and
-what to do about it.
+Any code may raise a :class:`Problem`. :func:`from_exception` turns it, and every unexpected
+exception, into an ``application/problem+json`` reply, or into a page for browsers. The ``name``
+of a problem is the last part of its type's URI, ``problems/NAME``. The page there shows the
+docstring.
 """
 
 import logging
@@ -29,14 +29,14 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class PointedError(Members):
-    """What is wrong with one member of a body, by its JSON Pointer (RFC 6901)."""
+    """An error of one member of a body, by its JSON Pointer (RFC 6901)."""
 
     pointer: str
     detail: str
 
 
 class ParameterError(Members):
-    """What is wrong with one parameter of a query."""
+    """An error of one query parameter."""
 
     parameter: str
     detail: str
@@ -84,15 +84,15 @@ _VARY = "Accept, Accept-Encoding, Authorization, Origin"
 
 
 class Problem(Exception):
-    """A failure that the client is told about.
+    """A failure that the client learns about.
 
-    :param detail: what happened this time and what to do next, where that is more than ``advice``.
+    :param detail: the reason and the next step, where that is more than ``advice``.
     :param members: extension members of the problem document.
-    :param headers: of the reply, beside those of every problem.
-    :cvar advice: what to do next, as sentences; it does not repeat the title.
-    :cvar extends: those members, as documents describe them.
-    :cvar sends: the names of those headers.
-    :cvar pages: is it a page for browsers? Else it is JSON for everyone.
+    :param headers: further headers of the reply.
+    :cvar advice: the next step, as sentences. It does not repeat the title.
+    :cvar extends: the type of the extension members, for documents.
+    :cvar sends: the names of the further headers, for documents.
+    :cvar pages: whether browsers get a page. Otherwise every client gets JSON.
     """
 
     name: ClassVar[str]
@@ -117,52 +117,53 @@ class Problem(Exception):
 
     @classmethod
     def meaning(cls) -> str:
-        """What the problem type means, in words: its docstring."""
+        """Return the meaning of the problem type: its docstring."""
         return re.sub(r"\s+", " ", cls.__doc__ or "").strip()
 
 
 def all_problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
-    """Every problem type that the service can emit, by name."""
+    """Return every problem type of the service by name."""
     found = [each for child in kind.__subclasses__() for each in all_problems(child)]
     named = [kind] if "name" in vars(kind) else []
     return sorted(named + found, key=lambda each: each.name)
 
 
 class Malformed(Problem):
-    """The request's body is not one JSON object (or not a form, where a form was announced).
-    Send well-formed UTF-8 JSON with an object at the top, and no member twice."""
+    """The request body is not a JSON object, or not the form that its Content-Type declares. Send
+    well-formed UTF-8 JSON with one object at the top level and without duplicate members."""
 
-    name, status, title = "malformed-body", 400, "The body cannot be read"
-    advice = "Send one well-formed JSON object in UTF-8, with no member twice."
+    name, status, title = "malformed-body", 400, "The body cannot be parsed"
+    advice = "Send one well-formed JSON object in UTF-8, without duplicate members."
 
 
 class BadQuery(Problem):
-    """A parameter of the query is unknown, repeated, or has a value that it does not take.
-    Each entry of `errors` names one and says what it takes."""
+    """A query parameter is unknown, repeated, or has an invalid value. Each entry of `errors` names
+    a parameter and the values that it accepts."""
 
-    name, status, title = "bad-query", 400, "The query cannot be understood"
+    name, status, title = "bad-query", 400, "The query is not valid"
     advice = "Correct the parameters that errors names, and send the request again."
     extends = _Parameters
 
 
 class UntrustedHost(Problem):
-    """The request's Host is none that this service answers to. Use the URI that you were given."""
+    """The service does not serve the host in the request's Host header. Use the URI that the
+    operator published."""
 
     name, status, title = "untrusted-host", 400, "This host is not served here"
-    advice = "Use the URI that you were given, with its host."
+    advice = "Use the URI that the operator published, with its host."
 
 
 class BadRequest(Problem):
-    """The request is not well-formed HTTP, or has a header that cannot be read. `detail` names
-    what is wrong: correct it, and send the request again."""
+    """The request is not well-formed HTTP, or a header is malformed. `detail` names the error.
+    Correct it, and send the request again."""
 
-    name, status, title = "bad-request", 400, "The request cannot be understood"
-    advice = "Correct the request's headers, and send it again."
+    name, status, title = "bad-request", 400, "The request is malformed"
+    advice = "Correct the headers of the request, and send it again."
 
 
 class OAuthError(Problem):
-    """A token request in the form of OAuth 2 was refused. `error` is the code of RFC 6749 §5.2,
-    `error_description` says what was wrong."""
+    """An OAuth 2 token request was refused. `error` is the error code of RFC 6749 §5.2, and
+    `error_description` explains it."""
 
     name, status, title = "oauth-error", 400, "The token request was refused"
     advice = "Correct the request, and send it again."
@@ -171,13 +172,13 @@ class OAuthError(Problem):
 
     @classmethod
     def of(cls, error: str, description: str) -> Self:
-        """The refusal with an error code of RFC 6749."""
+        """Return the problem for an error code of RFC 6749 §5.2."""
         detail = f"{description}. {cls.advice}"
         return cls(detail, error=error, error_description=description)
 
     @classmethod
     def invalid_request(cls, problem: Problem) -> Self:
-        """The refusal of a request with members that are not valid."""
+        """Return the problem for a token request with invalid members."""
         errors = problem.members["errors"]
         code = "invalid_scope" if errors[0]["pointer"] == "/scope" else "invalid_request"
         refusal = cls.of(code, f"{errors[0]['pointer'].lstrip('/')} {errors[0]['detail']}")
@@ -186,7 +187,7 @@ class OAuthError(Problem):
 
 
 class Unauthorized(Problem):
-    """The request needs a token, and has none that counts."""
+    """The request requires a valid token."""
 
     status = 401
     sends = ("WWW-Authenticate",)
@@ -197,108 +198,110 @@ class Unauthorized(Problem):
 
 
 class TokenMissing(Unauthorized):
-    """This resource wants an access token and the request brought none. Sign in by the
-    `tokens` link of the root, then send `Authorization: Bearer` with the token."""
+    """The resource requires an access token, and the request has none. Sign in through the `tokens`
+    link of the root, and send `Authorization: Bearer` with the token."""
 
-    name, title = "token-missing", "A token is needed"
+    name, title = "token-missing", "A token is required"
     advice = (
-        "Sign in by the tokens link of the root, and send Authorization: Bearer with the token."
+        "Sign in through the tokens link of the root, and send "
+        "Authorization: Bearer with the token."
     )
 
 
 class CredentialsInvalid(Unauthorized):
-    """No user has this name and this password. The reply is the same for an unknown name, a
-    wrong password and a user who was disabled. Check both, and sign in again."""
+    """No user has this username and password. The reply is the same for an unknown name, a wrong
+    password and a disabled user. Check both, and sign in again."""
 
-    name, title = "credentials-invalid", "The name or the password is wrong"
+    name, title = "credentials-invalid", "The username or the password is wrong"
     advice = "Check both, and sign in again."
 
 
 class TokenInvalid(Unauthorized):
-    """What was sent as a token is none of ours: cut short, changed, or of another kind.
-    Sign in again."""
+    """The Authorization header has no access token of this service: it was cut, changed, or is a
+    token of another kind. Sign in again."""
 
     name, title = "token-invalid", "The token is not valid"
-    advice = "Send an access token as the service gave it, or sign in again."
+    advice = "Send an access token exactly as the service issued it, or sign in again."
     challenge = 'Bearer error="invalid_token"'
 
 
 class TokenExpired(TokenInvalid):
-    """The token's life has ended. Refresh it, or sign in again."""
+    """The access token has expired. Refresh it, or sign in again."""
 
     name, title = "token-expired", "The token has expired"
     advice = "Use the refresh token to get a new one, or sign in again."
 
 
 class TokenRevoked(TokenInvalid):
-    """The token's session was ended, by its user, by an operator or by a measure of safety.
-    Sign in again."""
+    """The session of the token was revoked by its user, by the operator, or for security. Sign in
+    again."""
 
     name, title = "token-revoked", "The token was revoked"
     advice = "Sign in again to get a new token."
 
 
 class InsufficientScope(Problem):
-    """The token is good, but what it may do does not include this. `WWW-Authenticate` names the
-    scope that is needed; there is no reason to sign out."""
+    """The token is valid, but its scope does not include this operation. `WWW-Authenticate` names
+    the required scope. There is no need to sign out."""
 
-    name, status, title = "insufficient-scope", 403, "The token's scope does not cover this"
+    name, status, title = "insufficient-scope", 403, "The token's scope does not include this"
     advice = "Use a token with the scope that WWW-Authenticate names. There is no need to sign out."
     sends = ("WWW-Authenticate",)
 
 
 class RegistrationClosed(Problem):
-    """New users are made by the operator here. Ask whoever runs the service."""
+    """Only the operator creates users on this service. Ask the operator for an account."""
 
     name, status, title = "registration-closed", 403, "Registration is closed"
     advice = "Ask the operator of the service for an account."
 
 
 class ControlRefused(Problem):
-    """Only programs may use the control of a sandbox. They call its own address, send no
-    `Origin`, and send its secret where other machines can reach it. `detail` says what is wrong."""
+    """Only programs may use the control API of a sandbox. They must call its own address, send no
+    `Origin`, and send its secret when other machines can connect. `detail` names the fault."""
 
-    name, status, title = "control-refused", 403, "This request may not use the control"
-    advice = "Call the control from a program, by the sandbox's own address and with its secret."
+    name, status, title = "control-refused", 403, "This request may not use the control API"
+    advice = (
+        "Call the control API from a program, at the sandbox's own address and with its secret."
+    )
 
 
 class LoginTooOld(Problem):
-    """This needs a sign-in by password a few minutes old. Sign in again, then repeat it with the
-    new token."""
+    """The operation requires a recent sign-in by password. Sign in again, and repeat the request
+    with the new token."""
 
-    name, status, title = "login-too-old", 403, "A recent sign-in is needed"
+    name, status, title = "login-too-old", 403, "A recent sign-in is required"
     advice = "Sign in with the password again, and repeat the request with the new token."
 
 
 class QuotaExceeded(Problem):
-    """There would be more than one user may keep here. `quota` names what there would be too much
-    of (`lists`, `tasks`, or `text`, which is counted in bytes of UTF-8), `limit` how much may be
-    kept. Nothing was stored: delete something first."""
+    """The request would exceed a quota of the user. `quota` is `lists`, `tasks`, or `text` (bytes
+    of UTF-8), and `limit` is its maximum. Nothing was stored. Delete something first."""
 
-    name, status, title = "quota-exceeded", 403, "The quota is used up"
+    name, status, title = "quota-exceeded", 403, "The quota is exceeded"
     advice = "Delete something first, or ask the operator for more. Nothing was stored."
     extends = _Quota
 
 
 class NotFound(Problem):
-    """There is nothing here, or it is not yours; the service does not tell which. Begin at the
-    root, and follow its links."""
+    """No resource has this URI, or it belongs to another user. The reply is the same for both.
+    Start at the root, and follow its links."""
 
     name, status, title = "not-found", 404, "There is nothing here"
-    advice = "Check the URI, or follow links from the root to find what you may see."
+    advice = "Check the URI, or follow links from the root."
 
 
 class MethodNotAllowed(Problem):
-    """The resource does not take this method. `Allow` lists those it takes."""
+    """The resource does not support this method. `Allow` lists the methods that it supports."""
 
-    name, status, title = "method-not-allowed", 405, "The method is not allowed here"
+    name, status, title = "method-not-allowed", 405, "The method is not allowed"
     advice = "Use a method that Allow lists."
     sends = ("Allow", "Accept-Patch")
 
 
 class NotAcceptable(Problem):
-    """None of the media types in `Accept` is one that this resource has; `acceptable` names
-    those that it has."""
+    """The resource has no representation in a media type of `Accept`. `acceptable` lists its media
+    types."""
 
     name, status, title = "not-acceptable", 406, "No acceptable representation"
     advice = "Send Accept with a media type that acceptable lists, or leave it out."
@@ -306,57 +309,57 @@ class NotAcceptable(Problem):
 
 
 class Taken(Problem):
-    """Somebody else has this name. Choose another."""
+    """Another user has this name. Choose another one."""
 
     name, status, title = "taken", 409, "The name is taken"
     advice = "Choose another name."
 
 
 class TooManySessions(Problem):
-    """There are as many sessions as a user may have, and the token that asks for another may not
-    end those that would have to make room. End a session that is not needed, or use a token with
-    the scope `account`."""
+    """The user has the maximum number of sessions, and this token may not end the oldest one. End
+    a session, or use a token with the scope `account`."""
 
     name, status, title = "too-many-sessions", 409, "There are too many sessions"
-    advice = "End a session that is not needed, or use a token with the scope account."
+    advice = "End a session, or use a token with the scope account."
 
 
 class TooManySelected(Problem):
-    """The request would change more tasks at once than the service does in one transaction, while
-    which others wait. `count` says how many it would be, `limit` how many it may be. Nothing was
-    changed: send several requests, each for a part."""
+    """The request selects more tasks than one request may change. `count` is the number of selected
+    tasks, and `limit` is the maximum. Nothing was changed. Send several requests with narrower
+    filters."""
 
     name, status, title = "too-many-selected", 409, "Too many tasks for one request"
-    advice = "Send several requests, each for a part. Nothing was changed."
+    advice = "Send several requests with narrower filters. Nothing was changed."
     extends = _TooMany
 
 
 class TooLarge(Problem):
-    """The body is larger than the service takes. Send less at a time."""
+    """The body is larger than the service accepts. Send smaller requests."""
 
     name, status, title = "too-large", 413, "The body is too large"
-    advice = "Send less at a time."
+    advice = "Send smaller requests."
 
 
 class TargetTooLong(Problem):
-    """The request target (path and query) is longer than 8 KiB, or the links of its pages would
-    be. Send a shorter query."""
+    """The request target (path and query) is longer than 8 KiB, or the links of its pages would be.
+    Send a shorter query."""
 
     name, status, title = "target-too-long", 414, "The request target is too long"
     advice = "Send a shorter query."
 
 
 class UnsupportedMediaType(Problem):
-    """The body's Content-Type is none that this operation takes. `Accept` names those it takes."""
+    """The operation does not accept the Content-Type of the body. `Accept` lists the media types
+    that it accepts."""
 
-    name, status, title = "unsupported-media-type", 415, "The body's type is not taken here"
+    name, status, title = "unsupported-media-type", 415, "The media type is not supported"
     advice = "Send the body in a media type that Accept lists."
     sends = ("Accept", "Accept-Patch", "Accept-Encoding")
 
 
 class Invalid(Problem):
-    """The body was read, but something in it is wrong. Each entry of `errors` points at a member
-    and says what it takes; nothing was stored."""
+    """Members of the body are not valid. Each entry of `errors` points at a member and states the
+    values that it accepts. Nothing was stored."""
 
     name, status, title = "invalid", 422, "Some members are not valid"
     advice = (
@@ -366,74 +369,75 @@ class Invalid(Problem):
 
 
 class KeyReused(Problem):
-    """This Idempotency-Key came before, with another body. A key belongs to one request: make a
-    new one for each thing that is to happen."""
+    """The Idempotency-Key was already used for a request with another body. Use a new key for each
+    new request."""
 
     name, status, title = (
         "idempotency-key-reused",
         422,
         "The Idempotency-Key was used for another request",
     )
-    advice = "Make a new key for each request, and send it again with that."
+    advice = "Send the request with a new key."
 
 
 class Gone(Problem):
-    """What happened since then is not kept any more. Start over, from the link `first`."""
+    """The change log does not go back as far as the cursor. Start again at the link `first`."""
 
     name, status, title = "gone", 410, "The cursor is too old"
-    advice = "Start over from the link first: what has changed since is not kept any more."
+    advice = "Start again at the link first. Older changes are no longer stored."
     extends = _First
     sends = ("Link",)
 
 
 class PreconditionFailed(Problem):
-    """Somebody changed this since you last saw it, or it is there although it was not to be.
-    `current` is what it is now, `ETag` its tag: look, and decide again."""
+    """The resource has changed since the client read it, or exists although the request was to
+    create it. `current` is its current representation, and `ETag` its tag. Compare them, and
+    decide again."""
 
-    name, status, title = "precondition-failed", 412, "The resource is not as you last saw it"
+    name, status, title = "precondition-failed", 412, "The resource has another state"
     advice = (
-        "Read the resource again, and repeat the request with its new ETag if it is still right."
+        "Read the resource again, and repeat the request with its new ETag if it still applies."
     )
     extends = _Current
     sends = ("ETag",)
 
 
 class PreconditionRequired(Problem):
-    """The operator wants every change to say what it changes. Read the resource, and send its
-    `ETag` in `If-Match`."""
+    """The operator requires If-Match for changes. Read the resource, and send its `ETag` in
+    `If-Match`."""
 
-    name, status, title = "precondition-required", 428, "If-Match is needed"
+    name, status, title = "precondition-required", 428, "If-Match is required"
     advice = "Read the resource, and send its ETag in If-Match."
 
 
 class TooManyRequests(Problem):
-    """There were too many attempts. `Retry-After` says in how many seconds to try again."""
+    """Too many requests in a short time. `Retry-After` has the seconds to wait."""
 
-    name, status, title = "too-many-requests", 429, "Too many attempts"
+    name, status, title = "too-many-requests", 429, "Too many requests"
     advice = "Wait for the seconds in Retry-After, and try again."
     sends = ("Retry-After",)
 
 
 class TooManyReaders(Problem):
-    """As many readers wait for changes here as this worker carries. Try again in a while, or ask
-    for pages without waiting."""
+    """This worker holds the maximum number of clients that wait for changes. Try again later, or
+    request pages without waiting."""
 
     name, status, title = "too-many-readers", 503, "Too many clients wait for changes"
-    advice = "Try again after the seconds in Retry-After, or ask for pages without waiting."
+    advice = "Try again after the seconds in Retry-After, or request pages without waiting."
     sends = ("Retry-After",)
 
 
 class InternalError(Problem):
-    """A mistake of ours. It was written down under the id in `instance`; tell the operator that
-    id. Whether the request took effect is not known."""
+    """The service has a bug. The log has an entry with the id in `instance`; report that id to the
+    operator. The request may or may not have taken effect."""
 
-    name, status, title = "internal-error", 500, "Something went wrong on our side"
-    advice = "Tell the operator the id in instance. Check whether the request took effect."
+    name, status, title = "internal-error", 500, "The service failed"
+    advice = "Report the id in instance to the operator. Check whether the request took effect."
 
 
 class Unavailable(Problem):
-    """The service is too busy to do this now. Nothing was changed, unless `detail` says that this
-    is not known; try again after the seconds in `Retry-After`."""
+    """The service is too busy. Nothing was changed, unless `detail` says that this is unknown. Try
+    again after the seconds in `Retry-After`."""
 
     name, status, title = "unavailable", 503, "The service is too busy"
     advice = "Try again after the seconds in Retry-After. Nothing was changed."
@@ -441,28 +445,28 @@ class Unavailable(Problem):
 
 
 def invalid(pointer: str, detail: str) -> Invalid:
-    """A 422 about one member, by its JSON Pointer (RFC 6901)."""
+    """Build a 422 for one member, by its JSON Pointer (RFC 6901)."""
     return Invalid(errors=[{"pointer": pointer, "detail": detail}])
 
 
 def bad_parameter(parameter: str, detail: str) -> BadQuery:
-    """A 400 about one parameter of the query."""
+    """Build a 400 for one query parameter."""
     return BadQuery(errors=[{"parameter": parameter, "detail": detail}])
 
 
 def from_exception(ctx: Context, failure: Exception) -> Response:
-    """The reply to a request that failed: a problem, or a redirect."""
+    """Build the reply to a failed request: a problem, or a redirect."""
     if isinstance(failure, Problem):
         return respond(ctx, failure)
     if isinstance(failure, HTTPException):
         return _from_http(ctx, failure)
     if isinstance(failure, Busy):
         return _from_busy(ctx, failure)
-    return _from_mistake(ctx, failure)
+    return _from_unexpected(ctx, failure)
 
 
 def respond(ctx: Context, problem: Problem) -> Response:
-    """A problem as its response."""
+    """Build the response of a problem."""
     document: dict[str, Any] = {
         "type": ctx.uris.uri("problem", problem.name),
         "title": problem.title,
@@ -492,7 +496,7 @@ def _prefers_pages(accept: str) -> bool:
 
 
 def _page(ctx: Context, problem: Problem, document: dict[str, Any]) -> str:
-    """A problem document as a page that leads on."""
+    """Return a problem document as a page with links."""
     links = {"Start": ctx.uris.uri("root"), "About this problem": document["type"]}
     if problem.status == Unauthorized.status or isinstance(problem, LoginTooOld):
         links["Sign in"] = ctx.uris.uri("tokens")
@@ -501,7 +505,7 @@ def _page(ctx: Context, problem: Problem, document: dict[str, Any]) -> str:
 
 
 def _from_http(ctx: Context, error: HTTPException) -> Response:
-    """A failure that Werkzeug's routing found, as the problem it is; a redirect as it is."""
+    """Build the reply to a failure of Werkzeug's routing; a redirect stays a redirect."""
     if isinstance(error, RequestRedirect):
         return redirect(without_long_query(error.new_url), error.code)
     kinds: dict[int, type[Problem]] = {404: NotFound, 413: TooLarge}
@@ -509,22 +513,24 @@ def _from_http(ctx: Context, error: HTTPException) -> Response:
 
 
 def redirect(target: str, status: int = 302) -> Response:
-    """A redirect to an absolute URI."""
+    """Build a redirect to an absolute URI."""
     return Response(status, [("Location", target)])
 
 
-_NOT_KNOWN = (
-    "The database was lost at the last moment: whether the change was made is not known. Read the "
-    "resource, or repeat the request with the Idempotency-Key that it had."
+_UNCERTAIN = (
+    "The database connection was lost during the commit: the change may have been made. Read the "
+    "resource, or repeat the request with the same Idempotency-Key."
 )
 
 
 def _from_busy(ctx: Context, error: Exception) -> Response:
-    _log.warning("busy: %s", error, extra=ctx.log_extra)
-    detail = _NOT_KNOWN if isinstance(error, Uncertain) else None
+    _log.warning("unavailable: %s", error, extra=ctx.log_extra)
+    detail = _UNCERTAIN if isinstance(error, Uncertain) else None
     return respond(ctx, Unavailable(detail, headers=[("Retry-After", "1")]))
 
 
-def _from_mistake(ctx: Context, error: Exception) -> Response:
-    _log.exception("mistake in request %s", ctx.request_id, exc_info=error, extra=ctx.log_extra)
+def _from_unexpected(ctx: Context, error: Exception) -> Response:
+    _log.exception(
+        "unexpected error in request %s", ctx.request_id, exc_info=error, extra=ctx.log_extra
+    )
     return respond(ctx, InternalError())

@@ -1,4 +1,4 @@
-"""From what a view returns to an HTTP response: status, headers, and a shape of the resource."""
+"""HTTP responses from the results of views: status, headers and representation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ DOCUMENT_VARY = "Accept, Origin"
 
 @dataclass(frozen=True)
 class Document:
-    """What is finished as it is, in a shape of its own, and the same for everybody."""
+    """A finished document, which is the same for every client."""
 
     content: bytes
     media_type: str
@@ -36,12 +36,12 @@ class Document:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a view answers, where it is more than a resource with status 200.
+    """The result of a view that is more than a resource with status 200.
 
-    :param headers: beside those that every reply has.
-    :param secret: does it hold what no cache may keep?
-    :param etag: its tag, where that was known before its bytes; empty for what has none, being
-        no representation of a resource.
+    :param headers: further headers.
+    :param secret: whether it contains secrets that no cache may store.
+    :param etag: the ETag when it is known before the bytes; empty when the reply represents no
+        resource.
     """
 
     resource: Resource | Document | None
@@ -52,21 +52,21 @@ class Reply:
 
 
 def created(resource: Resource, *, secret: bool = False) -> Reply:
-    """201 with the whole new resource, and where it is (RFC 9110 §15.3.2)."""
+    """Return a 201 with the new resource and its Location (RFC 9110 §15.3.2)."""
     where = [("Location", resource.uri), ("Content-Location", resource.uri)]
     return Reply(resource, 201, where, secret)
 
 
 def no_content() -> Reply:
-    """204: done, and nothing more to say."""
+    """Return a 204."""
     return Reply(None, 204)
 
 
 def acceptable(accept: str | None, *, streams: bool = False) -> str:
-    """The media type to show a resource in.
+    """Negotiate the media type of a representation.
 
-    :param streams: is there a stream of events as well?
-    :raises NotAcceptable: naming what there is, when the client takes none of it.
+    :param streams: whether an event stream is available too.
+    :raises NotAcceptable: when no available media type is acceptable.
     """
     offered = (*SHAPES.offered, EVENT_STREAM) if streams else SHAPES.offered
     chosen = choose(accept, offered, (*SHAPES.only_by_name, EVENT_STREAM))
@@ -79,17 +79,17 @@ def acceptable(accept: str | None, *, streams: bool = False) -> str:
 
 
 def readable(accept: str | None) -> str:
-    """The media type to show a document in: a page, or JSON for those who ask for it."""
+    """Negotiate the media type of a document: HTML, or JSON for clients that ask for it."""
     return choose(accept, DOCUMENT_OFFERED) or DOCUMENT_OFFERED[0]
 
 
 def respond(ctx: Context, reply: Reply, media_type: str) -> Response:
-    """``reply`` as a response, its resource in the shape of ``media_type``."""
+    """Build the response of ``reply``, with its resource in the given media type."""
     return _respond(ctx, reply, media_type, OWNED_VARY, NO_STORE if reply.secret else PRIVATE)
 
 
 def respond_with_document(ctx: Context, reply: Reply, media_type: str) -> Response:
-    """The same for what is the same for everybody, and may be kept."""
+    """Build the response of a document, which caches may store."""
     return _respond(ctx, reply, media_type, DOCUMENT_VARY, PUBLIC_LONG)
 
 
@@ -111,13 +111,13 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
 
 
 def not_modified(headers: Headers) -> Response:
-    """304: what the client has is what there is; with what it may have to update (§15.4.5)."""
+    """Build a 304 with the headers that update a stored response (RFC 9110 §15.4.5)."""
     kept = ("ETag", "Vary", "Cache-Control", "Content-Location")
     return empty_response(304, [header for header in headers if header[0] in kept])
 
 
 def minimal(response: Response) -> Response:
-    """A reply to a change without the representation, for a client that knows it (RFC 7240)."""
+    """Remove the representation from a reply, for ``Prefer: return=minimal`` (RFC 7240)."""
     status = 201 if response.status == 201 else 204
     headers = [header for header in response.headers if header[0] != "Content-Type"]
     return empty_response(status, [*headers, ("Preference-Applied", "return=minimal")])
@@ -129,12 +129,12 @@ def _finished(ctx: Context, document: Document, headers: Headers) -> Response:
 
 
 def empty_response(status: int, headers: Headers) -> Response:
-    """A response without a body, which therefore has no type."""
+    """Build a response without a body and Content-Type."""
     return Response(status, headers)
 
 
 def link_headers(ctx: Context, resource: Resource) -> Headers:
-    """``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652), the relations of ours as URIs."""
+    """Return ``Link`` (RFC 8288) and ``Link-Template`` (RFC 9652). Our relations are URIs there."""
     names = ctx.uris.relation_names
     links = {"self": resource.uri or None, **resource.links}
     linked = [f'<{target}>; rel="{names[name]}"' for name, target in links.items() if target]

@@ -1,6 +1,6 @@
-"""Routes and operations: each operation is declared once.
+"""Routes and operations. Each operation is declared once.
 
-A :class:`Route` is one URL rule; ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an
+A :class:`Route` is one URL rule. ``@ROUTE.get(...)``, ``@ROUTE.post(...)`` and so on add an
 operation to it. The pipeline, the forms, the OpenAPI document and the tests read the declaration.
 """
 
@@ -14,7 +14,7 @@ from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem
 from hyperapi.http.scopes import LEVELS
-from hyperapi.querying.query import Askable
+from hyperapi.querying.query import QuerySpec
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """All that is declared of an operation.
+    """The declaration of an operation.
 
     :param scope: PUBLIC, OPEN, SIGNED_IN, or the scope that the token must have.
     :param body: the type of its body; None where a body means nothing.
@@ -34,19 +34,19 @@ class Declaration:
     :param query: the parameters of its query string; None where it takes none.
     :param own_transactions: whether the view manages its own transactions, for work that must not
         hold one open. Otherwise the whole operation is one transaction.
-    :param refused_when_bound: whether a token bound to one list is refused.
-    :param statuses: the statuses of success; the usual one of its method when None.
-    :param returns: the resource type of its reply, where route and method do not tell.
-    :param problems: the problems it may raise, beside those that the declaration implies.
-    :param versioned_by_owner: whether its reply changes only with the owner's revision.
-    :param streams: whether its reply is also available as an event stream.
-    :param grants: whether it gives tokens, for Basic credentials and OAuth 2 requests too.
+    :param refused_when_bound: whether list-bound tokens are refused.
+    :param statuses: the success statuses; the usual one of the method when None.
+    :param returns: the resource type of the reply, when route and method do not determine it.
+    :param problems: problems that the declaration does not imply.
+    :param versioned_by_owner: whether the reply changes only with the owner's revision.
+    :param streams: whether the reply is also available as an event stream.
+    :param grants: whether it issues tokens, also for Basic credentials and OAuth 2 requests.
     """
 
     scope: str
     body: type[Body] | None = None
     media: tuple[str, ...] = (JSON,)
-    query: Askable | None = None
+    query: QuerySpec | None = None
     own_transactions: bool = False
     refused_when_bound: bool = False
     statuses: tuple[int, ...] | None = None
@@ -67,7 +67,7 @@ class Operation(Declaration):
 
     @property
     def name(self) -> str:
-        """Its name in code and documents: ``change_task``."""
+        """The name in code and documents: ``change_task``."""
         return self.view.__name__
 
     @property
@@ -82,7 +82,7 @@ class Operation(Declaration):
 
     @cached_property
     def writes(self) -> bool:
-        """Whether it may change something."""
+        """Whether it may change data."""
         return self.method != "GET"
 
     @property
@@ -94,7 +94,8 @@ class Operation(Declaration):
 def _declares(
     method: str, declaration: Callable[P, Declaration]
 ) -> Callable[Concatenate["Route", P], Callable[[View], View]]:
-    """A decorator of views for one HTTP method, which takes what ``declaration`` takes."""
+    """Return a decorator factory of views for one HTTP method, with the arguments of
+    ``declaration``."""
 
     def declare(route: "Route", /, *args: P.args, **declared: P.kwargs) -> Callable[[View], View]:
         return route.declare(method, declaration(*args, **declared))
@@ -104,14 +105,14 @@ def _declares(
 
 @dataclass(eq=False)
 class Route:
-    """One URL rule, and the operations on the resources that it names.
+    """A URL rule, and the operations on its resources.
 
-    :param name: the endpoint's name.
+    :param name: the name of the endpoint.
     :param rule: the URL rule below the prefix.
-    :param document: whether people read it, and it is the same for everybody.
-    :param returns: the resource type of its representations; None where it has none.
-    :param guarded: whether an operator may require If-Match for its changes.
-    :param offers: the media types of what has no representations.
+    :param document: whether it is a document for people, the same for every client.
+    :param returns: the resource type of its representations; None without any.
+    :param guarded: whether an operator may require If-Match for changes.
+    :param offers: the media types of replies that are not representations.
     :param root_link: whether the root links to it, by its name.
     """
 
@@ -132,12 +133,12 @@ class Route:
     delete = _declares("DELETE", Declaration)
 
     def declare(self, method: str, declaration: Declaration) -> Callable[[View], View]:
-        """Declare an operation, whose view is the decorated function.
+        """Declare an operation. The decorated function is its view.
 
         :raises ValueError: for an unknown scope, or a method that is declared already.
         """
         if declaration.scope not in LEVELS:
-            raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is no scope")
+            raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is not a scope")
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")
 
@@ -151,25 +152,25 @@ class Route:
 
     @property
     def path(self) -> str:
-        """The URL rule in full."""
+        """The full URL rule, with the prefix."""
         return self.prefix + self.rule
 
     @property
     def methods(self) -> list[str]:
-        """What ``Allow`` says."""
+        """The value of ``Allow``."""
         head = ["HEAD"] if "GET" in self.operations else []
         return sorted([*self.operations, *head, "OPTIONS"])
 
     def uri(self, ctx: Context, key: str | None = None) -> str:
-        """The absolute URI of the resource here, or of the one named ``key``."""
+        """Return the absolute URI of a resource of this route. ``key`` is the id in it."""
         return ctx.uris.uri(self.name, key)
 
     def uri_of(self, ctx: Context) -> Callable[[str], str]:
-        """A function from keys to URIs, for use over many rows."""
+        """Return a function from ids to URIs, for use over many rows."""
         return ctx.uris.uri_of(self.name)
 
     def uri_template(self, ctx: Context) -> str:
-        """The URI with ``{uuid}`` in place of the key (RFC 6570)."""
+        """Return the URI with ``{uuid}`` as its id (RFC 6570)."""
         return ctx.uris.template(self.name)
 
 
@@ -181,22 +182,22 @@ class RouteTable:
         self._by_name = {route.name: route for route in self.routes}
 
     def named(self, name: str) -> Route | None:
-        """The route of an endpoint; None when it is none of these."""
+        """Return the route of an endpoint; None for other endpoints."""
         return self._by_name.get(name)
 
     def operations(self) -> Iterator[Operation]:
-        """Every operation, in the order of the routes."""
+        """Yield every operation in the order of the routes."""
         return operations(self.routes)
 
 
 def accept_patch(route: Route) -> list[tuple[str, str]]:
-    """What PATCH takes where there is one (RFC 5789 §3.1)."""
+    """Return the Accept-Patch header of a route with PATCH (RFC 5789 §3.1)."""
     patch = route.operations.get("PATCH")
     return [("Accept-Patch", ", ".join(patch.body_types))] if patch else []
 
 
 def operations(routes: Iterable[Route]) -> Iterator[Operation]:
-    """Every operation of the routes, in their order."""
+    """Yield every operation of the routes in order."""
     for route in routes:
         yield from route.operations.values()
 

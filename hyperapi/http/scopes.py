@@ -1,11 +1,11 @@
-"""Scopes of tokens, and the levels of access that an operation can require."""
+"""Scopes of tokens, and the access levels that an operation can require."""
 
 PUBLIC = "public"
-"""Anyone. A token is not needed; one that is sent must be valid."""
+"""No token is required. A token that is sent must be valid."""
 OPEN = "open"
-"""Anyone. The operation reads the Authorization header itself, or not at all."""
+"""No token is required. The operation reads the Authorization header itself, or ignores it."""
 SIGNED_IN = "signed-in"
-"""Any valid token, whatever its scope."""
+"""Any valid token, with any scope."""
 READ, WRITE, ACCOUNT = "tasks:read", "tasks:write", "account"
 SCOPES = (ACCOUNT, READ, WRITE)
 

@@ -1,8 +1,8 @@
-"""Every URI in a representation, built by ``url_for`` and nowhere else.
+"""The URIs in representations, all built by ``url_for``.
 
-``url_for`` costs more than a row of the database. So each base (scheme, host, prefix) keeps one
-template for each endpoint, and a URI is the template with the id put in. The number of bases kept
-is bounded, since without trusted hosts a client chooses its Host.
+``url_for`` costs more than a database row. Each base (scheme, host, prefix) therefore caches one
+template per endpoint, and a URI is the template with an id. The number of cached bases is limited,
+because clients choose the Host when no trusted hosts are set.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ Base = tuple[str, str, str]
 """Scheme, host and prefix."""
 
 BASE = "hyperapi.base"
-"""The key in the WSGI environment of the :data:`Base` that the proxy middleware settled."""
+"""The key in the WSGI environment of the :data:`Base` that the proxy middleware sets."""
 
 LONGEST_TARGET = 8 * 1024
-"""Bytes of path and query that a request may have, and that our own links have."""
+"""Maximum bytes of path and query of a request, and of our own links."""
 _LONGEST_REPEATED_QUERY = 1024
 
 _HOLE = "00000000-0000-0000-0000-000000000000"
@@ -44,24 +44,24 @@ class Uris:
         self.relation_names = _RelationNames(self)
 
     def uri(self, endpoint: str, key: str | None = None) -> str:
-        """The absolute URI of a resource; with ``key``, of the one that it names."""
+        """Return the absolute URI of a resource. ``key`` is the id or name in the URI."""
         before, after = self._template(endpoint, key is not None)
         return before if key is None else before + _quoted(key) + after
 
     def uri_of(self, endpoint: str) -> Callable[[str], str]:
-        """A function from a UUID to its resource's URI, for use over many rows."""
+        """Return a function from a UUID to its URI, for use over many rows."""
         before, after = self._template(endpoint, True)
         return (lambda key: before + key + after) if after else before.__add__
 
     def template(self, endpoint: str, variable: str = "uuid") -> str:
-        """An endpoint's URI with ``{variable}`` in place of its key (RFC 6570)."""
+        """Return an endpoint's URI with ``{variable}`` as its id (RFC 6570)."""
         before, after = self._template(endpoint, True)
         return f"{before}{{{variable}}}{after}"
 
     def named_by(self, text: str, endpoint: str) -> str | None:
-        """The key in an absolute URI of ours, matched by the application's URL map.
+        """Return the id in an absolute URI of this service, matched by the application's URL map.
 
-        :returns: None for a URI of another origin or prefix, or of another kind of resource.
+        :returns: None for a URI of another origin, prefix or endpoint.
         """
         scheme, host, prefix = self.base
         try:
@@ -79,16 +79,16 @@ class Uris:
         return str(keys["key"]) if rule.endpoint == endpoint else None
 
     def match(self, path: str, method: str, query: str = "") -> tuple[Rule, dict[str, Any]]:
-        """The URL rule of a path below the prefix, and the values in it.
+        """Match a path below the prefix: the URL rule, and the values in the path.
 
-        :param query: what a redirect repeats.
-        :raises HTTPException: when no rule matches, or not with this method.
+        :param query: the query string that a redirect repeats.
+        :raises HTTPException: when no rule matches the path and method.
         """
         rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
         return rule, dict(keys)
 
     def _template(self, endpoint: str, keyed: bool) -> tuple[str, str]:
-        """The URI in front of the key, and behind it."""
+        """Return the parts of the URI before and after the id."""
         found = self._templates.get((endpoint, keyed))
         if found is None:
             found = self._templates[endpoint, keyed] = self._build(endpoint, keyed)
@@ -103,7 +103,7 @@ class Uris:
 
 
 class _RelationNames(dict[str, str]):
-    """What headers call a relation: IANA's by its name, ours by the URI of its page."""
+    """Relation types in headers: IANA's by name, ours by the URI of their page."""
 
     def __init__(self, uris: Uris) -> None:
         self._uris = uris
@@ -114,7 +114,7 @@ class _RelationNames(dict[str, str]):
 
 
 class UriSpace:
-    """The :class:`Uris` of an application, one for each base."""
+    """The :class:`Uris` of an application by base."""
 
     def __init__(self, app: Flask) -> None:
         self.under = lru_cache(maxsize=_MOST_BASES)(partial(Uris, app))
@@ -124,7 +124,7 @@ _quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
 
 
 def base_of(environ: Mapping[str, Any]) -> Base:
-    """Scheme, host and prefix of a request, as Werkzeug reads them."""
+    """Return scheme, host and prefix of a request, as Werkzeug reads them."""
     scheme: str = environ["wsgi.url_scheme"]
     host = environ.get("HTTP_HOST") or get_host(
         scheme, None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
@@ -135,11 +135,11 @@ def base_of(environ: Mapping[str, Any]) -> Base:
 
 @lru_cache(maxsize=1024)
 def _without_port(scheme: str, host: str) -> str:
-    """A host without the port that its scheme implies."""
+    """Return a host without the default port of its scheme."""
     return get_host(scheme, host)
 
 
 def without_long_query(target: str) -> str:
-    """The target of a redirect; without its query when that is long, since a client chose it."""
+    """Return a redirect's target, without its query when that is long."""
     where, _, query = target.partition("?")
     return where if len(query) > _LONGEST_REPEATED_QUERY else target

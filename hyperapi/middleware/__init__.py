@@ -1,1 +1,1 @@
-"""What surrounds every request: proxies, other origins, limits, the log."""
+"""WSGI middleware and hooks around every request: proxies, CORS, limits, log and metrics."""

@@ -1,8 +1,8 @@
-"""Waiting for news: a reader sleeps until something of its user's changes, or it is time to go.
+"""The change notifier: readers wait until something of their user changes, or a timeout.
 
-One thread of the process looks at the revisions of all users who are waited for: at once when this
-process changed something of theirs, and a few times a second for what other processes change. So a
-look costs one small read, however many wait. All of them are woken when the process is to end.
+One thread of the process reads the revisions of all users with waiting readers: at once after a
+change by this process, and a few times a second for changes by other processes. One small query
+serves all readers. All readers wake up when the process stops.
 """
 
 import logging
@@ -23,15 +23,15 @@ from hyperapi.storage.models import User
 
 _LOOK_EVERY = 0.5
 _GATHER = 0.01
-"""Seconds from what this process changed to a look: what else it changes meanwhile is seen too."""
+"""Seconds between a change by this process and the query, to include further changes."""
 
-_log = logging.getLogger("hyperapi.news")
+_log = logging.getLogger("hyperapi.changes")
 
 
 class _Readers:
-    """Those who wait for news of one user.
+    """The waiting readers of one user.
 
-    :ivar revision: the user's, when it was last looked at; infinite when the user is gone.
+    :ivar revision: the user's last known revision; infinite for a deleted user.
     """
 
     def __init__(self, lock: threading.Lock) -> None:
@@ -41,10 +41,10 @@ class _Readers:
 
 
 @dataclass(eq=False)
-class Place:
-    """A place of one that waits.
+class ReaderSlot:
+    """The slot of a waiting reader.
 
-    :ivar ended: whether it was given to another: its reader has to go.
+    :ivar ended: whether the slot was given to another reader. Its reader must leave.
     """
 
     user: str
@@ -52,139 +52,139 @@ class Place:
     ended: bool = False
 
 
-class Places:
-    """The places of a process for those that wait, shared out fairly.
+class ReaderSlots:
+    """The slots of a process for waiting readers, shared fairly between users.
 
-    Each user may take all that nobody else wants. When none is free, a newcomer gets that of the
-    oldest reader of the user who has most, if that user keeps at least as many as the newcomer's
-    then has; of users with the same number, that of the address which has most counts. Otherwise
-    the newcomer's own oldest reader makes room.
+    A user may take all free slots. When none is free, the oldest reader of the user with most slots
+    loses its slot, if that user still keeps at least as many as the new reader's user then has.
+    Between users with equal numbers, the address with most slots loses. Otherwise the oldest reader
+    of the new reader's own user loses its slot.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: dict[Place, None] = {}  # oldest first
+        self._taken: dict[ReaderSlot, None] = {}  # oldest first
         self._of_user: Counter[str] = Counter()
         self._of_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._taken)
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[ReaderSlot]:
         return iter(self._taken)
 
-    def take(self, user: str, address: str) -> Place | None:
-        """A place; None when none can be had. One may have ended for it."""
+    def take(self, user: str, address: str) -> ReaderSlot | None:
+        """Take a slot; None when none is available. Another reader may lose its slot."""
         if len(self._taken) >= self._most:
             loser = self._loser(user, address)
             if loser is None:
                 return None
             loser.ended = True
             self.leave(loser)
-        place = Place(user, address)
-        self._taken[place] = None
+        slot = ReaderSlot(user, address)
+        self._taken[slot] = None
         self._of_user[user] += 1
         self._of_address[address] += 1
-        return place
+        return slot
 
-    def leave(self, place: Place) -> None:
-        """Free a place, unless it was given to another."""
-        if place not in self._taken:
+    def leave(self, slot: ReaderSlot) -> None:
+        """Free a slot, unless another reader has it."""
+        if slot not in self._taken:
             return
-        del self._taken[place]
-        for counts, key in ((self._of_user, place.user), (self._of_address, place.address)):
+        del self._taken[slot]
+        for counts, key in ((self._of_user, slot.user), (self._of_address, slot.address)):
             counts[key] -= 1
             if not counts[key]:
                 del counts[key]
 
-    def _loser(self, user: str, address: str) -> Place | None:
-        most = max(self._taken, key=self._share, default=None)  # the oldest of them
+    def _loser(self, user: str, address: str) -> ReaderSlot | None:
+        most = max(self._taken, key=self._share, default=None)  # the oldest of these
         if most is None:
             return None
         of_user, of_address = self._share(most)
         if of_user > self._of_user[user] + 1:
             return most
-        own = next((place for place in self._taken if place.user == user), None)
+        own = next((slot for slot in self._taken if slot.user == user), None)
         if own is None and of_address > self._of_address[address] + 1:
             return most
         return own
 
-    def _share(self, place: Place) -> tuple[int, int]:
-        return self._of_user[place.user], self._of_address[place.address]
+    def _share(self, slot: ReaderSlot) -> tuple[int, int]:
+        return self._of_user[slot.user], self._of_address[slot.address]
 
 
 class ChangeNotifier:
-    """Who waits in this process, and for how many more there is room."""
+    """Wakes the waiting readers of this process when something changes."""
 
-    def __init__(self, database: Database, places: int) -> None:
+    def __init__(self, database: Database, slots: int) -> None:
         self._database = database
-        self._places = Places(places)
+        self._slots = ReaderSlots(slots)
         self._lock = threading.Lock()
         self._readers: dict[str, _Readers] = {}
         self._watched = False
         self._watcher: threading.Thread | None = None
-        self._look = threading.Event()
+        self._query_soon = threading.Event()
         self._closing = threading.Event()
 
     @property
     def closing(self) -> bool:
-        """Is the process about to end?"""
+        """Whether the process is about to stop."""
         return self._closing.is_set()
 
     @property
     def waiting(self) -> bool:
-        """Does anybody wait here, or read a stream?"""
-        return len(self._places) > 0
+        """Whether any reader waits or any stream is open."""
+        return len(self._slots) > 0
 
     @contextmanager
-    def place(self, user: str, address: str) -> Iterator[Place | None]:
-        """A place for one that waits; None when there is none left."""
+    def slot(self, user: str, address: str) -> Iterator[ReaderSlot | None]:
+        """Hold a slot during the block; None when none is available."""
         with self._lock:
-            place = self._places.take(user, address)
+            slot = self._slots.take(user, address)
             self._wake_ended()
         try:
-            yield place
+            yield slot
         finally:
-            if place is not None:
+            if slot is not None:
                 with self._lock:
-                    self._places.leave(place)
+                    self._slots.leave(slot)
 
     def _wake_ended(self) -> None:
-        """Have those look who may have lost their place."""
+        """Wake readers that may have lost their slots."""
         for readers in self._readers.values():
             readers.awake.notify_all()
 
-    def tell(self, user: str) -> None:
-        """Something of the user's may have been changed by this process."""
+    def notify(self, user: str) -> None:
+        """Note that this process may have changed something of a user."""
         if user in self._readers:
-            self._look.set()
+            self._query_soon.set()
 
     def close(self) -> None:
-        """The process is about to end: nobody waits any longer."""
+        """Wake all readers, because the process is about to stop."""
         self._closing.set()
-        self._look.set()
+        self._query_soon.set()
         with self._lock:
             for readers in self._readers.values():
                 readers.awake.notify_all()
 
     def join(self) -> None:
-        """Wait until nothing here uses the database any more; after :meth:`close`."""
+        """Wait until the notifier no longer uses the database. Call :meth:`close` first."""
         if self._watcher is not None:
             self._watcher.join()
 
-    def wait(self, place: Place, seen: int, seconds: float) -> bool:
-        """Wait until the user's revision is past ``seen``, at most this long; is it?
+    def wait(self, slot: ReaderSlot, seen: int, seconds: float) -> bool:
+        """Wait until the user's revision is above ``seen``, or a timeout. Return whether it is.
 
-        Nobody waits when the process is to end, or the place was given to another.
+        The wait ends when the process stops, or when the slot was given to another reader.
         """
-        user = place.user
+        user = slot.user
         with self._lock:
             readers = self._readers.setdefault(user, _Readers(self._lock))
             readers.number += 1
-            self._have_watched()
+            self._start_watching()
             try:
                 readers.awake.wait_for(
-                    lambda: readers.revision > seen or place.ended or self.closing, seconds
+                    lambda: readers.revision > seen or slot.ended or self.closing, seconds
                 )
             finally:
                 readers.number -= 1
@@ -193,31 +193,31 @@ class ChangeNotifier:
             return readers.revision > seen
 
     def pause(self, seconds: float) -> None:
-        """Wait this long, unless the process is to end."""
+        """Sleep, unless the process stops."""
         self._closing.wait(seconds)
 
-    def _have_watched(self) -> None:
-        """Have a thread look after the readers, beginning now: something may just have changed."""
-        self._look.set()
+    def _start_watching(self) -> None:
+        """Start the thread that queries revisions, with a query at once."""
+        self._query_soon.set()
         if not self._watched:
             self._watched = True
-            self._watcher = threading.Thread(target=self._watch, daemon=True, name="news")
+            self._watcher = threading.Thread(target=self._watch, daemon=True, name="changes")
             self._watcher.start()
 
     def _watch(self) -> None:
-        """Look at what is waited for, until nobody waits."""
-        while users := self._waited_for():
-            if self._look.wait(_LOOK_EVERY):
+        """Query revisions until no reader waits."""
+        while users := self._users_waited_for():
+            if self._query_soon.wait(_LOOK_EVERY):
                 time.sleep(_GATHER)
-            self._look.clear()
+            self._query_soon.clear()
             try:
                 self._wake(users, _revisions(self._database, users))
             except Busy:
-                _log.info("no news: the database is busy")
+                _log.info("change query skipped: the database is busy")
             except Exception:
-                _log.exception("no news")
+                _log.exception("change query failed")
 
-    def _waited_for(self) -> list[str]:
+    def _users_waited_for(self) -> list[str]:
         with self._lock:
             self._watched = bool(self._readers) and not self.closing
             return list(self._readers) if self._watched else []
@@ -232,14 +232,14 @@ class ChangeNotifier:
 
 
 def init_app(state: AppState) -> ChangeNotifier:
-    """Have readers woken by the changes that this process and others make."""
+    """Create the change notifier and notify it of the changes of this process."""
     notifier = state.add(ChangeNotifier(state[Database], state.settings.readers))
-    state[Pipeline].on_change.append(lambda _, claims: notifier.tell(claims.owner))
+    state[Pipeline].on_change.append(lambda _, claims: notifier.notify(claims.owner))
     return notifier
 
 
 def _revisions(database: Database, users: Sequence[str]) -> dict[str, int]:
-    """The revisions of users' lists and tasks, without users who are gone."""
+    """Return the revisions of users. Deleted users are missing."""
 
     def look(tx: Transaction) -> dict[str, int]:
         return dict(row for some in _batches(users) for row in _REVISIONS.rows(tx, some))
@@ -248,7 +248,7 @@ def _revisions(database: Database, users: Sequence[str]) -> dict[str, int]:
 
 
 def _batches(users: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Users, some at a time, as parameters; the last ones are there more than once."""
+    """Yield users in batches as parameters. The last batch repeats users to fill up."""
     for start in range(0, len(users), _BATCH):
         some = users[start : start + _BATCH]
         yield {f"user_{number}": some[min(number, len(some) - 1)] for number in range(_BATCH)}

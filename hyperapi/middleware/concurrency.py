@@ -1,8 +1,8 @@
-"""The concurrency limit: a worker has many threads, and a few of them work at once.
+"""The concurrency limit of a worker, which has more threads than it runs at a time.
 
-Threads that wait cost a little memory. Threads that work compete for Python's interpreter lock, and
-a request then costs more than it would alone. So a request holds a slot while it is worked on, and
-releases it while it waits: for the rest of a body, for a change, for a password hash.
+Waiting threads cost little memory. Running threads compete for Python's interpreter lock, which
+makes each request slower. A request therefore holds a slot while it runs, and releases it while it
+waits for the rest of a body, a change, or a password hash.
 """
 
 import threading
@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 MOST_BODIES = 64
-"""Requests of one worker that may wait for the rest of their body at once."""
+"""Requests of one worker that may wait for their bodies at the same time."""
 
 Application = Callable[..., Iterable[bytes]]
 
 
 class ConcurrencyLimit:
-    """So many slots as requests may be worked on at once.
+    """A fixed number of slots for running requests.
 
-    :param most_bodies: how many requests may wait for the rest of their body at once. Slow clients
-        then never hold all threads.
+    :param most_bodies: how many requests may wait for their bodies at the same time. Slow clients
+        can therefore not take all threads.
     """
 
     def __init__(self, most: int, most_bodies: int = MOST_BODIES) -> None:
@@ -28,17 +28,17 @@ class ConcurrencyLimit:
         self.most_bodies = most_bodies
         self.requests: set[Slot] = set()
         self.bodies: set[Slot] = set()
-        """The slots of requests that have no response yet, and of those that wait for a body.
-        Adding to a set is one step of the interpreter: no lock is needed."""
+        """The slots of requests without a response, and of those that wait for a body. No lock is
+        needed, because adding to a set is atomic."""
 
     @property
     def busy(self) -> bool:
-        """Whether a request that has arrived whole has no response yet."""
+        """Whether a completely received request has no response yet."""
         return len(self.requests) > len(self.bodies)
 
     @contextmanager
     def slot(self) -> Iterator["Slot"]:
-        """Wait for a slot, and hold it."""
+        """Wait for a slot, and hold it during the block."""
         slot = Slot(self)
         slot.acquire()
         try:
@@ -47,7 +47,7 @@ class ConcurrencyLimit:
             slot.release()
 
     def around(self, application: Application) -> Application:
-        """A WSGI application whose requests each hold a slot until they have a response."""
+        """Wrap a WSGI application. Each request holds a slot until it has a response."""
 
         def limited(environ: Any, start_response: Any) -> Iterable[bytes]:
             slot = environ["hyperapi.slot"] = Slot(self)
@@ -75,14 +75,14 @@ class Slot:
         self._held = True
 
     def release(self) -> None:
-        """Give the slot back, if it is held."""
+        """Release the slot if it is held."""
         if self._held:
             self._held = False
             self._limit.free.release()
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Let others work while this request waits; nothing happens where that is so already."""
+        """Release the slot during the block. Nested calls have no effect."""
         if not self._held:
             yield
             return
@@ -94,9 +94,9 @@ class Slot:
 
     @contextmanager
     def awaiting_body(self) -> Iterator[bool]:
-        """Let others work while this request waits for the rest of its body.
+        """Release the slot while the request waits for its body.
 
-        The value is False when too many wait already; then the body must not be waited for.
+        The value is False when too many requests wait already. The request must then not wait.
         """
         if len(self._limit.bodies) >= self._limit.most_bodies:
             yield False

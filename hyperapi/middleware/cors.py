@@ -1,7 +1,7 @@
-"""Other origins: what scripts of a page from elsewhere may send and see (Flask-CORS).
+"""Cross-origin resource sharing (Flask-CORS).
 
-Credentials in the sense of CORS (cookies) are never used: the token travels in a header that a
-page must set for itself, so any origin can be let in without risk, and is by default.
+The service never uses CORS credentials (cookies). A page must set the Authorization header itself,
+so all origins are allowed by default.
 """
 
 import re
@@ -29,7 +29,7 @@ ALLOWED = [
     "Last-Event-ID",
     "Prefer",
     "X-Request-Id",
-    # What generic clients echo of a representation they edit:
+    # Headers of a representation that generic clients repeat:
     "Content-Location",
     "ETag",
     "Link",
@@ -56,7 +56,7 @@ _PREFLIGHT_SECONDS = 7200
 
 
 def init_app(handler: RequestHandler, settings: Settings) -> None:
-    """Answer preflights, and put the headers of CORS on every reply to another origin."""
+    """Reply to preflights, and add CORS headers to replies to other origins."""
     options = {
         "origins": [_exactly(origin) for origin in settings.cors_origins],
         "methods": METHODS,
@@ -70,7 +70,7 @@ def init_app(handler: RequestHandler, settings: Settings) -> None:
     resolved = get_cors_options(handler.app, options)
 
     def add(ctx: Context, response: Response) -> Response:
-        """Replies to the same origin need nothing, and pay nothing."""
+        """Add CORS headers. Replies to the same origin need none."""
         if "HTTP_ORIGIN" in ctx.environ:
             asked = EnvironHeaders(ctx.environ)
             found = get_cors_headers(resolved, asked, ctx.method)
@@ -82,15 +82,15 @@ def init_app(handler: RequestHandler, settings: Settings) -> None:
 
 
 def _exactly(origin: str) -> str | re.Pattern[str]:
-    """An origin as Flask-CORS is to take it, which takes text with brackets for a pattern."""
+    """Escape an origin for Flask-CORS, which takes text with brackets as a pattern."""
     return origin if origin == "*" else re.compile(re.escape(origin) + r"\Z", re.IGNORECASE)
 
 
 def _preflight(ctx: Context) -> Response | None:
-    """Answer a preflight at once: before authentication, on every path, never with a redirect.
+    """Reply to a preflight: before authentication, on every path, without a redirect.
 
-    It is told of all headers that may be sent. Flask-CORS tells of those that were asked for, and
-    the browser, which keeps the answer, would come again for each that is sent later.
+    The reply allows all headers. Flask-CORS would allow only the requested ones, and the browser
+    would send another preflight for each further header.
     """
     asked = ctx.environ
     if (
@@ -106,7 +106,7 @@ def _preflight(ctx: Context) -> Response | None:
 
 
 def _vary(response: Response) -> Response:
-    """What a reply says to one origin is not for another: say so on every reply."""
+    """Add Origin to Vary, because CORS headers differ between origins."""
     if response.get("Vary") is None:
         response.add(("Vary", "Origin"))
     return response

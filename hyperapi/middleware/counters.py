@@ -1,9 +1,9 @@
-"""Where attempts are counted: in this process, by all processes of a server, or by all nodes.
+"""Storages of rate-limit counters: in one process, shared by workers, or shared by nodes.
 
-- With ``HYPERAPI_RATE_LIMIT_STORAGE=redis://…`` in Redis, for all nodes. While that is away each
-  process counts for itself: it limits less well, but it does limit.
-- Otherwise, the workers of one ``hyperapi serve`` count in a table that they share.
-- Otherwise in the process alone.
+- ``HYPERAPI_RATE_LIMIT_STORAGE=redis://…``: in Redis, for all nodes. While Redis is unavailable,
+  each process counts alone, so limits are less exact.
+- Otherwise the workers of one ``hyperapi serve`` share a table.
+- Otherwise in the process.
 """
 
 import fcntl
@@ -29,33 +29,33 @@ from hyperapi.settings import Settings, SettingsError
 Found = TypeVar("Found")
 
 _PATIENCE = 0.25
-"""Seconds to wait for Redis. A local one answers within one thousandth of that."""
+"""Seconds to wait for Redis. A local one answers in a thousandth of that."""
 _BACK_OFF = 5.0
-"""Seconds for which Redis is left alone after it failed."""
+"""Seconds without requests to Redis after a failure."""
 
-_log = logging.getLogger("hyperapi.counts")
+_log = logging.getLogger("hyperapi.counters")
 
 
-def counts_of(settings: Settings) -> Storage:
-    """The place that the settings name.
+def counter_storage(settings: Settings) -> Storage:
+    """Return the configured storage.
 
-    :raises SettingsError: when the driver for Redis is not installed, or the URL is none for it.
+    :raises SettingsError: when the Redis driver is not installed, or the URL is not valid.
     """
     if settings.rate_limit_storage:
-        wanted = in_redis(settings.rate_limit_storage)
-        return OrElse(wanted, MemoryStorage(wrap_exceptions=True))
-    place = folder()
-    return MemoryStorage(wrap_exceptions=True) if place is None else SharedTable(place / "counts")
+        main = redis_storage(settings.rate_limit_storage)
+        return WithFallback(main, MemoryStorage(wrap_exceptions=True))
+    shared = folder()
+    return MemoryStorage(wrap_exceptions=True) if shared is None else SharedTable(shared / "counts")
 
 
-def in_redis(url: str) -> Storage:
-    """Counts in Redis, whether it is there or not.
+def redis_storage(url: str) -> Storage:
+    """Return a storage in Redis, whether Redis is available or not.
 
-    :raises SettingsError: as above.
+    :raises SettingsError: as :func:`counter_storage`.
     """
     if find_spec("redis") is None:
         raise SettingsError(
-            "HYPERAPI_RATE_LIMIT_STORAGE names Redis, whose driver is not installed: "
+            "HYPERAPI_RATE_LIMIT_STORAGE names Redis, but its driver is not installed: "
             "pip install '/path/to/hyperapi[redis]'"
         )
     patience = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
@@ -72,79 +72,79 @@ def in_redis(url: str) -> Storage:
     return redis
 
 
-class OrElse(Storage):
-    """Counts in one place; while that fails, in another."""
+class WithFallback(Storage):
+    """A storage with a fallback for the time that it fails."""
 
-    STORAGE_SCHEME = ["hyperapi+or-else"]  # noqa: RUF012 - as the base has it
+    STORAGE_SCHEME = ["hyperapi+fallback"]  # noqa: RUF012 - the type of the base
 
-    def __init__(self, wanted: Storage, instead: Storage) -> None:
+    def __init__(self, main: Storage, fallback: Storage) -> None:
         super().__init__(None)
-        self._wanted = wanted
-        self._instead = instead
-        self._away_until = 0.0
+        self._main = main
+        self._fallback = fallback
+        self._unavailable_until = 0.0
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What the other place may raise."""
+        """The exceptions of the fallback."""
         return StorageError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, and tell how much it is now."""
+        """Count, and return the new count."""
         return self._do(lambda storage: storage.incr(key, expiry, amount))
 
     def get(self, key: str) -> int:
-        """How much it is."""
+        """Return the count."""
         return self._do(lambda storage: storage.get(key))
 
     def get_expiry(self, key: str) -> float:
-        """When counting begins anew, in seconds since 1970."""
+        """Return the end of the window in seconds since 1970."""
         return self._do(lambda storage: storage.get_expiry(key))
 
     def check(self) -> bool:
-        """Is the wanted place there?"""
-        return self._wanted.check()
+        """Return whether the main storage is available."""
+        return self._main.check()
 
     def reset(self) -> int | None:
-        """Forget everything."""
-        self._instead.reset()
+        """Reset all counters."""
+        self._fallback.reset()
         return self._do(lambda storage: storage.reset())
 
     def clear(self, key: str) -> None:
-        """Forget one count."""
+        """Reset one counter."""
         self._do(lambda storage: storage.clear(key))
 
     def _do(self, act: Callable[[Storage], Found]) -> Found:
-        if time.monotonic() >= self._away_until:
+        if time.monotonic() >= self._unavailable_until:
             try:
-                return act(self._wanted)
+                return act(self._main)
             except StorageError as error:
-                self._away_until = time.monotonic() + _BACK_OFF
+                self._unavailable_until = time.monotonic() + _BACK_OFF
                 reason = " ".join(str(error).split())
-                _log.warning("limits are counted by each process alone: %s", reason)
-        return act(self._instead)
+                _log.warning("each process counts rate limits alone: %s", reason)
+        return act(self._fallback)
 
 
 class SharedTable(Storage):
-    """A table in memory, mapped from a file, that processes of one machine count in.
+    """A table in a memory-mapped file that the processes of one machine share.
 
-    It has a fixed number of places. Which of them a key may have is decided by a hash that nobody
-    can foresee; when they are all taken, the count that would end first has to go.
+    It has a fixed number of entries. A keyed hash decides which entries a counter may use. When
+    all of them are taken, the counter whose window ends first is dropped.
     """
 
-    STORAGE_SCHEME = ["hyperapi+shared"]  # noqa: RUF012 - as the base has it
+    STORAGE_SCHEME = ["hyperapi+shared"]  # noqa: RUF012 - the type of the base
 
-    _PLACES = 1 << 16
+    _ENTRIES = 1 << 16
     _CHOICE = 32
-    _PLACE = struct.Struct("<QdI")  # the key's hash, the end of its time, the count
+    _ENTRY = struct.Struct("<QdI")  # hash of the key, end of the window, count
     _SECRET = 32
 
     def __init__(self, path: Path) -> None:
         super().__init__(None, wrap_exceptions=True)
-        size = self._SECRET + self._PLACE.size * (self._PLACES + self._CHOICE)
+        size = self._SECRET + self._ENTRY.size * (self._ENTRIES + self._CHOICE)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = os.fdopen(descriptor, "r+b")
         self._threads = threading.Lock()
-        with self._alone():
+        with self._locked():
             if path.stat().st_size < size:
                 self._file.truncate(0)
                 self._file.write(os.urandom(self._SECRET))
@@ -155,76 +155,76 @@ class SharedTable(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What the file may raise."""
+        """The exceptions of the file."""
         return OSError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, and tell how much it is now."""
+        """Count, and return the new count."""
         name, first = self._hashed(key)
-        with self._alone():
-            place, until, count = self._find(name, first)
+        with self._locked():
+            entry, until, count = self._find(name, first)
             if until <= time.time():
                 until, count = time.time() + expiry, 0
             count = max(0, count + amount)
-            self._PLACE.pack_into(self._table, place, name, until, count)
+            self._ENTRY.pack_into(self._table, entry, name, until, count)
             return count
 
     def get(self, key: str) -> int:
-        """How much it is."""
+        """Return the count."""
         return self._read(key)[1]
 
     def get_expiry(self, key: str) -> float:
-        """When counting begins anew, in seconds since 1970."""
+        """Return the end of the window in seconds since 1970."""
         return self._read(key)[0] or time.time()
 
     def check(self) -> bool:
-        """It is always there."""
+        """Return True: the file is always available."""
         return True
 
     def reset(self) -> int | None:
-        """Forget everything."""
-        with self._alone():
+        """Reset all counters."""
+        with self._locked():
             self._table[self._SECRET :] = bytes(len(self._table) - self._SECRET)
         return None
 
     def clear(self, key: str) -> None:
-        """Forget one count."""
+        """Reset one counter."""
         name, first = self._hashed(key)
-        with self._alone():
-            place, _, _ = self._find(name, first)
-            self._PLACE.pack_into(self._table, place, 0, 0.0, 0)
+        with self._locked():
+            entry, _, _ = self._find(name, first)
+            self._ENTRY.pack_into(self._table, entry, 0, 0.0, 0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._table.close()
         self._file.close()
 
     def _read(self, key: str) -> tuple[float, int]:
         name, first = self._hashed(key)
-        with self._alone():
+        with self._locked():
             _, until, count = self._find(name, first)
         return (until, count) if until > time.time() else (0.0, 0)
 
     def _hashed(self, key: str) -> tuple[int, int]:
         digest = hashlib.blake2b(key.encode(), digest_size=16, key=self._key).digest()
         name = int.from_bytes(digest[:8]) or 1
-        return name, int.from_bytes(digest[8:]) % self._PLACES
+        return name, int.from_bytes(digest[8:]) % self._ENTRIES
 
     def _find(self, name: int, first: int) -> tuple[int, float, int]:
-        """A key's place, and what is there; the place it may have, when it has none."""
+        """Return the entry of a key and its content; the entry to use when it has none."""
         best, best_until = 0, float("inf")
         for number in range(first, first + self._CHOICE):
-            place = self._SECRET + number * self._PLACE.size
-            there, until, count = self._PLACE.unpack_from(self._table, place)
+            entry = self._SECRET + number * self._ENTRY.size
+            there, until, count = self._ENTRY.unpack_from(self._table, entry)
             if there == name:
-                return place, until, count
+                return entry, until, count
             if until < best_until:
-                best, best_until = place, until
+                best, best_until = entry, until
         return best, 0.0, 0
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads and processes out; a process that dies here lets go."""
+    def _locked(self) -> Iterator[None]:
+        """Lock the table against other threads and processes. A process that dies releases it."""
         with self._threads:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             try:

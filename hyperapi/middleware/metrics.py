@@ -1,8 +1,8 @@
-"""What happens, counted for Prometheus: only where ``HYPERAPI_METRICS_PORT`` is set.
+"""Prometheus metrics, when ``HYPERAPI_METRICS_PORT`` is set.
 
-Each process writes its counts to files in the folder that the processes of a server share; one
-thread of the parent reads them all and serves them on a port of their own. Routes are counted as
-they are declared, never as they were asked for: nobody can make up new ones.
+Each process writes its counters to files in the shared folder of the service. A thread of the main
+process sums them and serves them on a separate port. The label of a route is its declared path,
+so that clients cannot create new labels.
 """
 
 import logging
@@ -35,7 +35,7 @@ _log = logging.getLogger("hyperapi.metrics")
 
 
 class Metrics:
-    """The metrics of one application, in this process."""
+    """The metrics of an application in this process."""
 
     def __init__(self, state: AppState, handler: RequestHandler, sign_in: str) -> None:
         self._state = state
@@ -44,43 +44,43 @@ class Metrics:
         self._kept: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._requests = Counter(
             "hyperapi_requests",
-            "Requests that were answered.",
+            "Requests with a reply.",
             ("method", "route", "status"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "hyperapi_request_seconds",
-            "Time from a request's arrival to its reply, without waiting for a turn.",
+            "Time from a request's arrival to its reply, without the wait for a slot.",
             ("method", "route"),
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._refused = Counter(
             "hyperapi_sign_ins_refused",
-            "Requests for a token that were refused, by status.",
+            "Refused token requests by status.",
             ("status",),
             registry=self.registry,
         )
         self._retries = Counter(
             "hyperapi_database_retries",
-            "Transactions that were tried again: the database undid them, or was lost.",
+            "Retries of transactions, after the database undid them or was lost.",
             registry=self.registry,
         )
         self._unavailable = Counter(
             "hyperapi_unavailable", "Replies with status 503.", registry=self.registry
         )
         self._connections = self._gauge(
-            "hyperapi_database_connections", "Connections to the database that are open."
+            "hyperapi_database_connections", "Open database connections."
         )
         self._busy = self._gauge(
-            "hyperapi_database_connections_in_use", "Connections that a transaction is using."
+            "hyperapi_database_connections_in_use", "Database connections with an open transaction."
         )
         self._hashing = self._gauge(
-            "hyperapi_passwords_in_hand", "Passwords that are being hashed, or wait for it."
+            "hyperapi_passwords_in_hand", "Running and waiting password hashes."
         )
         self._sessions = Gauge(
             "hyperapi_sessions",
-            "Live sessions of all users, in the database: the same at every node.",
+            "Live sessions of all users in the database, the same on every node.",
             multiprocess_mode="livemostrecent",
             registry=self.registry,
         )
@@ -91,7 +91,7 @@ class Metrics:
 
     def _count(self, ctx: Context, response: Response) -> Response:
         route = ctx.rule or "none"
-        method = ctx.method if ctx.rule else "any"  # a client may make one up
+        method = ctx.method if ctx.rule else "any"  # clients can invent methods
         key = (method, route, response.status)
         counted = self._kept.get(key)
         if counted is None:
@@ -110,7 +110,7 @@ class Metrics:
     def _signing_in(self, status: int) -> None:
         if status in _REFUSED:
             self._refused.labels(status).inc()
-        self._hashing.set(self._state[Passwords].in_hand)
+        self._hashing.set(self._state[Passwords].pending)
 
     def watch(self, engine: Engine) -> None:
         """Count the connections of a pool."""
@@ -120,14 +120,14 @@ class Metrics:
         event.listen(engine, "checkin", lambda *_: self._busy.dec())
 
     def retried(self) -> None:
-        """A transaction is tried again."""
+        """Count a retried transaction."""
         self._retries.inc()
 
     def count_sessions(self) -> None:
-        """Have a thread count the live sessions, now and then, until the process ends."""
-        threading.Thread(target=self._look, daemon=True, name="metrics").start()
+        """Start a thread that counts live sessions from time to time."""
+        threading.Thread(target=self._count_sessions_regularly, daemon=True, name="metrics").start()
 
-    def _look(self) -> None:
+    def _count_sessions_regularly(self) -> None:
         while True:
             try:
                 self._sessions.set(self._state[Database].read(_live_sessions))
@@ -137,9 +137,9 @@ class Metrics:
 
 
 def init_app(app: Flask, state: AppState, handler: RequestHandler, sign_in: str) -> None:
-    """Count what ``app`` does.
+    """Count the requests of ``app``.
 
-    :param sign_in: the route at which tokens are given.
+    :param sign_in: the path of the route that issues tokens.
     """
     found = state.add(Metrics(state, handler, sign_in))
     with app.app_context():
@@ -152,33 +152,33 @@ def _live_sessions(tx: Transaction) -> int:
 
 
 def count_sessions(state: AppState) -> None:
-    """Have a thread count the live sessions, where metrics are kept."""
+    """Start to count live sessions, when metrics are on."""
     state[Metrics].count_sessions()
 
 
-def export(place: Path, host: str, port: int) -> None:
-    """Serve what all processes have counted, on a port of its own, in a thread of this one.
+def export(folder: Path, host: str, port: int) -> None:
+    """Serve the metrics of all processes on a separate port, in a thread.
 
-    :param place: the folder that they keep their counts in.
-    :raises OSError: when the address cannot be had.
+    :param folder: the folder of the counters.
+    :raises OSError: when the address is not available.
     """
     registry = CollectorRegistry()
-    registry.register(_Everyones(place))
+    registry.register(_AllProcesses(folder))
     start_http_server(port, host, registry=registry)
 
 
-class _Everyones(MultiProcessCollector):
-    """The counts of all processes; of those that have ended, what does not end with them."""
+class _AllProcesses(MultiProcessCollector):
+    """Collects the metrics of all processes, and the counters of ended ones."""
 
-    def __init__(self, place: Path) -> None:
-        super().__init__(None, str(place))  # type: ignore[no-untyped-call]
-        self._place = place
+    def __init__(self, folder: Path) -> None:
+        super().__init__(None, str(folder))  # type: ignore[no-untyped-call]
+        self._folder = folder
 
     def collect(self) -> Any:
-        for file in self._place.glob("gauge_live*.db"):
+        for file in self._folder.glob("gauge_live*.db"):
             process = int(file.stem.rpartition("_")[2])
             if not runs(process):
-                mark_process_dead(process, str(self._place))  # type: ignore[no-untyped-call]
+                mark_process_dead(process, str(self._folder))  # type: ignore[no-untyped-call]
         return super().collect()  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""Under which scheme, host and prefix the service is known: before Flask sees the request."""
+"""The scheme, host, prefix and client address of a request, settled before routing."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -19,18 +19,18 @@ Application = Callable[..., Iterable[bytes]]
 
 _REFUSED = "hyperapi.refused"
 _WITHOUT_HOST = ("HTTP/1.0", "HTTP/1")
-"""HTTP/1.0, where a request may name no host; granian calls it HTTP/1."""
+"""Names of HTTP/1.0, where Host is optional. granian calls it HTTP/1."""
 _LONGEST_HOST = 253 + len(":65535")
 _WITH_PORT = re.compile(r"([0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
-class Front:
+class ProxyHeaders:
     """WSGI middleware that settles scheme, host, prefix and client address.
 
-    By default they are the connection's. Behind ``trusted_proxies`` hops they come from
-    ``X-Forwarded-*``; a public URL wins over everything. A request that says something malformed
-    about them, or names a host that is not trusted, is marked as refused; what it said is replaced
-    by values that are harmless to build URIs with.
+    By default they are those of the connection. Behind ``trusted_proxies`` hops they come from
+    ``X-Forwarded-*``. A public URL takes precedence over both. A request with malformed values, or
+    with an untrusted host, is marked as refused. Its values are replaced by harmless ones, so that
+    the error document can contain URIs.
     """
 
     def __init__(self, app: Application, settings: Settings) -> None:
@@ -71,18 +71,18 @@ class Front:
         environ["HTTP_HOST"] = self._host
         environ["SCRIPT_NAME"] = self._prefix
         path = environ["PATH_INFO"]
-        if self._prefix and path.startswith(self._prefix + "/"):  # a proxy that passes it on
+        if self._prefix and path.startswith(self._prefix + "/"):  # from a proxy that keeps it
             environ["PATH_INFO"] = path.removeprefix(self._prefix)
 
 
 def _settle_forwarded(environ: dict[str, Any]) -> None:
-    """Take what a trusted proxy says about scheme, prefix and address, if it is well-formed."""
+    """Use the scheme, prefix and address of a trusted proxy, if they are well-formed."""
     scheme, prefix = environ["wsgi.url_scheme"].lower(), environ.get("SCRIPT_NAME") or ""
     address = _without_its_port(environ.get("REMOTE_ADDR") or "")
     if scheme not in ("http", "https"):
         environ[_REFUSED] = _malformed("Proto", "http or https")
         scheme = "http"
-    if prefix:  # without its slash it would go on with the host
+    if prefix:  # without a leading slash it would extend the host
         prefix = f"/{prefix.strip('/')}".rstrip("/")
     if not is_prefix(prefix):
         environ[_REFUSED] = _malformed("Prefix", "a path of at most 200 characters")
@@ -95,11 +95,11 @@ def _settle_forwarded(environ: dict[str, Any]) -> None:
 
 
 def _malformed(name: str, takes: str) -> Problem:
-    return BadRequest(f"X-Forwarded-{name} takes {takes}. A proxy in front sent something else.")
+    return BadRequest(f"X-Forwarded-{name} must be {takes}. Correct the proxy in front.")
 
 
 def _without_its_port(address: str) -> str:
-    """A client's address; some proxies send its port as well."""
+    """Return a client's address without the port that some proxies append."""
     found = _WITH_PORT.fullmatch(address)
     return (found[1] if found else address).strip("[]")
 
@@ -114,7 +114,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_too_long(environ: dict[str, Any]) -> bool:
-    """Is the request target longer than we take? The server tells its path decoded."""
+    """Whether the request target is too long. The server decodes its path."""
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
     if 3 * len(path) + len(query) < LONGEST_TARGET:
         return False
@@ -123,14 +123,14 @@ def _is_too_long(environ: dict[str, Any]) -> bool:
 
 
 def _server(environ: dict[str, Any]) -> str:
-    """The server's own name and port, for requests of HTTP/1.0 that name no host."""
+    """Return the server's name and port, for HTTP/1.0 requests without Host."""
     return get_host(
         environ["wsgi.url_scheme"], None, (environ["SERVER_NAME"], environ["SERVER_PORT"])
     )
 
 
 def _routable(host: str) -> bool:
-    """Is it a host that Flask can route by? It fails on empty labels, and on long ones."""
+    """Whether Flask can route by a host. It fails on empty and on long labels."""
     if len(host) > _LONGEST_HOST:
         return False
     try:
@@ -141,8 +141,8 @@ def _routable(host: str) -> bool:
 
 
 def around(application: Application, settings: Settings) -> Application:
-    """Put the service's front before a WSGI application."""
-    front = Front(application, settings)
+    """Wrap a WSGI application with :class:`ProxyHeaders`."""
+    front = ProxyHeaders(application, settings)
     if not settings.trusted_proxies:
         return front
     hops = settings.trusted_proxies
@@ -150,7 +150,7 @@ def around(application: Application, settings: Settings) -> Application:
 
 
 def refuse(ctx: Context) -> None:
-    """Refuse a request that the middleware marked; only here can a problem be answered.
+    """Refuse a request that the middleware marked.
 
     :raises Problem: for such a request.
     """

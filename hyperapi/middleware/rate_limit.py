@@ -1,8 +1,8 @@
-"""How often something may be tried, by whom (the ``limits`` library).
+"""Rate limits (the ``limits`` library).
 
-An attempt is counted before it is made, and taken back when it turns out well: attempts made at
-the same time cannot slip past together, and whoever signs in rightly is never held up. When the
-counters themselves fail, everyone is let in, and the log says so.
+An attempt is counted before it is made, and uncounted when it succeeds. Simultaneous attempts
+therefore cannot exceed a limit, and successful sign-ins never count. When the counters fail,
+requests are let through, and the log says so.
 """
 
 import logging
@@ -20,13 +20,13 @@ from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
-from hyperapi.auth.passwords import places
+from hyperapi.auth.passwords import hashing_capacity
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.pipeline import Pipeline
 from hyperapi.http.problems import CredentialsInvalid, Problem, TooManyRequests
 from hyperapi.http.wsgi_response import Response
-from hyperapi.middleware.counters import counts_of
+from hyperapi.middleware.counters import counter_storage
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
 
@@ -36,10 +36,10 @@ _log = logging.getLogger("hyperapi")
 
 
 class Attempts:
-    """Counts attempts of one kind.
+    """A rate limit for attempts of one kind.
 
-    :param purpose: what is attempted; keeps counts of different kinds apart.
-    :param limits: how many in how long; empty is no limit.
+    :param purpose: the name of the kind, which separates its counters.
+    :param limits: the limits; empty for none.
     """
 
     def __init__(
@@ -53,53 +53,54 @@ class Attempts:
         )
 
     def count(self, ctx: Context, *who: str, times: int = 1) -> tuple[int, float] | None:
-        """Count an attempt by ``who``, or several, and let the reply tell how many are left.
+        """Count attempts of ``who``, and set the RateLimit headers of the reply.
 
-        :returns: how many are left of the last limit, and until when; None without limits.
-        :raises TooManyRequests: when it is one too many; it is then not counted.
+        :returns: the remaining attempts of the last limit and the end of its window; None without
+            limits.
+        :raises TooManyRequests: when a limit is exceeded. The attempt is then not counted.
         """
-        told = None
+        remaining = None
         for number, limit in enumerate(self._limits):
             try:
                 counted = self._limiter.hit(limit, self._purpose, *who, cost=times)
                 left = self._limiter.get_window_stats(limit, self._purpose, *who)
             except StorageError:
-                _log.exception("not limiting %s: the counters fail", self._purpose)
+                _log.exception("rate limit %s skipped: the counters failed", self._purpose)
                 return None
             seconds = max(1, math.ceil(left.reset_time - time.time()))
-            self._let_tell(ctx, left.remaining + times - 1 if counted else 0, seconds)
-            told = left.remaining, left.reset_time
+            self._set_headers(ctx, left.remaining + times - 1 if counted else 0, seconds)
+            remaining = left.remaining, left.reset_time
             if not counted:
-                self._take_back(self._limits[: number + 1], *who, times=times)
+                self._uncount(self._limits[: number + 1], *who, times=times)
                 raise TooManyRequests(
                     f"Try again in {seconds} seconds.", headers=[("Retry-After", str(seconds))]
                 )
-        return told
+        return remaining
 
-    def _let_tell(self, ctx: Context, left: int, seconds: int) -> None:
-        """Let the reply tell what is left, unless there is less of what else it counts for."""
+    def _set_headers(self, ctx: Context, left: int, seconds: int) -> None:
+        """Set the RateLimit headers, unless another limit has less left."""
         nearest = (left, -seconds)
         if ctx.rate_limit is None or nearest < ctx.rate_limit[0]:
             ctx.rate_limit = nearest, self._policy, f'"{self._purpose}";r={left};t={seconds}'
 
     @contextmanager
-    def trying(self, ctx: Context, mistake: type[Problem], *who: str) -> Iterator[None]:
-        """Count what is tried by ``who``, and forget it unless it ends in this mistake.
+    def count_failures(self, ctx: Context, failure: type[Problem], *who: str) -> Iterator[None]:
+        """Count an attempt of ``who`` during the block. Uncount it unless ``failure`` is raised.
 
-        :raises TooManyRequests: when there were too many.
+        :raises TooManyRequests: when a limit is exceeded.
         """
         self.count(ctx, *who)
         failed = False
         try:
             yield
-        except mistake:
+        except failure:
             failed = True
             raise
         finally:
             if not failed:
-                self._take_back(self._limits, *who)
+                self._uncount(self._limits, *who)
 
-    def _take_back(self, limits: Sequence[RateLimitItem], *who: str, times: int = 1) -> None:
+    def _uncount(self, limits: Sequence[RateLimitItem], *who: str, times: int = 1) -> None:
         storage = self._limiter.storage
         for limit in limits:
             key = limit.key_for(self._purpose, *who)
@@ -107,14 +108,14 @@ class Attempts:
                 if storage.get(key) > 0:
                     storage.incr(key, limit.get_expiry(), amount=-times)
             except StorageError:
-                _log.exception("not limiting %s: the counters fail", self._purpose)
+                _log.exception("rate limit %s skipped: the counters failed", self._purpose)
 
 
-class Spending(Attempts):
-    """Counts what happens all the time, and may: not each time with the counters.
+class PrepaidAttempts(Attempts):
+    """A rate limit for frequent, permitted requests, with few accesses to the counters.
 
-    In between, this process counts for itself: one limit is kept to within a hundredth for each
-    process, and most requests cost no visit to the counters.
+    The process counts a hundredth of the limit in advance and uses it up by itself. The limit is
+    therefore exact to a hundredth per process, and most requests do not access the counters.
     """
 
     def __init__(
@@ -122,43 +123,43 @@ class Spending(Attempts):
     ) -> None:
         super().__init__(limiter, purpose, limits)
         self._in_advance = limits[0].amount // 100 if len(limits) == 1 else 0
-        self._counted: dict[str, _Counted] = {}
+        self._counted: dict[str, _Prepaid] = {}
 
-    def spend(self, ctx: Context, who: str) -> None:
-        """Count one more of ``who``'s.
+    def count_cheaply(self, ctx: Context, who: str) -> None:
+        """Count one request of ``who``.
 
-        :raises TooManyRequests: when it is one too many.
+        :raises TooManyRequests: when the limit is exceeded.
         """
         counted = self._counted.get(who)
         moment = time.time()
         if counted is None or not counted.in_advance or moment >= counted.until:
-            self._visit(ctx, who)
+            self._count_in_advance(ctx, who)
             return
         counted.in_advance -= 1
         left = counted.left + counted.in_advance
-        self._let_tell(ctx, left, math.ceil(counted.until - moment))
+        self._set_headers(ctx, left, math.ceil(counted.until - moment))
 
-    def _visit(self, ctx: Context, who: str) -> None:
+    def _count_in_advance(self, ctx: Context, who: str) -> None:
         if len(self._counted) >= _MOST_COUNTED:
             self._counted.clear()
         self._counted.pop(who, None)
         found = self.count(ctx, who, times=1 + self._in_advance)
         if found is not None:
             left, until = found
-            self._counted[who] = _Counted(left, self._in_advance, until)
+            self._counted[who] = _Prepaid(left, self._in_advance, until)
 
 
 @dataclass(slots=True)
-class _Counted:
-    """What is left with the counters, and what was paid for in advance."""
+class _Prepaid:
+    """The remaining count in the counters, and the requests counted in advance."""
 
     left: int
     in_advance: int
     until: float
 
 
-class Together:
-    """Bounds what one address does at once, so that it cannot take every place in a queue."""
+class ConcurrentWork:
+    """A limit on simultaneous work per client address, so that none can fill a queue."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -166,15 +167,15 @@ class Together:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, address: str) -> Iterator[None]:
-        """Do one thing more.
+    def slot(self, address: str) -> Iterator[None]:
+        """Count one more piece of work during the block.
 
-        :raises TooManyRequests: when the address has too much under way.
+        :raises TooManyRequests: when the address has too much work in progress.
         """
         with self._lock:
             if self._under_way[address] >= self._most:
                 raise TooManyRequests(
-                    "Wait for the requests under way to end, and try again in a second.",
+                    "Wait until your other requests have ended, and try again in a second.",
                     headers=[("Retry-After", "1")],
                 )
             self._under_way[address] += 1
@@ -188,28 +189,30 @@ class Together:
 
 
 class Limits:
-    """All that is limited."""
+    """The rate limits of an application."""
 
     def __init__(self, settings: Settings) -> None:
-        limiter = FixedWindowRateLimiter(counts_of(settings))
-        self.requests = Spending(limiter, "requests", settings.request_limit)
-        self.hashing = Together(places(settings) * 2 // 3)
+        limiter = FixedWindowRateLimiter(counter_storage(settings))
+        self.requests = PrepaidAttempts(limiter, "requests", settings.request_limit)
+        self.hashing = ConcurrentWork(hashing_capacity(settings) * 2 // 3)
         self.sign_in = Attempts(limiter, "sign-in", settings.sign_in_limit)
         self.sign_in_address = Attempts(limiter, "sign-in-address", settings.sign_in_address_limit)
         self.register = Attempts(limiter, "register", settings.register_limit)
 
 
 def init_app(handler: RequestHandler, state: AppState) -> None:
-    """Count the requests of each session, and say in each reply how many are left."""
+    """Count the requests of each session, and add the RateLimit headers to replies."""
     limits = state.add(Limits(state.settings))
-    state[Pipeline].on_token.append(lambda ctx, claims: limits.requests.spend(ctx, claims.session))
-    handler.after.append(_tell)
+    state[Pipeline].on_token.append(
+        lambda ctx, claims: limits.requests.count_cheaply(ctx, claims.session)
+    )
+    handler.after.append(_add_headers)
 
 
-def _tell(ctx: Context, response: Response) -> Response:
-    """Say how many attempts are left, in the header fields that the IETF's draft names.
+def _add_headers(ctx: Context, response: Response) -> Response:
+    """Add the RateLimit headers of the IETF draft.
 
-    Not with 404, which says the same each time, whatever is or is not there.
+    A 404 has none, because it must be the same whether a resource exists or not.
     """
     if ctx.rate_limit is not None and response.status != 404:
         _, policy, left = ctx.rate_limit
@@ -219,49 +222,48 @@ def _tell(ctx: Context, response: Response) -> Response:
 
 @contextmanager
 def sign_in_attempt(ctx: Context, name: str) -> Iterator[None]:
-    """Count a try of ``name``'s password from this address, unless it turns out well.
+    """Count a failed sign-in with ``name`` from the client's address.
 
-    The name is counted together with the address, so that nobody elsewhere can be locked out.
+    Name and address are counted together, so that another address cannot lock a user out.
 
-    :raises TooManyRequests: when there were too many.
+    :raises TooManyRequests: when the limit is exceeded.
     """
     address = client_address(ctx)
     with (
-        ctx.state[Limits].sign_in_address.trying(ctx, CredentialsInvalid, address),
-        ctx.state[Limits].sign_in.trying(ctx, CredentialsInvalid, name, address),
+        ctx.state[Limits].sign_in_address.count_failures(ctx, CredentialsInvalid, address),
+        ctx.state[Limits].sign_in.count_failures(ctx, CredentialsInvalid, name, address),
     ):
         yield
 
 
 @contextmanager
 def hashing(ctx: Context) -> Iterator[str]:
-    """Work on passwords, not too many of one address's at once, and leave the request's turn to
-    others meanwhile.
+    """Limit the simultaneous hashes of the client's address, and release the request's slot.
 
-    :returns: the address, by which those who hash take turns.
-    :raises TooManyRequests: when there are too many.
+    :returns: the address, which the hashing queue counts the hash for.
+    :raises TooManyRequests: when the address has too many hashes in progress.
     """
     address = client_address(ctx)
-    with ctx.state[Limits].hashing.one(address), ctx.slot.released():
+    with ctx.state[Limits].hashing.slot(address), ctx.slot.released():
         yield address
 
 
 def client_address(ctx: Context) -> str:
-    """Where the request comes from, as far as proxies are trusted to tell.
+    """Return the client's address, as trusted proxies report it.
 
-    Of IPv6 it is the network of 64 bits, all of which is one subscriber's to choose from.
+    For IPv6 it is the network of 64 bits, because one subscriber can choose any address in it.
     """
-    told: str = ctx.environ.get("REMOTE_ADDR") or ""
-    if with_port := _WITH_PORT.fullmatch(told):
-        told = with_port["v4"] or with_port["v6"]
+    address_text: str = ctx.environ.get("REMOTE_ADDR") or ""
+    if with_port := _WITH_PORT.fullmatch(address_text):
+        address_text = with_port["v4"] or with_port["v6"]
     try:
-        address = ip_address(told)
+        address = ip_address(address_text)
     except ValueError:
-        return told
+        return address_text
     if isinstance(address, IPv4Address):
-        return told
+        return address_text
     return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
 
 
 _WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):[0-9]+|\[(?P<v6>[0-9A-Fa-f:.]+)\](:[0-9]+)?")
-"""An address as some proxies write it, with the port that a client has by chance."""
+"""An address with the client's port, as some proxies send it."""

@@ -1,9 +1,9 @@
-"""One log line for every request, and the id that ties it to its reply.
+"""The request log: one JSON line per request, with the id that is also in the reply.
 
-A line is one JSON object. It holds the id, method, route, status, milliseconds and the user's
-key. Where somebody signs in, it also holds what :mod:`hyperapi.middleware.sign_in_log` leaves in
-``g.logged``. It never holds a token, a password, a body, or a URI as it was sent. Where the request
-is part of a trace (W3C Trace Context, ``traceparent``), each line about it has the trace's id.
+A line has the id, method, route, status, milliseconds and the user's id. At a sign-in it also has
+the members of :mod:`hyperapi.middleware.sign_in_log`. It never has a token, a password, a body, or
+the URI of the request. For a traced request (W3C Trace Context, ``traceparent``) it has the trace's
+id.
 """
 
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger("hyperapi.requests")
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON, one line each, their times in UTC."""
+    """Formats log records as JSON lines with times in UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -42,10 +42,12 @@ class JsonLines(logging.Formatter):
 
 
 class _RequestRecord(logging.LogRecord):
-    """What is logged of a request, without what a record gathers about the code that logs it:
-    looking that up for each request would cost more than finding one task."""
+    """A log record without the caller's source location.
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:  # the base's is what costs
+    Finding the location costs more than reading a task.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:  # skips the base's costly __init__
         self.__dict__ = {**_COMMON, "created": time(), "fields": fields}
 
 
@@ -53,7 +55,7 @@ _COMMON = vars(logging.LogRecord(_log.name, logging.INFO, __file__, 0, "request"
 
 
 def write_json_lines() -> None:
-    """Send everything that hyperapi logs to standard error, as JSON lines."""
+    """Write the log of hyperapi to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     log = logging.getLogger("hyperapi")
@@ -63,7 +65,7 @@ def write_json_lines() -> None:
 
 
 def init_app(handler: RequestHandler) -> None:
-    """Give every request an id first of all, and log it last of all."""
+    """Give every request an id before all other hooks, and log it after them."""
     handler.before.insert(0, _begin)
     handler.after.append(_end)
 
@@ -74,7 +76,7 @@ def _begin(ctx: Context) -> None:
 
 
 def _new_id() -> str:
-    """A UUID of version 4."""
+    """Return a random UUID (version 4)."""
     chance = os.urandom(16).hex()
     return f"{chance[:8]}-{chance[8:12]}-4{chance[13:16]}-a{chance[17:20]}-{chance[20:]}"
 

@@ -1,4 +1,4 @@
-"""What the log line of a request tells about signing in: action, outcome, client network, user."""
+"""Sign-in members of the request log: action, outcome, client network and user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from hyperapi.http.problems import Problem
 from hyperapi.middleware.rate_limit import client_address
 
 _PREFIXES = {4: 24, 6: 48}
-"""Bits of an address that are logged: enough to see where attacks come from, not who did."""
+"""Bits of an address in the log: enough to locate attacks, too few to identify a person."""
 
 
 @contextmanager
 def logged(ctx: Context, action: str) -> Iterator[None]:
-    """Have the line of the request under way tell what is tried, from where, and how it ends."""
+    """Log what is tried, the client's network, and the outcome of the block."""
     told: dict[str, Any] = {"action": action, "network": network_of(client_address(ctx))}
     ctx.logged = told
     try:
@@ -27,13 +27,13 @@ def logged(ctx: Context, action: str) -> Iterator[None]:
 
 
 def log_user(ctx: Context, key: str) -> None:
-    """Have the line tell whose account it is about, where that is known."""
+    """Log the user that the sign-in concerns."""
     if ctx.logged is not None:
         ctx.logged["user"] = key
 
 
 def network_of(address: str) -> str | None:
-    """The network of 24 bits (IPv6: 48) that an address is in; None for what is no address."""
+    """Return the network of an address: 24 bits (IPv6: 48). None for other text."""
     try:
         bits = _PREFIXES[ip_address(address).version]
     except ValueError:

@@ -30,8 +30,8 @@ from hyperapi.resources.users import Registration, create_user
 from hyperapi.settings import KeysError, Settings, SettingsError, unknown_settings
 from hyperapi.state import state_of
 from hyperapi.storage import backup, migrations
-from hyperapi.storage.database import Busy, Database, Statement, Transaction, Unfit
-from hyperapi.storage.dialects import kind_of
+from hyperapi.storage.database import Busy, Database, Statement, Transaction, UnusableDatabase
+from hyperapi.storage.dialects import dialect_for
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.retention import RULES, purge
 
@@ -112,7 +112,7 @@ def restore(file: Path, yes: bool) -> None:
         backup.restore(settings, file, progress)
     _upgrade(settings)
     state = state_of(_app())
-    backup.forget_what_was_handed_out(state[Database])
+    backup.invalidate_client_state(state[Database])
     click.echo(f"The database is as {file} has it.")
 
 
@@ -123,7 +123,7 @@ def restored() -> None:
     To be run once, when `hyperapi upgrade` was and before clients are let in again.
     """
     state = state_of(_app())
-    backup.forget_what_was_handed_out(state[Database])
+    backup.invalidate_client_state(state[Database])
     click.echo("Clients begin their feeds and caches anew.")
 
 
@@ -223,8 +223,8 @@ def new_secret_key() -> None:
         click.echo("Put this into HYPERAPI_SECRET_KEYS, and restart:", err=True)
         click.echo(key)
         return
-    if settings.keeps_keys:
-        settings.keep_keys((*settings.secret_keys, key))
+    if settings.uses_key_file:
+        settings.write_key_file((*settings.secret_keys, key))
         click.echo(f"{fingerprint(key)} is in {settings.key_file}. Restart to sign with it.")
     else:
         click.echo("Put this behind the others in HYPERAPI_SECRET_KEYS, and restart:", err=True)
@@ -236,14 +236,14 @@ def new_secret_key() -> None:
 def remove_secret_key(fingerprint_: str) -> None:
     """Take a key off the ring: the tokens that it signed are void from the next start on."""
     settings = _settings()
-    if not settings.keeps_keys:
+    if not settings.uses_key_file:
         raise click.ClickException("Keys come from HYPERAPI_SECRET_KEYS here: take it out there.")
     left = tuple(key for key in settings.secret_keys if fingerprint(key) != fingerprint_)
     if left == settings.secret_keys:
         raise click.ClickException(f"There is no key {fingerprint_} on the ring.")
     if not left:
         raise click.ClickException("It is the only key. Make a new one first: hyperapi keys new")
-    settings.keep_keys(left)
+    settings.write_key_file(left)
     click.echo(f"{fingerprint_} is off the ring. Restart for that to count.")
 
 
@@ -283,7 +283,7 @@ def _settings() -> Settings:
     for name in unknown_settings(os.environ):
         click.echo(f"hyperapi: {name} is no setting of this version", err=True)
     settings = Settings.read()
-    kind_of(settings)  # whose driver may be missing
+    dialect_for(settings)  # whose driver may be missing
     return settings
 
 
@@ -300,7 +300,7 @@ def _app() -> Flask:
     app = create_app(settings)
     try:
         state_of(app)[Database].migration()
-    except Unfit as error:
+    except UnusableDatabase as error:
         if "hyperapi upgrade" in str(error):
             raise click.ClickException(
                 "The database is not up to date: first run hyperapi upgrade"
@@ -314,7 +314,7 @@ def _app() -> Flask:
 def _upgrade(settings: Settings) -> None:
     if settings.embedded:
         settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if settings.keeps_keys and private_files.tighten(settings.key_file):
+    if settings.uses_key_file and private_files.tighten(settings.key_file):
         click.echo(f"hyperapi: others could read {settings.key_file}: make a new key", err=True)
     migrations.upgrade(settings.database_url)
 

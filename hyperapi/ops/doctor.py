@@ -24,13 +24,13 @@ from sqlalchemy.pool import NullPool
 
 from hyperapi.common import private_files
 from hyperapi.middleware.cors import EXPOSED
-from hyperapi.middleware.counters import in_redis
+from hyperapi.middleware.counters import redis_storage
 from hyperapi.ops.serving import workers
 from hyperapi.resources.root import ROOT
 from hyperapi.settings import Settings
 from hyperapi.storage import migrations
-from hyperapi.storage.dialects import kind_of
-from hyperapi.storage.schema import EXPECTED, unfit
+from hyperapi.storage.dialects import dialect_for
+from hyperapi.storage.schema import EXPECTED, schema_problem
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
@@ -91,7 +91,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    if settings.keeps_keys and private_files.readable_by_others(settings.key_file):
+    if settings.uses_key_file and private_files.readable_by_others(settings.key_file):
         yield bad(f"others may read {settings.key_file}: chmod 600")
 
 
@@ -134,7 +134,7 @@ def _is_here(host: str | None) -> bool:
 
 def of_database(settings: Settings) -> Iterator[Finding]:
     """Whether it answers, is migrated, and is set up as it should be."""
-    options = kind_of(settings).options(settings)
+    options = dialect_for(settings).options(settings)
     engine = create_engine(settings.database_url, poolclass=NullPool, **options)
     try:
         with engine.connect() as connection:
@@ -149,8 +149,8 @@ def of_database(settings: Settings) -> Iterator[Finding]:
 
 
 def _migrations(connection: Connection) -> Finding:
-    present = migrations.present(connection)
-    reason = unfit(present)
+    present = migrations.current(connection)
+    reason = schema_problem(present)
     if reason is not None:
         return bad(reason)
     if present != EXPECTED:
@@ -195,7 +195,7 @@ def of_counts(settings: Settings) -> Iterator[Finding]:
     """Whether nodes can count together, where they are to."""
     if not settings.rate_limit_storage:
         return
-    if in_redis(settings.rate_limit_storage).check():
+    if redis_storage(settings.rate_limit_storage).check():
         yield good("Redis answers")
     else:
         yield bad("Redis does not answer: each process counts for itself")

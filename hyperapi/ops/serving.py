@@ -34,14 +34,14 @@ from hyperapi.common.processes import (
 )
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.concurrency import MOST_BODIES, ConcurrencyLimit
-from hyperapi.middleware.counters import in_redis
+from hyperapi.middleware.counters import redis_storage
 from hyperapi.middleware.request_log import write_json_lines
 from hyperapi.ops import connections, watchdog
 from hyperapi.ops.watchdog import Watchdog
 from hyperapi.settings import Settings, SettingsError
 from hyperapi.state import AppState, state_of
-from hyperapi.storage.dialects import kind_of
-from hyperapi.storage.retention import start_retention, tidy_quietly
+from hyperapi.storage.dialects import dialect_for
+from hyperapi.storage.retention import compact_quietly, start_retention
 
 _SECONDS_TO_FINISH = 30
 _SPARE_THREADS = 8
@@ -87,7 +87,7 @@ def serve(settings: Settings) -> None:
             _export_metrics(place, settings)
         _watch(server, place, (address, settings.port), settings)
         server.serve()
-        tidy_quietly(kind_of(settings).tidy)  # all workers have ended
+        compact_quietly(dialect_for(settings).compact)  # all workers have ended
 
 
 def workers(settings: Settings) -> int:
@@ -218,9 +218,9 @@ def _check(settings: Settings) -> str:
     :returns: the address to listen on.
     """
     address = check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
-    kind_of(settings)
+    dialect_for(settings)
     if settings.rate_limit_storage:
-        in_redis(settings.rate_limit_storage)
+        redis_storage(settings.rate_limit_storage)
     if not settings.metrics_port:
         return address
     if find_spec("prometheus_client") is None:

@@ -1,7 +1,7 @@
-"""A place in an order, as text that only we can make and that counts only where it was given.
+"""Signed cursors: positions in a sort order, as text that clients cannot forge.
 
-A cursor holds where it stands (the sort's values in a row, and which way to go from there) and a
-signature over that and over what it is bound to: its user, collection, filter and sort.
+A cursor holds the sort values of a row, a direction, and a signature. The signature also covers
+the user, collection, filter and sort that the cursor is bound to.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ import orjson
 from itsdangerous import Signer, base64_decode, base64_encode
 
 
-class Towards(StrEnum):
-    """Which part of the order a cursor asks for."""
+class Direction(StrEnum):
+    """The page that a cursor selects."""
 
     NEXT = "n"
     PREVIOUS = "p"
@@ -26,9 +26,9 @@ class Towards(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a cursor stands: before or behind the row with these values, or at the end."""
+    """A cursor's position: before or after the row with these values, or the end."""
 
-    towards: Towards
+    direction: Direction
     values: tuple[Any, ...] = ()
 
 
@@ -36,7 +36,7 @@ class _Signer(Signer):
     """A signer that derives its keys once."""
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        """The key that signs, or the one that is made of ``secret_key``."""
+        """Return the signing key, or the key derived from ``secret_key``."""
         return self._derived(secret_key)
 
     @cached_property
@@ -45,30 +45,32 @@ class _Signer(Signer):
 
 
 class Cursors:
-    """Writes and reads cursors with the service's keys (oldest first: the last signs)."""
+    """Signs cursors with the service's keys, oldest first: the last signs, all verify."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._signer = _Signer(
             list(keys), salt="hyperapi.cursor", key_derivation="hmac", digest_method=hashlib.sha256
         )
-        # The end of a collection is the same place each time it is asked for.
-        self._end = lru_cache(maxsize=4096)(partial(self._write, Position(Towards.LAST)))
+        # The cursor of a collection's last page is always the same.
+        self._end = lru_cache(maxsize=4096)(partial(self._write, Position(Direction.LAST)))
 
-    def write(self, place: Position, bound_to: str) -> str:
-        """``place`` as text, good only together with the same ``bound_to``."""
-        if place.towards == Towards.LAST:
+    def write(self, position: Position, bound_to: str) -> str:
+        """Return a position as text. The text is valid only with the same ``bound_to``."""
+        if position.direction == Direction.LAST:
             return self._end(bound_to)
-        return self._write(place, bound_to)
+        return self._write(position, bound_to)
 
-    def _write(self, place: Position, bound_to: str) -> str:
-        content = urlsafe_b64encode(orjson.dumps([place.towards, *place.values])).rstrip(b"=")
+    def _write(self, position: Position, bound_to: str) -> str:
+        content = urlsafe_b64encode(orjson.dumps([position.direction, *position.values])).rstrip(
+            b"="
+        )
         signature = self._signer.get_signature(content + b"." + bound_to.encode())
         return f"{content.decode()}.{signature.decode()}"
 
     def read(self, text: str, bound_to: str) -> Position:
-        """What :meth:`write` was given.
+        """Return the position that :meth:`write` signed.
 
-        :raises ValueError: when we did not write it, or not for this.
+        :raises ValueError: for text from elsewhere, or with another ``bound_to``.
         """
         content, dot, signature = text.partition(".")
         signed = f"{content}.{bound_to}".encode(errors="replace")
@@ -77,8 +79,8 @@ class Cursors:
             not dot
             or not self._signer.verify_signature(signed, signature_bytes)
             or base64_encode(base64_decode(signature_bytes))
-            != signature_bytes  # not as we write it
+            != signature_bytes  # another spelling of the same bytes
         ):
-            raise ValueError("must be a cursor from a link of this very collection")
-        towards, *values = orjson.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-        return Position(Towards(towards), tuple(values))
+            raise ValueError("must be a cursor from a link of this collection, with the same query")
+        direction, *values = orjson.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+        return Position(Direction(direction), tuple(values))

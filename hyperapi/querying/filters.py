@@ -1,4 +1,4 @@
-"""The kinds of filter that collections have: from a query's text to SQL, the same everywhere."""
+"""Kinds of filters: from the text of a query to SQL, with the same result on every database."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,7 +17,7 @@ _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": INSTANT}
 
 
 class contains(GenericFunction[bool]):  # noqa: N801 - named as in SQL
-    """Does the first text contain the second? Case counts, and no character is special."""
+    """Whether the first text contains the second. Case counts, and no character is special."""
 
     type = Boolean()
     inherit_cache = True
@@ -34,24 +34,24 @@ def _contains_postgresql(element: Function[bool], compiler: Any, **kw: Any) -> s
 
 
 def flag(column: Any, meaning: str) -> Filter:
-    """``true`` or ``false``."""
+    """Filter by ``true`` or ``false``."""
     schema = {"type": "string", "enum": ["true", "false"]}
     return Filter(lambda value: column == value, true_or_false, meaning, schema)
 
 
-def present(column: Any, meaning: str) -> Filter:
-    """``true`` for rows that have a value there, ``false`` for those that have none."""
+def has_value(column: Any, meaning: str) -> Filter:
+    """Filter by whether the column has a value: ``true`` or ``false``."""
     schema = {"type": "string", "enum": ["true", "false"]}
     return Filter(lambda value: column.is_not(None) == value, true_or_false, meaning, schema)
 
 
-def whole(column: Any, meaning: str) -> Filter:
-    """The whole text of a folded column, ignoring case."""
+def equals(column: Any, meaning: str) -> Filter:
+    """Filter by the whole text of a folded column, ignoring case."""
     return Filter(lambda value: column == value, folded_text, meaning, _text_schema(LONGEST_TEXT))
 
 
 def prefix(column: Any, meaning: str) -> Filter:
-    """The beginning of a folded column, ignoring case; nothing in it is a wildcard."""
+    """Filter by the beginning of a folded column, ignoring case. There are no wildcards."""
 
     def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
         text = type_coerce(value, Text())
@@ -61,8 +61,8 @@ def prefix(column: Any, meaning: str) -> Filter:
     return Filter(condition, folded_text, meaning, _text_schema(LONGEST_TEXT))
 
 
-def within(columns: Sequence[Any], meaning: str) -> Filter:
-    """Any part of any of the folded columns, ignoring case."""
+def any_contains(columns: Sequence[Any], meaning: str) -> Filter:
+    """Filter by any part of any of the folded columns, ignoring case."""
 
     def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
         return or_(*(contains(column, type_coerce(value, Text())) for column in columns))
@@ -70,8 +70,8 @@ def within(columns: Sequence[Any], meaning: str) -> Filter:
     return Filter(condition, folded_text, meaning, _text_schema(LONGEST_TEXT))
 
 
-def line_of(column: Any, meaning: str, longest: int) -> Filter:
-    """A whole line of a column that keeps lines between line feeds; case counts; all must hold."""
+def has_line(column: Any, meaning: str, longest: int) -> Filter:
+    """Filter by whole lines of a column with lines between line feeds. Case counts."""
 
     def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
         line = literal("\n").concat(type_coerce(value, Text())).concat(literal("\n"))
@@ -82,17 +82,17 @@ def line_of(column: Any, meaning: str, longest: int) -> Filter:
 
 
 def before(column: Any, meaning: str) -> Filter:
-    """Instants earlier than the one given, which is not included."""
+    """Filter for instants before the given one (exclusive)."""
     return Filter(lambda value: column < value, parse_instant, meaning, _INSTANT_SCHEMA)
 
 
 def since(column: Any, meaning: str) -> Filter:
-    """Instants from the one given on, which is included."""
+    """Filter for instants from the given one on (inclusive)."""
     return Filter(lambda value: column >= value, parse_instant, meaning, _INSTANT_SCHEMA)
 
 
 def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
-    """One of a few words, kept as its number in ``choices``."""
+    """Filter by one of a few names, stored as its index in ``choices``."""
 
     def parse(text: str) -> int:
         if text not in choices:
@@ -103,19 +103,19 @@ def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
     return Filter(lambda value: column == value, parse, meaning, schema)
 
 
-def named(column: Any, route: str, meaning: str) -> Filter:
-    """The URI of a resource of one route."""
-    schema = {"type": "string", "format": "uri", "x-place": route}
+def by_uri(column: Any, route: str, meaning: str) -> Filter:
+    """Filter by the URI of a resource of a route."""
+    schema = {"type": "string", "format": "uri", "x-route": route}
     return Filter(lambda value: column == value, str, meaning, schema, route=route)
 
 
 def plain_text(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Text in normal form, of a length that is worth searching for."""
+    """Return text in normal form, of limited length."""
     return normal(text, longest)
 
 
 def folded_text(text: str) -> str:
-    """The same, without differences of case."""
+    """Return text in normal form without case differences."""
     return folded(plain_text(text))
 
 

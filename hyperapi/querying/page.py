@@ -1,8 +1,8 @@
-"""Asking for part of a collection: filters, sorts and keyset pages, declared as a table.
+"""Filters, sorts and keyset pages of a collection, declared as a table.
 
-A :class:`Listing` is what one collection may be asked. From it come the reading of the query
-string, the SQL, the search link and the documentation. Pages are cut by key, not by number: the
-last page costs what the first does, and rows that come or go meanwhile move nothing.
+A :class:`Listing` declares the query parameters of a collection. The query parser, the SQL, the
+search link and the documentation all follow from it. Keyset pages start behind a row, not at a
+number: the last page costs what the first costs, and added or deleted rows shift nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.querying.query import (
     DEFAULT_LIMIT,
     EACH_ONCE,
@@ -41,13 +41,13 @@ from hyperapi.storage.models import Folded
 from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 _CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
-"""Upper bounds for what a cursor takes in a query, in bytes: its parameter, key and signature; an
-instant or a number; a text of 200 characters that is folded, written as JSON and in base 64."""
+"""Upper bounds of the bytes of a cursor in a query: its frame (parameter, id and signature), an
+instant or number, and a folded text of 200 characters as JSON in base 64."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one page, and the query strings of its neighbours (None: there is none)."""
+    """The rows of a page, and the query strings of other pages (None: there is no such page)."""
 
     rows: Sequence[AnyRow]
     first: str
@@ -57,20 +57,20 @@ class Page:
     total: int | None
 
 
-class Asked(NamedTuple):
-    """All that decides the text of a page's statement; the rest are parameters."""
+class StatementKey(NamedTuple):
+    """The parts of a query that decide the text of its statement. The rest are parameters."""
 
     bound: bool
     fixed: tuple[str, ...]
     filters: tuple[str, ...]
     sort: tuple[str, ...] = ()
     backward: bool = False
-    nulls: tuple[bool, ...] | None = None  # of the cursor's values; None without a cursor
+    nulls: tuple[bool, ...] | None = None  # which cursor values are null; None without a cursor
 
 
 @dataclass(frozen=True)
 class _Term:
-    """One column of an order, with its direction."""
+    """One column of a sort order, with its direction."""
 
     column: ColumnElement[Any]
     descending: bool
@@ -95,14 +95,14 @@ class _Term:
 
 
 class Listing:
-    """What a collection may be asked, and how a page of it is read.
+    """The query parameters of a collection, and the SQL of its pages.
 
-    :param model: whose rows these are.
-    :param columns: what each row of a page holds, in order.
-    :param filters: by parameter name.
-    :param sorts: by the name that ``sort`` takes.
-    :param default_sort: the order when none is asked for.
-    :param where: conditions that always hold; what they leave open is given with each page.
+    :param model: the table of the rows.
+    :param columns: the columns of each row of a page, in order.
+    :param filters: filters by parameter name.
+    :param sorts: sortable columns by the names that ``sort`` takes.
+    :param default_sort: the order without ``sort``.
+    :param where: conditions of every page. Their parameters are given with each page.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class Listing:
         self.always = where
         self.parameters = tuple(parameter.name for parameter in self.documented())
         self._statement = lru_cache(maxsize=512)(self._build)
-        self._standing = lru_cache(maxsize=512)(self._find_standing)
+        self._sort_indexes = lru_cache(maxsize=512)(self._find_sort_indexes)
         self._count = lru_cache(maxsize=256)(self._build_count)
 
     def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
+        """Return all parameters with descriptions and JSON Schema."""
         filters = [
             Parameter(name, declared.meaning, declared.schema, declared.repeatable)
             for name, declared in self.filters.items()
@@ -139,23 +139,23 @@ class Listing:
         return [
             Parameter(
                 "sort",
-                f"the order, - in front for descending; {self.default_sort} unless told",
+                f"sort order, - in front for descending; default {self.default_sort}",
                 {"type": "string", "pattern": f"^{EACH_ONCE}-?({names})(,-?({names}))*$"},
             ),
             Parameter(
                 "limit",
-                f"the most items on a page; {DEFAULT_LIMIT} unless told",
+                f"maximum number of items on a page; default {DEFAULT_LIMIT}",
                 {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT},
             ),
             Parameter(
                 "offset",
-                "how many items to pass over, to jump to a page",
+                "number of items to skip, to jump to a page",
                 {"type": "integer", "minimum": 0, "maximum": MOST_OFFSET},
             ),
-            Parameter("cursor", "a place in the order, from a link", {"type": "string"}),
+            Parameter("cursor", "position in the order, from a link", {"type": "string"}),
             Parameter(
                 "total",
-                "whether to count all items",
+                "whether to count all items (member total)",
                 {"type": "string", "enum": ["true", "false"]},
             ),
         ]
@@ -163,19 +163,19 @@ class Listing:
     # -- reading the query string
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
-        """Read the pairs of a query string; an empty value is the same as an absent one.
+        """Parse the pairs of a query string. An empty value counts as absent.
 
-        :raises QueryError: naming every parameter that is unknown, repeated or wrong.
+        :raises QueryError: with every unknown, repeated or invalid parameter.
         """
         reader = QueryReader(self, arguments, key_of)
         return reader.query()
 
     def longest_page_query(self, query: Query) -> int:
-        """An upper bound for the length of the queries that a page of ``query`` links to."""
+        """Return an upper bound of the length of the query strings that a page links to."""
         columns = [self.sorts[name.lstrip("-")].column for name in query.sort]
         texts = sum(isinstance(column.type, Folded) for column in columns)
         values = _CURSOR_TEXT * texts + _CURSOR_VALUE * max(1, len(columns))
-        return len(query.at("")) + _CURSOR_FRAME + values
+        return len(query.with_cursor("")) + _CURSOR_FRAME + values
 
     # -- reading a page
 
@@ -185,45 +185,46 @@ class Listing:
         query: Query,
         row_scope: RowScope,
         cursors: Cursors,
-        place: str,
+        name: str,
         fixed: Mapping[str, Any],
         also: Mapping[str, Any],
     ) -> Page:
-        """The page that ``query`` asks for, in one statement (two with a total).
+        """Read the page of ``query`` in one statement, or two with a total.
 
-        :param place: the collection's name, which its cursors are bound to.
-        :param fixed: columns that have one value in this collection, as ``list``.
-        :param also: values of what the listing's ``where`` leaves open.
-        :raises QueryError: when the cursor is not one of this collection, filter, sort and user.
+        :param name: the name of the collection, which its cursors are bound to.
+        :param fixed: columns with one value in this collection, such as ``list``.
+        :param also: parameters of the listing's ``where``.
+        :raises QueryError: when the cursor is of another collection, filter, sort or user.
         """
         sort = query.sort or (self.default_sort,)
         bound_to = repr((row_scope.identity, place, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
-        backward = start is not None and start.towards != Towards.NEXT
-        values = () if start is None or start.towards == Towards.LAST else start.values
+        backward = start is not None and start.direction != Direction.NEXT
+        values = () if start is None or start.direction == Direction.LAST else start.values
         nulls = tuple(value is None for value in values) if values else None
-        asked = self.asked(query, row_scope, fixed, sort, backward, nulls)
+        key = self.statement_key(query, row_scope, fixed, sort, backward, nulls)
         conditions = values_of(query, row_scope, fixed, also)
         window = {"limit": query.limit + 1, "offset": query.offset}
         at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = self._statement(asked).rows(tx, {**conditions, **window, **at})
+        rows = self._statement(key).rows(tx, {**conditions, **window, **at})
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
             rows = rows[::-1]
         total = None
         if query.total:
-            total = self._count(self.asked(query, row_scope, fixed)).rows(tx, conditions)[0][0]
-        standing = self._standing(sort)
-        return self._linked(query, rows, start, more, total, standing, cursors, bound_to)
+            total = self._count(self.statement_key(query, row_scope, fixed)).rows(tx, conditions)[
+                0
+            ][0]
+        sort_indexes = self._sort_indexes(sort)
+        return self._linked(query, rows, start, more, total, sort_indexes, cursors, bound_to)
 
-    def asked(
+    def statement_key(
         self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], *order: Any
-    ) -> Asked:
-        """All of a query that decides which rows it selects, by the text of its conditions; with
-        what decides their order."""
+    ) -> StatementKey:
+        """Return the parts of a query that decide the text of its statement."""
         filters = tuple(name for name, _ in query.filters)
-        return Asked(row_scope.bound, tuple(sorted(fixed)), filters, *order)
+        return StatementKey(row_scope.bound, tuple(sorted(fixed)), filters, *order)
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Position | None:
         if not query.cursor:
@@ -240,25 +241,25 @@ class Listing:
         start: Position | None,
         more: bool,
         total: int | None,
-        standing: Sequence[int],
+        sort_indexes: Sequence[int],
         cursors: Cursors,
         bound_to: str,
     ) -> Page:
-        def link(place: Position) -> str:
-            return query.at(cursors.write(place, bound_to))
+        def link(position: Position) -> str:
+            return query.with_cursor(cursors.write(position, bound_to))
 
-        def beside(towards: Towards, row: AnyRow) -> str:
-            return link(Position(towards, tuple(row[place] for place in standing)))
+        def beside(direction: Direction, row: AnyRow) -> str:
+            return link(Position(direction, tuple(row[index] for index in sort_indexes)))
 
-        first = query.at("")
-        last = link(Position(Towards.LAST))
-        forward = start is None or start.towards == Towards.NEXT
+        first = query.with_cursor("")
+        last = link(Position(Direction.LAST))
+        forward = start is None or start.direction == Direction.NEXT
         before = more if not forward else start is not None or query.offset > 0
-        behind = more if forward else start is not None and start.towards == Towards.PREVIOUS
+        behind = more if forward else start is not None and start.direction == Direction.PREVIOUS
         if rows:
-            previous_page = beside(Towards.PREVIOUS, rows[0]) if before else None
-            next_page = beside(Towards.NEXT, rows[-1]) if behind else None
-        else:  # what was beside the cursor is gone meanwhile: go on from the ends
+            previous_page = beside(Direction.PREVIOUS, rows[0]) if before else None
+            next_page = beside(Direction.NEXT, rows[-1]) if behind else None
+        else:  # the rows beside the cursor were deleted meanwhile: continue at the ends
             previous_page, next_page = last if before else None, first if behind else None
         return Page(rows, first, previous_page, next_page, last, total)
 
@@ -275,50 +276,50 @@ class Listing:
         ]
         return (*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False))
 
-    def _beside(self, terms: Sequence[_Term]) -> list[_Term]:
-        """The terms of an order that no column of a page shows, and that are read beside them."""
+    def _hidden_terms(self, terms: Sequence[_Term]) -> list[_Term]:
+        """Return the sort terms that are not columns of the page. They are selected too."""
         shown = {column.key for column in self.columns}
         return [term for term in terms if term.column.key not in shown]
 
-    def _find_standing(self, sort: Sequence[str]) -> list[int]:
-        """Where the values of an order's terms are in a row."""
+    def _find_sort_indexes(self, sort: Sequence[str]) -> list[int]:
+        """Return the indexes of the sort values in a row."""
         terms = self._terms(sort)
-        beside = (term.column for term in self._beside(terms))
-        places = {column.key: place for place, column in enumerate([*self.columns, *beside])}
-        return [places[term.column.key] for term in terms]
+        beside = (term.column for term in self._hidden_terms(terms))
+        indexes = {column.key: index for index, column in enumerate([*self.columns, *beside])}
+        return [indexes[term.column.key] for term in terms]
 
-    def where(self, asked: Asked) -> list[ColumnElement[bool]]:
-        """The conditions that select rows; :func:`values_of` has their values."""
+    def where(self, key: StatementKey) -> list[ColumnElement[bool]]:
+        """Return the conditions that select rows. :func:`values_of` has their parameters."""
         table = table_of(self.model)
-        fixed = [table.c[name] == bindparam(f"fixed_{name}") for name in asked.fixed]
+        fixed = [table.c[name] == bindparam(f"fixed_{name}") for name in key.fixed]
         narrowed = [
             self.filters[name].condition(bindparam(f"filter_{number}"))
-            for number, name in enumerate(asked.filters)
+            for number, name in enumerate(key.filters)
         ]
-        return [*owned(self.model, asked.bound), *self.always, *fixed, *narrowed]
+        return [*owned(self.model, key.bound), *self.always, *fixed, *narrowed]
 
-    def _build(self, asked: Asked) -> Statement:
-        terms = self._terms(asked.sort)
+    def _build(self, key: StatementKey) -> Statement:
+        terms = self._terms(key.sort)
         statement = (
-            select(*self.columns, *(as_text(term.column) for term in self._beside(terms)))  # type: ignore[arg-type]
-            .where(*self.where(asked))
-            .order_by(*(part for term in terms for part in term.order(asked.backward)))
+            select(*self.columns, *(as_text(term.column) for term in self._hidden_terms(terms)))  # type: ignore[arg-type]
+            .where(*self.where(key))
+            .order_by(*(part for term in terms for part in term.order(key.backward)))
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
         )
-        if asked.nulls is not None:
-            statement = statement.where(_beyond(terms, asked.nulls, asked.backward))
+        if key.nulls is not None:
+            statement = statement.where(_beyond(terms, key.nulls, key.backward))
         return Statement(statement)
 
-    def _build_count(self, asked: Asked) -> Statement:
+    def _build_count(self, key: StatementKey) -> Statement:
         counted = select(func.count()).select_from(table_of(self.model))
-        return Statement(counted.where(*self.where(asked)))
+        return Statement(counted.where(*self.where(key)))
 
 
 def values_of(
     query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The values of all that selects rows."""
+    """Return the parameters of the conditions that select rows."""
     return {
         **row_scope.parameters(),
         **also,
@@ -328,7 +329,7 @@ def values_of(
 
 
 def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
-    """The rows that come after (or before) the cursor's, by every column of the order in turn."""
+    """Return the condition for rows after (or before) the cursor, by each sort column in turn."""
     at = [bindparam(f"at_{number}", type_=term.column.type) for number, term in enumerate(terms)]
     if len({term.descending for term in terms}) == 1 and not any(term.nullable for term in terms):
         columns, values = tuple_(*(term.column for term in terms)), tuple_(*at)

@@ -1,4 +1,4 @@
-"""What may be asked of a collection, declared as a table, and how a query string is read by it."""
+"""The declared query parameters of a collection, and the parser of query strings."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,19 +14,19 @@ from sqlalchemy import (
 
 DEFAULT_LIMIT, MOST_LIMIT = 25, 100
 MOST_OFFSET = 2**31 - 1
-EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # no name again behind a comma
+EACH_ONCE = r"(?!(.*,)?-?([a-z_]+),(.*,)?-?\2(,|$))"  # each name at most once
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One parameter that narrows a collection.
+    """A query parameter that filters a collection.
 
-    :param condition: from the parameter's bound value to SQL.
-    :param parse: from the query's text to that value; a ValueError says what is taken.
-    :param meaning: in words.
-    :param schema: of the text, as JSON Schema.
-    :param repeatable: may it be there more than once (and all must hold)?
-    :param route: the route whose URI it takes, where it takes one; its value is the URI's key.
+    :param condition: from the bound value to an SQL condition.
+    :param parse: from the text of the query to the value. A ValueError states the accepted values.
+    :param meaning: the description for people.
+    :param schema: the JSON Schema of the text.
+    :param repeatable: whether the parameter may be repeated. All its values must match.
+    :param route: the route whose URIs the parameter takes, if any. The value is the id in the URI.
     """
 
     condition: Callable[[ColumnElement[Any]], ColumnElement[bool]]
@@ -38,12 +38,12 @@ class Filter:
 
 
 KeyOf = Callable[[str, str], str | None]
-"""From a URI and a route's name to the key in it; None when it is no URI of that route."""
+"""Returns the id in a URI of a route, by URI and route name; None for other URIs."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a collection's query, as documents and forms describe it."""
+    """The description of a query parameter in documents and forms."""
 
     name: str
     meaning: str
@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Sort:
-    """One column that a collection may be ordered by; rows without a value come last."""
+    """A column that a collection can be sorted by. Rows without a value come last."""
 
     column: Any
     nullable: bool = False
@@ -61,7 +61,7 @@ class Sort:
 
 @dataclass(frozen=True)
 class Query:
-    """What a client asked of a collection, valid and in canonical order."""
+    """A valid query of a collection, in canonical order."""
 
     filters: tuple[tuple[str, str], ...] = ()
     values: tuple[Any, ...] = ()
@@ -72,42 +72,46 @@ class Query:
     total: bool = False
 
     def parameters(self) -> str:
-        """The query string that asks for this."""
-        asked = {"offset": self.offset or "", "cursor": self.cursor}
-        return _joined(self._lasting, [(name, value) for name, value in asked.items() if value])
+        """Return the query string of this query."""
+        parameters = {"offset": self.offset or "", "cursor": self.cursor}
+        return _join(
+            self._constant_part, [(name, value) for name, value in parameters.items() if value]
+        )
 
-    def at(self, cursor: str) -> str:
-        """The query string that asks for this from another place; from the first when empty."""
-        return _joined(self._lasting, [("cursor", cursor)] if cursor else [])
+    def with_cursor(self, cursor: str) -> str:
+        """Return the query string of another page of this query; of the first when empty."""
+        return _join(self._constant_part, [("cursor", cursor)] if cursor else [])
 
     @cached_property
-    def _lasting(self) -> str:
-        """What stays the same from page to page."""
-        asked = {
+    def _constant_part(self) -> str:
+        """The part of the query string that is the same on every page."""
+        parameters = {
             "sort": ",".join(self.sort),
             "limit": self.limit if self.limit != DEFAULT_LIMIT else "",
             "total": "true" if self.total else "",
         }
-        return urlencode([*self.filters, *((name, text) for name, text in asked.items() if text)])
+        return urlencode(
+            [*self.filters, *((name, text) for name, text in parameters.items() if text)]
+        )
 
 
-def _joined(lasting: str, pairs: list[tuple[str, Any]]) -> str:
-    """A query string of what is encoded already, and pairs that need no encoding."""
+def _join(lasting: str, pairs: list[tuple[str, Any]]) -> str:
+    """Join an encoded query string with pairs that need no encoding."""
     parts = [lasting] if lasting else []
     parts += [f"{name}={value}" for name, value in pairs]
     return "?" + "&".join(parts) if parts else ""
 
 
 class QueryError(ValueError):
-    """A query that cannot be answered; ``errors`` names each parameter and what it takes."""
+    """An invalid query. ``errors`` has each parameter and what it accepts."""
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__("bad query")
+        super().__init__("invalid query")
         self.errors = errors
 
 
-class Askable(Protocol):
-    """What a query string may ask of something."""
+class QuerySpec(Protocol):
+    """The declared query parameters of an operation."""
 
     @property
     def parameters(self) -> tuple[str, ...]: ...
@@ -119,33 +123,39 @@ class Askable(Protocol):
     def sorts(self) -> Mapping[str, Sort]: ...
 
     def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
+        """Return all parameters with descriptions and JSON Schema."""
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Any:
-        """Read the pairs of a query string; a QueryError names all that is wrong."""
+        """Parse the pairs of a query string.
+
+        :raises QueryError: with every invalid parameter.
+        """
 
 
-class Nothing:
-    """What may be asked of a collection that is always shown whole."""
+class NoParameters:
+    """The query declaration of an operation without query parameters."""
 
     filters: Mapping[str, Filter] = MappingProxyType({})
     sorts: Mapping[str, Sort] = MappingProxyType({})
     parameters = ()
 
     def documented(self) -> list[Parameter]:
-        """Nothing."""
+        """Return no parameters."""
         return []
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
-        """:raises QueryError: naming every parameter."""
+        """Refuse all parameters.
+
+        :raises QueryError: with every parameter.
+        """
         return QueryReader(self, arguments, key_of).query()
 
 
 class QueryReader:
-    """Reads one query string, gathering everything that is wrong with it."""
+    """Parses one query string and collects all its errors."""
 
     def __init__(
-        self, listing: Askable, arguments: Iterable[tuple[str, str]], key_of: KeyOf
+        self, listing: QuerySpec, arguments: Iterable[tuple[str, str]], key_of: KeyOf
     ) -> None:
         self.listing = listing
         self._key_of = key_of
@@ -154,27 +164,27 @@ class QueryReader:
         for name, value in arguments:
             if name not in listing.parameters:
                 known = ", ".join(listing.parameters) or "none"
-                self.wrong(name, f"is not known here; known are {known}")
+                self.add_error(name, f"is unknown; known parameters: {known}")
             elif value:
                 self.given.setdefault(name, []).append(value)
         for name, found in self.given.items():
             if len(found) > 1 and not self._repeatable(name):
-                self.wrong(name, "must be there once")
+                self.add_error(name, "must not be repeated")
 
     def _repeatable(self, name: str) -> bool:
         return name in self.listing.filters and self.listing.filters[name].repeatable
 
-    def wrong(self, name: str, detail: str) -> None:
+    def add_error(self, name: str, detail: str) -> None:
         shown = name[:100].encode(errors="replace").decode()
         self.errors.append({"parameter": shown, "detail": detail})
 
-    def one(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
+    def single(self, name: str, parse: Callable[[str], Any], default: Any) -> Any:
         if name not in self.given:
             return default
         try:
             return parse(self.given[name][0])
         except ValueError as error:
-            self.wrong(name, str(error))
+            self.add_error(name, str(error))
             return default
 
     def query(self) -> Query:
@@ -186,19 +196,19 @@ class QueryReader:
                     values.append(self._value(declared, text))
                     filters.append((name, text))
                 except ValueError as error:
-                    self.wrong(name, str(error))
+                    self.add_error(name, str(error))
         query = Query(
             filters=tuple(filters),
             values=tuple(values),
-            sort=self.one("sort", self.sort, ()),
-            limit=self.one("limit", whole_number(1, MOST_LIMIT), DEFAULT_LIMIT),
-            offset=self.one("offset", whole_number(0, MOST_OFFSET), 0),
-            cursor=self.one("cursor", str, ""),
-            total=self.one("total", true_or_false, False),
+            sort=self.single("sort", self.sort, ()),
+            limit=self.single("limit", whole_number(1, MOST_LIMIT), DEFAULT_LIMIT),
+            offset=self.single("offset", whole_number(0, MOST_OFFSET), 0),
+            cursor=self.single("cursor", str, ""),
+            total=self.single("total", true_or_false, False),
         )
         if query.cursor and "offset" in self.given:
-            self.wrong("offset", "cannot go together with cursor")
-        self.refuse_errors()
+            self.add_error("offset", "cannot be combined with cursor")
+        self.raise_errors()
         return query
 
     def _value(self, declared: Filter, text: str) -> Any:
@@ -206,11 +216,14 @@ class QueryReader:
             return declared.parse(text)
         key = self._key_of(text, declared.route)
         if key is None:
-            raise ValueError("takes the URI of such a resource, as a link gave it")
+            raise ValueError("takes the URI of such a resource, from a link")
         return key
 
-    def refuse_errors(self) -> None:
-        """:raises QueryError: naming all that was found wrong."""
+    def raise_errors(self) -> None:
+        """Raise the collected errors.
+
+        :raises QueryError: when there are any.
+        """
         if self.errors:
             raise QueryError(self.errors)
 
@@ -219,14 +232,14 @@ class QueryReader:
         plain = [name.removeprefix("-") for name in names]
         if not set(plain) <= set(self.listing.sorts) or len(set(plain)) != len(plain):
             raise ValueError(
-                f"takes {', '.join(self.listing.sorts)}, comma-separated, each once, "
-                "with - in front for descending"
+                f"takes {', '.join(self.listing.sorts)}, comma-separated, each at most once, "
+                "with - in front for descending order"
             )
         return names
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A parser of whole numbers in a range."""
+    """Return a parser of whole numbers in a range."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
@@ -237,7 +250,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def true_or_false(text: str) -> bool:
-    """A parser of ``true`` and ``false``."""
+    """Parse ``true`` or ``false``."""
     if text not in ("true", "false"):
         raise ValueError("takes true or false")
     return text == "true"

@@ -1,4 +1,4 @@
-"""What a filter selects, for doing the same to each: a query without an order or pages."""
+"""Selection of rows by filter for bulk operations: a query without order and pages."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import (
     delete,
 )
 
-from hyperapi.querying.page import Asked, Listing, values_of
+from hyperapi.querying.page import Listing, StatementKey, values_of
 from hyperapi.querying.query import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
 from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.row_scope import RowScope, table_of
@@ -17,30 +17,30 @@ from hyperapi.storage.row_scope import RowScope, table_of
 
 @dataclass(frozen=True)
 class Selected:
-    """What a filter selects.
+    """The rows that a query selects.
 
-    :param asked: all that decides the conditions' text; equal ones have the same.
-    :param values: what the conditions leave open.
+    :param key: the parts of the query that decide the text of the conditions.
+    :param values: the parameters of the conditions.
     """
 
     listing: Listing
-    asked: Asked
+    key: StatementKey
     values: Mapping[str, Any]
 
     def delete(self, tx: Transaction) -> int:
-        """Delete the rows, and tell how many there were."""
-        return _deletion(self.listing, self.asked).run(tx, self.values)
+        """Delete the rows and return their number."""
+        return _deletion(self.listing, self.key).run(tx, self.values)
 
 
 @lru_cache(maxsize=256)
-def _deletion(listing: Listing, asked: Asked) -> Statement:
-    return Statement(delete(table_of(listing.model)).where(*listing.where(asked)))
+def _deletion(listing: Listing, key: StatementKey) -> Statement:
+    return Statement(delete(table_of(listing.model)).where(*listing.where(key)))
 
 
 class Selection:
-    """What may be asked of a collection when the same is to be done to all that is selected.
+    """The query parameters of a bulk operation on a collection.
 
-    :param needs_filter: must there be a filter, or the words ``all=true``?
+    :param needs_filter: whether a filter or ``all=true`` is required.
     """
 
     def __init__(self, listing: Listing, *, needs_filter: bool = True) -> None:
@@ -51,9 +51,9 @@ class Selection:
         self.parameters = tuple(parameter.name for parameter in self.documented())
 
     def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
+        """Return all parameters with descriptions and JSON Schema."""
         everything = Parameter(
-            "all", "needed where there is no filter", {"type": "string", "enum": ["true"]}
+            "all", "required when there is no filter", {"type": "string", "enum": ["true"]}
         )
         names = set(self.filters)
         filters = [each for each in self.listing.documented() if each.name in names]
@@ -62,14 +62,14 @@ class Selection:
     def of(
         self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
     ) -> Selected:
-        """All rows that ``query`` selects; the other parameters are as a page's."""
-        asked = self.listing.asked(query, row_scope, fixed)
-        return Selected(self.listing, asked, values_of(query, row_scope, fixed, also))
+        """Return the rows that ``query`` selects. The other parameters are those of a page."""
+        key = self.listing.statement_key(query, row_scope, fixed)
+        return Selected(self.listing, key, values_of(query, row_scope, fixed, also))
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
-        """Read the pairs of a query string; an empty value is the same as an absent one.
+        """Parse the pairs of a query string. An empty value counts as absent.
 
-        :raises QueryError: naming every parameter that is wrong, or that is missing.
+        :raises QueryError: with every invalid or missing parameter.
         """
         reader = QueryReader(self, arguments, key_of)
         query = reader.query()

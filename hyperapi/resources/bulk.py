@@ -23,9 +23,9 @@ from hyperapi.resources.quotas import check_size, next_revision
 from hyperapi.storage.change_log import (
     Usage,
     clear_moved_tombstones,
+    record_tombstones_statement,
     size_of,
     stored_size,
-    tombstones_of,
 )
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import Instant, Task, TaskList
@@ -45,10 +45,10 @@ def change_selected(
 
     Those that have them already stay as they are: their versions do not move.
     """
-    listing, asked, names = selected.listing, selected.asked, tuple(sorted(columns))
+    listing, key, names = selected.listing, selected.key, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
-    count, _ = _counted(ctx, _count(listing, asked), values)
-    different, text = _counted(ctx, _count(listing, asked, names), values) if names else (0, 0)
+    count, _ = _counted(ctx, _count(listing, key), values)
+    different, text = _counted(ctx, _count(listing, key, names), values) if names else (0, 0)
     check_size(ctx, different, _NARROW)
     if different:
         more = different * size_of(columns[name] for name in names if name in _TEXTS) - text
@@ -57,8 +57,8 @@ def change_selected(
         values |= {"before": first - 1, "moment": moment}
         values["completed"] = moment if columns.get("done") else None
         if "list" in columns:
-            _tombstones(listing, asked, names).run(ctx.tx, values)
-        _change(listing, asked, names).run(ctx.tx, values)
+            _tombstones(listing, key, names).run(ctx.tx, values)
+        _change(listing, key, names).run(ctx.tx, values)
         if "list" in columns:
             clear_moved_tombstones(ctx.tx, row_scope, columns["list"])
     if different and {"list", "done"} & columns.keys():
@@ -68,13 +68,13 @@ def change_selected(
 
 def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
     """Delete the selected tasks, and tell how many there were."""
-    listing, asked = selected.listing, selected.asked
-    count, text = _counted(ctx, _count(listing, asked, _TEXTS, every=True), selected.values)
+    listing, key = selected.listing, selected.key
+    count, text = _counted(ctx, _count(listing, key, _TEXTS, every=True), selected.values)
     check_size(ctx, count, _NARROW)
     if count:
         first = next_revision(ctx, row_scope, Usage(tasks=-count, text=-text), count)
         values = {**selected.values, "before": first - 1, "moment": now()}
-        _tombstones(listing, asked).run(ctx.tx, values)
+        _tombstones(listing, key).run(ctx.tx, values)
         selected.delete(ctx.tx)
         recount(ctx, row_scope)
     return count
@@ -101,15 +101,13 @@ def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
     )
 
 
-def _conditions(
-    listing: Listing, asked: _Asked, names: tuple[str, ...]
-) -> list[ColumnElement[bool]]:
-    return [*listing.where(asked), *([_different(names)] if names else [])]
+def _conditions(listing: Listing, key: _Asked, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    return [*listing.where(key), *([_different(names)] if names else [])]
 
 
 @lru_cache(maxsize=256)
 def _count(
-    listing: Listing, asked: _Asked, names: tuple[str, ...] = (), *, every: bool = False
+    listing: Listing, key: _Asked, names: tuple[str, ...] = (), *, every: bool = False
 ) -> Statement:
     """Counts tasks, and the bytes of their texts among these columns.
 
@@ -117,25 +115,25 @@ def _count(
     """
     texts = [Task.__table__.c[name] for name in names if name in _TEXTS]
     counted = select(func.count(), stored_size(texts)).select_from(Task)
-    return Statement(counted.where(*_conditions(listing, asked, () if every else names)))
+    return Statement(counted.where(*_conditions(listing, key, () if every else names)))
 
 
 @lru_cache(maxsize=256)
-def _tombstones(listing: Listing, asked: _Asked, names: tuple[str, ...] = ()) -> Statement:
+def _tombstones(listing: Listing, key: _Asked, names: tuple[str, ...] = ()) -> Statement:
     """Tombstones of tasks that go; where they only go to another list, of those that do.
 
     They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
     """
-    return tombstones_of(*_conditions(listing, asked, names), moved=bool(names))
+    return record_tombstones_statement(*_conditions(listing, key, names), moved=bool(names))
 
 
 @lru_cache(maxsize=256)
-def _change(listing: Listing, asked: _Asked, names: tuple[str, ...]) -> Statement:
+def _change(listing: Listing, key: _Asked, names: tuple[str, ...]) -> Statement:
     columns = Task.__table__.c
     place = func.row_number().over(order_by=Task.key)
     numbered = (
         select(Task.key, place.label("place"))
-        .where(*_conditions(listing, asked, names))
+        .where(*_conditions(listing, key, names))
         .subquery("numbered")
     )
     moment = bindparam("moment", type_=Instant())

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 from sqlalchemy import bindparam, select
 
-from hyperapi.auth.principal import identify, presented
+from hyperapi.auth.principal import access_claims, principal_of
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.prefer import seconds_to_wait
@@ -29,11 +29,10 @@ from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ
 from hyperapi.http.wsgi_response import Response, StreamedResponse
-from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.change_notifier import Place as WaitingPlace
+from hyperapi.middleware.change_notifier import ChangeNotifier, ReaderSlot
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.middleware.rate_limit import client_address
-from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
 from hyperapi.querying.seal import Seals
 from hyperapi.representations import json
@@ -45,7 +44,7 @@ from hyperapi.resources.lists import representer as list_representer
 from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
 from hyperapi.resources.tasks import TASK
 from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.storage.change_log import LEAP_BITS, newest
+from hyperapi.storage.change_log import LEAP_BITS, newest_revision
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Task, TaskList, Tombstone
 from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
@@ -92,9 +91,9 @@ class Feed:
         """
         reader = QueryReader(self, arguments, key_of)
         question = Question(
-            reader.one("since", str, ""), reader.one("limit", whole_number(1, MOST), MOST)
+            reader.single("since", str, ""), reader.single("limit", whole_number(1, MOST), MOST)
         )
-        reader.refuse_errors()
+        reader.raise_errors()
         return question
 
 
@@ -173,14 +172,14 @@ def get_changes(ctx: Context, question: Question) -> Reply | Response:
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
-    with ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx)) as place:
+    with ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx)) as place:
         found = _awaited(ctx, question, place, wait)
     waited = [("Preference-Applied", f"wait={wait}")] if place else []
     return Reply(_page(ctx, question, found), headers=waited)
 
 
 def _awaited(
-    ctx: Context, question: Question, place: WaitingPlace | None, seconds: int
+    ctx: Context, question: Question, place: ReaderSlot | None, seconds: int
 ) -> ChangePage:
     """The next changes; when there are none, those that come within some seconds, as long as there
     is a place to wait."""
@@ -230,7 +229,7 @@ def _stream(ctx: Context, question: Question) -> Response:
         return Response(200, [*headers, ("Content-Type", EVENT_STREAM)])
     held = ExitStack()
     place = held.enter_context(
-        ctx.state[ChangeNotifier].place(ctx.principal.user, client_address(ctx))
+        ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx))
     )
     if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
@@ -247,7 +246,7 @@ def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _events(
-    ctx: Context, question: Question, place: WaitingPlace, *, resync: bool
+    ctx: Context, question: Question, place: ReaderSlot, *, resync: bool
 ) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
@@ -309,9 +308,9 @@ def _changes(ctx: Context, question: Question) -> ChangePage:
 
 def _still_there(ctx: Context) -> Principal:
     """The one who asks, looked up again: a wait may outlast a session."""
-    claims = presented(ctx)
+    claims = access_claims(ctx)
     assert claims is not None, "the operation wants a token"
-    who: Principal = identify(ctx, claims)
+    who: Principal = principal_of(ctx, claims)
     ctx.identify(who)
     return who
 
@@ -353,7 +352,7 @@ def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
     if who.row_scope.bound:
         numbers = (feed_position.seen, feed_position.began, _era(who), feed_position.caught_up)
         return ctx.state[Seals].write(numbers, _bound_to(who))
-    position = Position(Towards.NEXT, (feed_position.seen, feed_position.began))
+    position = Position(Direction.NEXT, (feed_position.seen, feed_position.began))
     return ctx.state[Cursors].write(position, _bound_to(who))
 
 
@@ -364,7 +363,7 @@ def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
     :raises Gone: for one that is too old.
     """
     if not since:
-        began = newest(ctx.tx, who.row_scope) if who.row_scope.bound else who.revision
+        began = newest_revision(ctx.tx, who.row_scope) if who.row_scope.bound else who.revision
         return FeedPosition(0, began, _this_moment(ctx))
     try:
         feed_position, too_old = (

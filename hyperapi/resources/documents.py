@@ -11,7 +11,7 @@ import orjson
 
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context
-from hyperapi.http.etags import seen_already
+from hyperapi.http.etags import names_representation
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, GUIDE, document, rebased
 from hyperapi.http.problems import NotFound
@@ -98,7 +98,7 @@ def _asset(ctx: Context, name: str) -> Response:
         raise NotFound
     response = respond_with_document(ctx, Reply(found), "")
     known = ctx.environ.get("HTTP_IF_NONE_MATCH")
-    if known and seen_already(known, response.get("ETag") or ""):
+    if known and names_representation(known, response.get("ETag") or ""):
         return not_modified(response.headers)
     return response
 

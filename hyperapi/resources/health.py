@@ -62,8 +62,8 @@ def get_ready(ctx: Context) -> Resource:
     if draining():
         raise Busy("not ready: about to stop")
     present = ctx.state[Database].migration()
-    assert present is not None, "or it would be unfit"
-    ctx.state[Database].try_writing()
+    assert present is not None, "or it would be schema_problem"
+    ctx.state[Database].check_writable()
     there = ctx.read(lambda: _CLOCK.rows(ctx.tx, {})[0][0])
     skew = datetime.now(UTC) - there  # of machines: none is moved
     if abs(skew) > _MOST_SKEW:

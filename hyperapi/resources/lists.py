@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, update
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
-from hyperapi.http.access import demand
+from hyperapi.http.access import require_scope
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
@@ -81,9 +81,9 @@ LISTING = Listing(
     TaskList,
     COLUMNS,
     filters={
-        "title": filters.whole(TaskList.title_folded, "lists with this title"),
+        "title": filters.equals(TaskList.title_folded, "lists with this title"),
         "title_prefix": filters.prefix(TaskList.title_folded, "lists whose title begins so"),
-        "q": filters.within(
+        "q": filters.any_contains(
             [TaskList.title_folded, TaskList.description_folded],
             "lists with this in their title or description",
         ),
@@ -201,7 +201,7 @@ def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     """Replace a list, or make one under a key of your own choice."""
     current = find(ctx.tx, TaskList, ctx.row_scope, key, COLUMNS)
     if current is None:
-        demand(WRITE, ctx.principal, refused_when_bound=True)
+        require_scope(WRITE, ctx.principal, refused_when_bound=True)
         clear_tombstone(ctx.tx, ctx.row_scope, "list", key, key)
         return created(represent(ctx, _insert(ctx, key, whole)))
     return Reply(represent(ctx, _update(ctx, current, whole.members())))

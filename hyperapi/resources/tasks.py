@@ -45,7 +45,7 @@ from hyperapi.resources.collection import COUNT, counted, page, page_of
 from hyperapi.resources.lists import LIST, Title, count, find_list
 from hyperapi.resources.quotas import next_revision
 from hyperapi.storage.change_log import Usage, clear_tombstone, record_tombstone, size_of
-from hyperapi.storage.database import AnyRow, Clash
+from hyperapi.storage.database import AnyRow, ConstraintViolation
 from hyperapi.storage.models import Task, TaskList
 from hyperapi.storage.row_scope import add, add_many, change, find, remove, selected_columns
 
@@ -154,17 +154,17 @@ COLUMNS = selected_columns(
 
 FILTERS = {
     "done": filters.flag(Task.done, "tasks that are done, or the others"),
-    "title": filters.whole(Task.title_folded, "tasks with this title"),
+    "title": filters.equals(Task.title_folded, "tasks with this title"),
     "title_prefix": filters.prefix(Task.title_folded, "tasks whose title begins so"),
-    "q": filters.within(
+    "q": filters.any_contains(
         [Task.title_folded, Task.description_folded],
         "tasks with this in their title or description",
     ),
-    "tag": filters.line_of(Task.tags, "tasks with this tag; repeated: with all", LONGEST_TAG),
+    "tag": filters.has_line(Task.tags, "tasks with this tag; repeated: with all", LONGEST_TAG),
     "priority": filters.one_of(Task.priority, PRIORITIES, "tasks of this priority"),
     "due_before": filters.before(Task.due_at, "tasks due before this instant"),
     "due_after": filters.since(Task.due_at, "tasks due at this instant or later"),
-    "has_due": filters.present(Task.due_at, "tasks that are due some time, or the others"),
+    "has_due": filters.has_value(Task.due_at, "tasks that are due some time, or the others"),
     "created_before": filters.before(Task.created_at, "tasks made before this instant"),
     "created_after": filters.since(Task.created_at, "tasks made at this instant or later"),
     "updated_before": filters.before(Task.updated_at, "tasks last changed before this instant"),
@@ -185,7 +185,7 @@ OF_ALL = Listing(
     COLUMNS,
     filters={
         **FILTERS,
-        "list": filters.named(Task.list, LIST.name, "tasks on this list"),
+        "list": filters.by_uri(Task.list, LIST.name, "tasks on this list"),
     },
     sorts=SORTS,
 )
@@ -470,7 +470,7 @@ def _insert(ctx: Context, key: str, members: dict[str, Any], **fixed: str) -> An
     revision = next_revision(ctx, row_scope, Usage(tasks=1, text=_size(values)))
     try:
         row = add(ctx.tx, Task, row_scope, COLUMNS, key=key, revision=revision, **values)
-    except Clash:
+    except ConstraintViolation:
         raise NotFound from None  # it is there, but outside of what this token can see
     _count(ctx, row.list, row.done, 1)
     return row

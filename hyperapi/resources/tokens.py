@@ -12,10 +12,10 @@ from sqlalchemy import bindparam, select
 from hyperapi.auth import sessions
 from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.principal import identify, presented, stamp
-from hyperapi.auth.sessions import COLUMNS, Wanted
+from hyperapi.auth.principal import access_claims, principal_of, record_use
+from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
-from hyperapi.http.access import demand
+from hyperapi.http.access import require_scope
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
@@ -284,7 +284,7 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
             right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
             raise CredentialsInvalid
-        wanted = Wanted(sent.label, scope, life)
+        wanted = SessionOptions(sent.label, scope, life)
         row = ctx.write(lambda: _open_session(ctx, user, renewed, wanted))
     return created(_with_secrets(ctx, RowScope(user.key), row, row.key), secret=True)
 
@@ -294,19 +294,19 @@ def _refresh(ctx: Context, sent: Refresh) -> Reply:
     claims = sessions.refresh_claims(ctx, sent.refresh_token)
     log_user(ctx, claims.owner)
     ctx.state[Limits].requests.count(ctx, claims.session)
-    row_scope, row = sessions.refreshed(ctx, claims)
+    row_scope, row = sessions.refresh(ctx, claims)
     return Reply(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
 def _derive(ctx: Context, sent: Derivation) -> Reply:
     """A session below the asking one, which ends with it."""
-    claims = presented(ctx)
+    claims = access_claims(ctx)
     if claims is None:
         raise TokenMissing
     log_user(ctx, claims.owner)
     ctx.state[Limits].requests.count(ctx, claims.session)
-    who, row = ctx.write(lambda: _open_derived(ctx, identify(ctx, claims, to_write=True), sent))
-    stamp(ctx, who)
+    who, row = ctx.write(lambda: _open_derived(ctx, principal_of(ctx, claims, to_write=True), sent))
+    record_use(ctx, who)
     return created(_with_secrets(ctx, who.row_scope, row, who.session), secret=True)
 
 
@@ -317,7 +317,9 @@ _TRADES: dict[type[Body], tuple[str, Callable[[Context, Any], Reply]]] = {
 }
 
 
-def _open_session(ctx: Context, user: AnyRow, renewed: str | None, wanted: Wanted) -> AnyRow:
+def _open_session(
+    ctx: Context, user: AnyRow, renewed: str | None, wanted: SessionOptions
+) -> AnyRow:
     row_scope = RowScope(user.key)
     current = find(
         ctx.tx, User, row_scope, user.key, selected_columns(User, "password_hash", "disabled")
@@ -342,7 +344,9 @@ def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Princ
     life = sent.wanted_life() or min(left, timedelta(seconds=ctx.settings.access_token_lifetime))
     if life > left:
         raise invalid("/expires_in", _why_no_longer(ctx, who, left))
-    return who, sessions.begin(ctx, who.row_scope, Wanted(sent.label, scope, life, only_list), who)
+    return who, sessions.begin(
+        ctx, who.row_scope, SessionOptions(sent.label, scope, life, only_list), who
+    )
 
 
 def _why_no_longer(ctx: Context, who: Principal, left: timedelta) -> str:
@@ -400,7 +404,7 @@ def _asker_about(ctx: Context, key: str) -> Principal:
     """The asker, if it may look at this session: its own always, others with their account."""
     who = _asker(ctx)
     if key != who.session:
-        demand(ACCOUNT, who)
+        require_scope(ACCOUNT, who)
     return who
 
 

@@ -12,7 +12,7 @@ from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
-from hyperapi.http.etags import still_seen
+from hyperapi.http.etags import check_seen_version
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
@@ -31,12 +31,12 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
-from hyperapi.querying.query import Nothing, Query
+from hyperapi.querying.query import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page_of, whole
 from hyperapi.state import AppState
-from hyperapi.storage.database import AnyRow, Clash, Database, Transaction
+from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Transaction
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
@@ -198,7 +198,7 @@ FORMS_OF_ANYONE = (
 # -- what may be done
 
 
-@USERS.get(scope=PUBLIC, query=Nothing())
+@USERS.get(scope=PUBLIC, query=NoParameters())
 def get_users(ctx: Context, _: Query) -> Resource:
     """Yourself; to anyone else, where to register."""
     who = ctx.principal_or_none
@@ -314,7 +314,7 @@ def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
             created_at=moment,
             updated_at=moment,
         )
-    except Clash:
+    except ConstraintViolation:
         raise Taken from None
 
 
@@ -344,7 +344,7 @@ def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
         return ctx.write(lambda: _update(ctx, who, members))
     renamed = members.get("username", who.username) != who.username
     naming = (
-        ctx.state[Limits].register.trying(ctx, Taken, client_address(ctx))
+        ctx.state[Limits].register.count_failures(ctx, Taken, client_address(ctx))
         if renamed
         else nullcontext()
     )
@@ -412,7 +412,7 @@ def _update(
     ctx: Context, who: Principal, members: dict[str, Any], *, verified: bool = False
 ) -> Resource:
     current = _row(ctx, who)
-    still_seen(ctx, current.version)
+    check_seen_version(ctx, current.version)
     changed = _differing(current, members)
     if not changed:
         return represent(ctx, current)
@@ -421,7 +421,7 @@ def _update(
     try:
         stamps = {"updated_at": now(), "version": current.version + 1}
         row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
-    except Clash:
+    except ConstraintViolation:
         raise Taken from None
     assert row is not None, "it was there a moment ago, in this transaction"
     return represent(ctx, row)

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from hyperapi.app import create_app
 from hyperapi.auth import sessions
-from hyperapi.auth.sessions import Wanted
+from hyperapi.auth.sessions import SessionOptions
 from hyperapi.common import clock
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText
@@ -220,7 +220,9 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
         row = create_user(ctx.state, Registration(username=username, password=password))
         row_scope = RowScope(row.key)
         session = ctx.write(
-            lambda: sessions.begin(ctx, row_scope, Wanted("sandbox", " ".join(SCOPES), None))
+            lambda: sessions.begin(
+                ctx, row_scope, SessionOptions("sandbox", " ".join(SCOPES), None)
+            )
         )
     members = {
         "username": row.username,

@@ -30,7 +30,7 @@ from hyperapi.common.processes import (
 from hyperapi.ops.serving import Server
 from hyperapi.sandbox import guard, seed
 from hyperapi.sandbox.control import sandbox_app
-from hyperapi.settings import Settings, SettingsError, surroundings
+from hyperapi.settings import Settings, SettingsError, read_environment
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import Database
@@ -114,7 +114,7 @@ def refuse_real_database() -> None:
 
     :raises SettingsError: when one is.
     """
-    if surroundings().get("HYPERAPI_DATABASE_URL"):
+    if read_environment().get("HYPERAPI_DATABASE_URL"):
         raise SettingsError(
             "HYPERAPI_DATABASE_URL is set, and a sandbox throws its data away: it works on a "
             "database of its own alone. Unset it first"
@@ -123,7 +123,7 @@ def refuse_real_database() -> None:
 
 def prepare(folder: Path, host: str, port: int) -> Settings:
     """Make an empty database in a folder, and say so to the worker by the environment."""
-    os.environ |= {**CHOSEN, **surroundings(), **APART}
+    os.environ |= {**CHOSEN, **read_environment(), **APART}
     os.environ |= {
         "HYPERAPI_INSTANCE": str(folder),
         "HYPERAPI_DATABASE_URL": f"sqlite:///{folder}/hyperapi.db",

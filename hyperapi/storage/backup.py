@@ -1,7 +1,7 @@
-"""``hyperapi backup`` and ``restore``: the embedded database, as it was at one moment.
+"""``hyperapi backup`` and ``restore`` of the embedded database.
 
-Both go through SQLite's own way of copying, so the service may run meanwhile: a backup disturbs
-nobody, and a restored state is there for everybody at once, or not at all.
+Both use SQLite's backup API, so the service may keep running. A backup blocks no request. A
+restored state becomes visible as a whole or not at all.
 """
 
 import os
@@ -17,29 +17,29 @@ from hyperapi.settings import Settings
 from hyperapi.storage.change_log import LEAP_BITS
 from hyperapi.storage.database import Database, Statement
 from hyperapi.storage.models import User
-from hyperapi.storage.schema import unfit
+from hyperapi.storage.schema import schema_problem
 
 Progress = Callable[[int, int], None]
-"""Told how many pages are copied, and how many there are."""
+"""Called with the number of copied pages and the number of all pages."""
 
 _PAGES_AT_ONCE = 500
 _PATIENCE = 30.0
 
 
 class BackupError(Exception):
-    """It cannot be done; the text is one line that says why."""
+    """The backup or restore failed. The message is one line with the reason."""
 
 
 def back_up(settings: Settings, target: Path, progress: Progress) -> None:
-    """Write the database to a file of its own, whole or not at all.
+    """Write a complete copy of the database to a new file, or no file at all.
 
-    :raises BackupError: when that cannot be done.
+    :raises BackupError: when that fails.
     """
     source = _embedded(settings)
     draft = target.with_name(target.name + ".part")
     with _failures():
         if target.exists():
-            raise BackupError(f"{target} is there already")
+            raise BackupError(f"{target} exists already")
         draft.unlink(missing_ok=True)
         try:
             private_files.create(draft)
@@ -53,14 +53,14 @@ def back_up(settings: Settings, target: Path, progress: Progress) -> None:
 
 
 def restore(settings: Settings, source: Path, progress: Progress) -> None:
-    """Put the database back to what a backup holds; it is still to be upgraded afterwards.
+    """Replace the content of the database with a backup. The caller migrates it afterwards.
 
-    :raises BackupError: when the file is no backup, or one that this version cannot work on.
+    :raises BackupError: when the file is not a backup, or this version cannot work on it.
     """
     target = _embedded(settings)
     with _failures():
         if not source.is_file():
-            raise BackupError(f"there is no file {source}")
+            raise BackupError(f"{source} does not exist")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened(source) as there:
             _check(there, source)
@@ -71,11 +71,10 @@ def restore(settings: Settings, source: Path, progress: Progress) -> None:
                 here.execute("PRAGMA journal_mode=WAL")
 
 
-def forget_what_was_handed_out(database: Database) -> None:
-    """Once a database was put back to an older state, by whatever means: nothing that clients were
-    given in between, with numbers that will be given again, may count.
+def invalidate_client_state(database: Database) -> None:
+    """Invalidate cursors and ETags after a restore, because revisions would repeat.
 
-    Cursors of the feed are 410 from now on, and no ETag is one that there was before.
+    Feed cursors become 410, and every ETag changes.
     """
     database.write(lambda tx: _LEAP.run(tx, {}))
 
@@ -87,18 +86,18 @@ def _embedded(settings: Settings) -> Path:
 
 
 def _copy(here: sqlite3.Connection, there: sqlite3.Connection, progress: Progress) -> None:
-    here.execute("BEGIN")  # what is copied is what is seen now, whoever writes meanwhile
+    here.execute("BEGIN")  # one snapshot, whatever other connections write
     here.execute("SELECT count(*) FROM sqlite_master").fetchone()
     here.backup(there, pages=_PAGES_AT_ONCE, progress=_counted(progress))
     here.execute("ROLLBACK")
-    there.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
+    there.execute("PRAGMA journal_mode=DELETE")  # one file, without a -wal file
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A database that is there, to be read."""
+    """Open an existing database for reading."""
     if not path.exists():
-        raise BackupError(f"there is no database {path}")
+        raise BackupError(f"{path} does not exist")
     with closing(
         sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)
     ) as connection:
@@ -108,7 +107,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """SQLite's failures, in words."""
+    """Turn errors of SQLite and the file system into :class:`BackupError`."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -116,28 +115,28 @@ def _failures() -> Iterator[None]:
 
 
 def _check(copy: sqlite3.Connection, path: Path) -> None:
-    """Is it whole, and a database of ours that we can work on or bring up to date?"""
+    """Check that a copy is undamaged, and a hyperapi database that this version supports."""
     damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     if damage != "ok":
         raise BackupError(f"{path} is damaged: {damage}")
     tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not {"alembic_version", "users"} <= tables:
-        raise BackupError(f"{path} is no database of ours")
+        raise BackupError(f"{path} is not a hyperapi database")
     (present,) = copy.execute("SELECT version_num FROM alembic_version").fetchone()
-    reason = unfit(present)
+    reason = schema_problem(present)
     if reason is not None and "hyperapi upgrade" not in reason:
         raise BackupError(f"{path}: {reason}")
 
 
 def _keep(draft: Path, target: Path) -> None:
-    """Give a file its name, when it is safely on the disk."""
+    """Rename a file to its final name after it is safely on disk."""
     with draft.open("rb") as written:
         os.fsync(written.fileno())
     try:
-        os.link(draft, target)  # never over a file that came meanwhile
+        os.link(draft, target)  # fails when the name is taken meanwhile
     except FileExistsError:
-        raise BackupError(f"{target} is there already") from None
-    except PermissionError:  # file systems without hard links, as disks that one carries about have
+        raise BackupError(f"{target} exists already") from None
+    except PermissionError:  # file systems without hard links, such as FAT
         draft.rename(target)
 
 

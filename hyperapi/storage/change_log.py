@@ -1,8 +1,8 @@
-"""In which order a user's lists and tasks changed: revisions, and tombstones of what is gone.
+"""The change log of a user's lists and tasks: revisions, and tombstones of deleted rows.
 
-A user has one counter. Each change of a list or task takes its next number, in the transaction
-of the change and holding the user's row until that is over, and leaves it on what it changed. So
-the numbers become visible in their order, and whoever has read up to one has missed nothing.
+Each user has one revision counter. A change takes the next number in its own transaction, which
+locks the user's row until commit, and stores the number in the changed row. Revisions therefore
+become visible in order, and a client that has read up to one has missed no change.
 """
 
 from collections.abc import Iterable
@@ -32,12 +32,12 @@ from hyperapi.storage.models import Base, Instant, Task, TaskList, Tombstone, Us
 from hyperapi.storage.row_scope import RowScope, owned, table_of
 
 LEAP_BITS = 40
-"""Revisions leap by 2 to this power when a database is put back to an older state."""
+"""A restored database advances its revisions by 2 to this power."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many lists, tasks and bytes of text a user keeps, or how many more."""
+    """Numbers of lists, tasks and bytes of text: a total, or a difference."""
 
     lists: int = 0
     tasks: int = 0
@@ -45,12 +45,12 @@ class Usage:
 
 
 def size_of(texts: Iterable[str]) -> int:
-    """How many bytes texts take, as :attr:`Usage.text` counts them."""
+    """Return the size of texts in UTF-8 bytes, as :attr:`Usage.text` counts them."""
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 
 
 def stored_size(columns: Iterable[Any]) -> ColumnElement[int]:
-    """The same in SQL: the sum over all selected rows."""
+    """Return the same size in SQL, summed over the selected rows."""
     sizes = (byte_size(column) for column in columns)
     whole: ColumnElement[int] = sum(sizes, start=literal_column("0"))
     return func.coalesce(func.sum(whole), 0)
@@ -59,14 +59,14 @@ def stored_size(columns: Iterable[Any]) -> ColumnElement[int]:
 def advance(
     tx: Transaction, row_scope: RowScope, growth: Usage, changes: int = 1
 ) -> tuple[int, Usage]:
-    """The first of as many new numbers as there are changes, and what the user keeps now."""
+    """Take ``changes`` new revisions. Return the first, and the user's new usage."""
     values = {"changes": changes, "lists": growth.lists, "tasks": growth.tasks, "text": growth.text}
     last, *used = _ADVANCE.rows(tx, {"of_owner": row_scope.owner, **values})[0]
     return int(last) - changes + 1, Usage(*used)
 
 
 def next_revision(tx: Transaction, row_scope: RowScope, changes: int = 1) -> int:
-    """The first of as many new numbers as there are changes that keep no more and no less."""
+    """Take ``changes`` new revisions without a change of usage. Return the first."""
     return advance(tx, row_scope, Usage(), changes)[0]
 
 
@@ -80,7 +80,7 @@ def record_tombstone(
     *,
     moved: bool,
 ) -> None:
-    """Keep that something is gone: for good, or only from the list it was on."""
+    """Record a deletion, or (``moved``) that a task left a list."""
     _RECORD.run(
         tx,
         {
@@ -96,16 +96,16 @@ def record_tombstone(
 
 
 def clear_tombstone(tx: Transaction, row_scope: RowScope, kind: str, key: str, list_: str) -> None:
-    """Forget that something was gone from this list: it is there again. From others it stays so."""
+    """Clear the tombstone of a row that exists again on this list. Other lists keep theirs."""
     this = {"of_owner": row_scope.owner, "kind_": kind, "key_": key, "list_": list_}
     _CLEAR.run(tx, this)
     _ONLY_MOVED.run(tx, this)
 
 
 def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str, text: int) -> None:
-    """Keep that a list is gone, and all tasks on it, which are still there to be counted.
+    """Record the tombstones of a list and its tasks, before the rows are deleted.
 
-    :param text: how many bytes the list itself takes.
+    :param text: the size of the list's own text in bytes.
     """
     on_it, text_on_it = map(int, _ON_LIST.rows(tx, {"of_owner": row_scope.owner, "list_": key})[0])
     first, _ = advance(tx, row_scope, Usage(-1, -on_it, -text - text_on_it), on_it + 1)
@@ -115,19 +115,18 @@ def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str, text:
     record_tombstone(tx, row_scope, first + on_it, "list", key, key, moved=False)
 
 
-def state_of(tx: Transaction, row_scope: RowScope) -> str:
-    """What tells one state of the list within reach, with its tasks, from all others.
+def list_state(tx: Transaction, row_scope: RowScope) -> str:
+    """Return a validator of the list of a list-bound scope and its tasks.
 
-    Changes elsewhere leave it as it is. A change of the list or a task on it gives a higher
-    revision; what was taken away since the highest one shows in the count.
+    Changes of other lists leave it as it is. A change of the list or of a task raises the highest
+    revision. A deletion changes the count.
     """
     row = _STATE.row(tx, row_scope.parameters())
     return "" if row is None else "-".join(str(number) for number in row)
 
 
-def newest(tx: Transaction, row_scope: RowScope) -> int:
-    """The revision of the last change of the list within reach: of it, or of a task on it, or one
-    that is gone."""
+def newest_revision(tx: Transaction, row_scope: RowScope) -> int:
+    """Return the highest revision of the list of a list-bound scope, its tasks and tombstones."""
     [(revision,)] = _NEWEST.rows(tx, row_scope.parameters())
     return int(revision)
 
@@ -146,7 +145,7 @@ _ADVANCE = Statement(
 
 
 def _highest(model: type[Base]) -> ScalarSelect[int]:
-    """The highest revision of what is on a list, of one kind; 0 where there is none."""
+    """Select the highest revision of a list's rows in one table; 0 without rows."""
     highest = func.coalesce(func.max(table_of(model).c.revision), 0)
     return select(highest).where(*owned(model, bound=True)).scalar_subquery()
 
@@ -180,17 +179,18 @@ _ON_LIST = Statement(
 )
 
 
-def tombstones_of(*conditions: Any, moved: bool) -> Statement:
-    """Buries all tasks that meet the conditions, with the revisions that follow ``before``.
+def record_tombstones_statement(*conditions: Any, moved: bool) -> Statement:
+    """Build the statement that records tombstones of tasks, with revisions after ``before``.
 
-    :param moved: do they only go to another list, which is ``new_list``? Those on it stay.
+    :param moved: whether the tasks only move to the list ``new_list``. Those already on it get
+        no tombstone.
     """
-    place = func.row_number().over(order_by=Task.key)
-    columns = (Task.owner, Task.key, Task.list, place.label("place"))
+    position = func.row_number().over(order_by=Task.key)
+    columns = (Task.owner, Task.key, Task.list, position.label("position"))
     gone = select(*columns).where(*conditions).subquery("gone")
     tombstones = select(
         gone.c.owner,
-        bindparam("before", type_=BigInteger()) + gone.c.place,
+        bindparam("before", type_=BigInteger()) + gone.c.position,
         literal_column("'task'"),
         gone.c.key,
         gone.c.list,
@@ -203,11 +203,11 @@ def tombstones_of(*conditions: Any, moved: bool) -> Statement:
 
 
 def clear_moved_tombstones(tx: Transaction, row_scope: RowScope, list_: str) -> None:
-    """Forget that tasks went from a list that they are on now."""
+    """Clear the ``moved`` tombstones of tasks that are on this list again."""
     _CLEAR_MOVED.run(tx, {"of_owner": row_scope.owner, "list_": list_})
 
 
-_RECORD_TASKS = tombstones_of(
+_RECORD_TASKS = record_tombstones_statement(
     *owned(Task, bound=False), Task.list == bindparam("list_"), moved=False
 )
 _CLEAR_MOVED = Statement(

@@ -1,8 +1,8 @@
-"""The database: one request, one transaction, on SQLite and PostgreSQL alike.
+"""Transactions and statements on SQLite and PostgreSQL. One request is one transaction.
 
-Flask-SQLAlchemy owns the engine, its pool and their life with the application. Statements are
-written in SQLAlchemy Core, compiled once, and run on the driver's own connection (see
-``docs/decisions/0004``); views never begin or commit.
+Flask-SQLAlchemy manages the engine and its pool. Statements are written in SQLAlchemy Core,
+compiled once, and run on the driver's own connection (``docs/decisions/0004``). Views never begin
+or commit.
 """
 
 import random
@@ -22,53 +22,53 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hyperapi.state import AppState
-from hyperapi.storage.dialects import Kind, Trouble, kind_of
+from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
 from hyperapi.storage.models import Base
-from hyperapi.storage.schema import unfit
+from hyperapi.storage.schema import schema_problem
 
 database = SQLAlchemy(model_class=Base, disable_autonaming=True)
 
 AnyRow = Any
-"""A row: a tuple whose parts can also be named by their columns."""
+"""A row: a tuple whose values are also attributes named after the columns."""
 
 Result = TypeVar("Result")
 _Expression = Select[*tuple[Any, ...]] | UpdateBase
 
 _PAUSES = tuple(min(0.005 * 2**number, 0.32) for number in range(16))
-"""Seconds to wait at most before a transaction is tried again, each time."""
-_LOOK_AT_SCHEMA_EVERY = 10.0
-"""Seconds after which a node notices that the database was migrated while it runs."""
+"""Maximum pauses in seconds before each retry of a transaction."""
+_CHECK_SCHEMA_EVERY = 10.0
+"""Seconds after which a node notices a migration that ran meanwhile."""
 _EXAMINE_EVERY = 1.0
-"""Seconds after which a damaged database is examined again, and whether it can be written."""
+"""Seconds between two examinations of a damaged database, and between two write checks."""
 _MOST_LOST = 2
-"""How often one is tried on a new connection, before the database is said to be away."""
+"""Retries on a new connection before the database counts as unavailable."""
 
 
 class Busy(Exception):
-    """The database did not serve us in time; nothing was changed, the same may be tried again."""
+    """The database was not available in time. Nothing was changed, and a retry may succeed."""
 
 
 class Contended(Busy):
-    """Others were using what was needed."""
+    """Other transactions held a lock for too long."""
 
 
-class Unfit(Busy):
-    """The database is not one that this code can work on, until an operator has acted."""
+class UnusableDatabase(Busy):
+    """This code cannot work on the database until an operator has acted."""
 
 
 class Uncertain(Busy):
-    """The database was lost while a transaction was being kept: it may have been kept or not."""
+    """The connection was lost during a commit. The change may or may not be committed."""
 
 
-class Clash(Exception):
-    """There is a row already with this key or this name, or one that this refers to is gone."""
+class ConstraintViolation(Exception):
+    """A unique key exists already, or a referred row does not exist."""
 
 
 class Statement:
-    """A statement that is compiled once for each kind of database, and run on its driver.
+    """A statement that is compiled once per dialect and run on the driver.
 
-    What SQLAlchemy does for each execution of a statement costs several times what SQLite needs
-    to carry it out, and is the same each time.
+    SQLAlchemy's own execution costs several times what SQLite needs for the statement, and repeats
+    the same work each time.
 
     :param expression: a Core statement whose values are all bound by name.
     """
@@ -89,17 +89,17 @@ class Statement:
         return prepared.named(*found[0]) if found else None
 
     def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> int:
-        """Execute the statement and return the number of rows it concerned.
+        """Run the statement and return the number of affected rows.
 
-        :raises Clash: when a key or a name is taken already.
+        :raises ConstraintViolation: when it violates a constraint.
         """
         prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
         return int(prepared.run(tx, parameters).rowcount)
 
     def run_many(self, tx: "Transaction", parameters: Sequence[Mapping[str, Any]]) -> None:
-        """Execute the statement once for each set of parameters.
+        """Run the statement once for each set of parameters.
 
-        :raises Clash: when a key or a name is taken already.
+        :raises ConstraintViolation: when it violates a constraint.
         """
         self._prepare(tx.dialect).run_many(tx, parameters)
 
@@ -110,7 +110,7 @@ class Statement:
 
 
 class _Prepared:
-    """A statement's text for one kind of database, and how values go in and come out."""
+    """The text of a statement in one dialect, with the conversions of its values."""
 
     def __init__(self, expression: _Expression, dialect: Dialect) -> None:
         compiled = expression.compile(dialect=dialect)
@@ -124,8 +124,8 @@ class _Prepared:
         }
         columns = list(expression.exported_columns)
         self._readers = [
-            (place, reader)
-            for place, column in enumerate(columns)
+            (index, reader)
+            for index, column in enumerate(columns)
             if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
         self.named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
@@ -134,16 +134,16 @@ class _Prepared:
         try:
             return tx.cursor.execute(self._text, self._given(parameters))
         except tx.driver.IntegrityError as error:
-            raise Clash(str(error)) from error
+            raise ConstraintViolation(str(error)) from error
 
     def run_many(self, tx: "Transaction", parameters: Sequence[Mapping[str, Any]]) -> None:
         try:
             tx.cursor.executemany(self._text, [self._given(each) for each in parameters])
         except tx.driver.IntegrityError as error:
-            raise Clash(str(error)) from error
+            raise ConstraintViolation(str(error)) from error
 
     def _given(self, parameters: Mapping[str, Any]) -> Any:
-        """Parameters as the driver takes them."""
+        """Return the parameters in the form that the driver takes."""
         values = {**self._defaults, **parameters}
         for name, writer in self._writers.items():
             values[name] = writer(values[name])
@@ -156,8 +156,8 @@ class _Prepared:
         columns: list[Iterable[Any]] = list(
             zip(*found, strict=True)
         )  # a column at a time is quickest
-        for place, reader in self._readers:
-            columns[place] = map(reader, columns[place])
+        for index, reader in self._readers:
+            columns[index] = map(reader, columns[index])
         return list(zip(*columns, strict=True))
 
 
@@ -172,9 +172,9 @@ def _getter(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Sequen
 
 @dataclass(slots=True)
 class Transaction:
-    """An open transaction: the driver's cursor, and the dialect of its database.
+    """An open transaction: the driver's cursor, and the dialect.
 
-    :param writes: whether it may change something.
+    :param writes: whether the transaction may change data.
     """
 
     cursor: Any
@@ -186,198 +186,196 @@ class Transaction:
         return self.dialect.loaded_dbapi
 
 
-class _Again(Exception):
-    """The database undid the transaction because of others: it may be tried again."""
+class _Retry(Exception):
+    """The database undid the transaction because of another one. A retry may succeed."""
 
 
 class _Missing(Busy):
-    """A table or a column is not there."""
+    """A table or column is missing."""
 
 
-class _Suspect(_Again):
-    """The database is not the file that it was: it has to be examined first."""
+class _Suspect(_Retry):
+    """The database file was replaced. It must be examined before the retry."""
 
 
-class _Lost(_Again):
-    """The connection was lost before the end of the transaction: it may be tried on another."""
+class _Lost(_Retry):
+    """The connection was lost before the commit. A retry needs a new connection."""
 
 
 class Database:
-    """The application's database, and how transactions are carried through on it."""
+    """The database of an application, and the execution of transactions on it."""
 
-    def __init__(self, engine: Engine, kind: Kind, patience: float) -> None:
+    def __init__(self, engine: Engine, dialect: DatabaseDialect, patience: float) -> None:
         self.engine = engine
         self.patience = patience
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
-        self._kind = kind
-        self._dialect = engine.dialect
+        self._dialect = dialect
+        self._sql_dialect = engine.dialect
         self._driver = engine.dialect.loaded_dbapi
-        self._turn = threading.Lock() if kind.one_writer else None
-        self._sound_since = 0.0
-        self._look_at_schema_at = 0.0
-        self._unfit: str | None = None
+        self._write_lock = threading.Lock() if dialect.one_writer else None
+        self._valid_since = 0.0
+        self._check_schema_at = 0.0
+        self._problem: str | None = None
         self._suspect = False
-        self._try_writing_at = 0.0
+        self._check_writable_at = 0.0
         self._read_only: str | None = None
         self.schema: str | None = None
         event.listen(engine, "connect", self._connected)
         event.listen(engine, "checkout", self._checked_out)
 
     def read(self, work: Callable[[Transaction], Result]) -> Result:
-        """Run ``work`` in one transaction that sees one state of the database and changes nothing.
+        """Run ``work`` in a read-only transaction with one snapshot of the database.
 
-        ``work`` may run more than once, so it must have no effect elsewhere.
+        ``work`` may run more than once, so it must have no other effects.
 
-        :raises Busy: when the database does not answer in time.
+        :raises Busy: when the database is not available in time.
         """
-        return self._carry_through(work, writes=False)
+        return self._run_with_retries(work, writes=False)
 
     def write(self, work: Callable[[Transaction], Result]) -> Result:
-        """Run ``work`` in one transaction that is committed as a whole, or not at all if it raises.
+        """Run ``work`` in one transaction. Commit when it returns, roll back when it raises.
 
-        ``work`` may run more than once, of which one is committed, so it must have no effect
-        elsewhere.
+        ``work`` may run more than once, so it must have no other effects. One run is committed.
 
-        :raises Busy: when the database does not answer in time.
+        :raises Busy: when the database is not available in time.
         :raises Uncertain: when the connection was lost during the commit.
         """
-        return self._carry_through(work, writes=True)
+        return self._run_with_retries(work, writes=True)
 
     def migration(self) -> str | None:
-        """The last migration that the database has seen, looked up anew.
+        """Return the last migration of the database, freshly read.
 
-        :raises Unfit: when this code cannot work on it.
+        :raises UnusableDatabase: when this code cannot work on the database.
         """
-        self.look_at_schema()
-        return self._carry_through(lambda _: self.schema, writes=False)
+        self.check_schema()
+        return self._run_with_retries(lambda _: self.schema, writes=False)
 
-    def attempt(self, work: Callable[[Transaction], object]) -> None:
-        """Do ``work`` in a transaction that writes, unless others write just now.
+    def write_nowait(self, work: Callable[[Transaction], object]) -> None:
+        """Run ``work`` in a writing transaction without waiting for other writers.
 
-        :raises Busy: when they do.
+        :raises Busy: when another transaction writes.
         """
-        if self._turn is not None and not self._turn.acquire(blocking=False):
-            raise Contended("somebody else is writing")
+        if self._write_lock is not None and not self._write_lock.acquire(blocking=False):
+            raise Contended("another transaction is writing")
         try:
-            self._within(self._kind.begin_at_once, work, writes=True)
-        except _Again as failure:
+            self._within(self._dialect.begin_write_nowait, work, writes=True)
+        except _Retry as failure:
             raise Busy(str(failure)) from failure
         finally:
-            if self._turn is not None:
-                self._turn.release()
+            if self._write_lock is not None:
+                self._write_lock.release()
 
-    def _carry_through(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
-        """Do ``work`` in a transaction; where the database undid it because of others', again.
+    def _run_with_retries(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
+        """Run ``work`` in a transaction. Retry when the database undid it because of another one.
 
-        :raises Busy: when the database does not serve us in time.
+        :raises Busy: when the database is not available in time.
         """
         deadline, lost = time.monotonic() + self.patience, 0
         for pause in _PAUSES:
-            if time.monotonic() >= self._look_at_schema_at:
-                self.look_at_schema()
-            if self._unfit is not None:
-                raise Unfit(self._unfit)
+            if time.monotonic() >= self._check_schema_at:
+                self.check_schema()
+            if self._problem is not None:
+                raise UnusableDatabase(self._problem)
             try:
                 return self._try(work, writes)
             except _Suspect as failure:
                 reason = str(failure)
                 continue
-            except _Again as failure:
+            except _Retry as failure:
                 reason = str(failure)
                 lost += isinstance(failure, _Lost)
             if lost > _MOST_LOST or time.monotonic() + pause > deadline:
                 break
             self.retries += 1
             self.on_retry()
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - to part those who met
-        raise Busy(f"tried again, in vain: {reason}")
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - separates colliding writers
+        raise Busy(f"gave up after retries: {reason}")
 
-    def look_at_schema(self) -> None:
-        """Find out at which migration the database is, whether it is sound where there is reason to
-        doubt it, and when to look again."""
+    def check_schema(self) -> None:
+        """Read the database's migration, examine it when it is suspect, and plan the next check."""
         damage = None
         try:
-            self.schema = self._look(_migration)
-            if self._suspect and unfit(self.schema) is None:
-                damage = self._look(self._examined)
-        except _Again as failure:
+            self.schema = self._inspect(_migration)
+            if self._suspect and schema_problem(self.schema) is None:
+                damage = self._inspect(self._find_damage)
+        except _Retry as failure:
             raise Busy(str(failure)) from failure
         except _Missing as failure:
             damage = str(failure)
             self.schema = None if "alembic_version" in damage else self.schema
-        self._unfit = unfit(self.schema) or damage
+        self._problem = schema_problem(self.schema) or damage
         if damage is not None:
-            self._look_at_schema_at = time.monotonic() + _EXAMINE_EVERY
-        elif self._unfit is None:
+            self._check_schema_at = time.monotonic() + _EXAMINE_EVERY
+        elif self._problem is None:
             if self._suspect:
-                self._suspect, self._sound_since = False, time.monotonic()
-            self._look_at_schema_at = time.monotonic() + _LOOK_AT_SCHEMA_EVERY
+                self._suspect, self._valid_since = False, time.monotonic()
+            self._check_schema_at = time.monotonic() + _CHECK_SCHEMA_EVERY
 
-    def _look(self, work: Callable[[Transaction], Result]) -> Result:
+    def _inspect(self, work: Callable[[Transaction], Result]) -> Result:
         return self._within(self._begin_to_read, work, writes=False, examines=True)
 
-    def _examined(self, tx: Transaction) -> str | None:
-        """What is wrong with the tables or what is in them."""
+    def _find_damage(self, tx: Transaction) -> str | None:
+        """Return the damage of tables and data; None when there is none."""
         for table in Base.metadata.tables:
-            tx.cursor.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - a name of ours
-        return self._kind.damage(tx.cursor)
+            tx.cursor.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - our own table name
+        return self._dialect.find_damage(tx.cursor)
 
-    def try_writing(self) -> None:
-        """Find out whether changes can be committed, unless that was found out a moment ago.
+    def check_writable(self) -> None:
+        """Check that changes can be committed. A recent result is reused.
 
         :raises Busy: when they cannot.
         """
-        if time.monotonic() >= self._try_writing_at:
+        if time.monotonic() >= self._check_writable_at:
             self._read_only = None
             try:
-                self.attempt(self._check_writable)
+                self.write_nowait(self._refuse_read_only)
             except Contended:
-                pass  # others write, or wait for one who does
+                pass  # another transaction writes, so writing works
             except Busy as failure:
                 self._read_only = str(failure)
-            self._try_writing_at = time.monotonic() + _EXAMINE_EVERY
+            self._check_writable_at = time.monotonic() + _EXAMINE_EVERY
         if self._read_only is not None:
             raise Busy(self._read_only)
 
-    def _check_writable(self, tx: Transaction) -> None:
-        reason = self._kind.read_only(tx.cursor)
+    def _refuse_read_only(self, tx: Transaction) -> None:
+        reason = self._dialect.read_only_reason(tx.cursor)
         if reason is not None:
             raise Busy(reason)
 
-    def tidy(self) -> None:
-        """Have the database's files take no more room than they need. Nobody waits for it.
+    def compact(self) -> None:
+        """Shrink the files of the database without blocking requests.
 
-        :raises Busy: when it cannot be done now.
+        :raises Busy: when that fails.
         """
         try:
-            self._kind.tidy()
+            self._dialect.compact()
         except self._driver.Error as error:
             raise Busy(_in_one_line(error)) from error
 
-    def _doubt(self) -> None:
-        """Have the database examined before anything else is done."""
-        self._suspect, self._look_at_schema_at = True, 0.0
+    def _suspect_damage(self) -> None:
+        """Have the database examined before its next use."""
+        self._suspect, self._check_schema_at = True, 0.0
 
     def _try(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
         if not writes:
             return self._within(self._begin_to_read, work, writes=False)
-        if self._turn is None:
+        if self._write_lock is None:
             return self._within(self._begin_to_write, work, writes=True)
-        # The writers of this process take turns, where the database takes one at a time: waiting
-        # for a lock costs less than polling for SQLite's.
-        if not self._turn.acquire(timeout=self.patience):
+        # Where the database has one writer at a time, the writers of this process queue here:
+        # waiting for a lock costs less than polling SQLite's.
+        if not self._write_lock.acquire(timeout=self.patience):
             raise Busy("other writers took too long")
         try:
             return self._within(self._begin_to_write, work, writes=True)
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
     def _begin_to_read(self, cursor: Any) -> None:
-        cursor.execute(self._kind.begin_to_read)
+        cursor.execute(self._dialect.begin_read)
 
     def _begin_to_write(self, cursor: Any) -> None:
-        cursor.execute(self._kind.begin_to_write)
+        cursor.execute(self._dialect.begin_write)
 
     def _within(
         self,
@@ -387,19 +385,19 @@ class Database:
         writes: bool,
         examines: bool = False,
     ) -> Result:
-        """Do ``work`` in a transaction of its own; undone, unless it is committed."""
+        """Run ``work`` in a transaction of its own. Roll back unless it is committed."""
         connection = self._connect()
         try:
             if self._suspect and not examines:
-                raise _Suspect("the database has to be examined")
+                raise _Suspect("the database must be examined")
             cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]
             begin(cursor)
-            result = work(Transaction(cursor, self._dialect, writes))
+            result = work(Transaction(cursor, self._sql_dialect, writes))
             if writes:
                 self._commit(connection)
             return result
         except self._driver.Error as error:
-            self._tell_apart(error, connection, writes)
+            self._translate(error, connection, writes)
         finally:
             self._release(connection)
 
@@ -407,7 +405,7 @@ class Database:
         try:
             return self.engine.raw_connection()
         except PoolTimeout:
-            raise Busy("every connection is in use") from None
+            raise Busy("all connections are in use") from None
         except (self._driver.Error, DBAPIError) as error:
             raise Busy(_in_one_line(error)) from error
 
@@ -415,81 +413,83 @@ class Database:
         try:
             connection.commit()
         except self._driver.Error as error:
-            if self._kind.trouble(error, True) is Trouble.LOST and not self._kind.one_writer:
-                self._forget(connection)
+            if self._dialect.classify(error, True) is Failure.LOST and not self._dialect.one_writer:
+                self._discard(connection)
                 raise Uncertain(_in_one_line(error)) from error
             raise
 
-    def _tell_apart(
+    def _translate(
         self, error: Exception, connection: PoolProxiedConnection, writes: bool
     ) -> NoReturn:
-        """Raise what an error of the driver's means; a mistake goes on as it is."""
-        trouble = self._kind.trouble(error, writes)
-        if trouble is Trouble.DAMAGED:
-            self._doubt()
-        if trouble in (Trouble.LOST, Trouble.DAMAGED):
-            self._forget(connection)
+        """Raise the exception for an error of the driver. A mistake in our code stays as it is."""
+        failure = self._dialect.classify(error, writes)
+        if failure is Failure.DAMAGED:
+            self._suspect_damage()
+        if failure in (Failure.LOST, Failure.DAMAGED):
+            self._discard(connection)
             raise _Lost(_in_one_line(error)) from error
-        if trouble is Trouble.MISSING:
-            self._doubt()
+        if failure is Failure.MISSING:
+            self._suspect_damage()
             raise _Missing(_in_one_line(error)) from error
-        if trouble is Trouble.LOCKED:
+        if failure is Failure.LOCKED:
             raise Contended(_in_one_line(error)) from error
-        if trouble is Trouble.CONFLICT:
-            raise _Again(_in_one_line(error)) from error
-        if trouble is Trouble.PASSING:
+        if failure is Failure.CONFLICT:
+            raise _Retry(_in_one_line(error)) from error
+        if failure is Failure.PASSING:
             raise Busy(_in_one_line(error)) from error
         raise error
 
     def _release(self, connection: PoolProxiedConnection) -> None:
-        """Undo what was not committed, and give the connection back to the pool."""
+        """Roll back what was not committed, and return the connection to the pool."""
         if connection.is_valid:
             try:
                 connection.rollback()
             except self._driver.Error:
-                self._forget(connection)
+                self._discard(connection)
         connection.close()
 
-    def _forget(self, connection: PoolProxiedConnection) -> None:
-        """Use this connection no more, nor any that was made before now: what broke one (a
-        restart, a switch to a standby, a file that was replaced) broke all."""
-        self._sound_since = time.monotonic()
+    def _discard(self, connection: PoolProxiedConnection) -> None:
+        """Discard this connection and all older ones.
+
+        A restart, a switch to a standby or a replaced file breaks all connections at once.
+        """
+        self._valid_since = time.monotonic()
         if connection.is_valid:
             connection.invalidate()
 
     def _connected(self, connection: Any, record: Any) -> None:
         record.info["made"] = time.monotonic()
-        record.info["place"] = self._kind.place()
+        record.info["identity"] = self._dialect.identity()
         try:
-            self._kind.prepare(connection, record)
+            self._dialect.prepare(connection, record)
         except BaseException:
-            connection.close()  # the pool would forget it, and leave it open
+            connection.close()  # the pool would leave it open
             raise
 
     def _checked_out(self, _connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info["made"] < self._sound_since:
-            raise DisconnectionError("made before others broke")
-        if record.info["place"] != self._kind.place():
-            self._doubt()
-            raise DisconnectionError("to what is no longer there")
+        if record.info["made"] < self._valid_since:
+            raise DisconnectionError("older than a broken connection")
+        if record.info["identity"] != self._dialect.identity():
+            self._suspect_damage()
+            raise DisconnectionError("the database was replaced")
 
 
 def init_app(app: Flask, state: AppState) -> None:
-    """Give ``app`` its engine and its :class:`Database`, by the settings."""
+    """Create the engine of ``app`` and add its :class:`Database` to the state."""
     settings = state.settings
-    kind = kind_of(settings)
+    dialect = dialect_for(settings)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_size": settings.database_connections or settings.threads,
         "max_overflow": 0,
         "pool_timeout": settings.busy_timeout,
         "pool_reset_on_return": None,  # each transaction ends itself
-        **kind.options(settings),
+        **dialect.options(settings),
     }
     database.init_app(app)
     with app.app_context():
         engine = database.engine
-    state.add(Database(engine, kind, settings.busy_timeout))
+    state.add(Database(engine, dialect, settings.busy_timeout))
 
 
 def _migration(tx: Transaction) -> str | None:

@@ -1,6 +1,6 @@
-"""The two databases: what each has to be told, and how each says what went wrong.
+"""The two supported databases: connection setup, transactions and meaning of errors.
 
-:mod:`hyperapi.db` asks here and nowhere else which of them it is talking to.
+Only this module knows which of them is in use.
 """
 
 import os
@@ -18,75 +18,79 @@ from sqlalchemy.engine import make_url
 from hyperapi.settings import Settings, SettingsError
 
 
-class Trouble(Enum):
-    """Failures that are nobody's mistake, by what can be done about them."""
+class Failure(Enum):
+    """A class of database failure, by the action that can solve it."""
 
     PASSING = auto()
-    """May be over in a moment, or when an operator has acted."""
+    """The failure may pass by itself, or after an operator has acted."""
     CONFLICT = auto()
-    """Undone by the database because of other transactions: the same again may go through."""
+    """The database undid the transaction because of another one. A retry may succeed."""
     LOCKED = auto()
-    """Others hold what is needed, longer than we wait."""
+    """Other transactions held a lock for longer than the timeout."""
     LOST = auto()
-    """The connection is of no more use, nor are others like it: the same again on a new one."""
+    """The connection is broken, and probably all older ones. Retry on a new connection."""
     DAMAGED = auto()
-    """As LOST, and the database itself may be damaged: it has to be examined."""
+    """Like LOST, and the database itself may be damaged. It must be examined."""
     MISSING = auto()
-    """A table or column is not there: the database is another one than it was, or damaged."""
+    """A table or column is missing: the database was replaced or is damaged."""
 
 
-class Kind(Protocol):
-    """What is particular to one kind of database.
+class DatabaseDialect(Protocol):
+    """The parts of the code that depend on the database.
 
-    :ivar begin_to_read: begins a transaction that sees one state and changes nothing.
-    :ivar begin_to_write: begins one in which no other writer can come between reading and writing
-        a row that :func:`hyperapi.storage.row_scope.find` found.
-    :ivar one_writer: does the whole database have one writer at a time, so that those of one
-        process had better queue before they ask it?
+    :ivar begin_read: the statement that begins a read-only transaction with one snapshot.
+    :ivar begin_write: the statement that begins a transaction in which rows that
+        :func:`hyperapi.storage.row_scope.find` found stay locked until commit.
+    :ivar one_writer: whether the database allows one writer at a time. If so, the writers of a
+        process queue before they begin.
     """
 
-    begin_to_read: str
-    begin_to_write: str
+    begin_read: str
+    begin_write: str
     one_writer: bool
 
     def options(self, settings: Settings) -> dict[str, Any]:
-        """Options of SQLAlchemy's engine."""
+        """Return the options of SQLAlchemy's engine."""
 
     def prepare(self, connection: Any, _: object) -> None:
-        """Set up a new connection of the driver's."""
+        """Set up a new connection of the driver."""
 
-    def place(self) -> object:
-        """What a connection that is made now is connected to, as far as that can be told. When it
-        is something else for a connection that is kept, that one is of no more use."""
+    def identity(self) -> object:
+        """Return an identity of the database behind new connections; None when unknown.
 
-    def trouble(self, error: Exception, writes: bool) -> Trouble | None:
-        """What kind of failure an error of the driver's is; None for a mistake of ours.
-
-        :param writes: was it in a transaction that may write?
+        A connection with another identity must not be used any more.
         """
 
-    def begin_at_once(self, cursor: Any) -> None:
-        """Begin to write; fail rather than wait for other writers."""
+    def classify(self, error: Exception, writes: bool) -> Failure | None:
+        """Classify an error of the driver. None means a mistake in our code.
 
-    def damage(self, cursor: Any) -> str | None:
-        """What is wrong with the stored data, as far as the database can tell; None when nothing
-        is. It may read the whole database."""
-
-    def tidy(self) -> None:
-        """Bring the files into the shape that takes the least room, where nobody has to wait.
-
-        :raises Exception: an error of the driver's.
+        :param writes: whether the transaction may write.
         """
 
-    def read_only(self, cursor: Any) -> str | None:
-        """Why a transaction that writes cannot be committed; None when it can.
+    def begin_write_nowait(self, cursor: Any) -> None:
+        """Begin a writing transaction. Fail instead of waiting for other writers."""
 
-        :raises Exception: an error of the driver's that tells why.
+    def find_damage(self, cursor: Any) -> str | None:
+        """Return the damage that the database finds in its data; None when it finds none.
+
+        This may read the whole database.
+        """
+
+    def compact(self) -> None:
+        """Shrink the files of the database without blocking other connections.
+
+        :raises Exception: an error of the driver.
+        """
+
+    def read_only_reason(self, cursor: Any) -> str | None:
+        """Return why writes cannot be committed; None when they can.
+
+        :raises Exception: an error of the driver with the reason.
         """
 
 
-def kind_of(settings: Settings) -> Kind:
-    """The kind of database that the settings name.
+def dialect_for(settings: Settings) -> DatabaseDialect:
+    """Return the dialect of the configured database.
 
     :raises SettingsError: when its driver is not installed.
     """
@@ -94,34 +98,34 @@ def kind_of(settings: Settings) -> Kind:
         return SQLite(settings.database_file)
     if find_spec("psycopg") is None:
         raise SettingsError(
-            "HYPERAPI_DATABASE_URL names PostgreSQL, whose driver is not installed: "
+            "HYPERAPI_DATABASE_URL names PostgreSQL, but its driver is not installed: "
             "pip install '/path/to/hyperapi[postgres]'"
         )
     return PostgreSQL()
 
 
 class SQLite:
-    """A file of this machine.
+    """A local SQLite file.
 
-    The driver's own deferred transactions fail at their first write with "database is locked",
-    or lose updates, whenever another connection wrote since their first read: BEGIN is ours.
+    We issue BEGIN ourselves. The deferred transactions of the driver fail at their first write with
+    "database is locked", or lose updates, when another connection wrote after their first read.
     """
 
-    begin_to_read = "BEGIN"
-    begin_to_write = "BEGIN IMMEDIATE"
+    begin_read = "BEGIN"
+    begin_write = "BEGIN IMMEDIATE"
     one_writer = True
 
-    _TROUBLES = {  # noqa: RUF012 - a constant
-        sqlite3.SQLITE_BUSY: Trouble.LOCKED,
-        sqlite3.SQLITE_LOCKED: Trouble.LOCKED,
-        sqlite3.SQLITE_FULL: Trouble.PASSING,
-        sqlite3.SQLITE_PERM: Trouble.LOST,
-        sqlite3.SQLITE_CANTOPEN: Trouble.LOST,
-        sqlite3.SQLITE_IOERR: Trouble.LOST,
-        sqlite3.SQLITE_PROTOCOL: Trouble.LOST,
-        sqlite3.SQLITE_READONLY: Trouble.LOST,
-        sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
-        sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
+    _FAILURES = {  # noqa: RUF012 - a constant
+        sqlite3.SQLITE_BUSY: Failure.LOCKED,
+        sqlite3.SQLITE_LOCKED: Failure.LOCKED,
+        sqlite3.SQLITE_FULL: Failure.PASSING,
+        sqlite3.SQLITE_PERM: Failure.LOST,
+        sqlite3.SQLITE_CANTOPEN: Failure.LOST,
+        sqlite3.SQLITE_IOERR: Failure.LOST,
+        sqlite3.SQLITE_PROTOCOL: Failure.LOST,
+        sqlite3.SQLITE_READONLY: Failure.LOST,
+        sqlite3.SQLITE_CORRUPT: Failure.DAMAGED,
+        sqlite3.SQLITE_NOTADB: Failure.DAMAGED,
     }
     _MISSING = ("no such table", "no such column", "table ")  # "table x has no column named y"
 
@@ -132,8 +136,10 @@ class SQLite:
         self._times_cut = 0
 
     def options(self, settings: Settings) -> dict[str, Any]:
-        """How to open the file: only one that is there, since where none is an operator may be
-        about to put one; and how long the driver waits for SQLite's lock."""
+        """Open an existing file only, with the busy timeout.
+
+        A missing file is an error, because an operator may be about to restore it.
+        """
         uri = f"{self._path.as_uri()}?mode=rw"
         patience = settings.busy_timeout
 
@@ -143,19 +149,19 @@ class SQLite:
         return {"creator": connect}
 
     def prepare(self, connection: sqlite3.Connection, _: object) -> None:
-        """Make SQLite keep what it acknowledged, and leave BEGIN to us."""
+        """Enable durable writes and foreign keys, and leave BEGIN to us."""
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
-    def place(self) -> object:
-        """The file of that name, and how often it became shorter.
+    def identity(self) -> object:
+        """Return the device and inode of the file, and how often the file shrank.
 
-        SQLite would go on writing to a file that was replaced, and go on reading from its memory
-        what was cut off. Putting a backup back makes a file shorter, too: no harm is done then.
+        SQLite keeps writing to a replaced file, and keeps reading removed pages from its cache. A
+        restored backup also shrinks the file; a new connection is harmless then.
         """
         try:
-            found = os.stat(self._name)  # for each request: a Path takes three times as long
+            found = os.stat(self._name)  # runs per request: Path.stat takes three times as long
         except OSError:
             return None
         if found.st_size < self._size:
@@ -163,71 +169,72 @@ class SQLite:
         self._size = found.st_size
         return found.st_dev, found.st_ino, self._times_cut
 
-    def trouble(self, error: Exception, writes: bool) -> Trouble | None:  # noqa: ARG002
-        """By SQLite's primary result code; there is none for a missing table."""
+    def classify(self, error: Exception, writes: bool) -> Failure | None:  # noqa: ARG002
+        """Classify by SQLite's primary result code. A missing table has no code of its own."""
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:
-            return Trouble.PASSING if isinstance(error, sqlite3.OperationalError) else None
+            return Failure.PASSING if isinstance(error, sqlite3.OperationalError) else None
         if code == sqlite3.SQLITE_ERROR and str(error).startswith(self._MISSING):
-            return Trouble.MISSING
-        return self._TROUBLES.get(code & 0xFF)
+            return Failure.MISSING
+        return self._FAILURES.get(code & 0xFF)
 
-    def begin_at_once(self, cursor: Any) -> None:
-        """With no patience; what comes after on this connection has it again."""
+    def begin_write_nowait(self, cursor: Any) -> None:
+        """Begin with a timeout of zero. Later statements have the usual timeout again."""
         (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute("PRAGMA busy_timeout = 0")
         try:
-            cursor.execute(self.begin_to_write)
+            cursor.execute(self.begin_write)
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {patience}")
 
-    def damage(self, cursor: Any) -> str | None:
-        """By SQLite's own check of every page, up to the first that is wrong."""
+    def find_damage(self, cursor: Any) -> str | None:
+        """Run SQLite's quick check up to the first damaged page."""
         found = str(cursor.execute("PRAGMA quick_check(1)").fetchone()[0])
         return None if found == "ok" else f"the file is damaged: {' '.join(found.split())}"
 
-    def tidy(self) -> None:
-        """Take everything out of the ``-wal`` file and make it empty, unless somebody uses it.
+    def compact(self) -> None:
+        """Empty the ``-wal`` file unless a connection uses it.
 
-        SQLite does the first by itself, but keeps the file as large as it ever was. The first step
-        disturbs nobody and leaves the second, which keeps writers out, next to nothing to do.
+        SQLite checkpoints by itself, but does not shrink the file. The passive step blocks no
+        connection and leaves little work to the second step, which blocks writers.
         """
         uri = f"{self._path.as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
             for step in ("PASSIVE", "TRUNCATE"):
                 connection.execute(f"PRAGMA wal_checkpoint({step})").fetchone()
 
-    def read_only(self, cursor: Any) -> str | None:
-        """By writing what is there already: SQLite does that for this number, but not for rows."""
+    def read_only_reason(self, cursor: Any) -> str | None:
+        """Rewrite ``user_version`` with its own value. SQLite writes it even when it is equal."""
         (number,) = cursor.execute("PRAGMA user_version").fetchone()
         cursor.execute(f"PRAGMA user_version = {number}")
         return None
 
 
 class PostgreSQL:
-    """A server that speaks PostgreSQL's protocol, by psycopg.
+    """A PostgreSQL server, through psycopg.
 
-    Writing transactions have the server's own level of isolation. Read committed is enough, since
-    writers hold the rows that they read (:mod:`hyperapi.access`); a stricter one costs retries.
+    Writing transactions use the isolation level of the server. Read committed is enough, because
+    writers lock the rows that they read (:mod:`hyperapi.storage.row_scope`). A stricter level would
+    cost retries.
     """
 
-    begin_to_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    begin_to_write = "BEGIN"
+    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    begin_write = "BEGIN"
     one_writer = False
 
-    _READ_ONLY = "25006"  # where we mean to write, a server that has become a standby
-    _TROUBLES = (
-        (("40001", "40P01"), Trouble.CONFLICT),  # serialization failure, deadlock
-        (("55P03",), Trouble.LOCKED),  # lock not available
-        (("42P01", "42703", "3F000"), Trouble.MISSING),  # table, column, schema
-        (("08", "57P", "25P03", _READ_ONLY), Trouble.LOST),
-        # resources, states, cancelled, files, rights, damaged data, damaged indexes
-        (("53", "55", "57", "58", "42501", "XX001", "XX002"), Trouble.PASSING),
+    _READ_ONLY = "25006"  # in a writing transaction: the server has become a standby
+    _FAILURES = (
+        (("40001", "40P01"), Failure.CONFLICT),  # serialization failure, deadlock
+        (("55P03",), Failure.LOCKED),  # lock not available
+        (("42P01", "42703", "3F000"), Failure.MISSING),  # table, column, schema
+        (("08", "57P", "25P03", _READ_ONLY), Failure.LOST),
+        # resources, state, cancelled, files, rights, damaged data, damaged indexes
+        (("53", "55", "57", "58", "42501", "XX001", "XX002"), Failure.PASSING),
     )
-    """By the beginning of SQLSTATEs; the first that fits counts."""
+    """Failures by the beginning of the SQLSTATE. The first match wins."""
 
     def options(self, settings: Settings) -> dict[str, Any]:
-        """Patience with servers and locks; what the URL itself says comes first."""
+        """Set timeouts for connections, locks and statements. Parameters of the URL win."""
         patience = settings.busy_timeout
         session = {
             "timezone": "UTC",
@@ -251,56 +258,56 @@ class PostgreSQL:
         return {"connect_args": arguments}
 
     def prepare(self, connection: Any, _: object) -> None:
-        """Leave BEGIN to us, and get keys as the text that URIs are made of."""
+        """Leave BEGIN to us, and read ids as text."""
         connection.autocommit = True
         text = connection.adapters.get_loader(_OID_OF_TEXT, 0)
         connection.adapters.register_loader("uuid", text)
 
-    def place(self) -> object:
-        """It cannot be told: a server that is replaced ends its connections."""
+    def identity(self) -> object:
+        """Return None: a replaced server closes its connections."""
         return None
 
-    def trouble(self, error: Exception, writes: bool) -> Trouble | None:
-        """By its SQLSTATE; an operational error without one is a connection's end."""
+    def classify(self, error: Exception, writes: bool) -> Failure | None:
+        """Classify by SQLSTATE. An operational error without one is a lost connection."""
         state: str | None = getattr(error, "sqlstate", None)
         if state is None:
-            return Trouble.LOST if type(error).__name__ == "OperationalError" else None
+            return Failure.LOST if type(error).__name__ == "OperationalError" else None
         if state == self._READ_ONLY and not writes:
             return None
-        found = (trouble for states, trouble in self._TROUBLES if state.startswith(states))
+        found = (failure for states, failure in self._FAILURES if state.startswith(states))
         return next(found, None)
 
-    def begin_at_once(self, cursor: Any) -> None:
-        """With hardly any patience, as zero would be without end."""
-        cursor.execute(self.begin_to_write)
+    def begin_write_nowait(self, cursor: Any) -> None:
+        """Begin with a lock timeout of 1 ms. Zero would mean no timeout."""
+        cursor.execute(self.begin_write)
         cursor.execute("SET LOCAL lock_timeout = '1ms'")
 
-    def damage(self, cursor: Any) -> str | None:  # noqa: ARG002
-        """It cannot be told in a moment: the server has tools of its own for that."""
+    def find_damage(self, cursor: Any) -> str | None:  # noqa: ARG002
+        """Return None: the server has its own tools for checks."""
         return None
 
-    def tidy(self) -> None:
-        """The server does that for itself."""
+    def compact(self) -> None:
+        """Do nothing: the server does this itself."""
 
-    def read_only(self, cursor: Any) -> str | None:
-        """By what the server says of the transaction."""
+    def read_only_reason(self, cursor: Any) -> str | None:
+        """Ask the server whether the transaction is read-only."""
         is_on = cursor.execute("SHOW transaction_read_only").fetchone()[0] == "on"
-        return "the server takes no changes: it is a standby, or set so" if is_on else None
+        return "the server is read-only: it is a standby, or configured so" if is_on else None
 
 
 class _AnyPostgreSQL(PGDialect_psycopg):
-    """SQLAlchemy's dialect, which does not insist on the name of what speaks the protocol."""
+    """SQLAlchemy's dialect without its check of the server's product name."""
 
     supports_statement_cache = True
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
-        """A connection of our own kind, where the driver is installed."""
+        """Return a connection of our own class."""
         from hyperapi.storage.postgresql import Connection  # noqa: PLC0415 - needs an extra
 
         return Connection.connect(*arguments, **options)
 
     def initialize(self, connection: Any) -> None:
-        """Find out what the server can; a connection that is lost meanwhile is closed."""
+        """Detect the server's features. Close the connection when it fails meanwhile."""
         try:
             super().initialize(connection)  # type: ignore[no-untyped-call]
         except BaseException:
@@ -310,13 +317,13 @@ class _AnyPostgreSQL(PGDialect_psycopg):
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
         try:
             found = super()._get_server_version_info(connection)  # type: ignore[no-untyped-call]
-        except AssertionError:  # CockroachDB counts its versions by itself
+        except AssertionError:  # CockroachDB has its own version numbers
             return _LEAST
         return tuple(found)
 
 
 _LEAST = (14,)
-"""The version of PostgreSQL that we count on."""
+"""The PostgreSQL version that we assume for such servers."""
 _OID_OF_TEXT = 25
 
 registry.register("postgresql.psycopg", __name__, _AnyPostgreSQL.__name__)

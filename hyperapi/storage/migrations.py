@@ -1,4 +1,4 @@
-"""Bringing a database to the state that this version of the code expects."""
+"""Migration of a database to the schema that this version expects."""
 
 import logging
 import time
@@ -16,13 +16,13 @@ _CHECKOUT = Path(__file__).parents[2] / "alembic"
 
 
 _PATIENCE = 300.0
-_IN_THE_WAY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_LOCK_FAILURES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
-_log = logging.getLogger("hyperapi.migrating")
+_log = logging.getLogger("hyperapi.migrations")
 
 
 def config(database_url: str, scripts: Path | None = None) -> Config:
-    """Alembic's configuration, wherever the migrations are: in a checkout or a package."""
+    """Return Alembic's configuration. The scripts are in the checkout or in the package."""
     settings = Config()
     scripts = scripts or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
     settings.set_main_option("script_location", str(scripts).replace("%", "%%"))
@@ -31,17 +31,17 @@ def config(database_url: str, scripts: Path | None = None) -> Config:
 
 
 class MigrationError(Exception):
-    """The database cannot be brought up to date now; its text is one line."""
+    """The database cannot be migrated now. The message is one line."""
 
 
 def upgrade(database_url: str, scripts: Path | None = None) -> None:
-    """Run every migration that the database has not seen; one node does, others wait for it.
+    """Run all pending migrations. One node runs them while the others wait.
 
-    A table that is in use is waited for only shortly, since whoever comes behind us has to wait as
-    well; then again, in between their turns.
+    The wait for a table lock is short, because later requests queue behind it. The migration is
+    then retried.
 
-    :param scripts: where the migrations are, when they are not those of this version.
-    :raises MigrationError: when the database cannot be reached, or its tables stay in use.
+    :param scripts: the folder of the migrations; None for those of this version.
+    :raises MigrationError: when the database is unreachable or its tables stay locked.
     """
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -50,21 +50,21 @@ def upgrade(database_url: str, scripts: Path | None = None) -> None:
             return
         except DBAPIError as error:
             reason = " ".join(str(error.orig).split())
-            if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
-                if type(error) not in (OperationalError, DatabaseError):  # but a mistake of ours
+            if getattr(error.orig, "sqlstate", None) not in _LOCK_FAILURES:
+                if type(error) not in (OperationalError, DatabaseError):  # a mistake in our code
                     raise
                 raise MigrationError(f"the database cannot be migrated: {reason}") from error
             if time.monotonic() > deadline:
-                raise MigrationError(f"the tables are always in use: {reason}") from error
-        _log.info("the tables are in use, trying again: %s", reason)
+                raise MigrationError(f"the tables stay locked: {reason}") from error
+        _log.info("the tables are locked, trying again: %s", reason)
         time.sleep(1)
 
 
-def expected() -> str | None:
-    """The revision that this code was written for."""
+def head() -> str | None:
+    """Return the newest migration of this version."""
     return ScriptDirectory.from_config(config("")).get_current_head()
 
 
-def present(connection: Connection) -> str | None:
-    """The revision that a database is at; None when it has none."""
+def current(connection: Connection) -> str | None:
+    """Return the last migration of a database; None when it has none."""
     return MigrationContext.configure(connection).get_current_revision()

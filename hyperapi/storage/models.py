@@ -1,8 +1,8 @@
-"""What is kept: the tables, and the kinds of column they are made of. No Flask, no HTTP.
+"""The tables and their column types.
 
-Every owned table's primary key begins with its owner, and so does every foreign key between
-owned tables. A row of somebody else's cannot be reached by its key alone, and an engine that
-spreads rows over machines can keep one user's rows together.
+The primary key of every owned table begins with the owner, and so does every foreign key between
+owned tables. A row's key alone therefore never selects another user's row, and a distributed
+database can keep the rows of one user together.
 """
 
 from collections.abc import Callable
@@ -32,9 +32,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 
 class Base(DeclarativeBase):
-    """The base of every table; names its constraints, so that migrations can speak of them.
+    """The base class of all tables. It names constraints, so that migrations can refer to them.
 
-    :cvar of_list: the column that names the list which a row is part of; None for the rest.
+    :cvar of_list: the column with the key of the row's list; None for tables without one.
     """
 
     of_list: ClassVar[str | None] = None
@@ -51,7 +51,7 @@ class Base(DeclarativeBase):
 
 
 class _PlainUuid(UserDefinedType[str]):
-    """PostgreSQL's ``uuid``, with no conversion: connections are set up to give its text."""
+    """PostgreSQL's ``uuid`` without conversion. The driver is set up to return its text."""
 
     cache_ok = True
     render_bind_cast = True
@@ -61,9 +61,9 @@ class _PlainUuid(UserDefinedType[str]):
 
 
 class Key(TypeDecorator[str]):
-    """A UUID, in Python always its lower-case text: what URIs are made of, with no conversion.
+    """A UUID. In Python it is always lower-case text, as in URIs.
 
-    PostgreSQL keeps it in 16 bytes as ``uuid``, SQLite as the text itself.
+    PostgreSQL stores it as ``uuid`` in 16 bytes, SQLite as text.
     """
 
     impl = String(36)
@@ -76,11 +76,11 @@ class Key(TypeDecorator[str]):
 
 
 class Instant(TypeDecorator[Any]):
-    """A moment in UTC, to the microsecond.
+    """An instant in UTC with microseconds.
 
-    SQLite keeps it as text of fixed width (``2030-01-31T09:00:00.000000Z``), so that its order
-    as text is its order in time; PostgreSQL as ``timestamptz``. Both a datetime and RFC 3339 text
-    may be given; a datetime comes back.
+    PostgreSQL stores it as ``timestamptz``. SQLite stores text of fixed width
+    (``2030-01-31T09:00:00.000000Z``), whose order is the order in time. Parameters may be datetimes
+    or RFC 3339 text. Results are datetimes.
     """
 
     impl = String(27)
@@ -104,8 +104,8 @@ class Instant(TypeDecorator[Any]):
         return datetime.fromisoformat(value)
 
 
-class _Shown(TypeDecorator[str]):
-    """What is left to do with what :class:`as_shown` reads."""
+class _InstantText(TypeDecorator[str]):
+    """The type of :class:`instant_text`: on SQLite it removes a zero fraction."""
 
     impl = String
     cache_ok = True
@@ -118,30 +118,30 @@ def _without_zero_fraction(text: str | None) -> str | None:
     return text and text.replace(".000000Z", "Z")
 
 
-class as_shown(GenericFunction[str]):  # noqa: N801 - a function of SQL
-    """An instant as representations show it: RFC 3339 in UTC, without a fraction when it is zero.
+class instant_text(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """An instant as RFC 3339 text in UTC, without a fraction when it is zero.
 
-    It never becomes a datetime: PostgreSQL writes the text, and SQLite has it already.
+    No datetime is created: PostgreSQL formats the text, and SQLite stores it.
     """
 
-    type = _Shown()
+    type = _InstantText()
     inherit_cache = True
 
 
-@compiles(as_shown, "sqlite")
-def _as_shown_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(instant_text, "sqlite")
+def _instant_text_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(element.clauses, **kw)
 
 
-@compiles(as_shown, "postgresql")
-def _as_shown_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(instant_text, "postgresql")
+def _instant_text_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     instant = compiler.process(element.clauses, **kw)
     pattern = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
     return f"replace(to_char({instant} AT TIME ZONE 'UTC', '{pattern}'), '.000000Z', 'Z')"
 
 
 class database_clock(GenericFunction[datetime]):  # noqa: N801 - a function of SQL
-    """What time it is where the database is."""
+    """The current time of the database server."""
 
     type = Instant()
     inherit_cache = True
@@ -158,7 +158,7 @@ def _database_clock_postgresql(_: Any, __: SQLCompiler, **___: Any) -> str:
 
 
 class byte_size(GenericFunction[int]):  # noqa: N801 - a function of SQL
-    """How many bytes a text has in UTF-8."""
+    """The size of a text in UTF-8 bytes."""
 
     type = BigInteger()
     inherit_cache = True
@@ -175,7 +175,7 @@ def _byte_size_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str
 
 
 class Folded(TypeDecorator[str]):
-    """Text compared by code points on every database: SQLite's own way, PostgreSQL's "C"."""
+    """Text that every database compares by code points: "C" collation on PostgreSQL."""
 
     impl = Text
     cache_ok = True
@@ -186,12 +186,12 @@ class Folded(TypeDecorator[str]):
 
 
 class User(Base):
-    """Somebody who can sign in, and owns rows. The key is what every owned row begins with.
+    """A user, who owns rows. Every owned row's key begins with the user's key.
 
-    ``list_count``, ``task_count`` and ``text_size`` (bytes) are what its lists and tasks take; an
-    account with ``deleted_at`` is gone for everybody, and its rows are removed step by step.
-    ``version`` counts the user's own changes. ``revision`` counts those of its lists and tasks,
-    each of which keeps the revision of its last change; up to ``forgotten``, tombstones are gone.
+    ``list_count``, ``task_count`` and ``text_size`` (bytes) are the usage of its lists and tasks.
+    ``deleted_at`` marks a deleted account, whose rows are removed in steps. ``version`` counts the
+    changes of the user itself. ``revision`` counts the changes of its lists and tasks, each of
+    which stores the revision of its last change. Tombstones up to ``forgotten`` are deleted.
     """
 
     __tablename__ = "users"
@@ -215,11 +215,11 @@ class User(Base):
 
 
 class Session(Base):
-    """A sign-in that can be listed and ended: the row behind every token that names it.
+    """A session: the row behind its tokens. It can be listed and revoked.
 
-    A derived session has a ``parent`` and ends with it. ``generation`` counts refreshes, the last
-    of them at ``refreshed_at``, and those of the last moments at the instants in ``refreshes``, one
-    a line; ``signed_by`` is the fingerprint of the key of its newest tokens.
+    A derived session has a ``parent`` and ends with it. ``generation`` counts refreshes.
+    ``refreshed_at`` is the time of the last one. ``refreshes`` has the times of recent ones, one
+    per line. ``signed_by`` is the fingerprint of the key that signed its newest tokens.
     """
 
     __tablename__ = "sessions"
@@ -254,7 +254,7 @@ class Session(Base):
 
 
 class TaskList(Base):
-    """A list of tasks. The counts are kept with the tasks' own changes, so that reading is free."""
+    """A list of tasks. Changes of its tasks update the counts, so that reads need not count."""
 
     __tablename__ = "lists"
     of_list = "key"
@@ -282,7 +282,7 @@ class TaskList(Base):
 
 
 class Task(Base):
-    """Something to do, on one list. ``tags`` are lines of text between line feeds."""
+    """A task on one list. ``tags`` are lines of text between line feeds."""
 
     __tablename__ = "tasks"
     of_list = "list"
@@ -314,9 +314,9 @@ class Task(Base):
 
 
 class Tombstone(Base):
-    """That a list or task is gone: for good, or (``moved``) only from the list it was on.
+    """The record of a deletion, or (``moved``) of a task that left a list.
 
-    ``list`` is the list that the task was on, or the list itself.
+    ``list`` is the list that the task was on, or the deleted list itself.
     """
 
     __tablename__ = "tombstones"
@@ -340,7 +340,7 @@ class Tombstone(Base):
 
 
 class IdempotencyRecord(Base):
-    """The first reply to a request that its client may repeat; of its body, only an HMAC."""
+    """The first reply to a request with an Idempotency-Key, and an HMAC of the request's body."""
 
     __tablename__ = "kept_replies"
 

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that does not forget its prepared statements at every reading."""
+"""A PostgreSQL connection that keeps its prepared statements after a rollback."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from psycopg.pq import ExecStatus, TransactionStatus
 
 
 class Connection(psycopg.Connection[Any]):
-    """psycopg's own, but for how a transaction is undone.
+    """A psycopg connection with a cheaper rollback.
 
-    psycopg forgets all that it has prepared whenever a transaction is undone, since tables might
-    have been made or dropped in it. Here no transaction does that, and those that only read end
-    by being undone: each statement would be planned anew at every request.
+    psycopg drops all prepared statements at a rollback, because the transaction might have changed
+    tables. Our transactions never do, and read-only ones end with a rollback. Without this class,
+    every request would plan its statements again.
     """
 
     def rollback(self) -> None:
-        """Undo the transaction; where something failed in it, in psycopg's careful way."""
+        """Roll back. After an error in the transaction, use psycopg's own way."""
         if self.pgconn.transaction_status == TransactionStatus.INTRANS:
             result = self.pgconn.exec_(b"ROLLBACK")
             if result.status == ExecStatus.COMMAND_OK:

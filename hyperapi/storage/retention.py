@@ -1,6 +1,6 @@
-"""Throwing away what nobody needs any more: a little at a time, beside the requests.
+"""Deletion of expired rows, in small steps beside the requests.
 
-Every worker looks once a minute, and does it in steps so small that no writer waits for it.
+Every worker runs it about once a minute. The steps are small enough that writers do not wait.
 """
 
 import logging
@@ -23,16 +23,16 @@ from hyperapi.storage.row_scope import Model, owned, table_of
 _EVERY = 60.0
 _STEP = 200
 
-_log = logging.getLogger("hyperapi.housekeeping")
+_log = logging.getLogger("hyperapi.retention")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of row that is thrown away.
+    """A retention rule for one kind of row.
 
-    :param name: what is thrown away, in words.
-    :param until: what ended before this is not needed any more.
-    :param step: throws away at most so many of those that ended before a moment.
+    :param name: the name of the rows, for the log.
+    :param until: the instant up to which rows are expired.
+    :param step: deletes at most so many rows that expired before an instant.
     """
 
     name: str
@@ -41,20 +41,20 @@ class Rule:
 
 
 def purge(state: AppState, rule: Rule, most: int = _STEP) -> int:
-    """Delete some of the rows that a rule concerns, and return how many went."""
+    """Delete at most ``most`` expired rows of a rule. Return how many were deleted."""
     until = rule.until(state.settings)
     return state[Database].write(lambda tx: rule.step(tx, until, most))
 
 
-def _ended(model: Model, column: str) -> Callable[[Transaction, datetime, int], int]:
-    """Throws away rows whose ``column`` is past."""
+def _delete_expired(model: Model, column: str) -> Callable[[Transaction, datetime, int], int]:
+    """Delete rows whose ``column`` is past."""
     table = table_of(model)
     key = tuple_(*table.primary_key.columns)
-    statement = Statement(delete(table).where(key.in_(_some(model, column))))
+    statement = Statement(delete(table).where(key.in_(_expired(model, column))))
     return lambda tx, moment, most: statement.run(tx, {"moment": moment, "most": most})
 
 
-def _some(model: Model, column: str) -> Select[*tuple[Any, ...]]:
+def _expired(model: Model, column: str) -> Select[*tuple[Any, ...]]:
     table = table_of(model)
     return (
         select(*table.primary_key.columns)
@@ -63,8 +63,8 @@ def _some(model: Model, column: str) -> Select[*tuple[Any, ...]]:
     )
 
 
-_OLD_TOMBSTONES = Statement(_some(Tombstone, "deleted_at"))
-_FORGET = Statement(
+_OLD_TOMBSTONES = Statement(_expired(Tombstone, "deleted_at"))
+_ADVANCE_FORGOTTEN = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"), User.forgotten < bindparam("upto"))
     .values(forgotten=bindparam("upto"))
@@ -76,33 +76,33 @@ _DELETE_TOMBSTONE = Statement(
 )
 
 
-def _forget_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
-    """Throws away old tombstones; whoever has read less of the feed is told so from now on."""
+def _delete_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
+    """Delete old tombstones. Older feed cursors are refused from then on."""
     old = _OLD_TOMBSTONES.rows(tx, {"moment": moment, "most": most})
     for owner, revision in old:
-        _FORGET.run(tx, {"of_owner": owner, "upto": revision})
+        _ADVANCE_FORGOTTEN.run(tx, {"of_owner": owner, "upto": revision})
         _DELETE_TOMBSTONE.run(tx, {"of_owner": owner, "revision_": revision})
     return len(old)
 
 
-def _some_of_owner(table: Table) -> Statement:
-    """Deletes at most so many rows of one user's."""
+def _delete_of_owner(table: Table) -> Statement:
+    """Build a statement that deletes some rows of one owner."""
     some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
     key = tuple_(*table.primary_key.columns)
     return Statement(delete(table).where(key.in_(some.limit(bindparam("most")))))
 
 
-_DELETED_ACCOUNTS = Statement(_some(User, "deleted_at"))
+_DELETED_ACCOUNTS = Statement(_expired(User, "deleted_at"))
 _OWNED = [
-    _some_of_owner(table)
-    for table in reversed(Base.metadata.sorted_tables)  # before what they refer to
+    _delete_of_owner(table)
+    for table in reversed(Base.metadata.sorted_tables)  # referring tables first
     if "owner" in table.c
 ]
 _REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
 
 
 def _remove_accounts(tx: Transaction, moment: datetime, most: int) -> int:
-    """Removes rows of an account that was deleted, and the account when none are left."""
+    """Delete rows of a deleted account, and then the account itself."""
     found = _DELETED_ACCOUNTS.rows(tx, {"moment": moment, "most": 1})
     if not found:
         return 0
@@ -115,53 +115,55 @@ def _remove_accounts(tx: Transaction, moment: datetime, most: int) -> int:
     return most - left + 1
 
 
-def _kept_for(lifetime: str) -> Callable[[Settings], datetime]:
-    """The moment before which all is old, by a setting in seconds."""
+def _older_than(lifetime: str) -> Callable[[Settings], datetime]:
+    """Return a function for the instant before which rows are expired, by a lifetime setting."""
     return lambda settings: now() - timedelta(seconds=getattr(settings, lifetime))
 
 
 RULES = [
-    Rule("ended sessions", lambda _: now(), _ended(Session, "expires_at")),
+    Rule("ended sessions", lambda _: now(), _delete_expired(Session, "expires_at")),
     Rule(
-        "replies kept", _kept_for("idempotency_lifetime"), _ended(IdempotencyRecord, "created_at")
+        "idempotency records",
+        _older_than("idempotency_lifetime"),
+        _delete_expired(IdempotencyRecord, "created_at"),
     ),
     Rule("rows of deleted accounts", lambda _: now(), _remove_accounts),
-    Rule("tombstones", _kept_for("tombstone_lifetime"), _forget_tombstones),
+    Rule("tombstones", _older_than("tombstone_lifetime"), _delete_tombstones),
 ]
 
 
 def start_retention(state: AppState) -> threading.Event:
-    """Have a thread of this process look after the application's database, until the process ends.
+    """Start the retention thread of this process.
 
-    :returns: what ends it before that, when it is set.
+    :returns: an event that stops the thread when it is set.
     """
-    over = threading.Event()
-    thread = threading.Thread(target=_look_after, args=[state, over], name="housekeeping")
+    stopped = threading.Event()
+    thread = threading.Thread(target=_run_retention, args=[state, stopped], name="retention")
     thread.daemon = True
     thread.start()
-    return over
+    return stopped
 
 
-def _look_after(state: AppState, over: threading.Event) -> None:
-    while not over.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
+def _run_retention(state: AppState, stopped: threading.Event) -> None:
+    while not stopped.wait(_EVERY * random.uniform(0.75, 1.25)):  # noqa: S311 - to spread workers
         for rule in RULES:
-            _purge_quietly(state, rule, over)
-        tidy_quietly(state[Database].tidy)
+            _purge_quietly(state, rule, stopped)
+        compact_quietly(state[Database].compact)
 
 
-def tidy_quietly(tidy: Callable[[], None]) -> None:
-    """Make files smaller; when that fails, the log tells, and the next time is soon enough."""
+def compact_quietly(compact: Callable[[], None]) -> None:
+    """Shrink the database's files. A failure is only logged, because the next run retries."""
     try:
-        tidy()
+        compact()
     except Exception as error:
-        _log.info("not tidied: %s", error)
+        _log.info("compaction failed: %s", error)
 
 
-def _purge_quietly(state: AppState, rule: Rule, over: threading.Event) -> None:
+def _purge_quietly(state: AppState, rule: Rule, stopped: threading.Event) -> None:
     try:
-        while purge(state, rule) == _STEP and not over.wait(0.05):  # lets writers in between
+        while purge(state, rule) == _STEP and not stopped.wait(0.05):  # lets other writers in
             pass
     except Busy:
-        _log.info("not purged: %s (the database is busy)", rule.name)
+        _log.info("retention skipped: %s (the database is busy)", rule.name)
     except Exception:
-        _log.exception("not purged: %s", rule.name)
+        _log.exception("retention failed: %s", rule.name)

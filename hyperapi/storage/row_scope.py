@@ -1,4 +1,4 @@
-"""Which rows a user may see or touch: every query on owned rows starts here, with the owner.
+"""The rows that a principal may access. Every query on owned rows starts here, with the owner.
 
 What is outside of a :class:`RowScope` is not refused but not there: nothing that these statements
 return can tell another user's row from one that never was.
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.storage.database import AnyRow, Statement, Transaction
-from hyperapi.storage.models import Base, Instant, as_shown
+from hyperapi.storage.models import Base, Instant, instant_text
 
 Model = type[Base]
 Columns = tuple[Any, ...]
@@ -29,10 +29,10 @@ Columns = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class RowScope:
-    """Whose rows are there for the one who asks, and which of them.
+    """The rows that a principal may access.
 
-    :param owner: the user's key.
-    :param only_list: the key of the one list that is there; None for all.
+    :param owner: the key of the owner.
+    :param only_list: the key of the one accessible list; None for all lists.
     """
 
     owner: str
@@ -40,7 +40,7 @@ class RowScope:
 
     @property
     def bound(self) -> bool:
-        """Is only one list there?"""
+        """Whether the scope is limited to one list."""
         return self.only_list is not None
 
     @property
@@ -50,7 +50,7 @@ class RowScope:
         return self.owner, self.only_list
 
     def parameters(self) -> dict[str, Any]:
-        """The values that :func:`owned` leaves open."""
+        """Return the bound parameters of :func:`owned`."""
         if self.only_list is None:
             return {"of_owner": self.owner}
         return {"of_owner": self.owner, "of_list": self.only_list}
@@ -68,20 +68,20 @@ def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
 
 
 def selected_columns(model: Model, *names: str) -> Columns:
-    """Columns of ``model`` as representations show them: instants as text, the rest as it is."""
+    """Return columns of ``model`` for representations: instants as text, the rest unchanged."""
     table = table_of(model)
     return tuple(as_text(table.c[name]) for name in names)
 
 
 def as_text(column: Column[Any]) -> ColumnElement[Any]:
-    """A column as it is shown: an instant is read as RFC 3339 text, with no detour."""
+    """Return a column for representations: an instant is selected as RFC 3339 text."""
     if isinstance(column.type, Instant):
-        return as_shown(column).label(column.name)
+        return instant_text(column).label(column.name)
     return column
 
 
 def table_of(model: Model) -> Table:
-    """The table behind a model."""
+    """Return the table of a model."""
     table = model.__table__
     assert isinstance(table, Table)
     return table
@@ -90,9 +90,9 @@ def table_of(model: Model) -> Table:
 def find(
     tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
 ) -> AnyRow | None:
-    """The row named ``key``, or None when there is none within reach.
+    """Return the row with this key; None when the scope has none.
 
-    Who finds it in order to write has it as it is until the transaction ends.
+    In a writing transaction, PostgreSQL locks the row until commit. SQLite has one writer anyway.
     """
     statement = _find(model, row_scope.bound, columns, tx.writes)
     return statement.row(tx, {**row_scope.parameters(), "of_key": key})
@@ -101,7 +101,7 @@ def find(
 def add(
     tx: Transaction, model: Model, row_scope: RowScope, columns: Columns, **values: Any
 ) -> AnyRow:
-    """Insert a row of the owner's, and return it."""
+    """Insert a row for the owner and return it."""
     names = tuple(sorted({_owner_name(model), *values}))
     named = _as_new({_owner_name(model): row_scope.owner, **values})
     return _add(model, columns, names).row(tx, named)
@@ -110,7 +110,7 @@ def add(
 def add_many(
     tx: Transaction, model: Model, row_scope: RowScope, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert rows of the owner's, which all have the same columns, in one statement."""
+    """Insert rows for the owner in one statement. All must have the same columns."""
     if rows:
         owner = {_owner_name(model): row_scope.owner}
         named = [_as_new({**owner, **row}) for row in rows]
@@ -127,9 +127,9 @@ def change(
     from_revision: int | None = None,
     **values: Any,
 ) -> AnyRow | None:
-    """Change the named columns of a row, and return it; None when it is not within reach.
+    """Update columns of a row and return it; None when the scope has no such row.
 
-    :param from_revision: the row must still be at this revision; None where it has none.
+    :param from_revision: the revision that the row must still have; None skips the check.
     """
     guarded = from_revision is not None
     statement = _change(model, row_scope.bound, columns, tuple(sorted(values)), guarded)
@@ -142,19 +142,19 @@ def change(
 def remove(
     tx: Transaction, model: Model, row_scope: RowScope, key: str, columns: Columns
 ) -> AnyRow | None:
-    """Delete a row, and return what it was; None when it is not within reach."""
+    """Delete a row and return its last values; None when the scope has no such row."""
     return _remove(model, row_scope.bound, columns).row(
         tx, {**row_scope.parameters(), "of_key": key}
     )
 
 
 def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values under the names that they are bound to: a column's own name is the engine's."""
+    """Prefix names of new values, because SQLAlchemy reserves the names of columns."""
     return {f"new_{name}": value for name, value in values.items()}
 
 
 def _owner_name(model: Model) -> str:
-    """The column that holds the owner; a user is the owner of its own row."""
+    """Return the name of the owner column. A user owns its own row."""
     return "owner" if "owner" in table_of(model).c else "key"
 
 

@@ -1,29 +1,29 @@
-"""Is the database one that this code can work on?
+"""Whether this code can work on the schema of a database.
 
-Migrations are numbered: ``0007``. One that code from before it can live with keeps its number as
-its name. One that it cannot live with says from where on code can: ``0009_since_0007`` is safe
-for code that was written for 0007 or later, and names from then on carry that along. So code can
-tell about migrations that it has never heard of (``docs/operating.md``, "Upgrading").
+Migrations are numbered: ``0007``. A migration that older code can work with has only its number as
+its name. Otherwise the name states the oldest code that can: ``0009_since_0007`` is safe for code
+written for 0007 or later, and later names repeat that suffix. Code can thus judge migrations that
+are newer than itself (``docs/operating.md``, "Upgrading").
 """
 
 import re
 
 EXPECTED = "0005"
-"""The migration that this code was written for: the newest one. A test keeps it so."""
+"""The newest migration, which this code was written for. A test keeps it current."""
 
 NAME = re.compile(r"(?P<number>\d{4})(_since_(?P<since>\d{4}))?")
 
 
-def unfit(present: str | None) -> str | None:
-    """Why this code must leave a database alone; None when it need not.
+def schema_problem(present: str | None) -> str | None:
+    """Return why this code cannot work on a database; None when it can.
 
-    :param present: the last migration that the database has seen; None when there was none.
+    :param present: the last migration of the database; None when there is none.
     """
     if present is None:
-        return "the database has no tables of ours: run `hyperapi upgrade`"
+        return "the database has no hyperapi tables: run `hyperapi upgrade`"
     name = NAME.fullmatch(present)
     if name is None:
-        return f"the database is at {present}, which is no migration of ours"
+        return f"the database is at {present}, which is not a migration of hyperapi"
     if name["number"] < EXPECTED[:4]:
         return (
             f"the database is at {present}, and this code needs {EXPECTED}: run `hyperapi upgrade`"
@@ -37,5 +37,5 @@ def unfit(present: str | None) -> str | None:
 
 
 def newer(present: str) -> bool:
-    """Is a database, fit to be worked on, ahead of this code?"""
+    """Return whether a usable database is newer than this code."""
     return present[:4] > EXPECTED[:4]

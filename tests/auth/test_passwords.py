@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from hyperapi import Settings
-from hyperapi.auth.passwords import HashersBusy, Passwords, places
+from hyperapi.auth.passwords import HashersBusy, Passwords, hashing_capacity
 from hyperapi.state import state_of
 from tests.conftest import CHEAP_HASHING, PASSWORD, SECRET_KEY, MakeApp, Person, problem
 
 # One that is worked on, and those that wait.
-QUEUE = places(Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": SECRET_KEY}))
+QUEUE = hashing_capacity(
+    Settings.read({"HYPERAPI_HASHERS": "1", "HYPERAPI_SECRET_KEYS": SECRET_KEY})
+)
 
 
 def keeper(**settings: str) -> Passwords:
@@ -121,7 +123,7 @@ def fill(threads: ThreadPoolExecutor, passwords: Passwords, number: int) -> list
     """Begin to hash so many passwords, and wait until all are in the queue."""
     begun = [threads.submit(passwords.hash, PASSWORD) for _ in range(number)]
     for _ in range(5000):
-        if passwords.in_hand == QUEUE:
+        if passwords.pending == QUEUE:
             return begun
         time.sleep(0.001)
     raise AssertionError("they did not all get into the queue")
@@ -173,7 +175,7 @@ def test_those_who_wait_take_turns(monkeypatch: pytest.MonkeyPatch, come: str, s
     with ThreadPoolExecutor(7) as threads:
         for number, name in enumerate(come.split(), 1):
             threads.submit(lambda name: done.append(passwords.hash(name, name[0])), name)
-            while passwords.in_hand < number:
+            while passwords.pending < number:
                 time.sleep(0.001)
         slow.go.set()
     assert done == served.split()
@@ -186,14 +188,14 @@ def test_whoever_has_waited_too_long_leaves_the_queue_to_others(
     monkeypatch.setattr(passwords, "_context", slow)
     with ThreadPoolExecutor(2) as threads:
         threads.submit(passwords.hash, PASSWORD)
-        while passwords.in_hand < 1:
+        while passwords.pending < 1:
             time.sleep(0.001)
         with monkeypatch.context() as hurried:
             hurried.setattr("hyperapi.auth.passwords._PATIENCE", 0.01)
             with pytest.raises(HashersBusy):
                 passwords.hash(PASSWORD)
-        assert passwords.in_hand == 1
+        assert passwords.pending == 1
         later = threads.submit(passwords.hash, PASSWORD)
         slow.go.set()
         assert later.result() == PASSWORD
-    assert passwords.in_hand == 0
+    assert passwords.pending == 0

@@ -191,7 +191,7 @@ def to_refresh_dressed_up(app: Flask, person: Person) -> str:
 
 def a_cursor(app: Flask, person: Person) -> str:
     cursors: Cursors = state_of(app)[Cursors]
-    return "hya_" + cursors.write(Position(Towards.LAST), "tasks")
+    return "hya_" + cursors.write(Position(Direction.LAST), "tasks")
 
 
 def cut_in_half(_: Flask, person: Person) -> str:

@@ -15,7 +15,7 @@ from hyperapi.ops import doctor
 from hyperapi.settings import Settings
 from hyperapi.storage.backup import back_up, restore
 from tests.conftest import SECRET_KEY
-from tests.serving import COMMAND, surroundings
+from tests.serving import COMMAND, read_environment
 
 UMASKS = (0o000, 0o022)
 
@@ -38,7 +38,7 @@ def settings(folder: Path) -> Settings:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command, on the database of :func:`settings`."""
-    environment = surroundings(
+    environment = read_environment(
         database_url=f"sqlite:///{folder}/todo.db", instance=str(folder / "instance")
     )
     return subprocess.run(

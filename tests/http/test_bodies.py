@@ -202,7 +202,7 @@ def test_all_mistakes_are_told_at_once_in_words_that_quote_nothing() -> None:
         "/title": "must not be longer than 5 characters",
         "/size": "must be 9 or less",
         "/big": "must be true or false",
-        "/hunter": "is not known here; known are title, size, big, due_at, colour, words",
+        "/hunter": "is unknown; known members: title, size, big, due_at, colour, words",
     }
 
 

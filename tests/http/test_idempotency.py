@@ -382,7 +382,7 @@ def test_what_is_kept_is_thrown_away_after_its_time(
     app = make_app(idempotency_lifetime="60")
     alice = Person(app.test_client()).register("alice").sign_in()
     post(alice, alice.root["lists_uri"], "short", json={"title": "Chores"})
-    [chore] = [each for each in RULES if each.name == "replies kept"]
+    [chore] = [each for each in RULES if each.name == "idempotency records"]
     with app.app_context():
         assert purge(state_of(app), chore) == 0
         clock(timedelta(seconds=61))

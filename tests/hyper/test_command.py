@@ -68,7 +68,7 @@ def test_a_wrong_password_is_said_to_be_wrong(stranger: Hyper, hyperapi: Sandbox
     hyperapi.user("ann", PASSWORD)
     said = stranger("login", hyperapi.root, "-u", "ann", "--password-stdin", said="wrong one")
     assert said.status == NOT_ALLOWED
-    assert "The name or the password is wrong." in said.err
+    assert "The username or the password is wrong." in said.err
     said = stranger("register", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
     assert (said.status, "The name is taken. Choose another name." in said.err) == (CONFLICT, True)
     said = stranger("register", hyperapi.root, "-u", "!", "--password-stdin", said="short")

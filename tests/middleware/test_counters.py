@@ -15,7 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.middleware import counters
-from hyperapi.middleware.counters import SharedTable, counts_of
+from hyperapi.middleware.counters import SharedTable, counter_storage
 from hyperapi.settings import Settings, SettingsError
 from tests import redis
 from tests.conftest import SECRET_KEY, MakeApp, Person
@@ -57,7 +57,7 @@ def test_a_count_ends_with_its_time_and_never_falls_below_nothing(table: SharedT
 def test_when_there_are_too_many_those_that_end_soonest_go(
     table: SharedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SharedTable, "_PLACES", 1)  # all keys have the same choice of places
+    monkeypatch.setattr(SharedTable, "_ENTRIES", 1)  # all keys have the same choice of entries
     for number in range(100):
         table.incr(str(number), 1000 + number)
     kept = [number for number in range(100) if table.get(str(number))]
@@ -129,11 +129,11 @@ def test_nodes_that_share_a_redis_count_together_and_alone_while_it_is_away(
     Person(make.test_client()).register("alice")
     assert guess(make_app, server.url, 8) == [401] * 5 + [429] * 3
     server.stop()
-    with caplog.at_level(logging.WARNING, "hyperapi.counts"):
+    with caplog.at_level(logging.WARNING, "hyperapi.counters"):
         began = time.monotonic()
         assert guess(make_app, server.url, 14) == [401] * 10 + [429] * 4
         assert time.monotonic() - began < 5
-    assert "limits are counted by each process alone" in caplog.text
+    assert "each process counts rate limits alone" in caplog.text
     server.start()
     time.sleep(0.25)
     assert guess(make_app, server.url, 7) == [401] * 5 + [429] * 2
@@ -146,7 +146,7 @@ def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         "HYPERAPI_SECRET_KEYS": SECRET_KEY,
     }
     with pytest.raises(SettingsError, match=r"pip install 'hyperapi\[redis\]'"):
-        counts_of(Settings.read(chosen))
+        counter_storage(Settings.read(chosen))
 
 
 def test_other_places_are_none() -> None:

@@ -14,7 +14,7 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from werkzeug.test import TestResponse
 
-from hyperapi.auth.passwords import Passwords, places
+from hyperapi.auth.passwords import Passwords, hashing_capacity
 from hyperapi.middleware.rate_limit import Limits
 from hyperapi.state import state_of
 from tests.conftest import PASSWORD, MakeApp, Person, pointers, problem
@@ -345,7 +345,7 @@ def test_when_counters_fail_everyone_is_let_in_and_the_log_says_so(
     told = [record.getMessage() for record in caplog.records]
     purposes = {"sign_in": "sign-in", "sign_in_address": "sign-in-address"}
     if getattr(found, limit)._limits:
-        assert f"not limiting {purposes.get(limit, limit)}: the counters fail" in told
+        assert f"rate limit {purposes.get(limit, limit)} skipped: the counters failed" in told
 
 
 # -- nobody keeps another from signing in
@@ -376,10 +376,10 @@ def held(app: Flask) -> Iterator[Held]:
         passwords._context = slow.context
 
 
-def in_hand(app: Flask) -> int:
+def pending(app: Flask) -> int:
     """How many passwords are being worked on or wait."""
     passwords: Passwords = state_of(app)[Passwords]
-    return passwords.in_hand
+    return passwords.pending
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -400,14 +400,14 @@ def flood(threads: ThreadPoolExecutor, app: Flask, address: str, number: int) ->
 def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> None:
     app = make_app(hashers="1")
     Person(app.test_client()).register("alice")
-    most = places(state_of(app).settings)
+    most = hashing_capacity(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             mallory = flood(threads, app, "203.0.113.66", most * 2)
             wait_for(lambda: sum(each.done() for each in mallory) >= most * 2 - most * 2 // 3)
-            assert in_hand(app) < most
+            assert pending(app) < most
             [alice] = flood(threads, app, "203.0.113.1", 1)
-            wait_for(lambda: in_hand(app) == most * 2 // 3 + 1)
+            wait_for(lambda: pending(app) == most * 2 // 3 + 1)
             refused = sign_in(Person(app.test_client()), address="203.0.113.66")
             problem(refused, 429, "too-many-requests")
             assert refused.headers["Retry-After"] == "1"
@@ -418,7 +418,7 @@ def test_one_address_cannot_take_every_place_in_the_queue(make_app: MakeApp) -> 
 def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: MakeApp) -> None:
     app = make_app(hashers="1", sign_in_limit="1/hour")
     Person(app.test_client()).register("alice")
-    most = places(state_of(app).settings)
+    most = hashing_capacity(state_of(app).settings)
     with ThreadPoolExecutor(most * 3) as threads:
         with held(app):
             begun = [
@@ -426,7 +426,7 @@ def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: Make
                 for number in range(most)
                 for each in flood(threads, app, f"198.51.100.{number}", 1)
             ]
-            wait_for(lambda: in_hand(app) == most)
+            wait_for(lambda: pending(app) == most)
             for _ in range(3):
                 refused = sign_in(Person(app.test_client()), address="203.0.113.9")
                 problem(refused, 503, "unavailable")
@@ -439,13 +439,13 @@ def test_past_the_queue_i_am_told_to_come_back_and_nothing_counts(make_app: Make
 def test_all_that_hashes_takes_its_share_of_the_queue(make_app: MakeApp, what: str) -> None:
     app = make_app(hashers="1")
     person = Person(app.test_client()).register("alice").sign_in()
-    most = places(state_of(app).settings) * 2 // 3
+    most = hashing_capacity(state_of(app).settings) * 2 // 3
     me = person.root["user_uri"]
     address = {"environ_overrides": {"REMOTE_ADDR": "203.0.113.66"}}
     with ThreadPoolExecutor(most) as threads:
         with held(app):
             begun = flood(threads, app, "203.0.113.66", most)
-            wait_for(lambda: in_hand(app) == most)
+            wait_for(lambda: pending(app) == most)
             if what == "registering":
                 new = {"username": "bob", "password": PASSWORD}
                 refused = person.client.post(USERS, json=new, **address)

@@ -70,12 +70,12 @@ def hyperapi(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, **settings: str) -> Ran:
-        with monkeypatch.context() as surroundings:
+        with monkeypatch.context() as read_environment:
             for name, value in {**CHEAP_HASHING, **NO_LIMITS}.items():
-                surroundings.setenv(name, value)
+                read_environment.setenv(name, value)
             for name, value in settings.items():
-                surroundings.setenv(f"HYPERAPI_{name.upper()}", value)
-            surroundings.setattr(sys, "argv", ["hyperapi", *arguments])
+                read_environment.setenv(f"HYPERAPI_{name.upper()}", value)
+            read_environment.setattr(sys, "argv", ["hyperapi", *arguments])
             with pytest.raises(SystemExit) as ended:
                 cli.main()
         said = capsys.readouterr()

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from hyperapi_client import Client, NotFound
 
-from tests.serving import COMMAND, PATIENCE, Served, free_port, serve, surroundings
+from tests.serving import COMMAND, PATIENCE, Served, free_port, read_environment, serve
 
 PASSWORD = "correct horse battery"
 
@@ -308,7 +308,7 @@ def test_settings_in_another_encoding_are_named_in_one_line(tmp_path: Path) -> N
 
 def _try_to_serve(folder: Path, **settings: str) -> tuple[int, list[str]]:
     """The exit status of a server that should not start, and the lines that say why."""
-    environment = surroundings(**{"port": str(free_port()), "workers": "1", **settings})
+    environment = read_environment(**{"port": str(free_port()), "workers": "1", **settings})
     ran = subprocess.run(
         [*COMMAND, "serve"],
         cwd=folder,

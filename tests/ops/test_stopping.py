@@ -12,7 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import COMMAND, PATIENCE, Served, end, free_port, serve, surroundings, workers_of
+from tests.serving import (
+    COMMAND,
+    PATIENCE,
+    Served,
+    end,
+    free_port,
+    read_environment,
+    serve,
+    workers_of,
+)
 
 Told = Callable[[int, int], None]
 """Sends a signal to a process, or to its group."""
@@ -22,7 +31,7 @@ Told = Callable[[int, int], None]
 def started(folder: Path, **settings: str) -> Iterator[Served]:
     """A server that has just said what it is about to do, and may not answer yet."""
     port = free_port()
-    environment = surroundings(workers="2", port=str(port), **settings)
+    environment = read_environment(workers="2", port=str(port), **settings)
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [*COMMAND, "serve"],

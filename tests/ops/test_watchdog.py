@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import PATIENCE, Served, serve, surroundings, workers_of
+from tests.serving import PATIENCE, Served, read_environment, serve, workers_of
 
 STUCK = [sys.executable, str(Path(__file__).with_name("stuck_server.py"))]
 LIMIT = "5"
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the watchdog is
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A server whose workers can be got stuck, and are watched closely."""
-    environment = surroundings(workers="2", worker_timeout=LIMIT, threads="1", readers="0")
+    environment = read_environment(workers="2", worker_timeout=LIMIT, threads="1", readers="0")
     with serve(tmp_path, STUCK, environment) as server:
         until(lambda: len(workers_of(server)) == 2)
         yield server

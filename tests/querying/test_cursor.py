@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.querying.cursor import Cursors, Direction, Position
 from tests.conftest import NEW_KEY, OLD_KEY, MakeApp, Person
 from tests.querying.conftest import Population
 from tests.querying.memory import question, refused
@@ -141,7 +141,7 @@ def test_cursors_outlive_a_new_key_and_a_restart(make_app: MakeApp) -> None:
 
 @settings(max_examples=40, derandomize=True, deadline=None)
 @given(
-    towards=st.sampled_from(Towards),
+    direction=st.sampled_from(Direction),
     values=st.lists(
         st.one_of(
             st.none(),
@@ -153,10 +153,10 @@ def test_cursors_outlive_a_new_key_and_a_restart(make_app: MakeApp) -> None:
     other=st.text(st.characters(exclude_categories=["Cs"])),
 )
 def test_what_a_cursor_says_comes_back_whole_where_it_belongs(
-    towards: Towards, values: list[Any], bound_to: str, other: str
+    direction: Direction, values: list[Any], bound_to: str, other: str
 ) -> None:
     cursors = Cursors(["key"])
-    place = Position(towards, () if towards == Towards.LAST else tuple(values))
+    place = Position(direction, () if direction == Direction.LAST else tuple(values))
     text = cursors.write(place, bound_to)
     assert cursors.read(text, bound_to) == place
     if other != bound_to:
@@ -165,7 +165,7 @@ def test_what_a_cursor_says_comes_back_whole_where_it_belongs(
 
 
 def test_a_cursor_of_other_keys_is_none_of_ours() -> None:
-    text = Cursors(["one"]).write(Position(Towards.LAST), "tasks")
+    text = Cursors(["one"]).write(Position(Direction.LAST), "tasks")
     with pytest.raises(ValueError, match="cursor"):
         Cursors(["two"]).read(text, "tasks")
-    assert Cursors(["one", "two"]).read(text, "tasks") == Position(Towards.LAST)
+    assert Cursors(["one", "two"]).read(text, "tasks") == Position(Direction.LAST)

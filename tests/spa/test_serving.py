@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.serving import COMMAND, PATIENCE, end, free_port, surroundings
+from tests.serving import COMMAND, PATIENCE, end, free_port, read_environment
 from tests.spa.conftest import REPOSITORY, Device, Sites
 
 APP = REPOSITORY / "examples" / "spa"
@@ -31,7 +31,7 @@ def started(
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=surroundings(workers="1", **settings),
+        env=read_environment(workers="1", **settings),
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -149,7 +149,7 @@ def test_a_port_of_the_api_that_is_taken_ends_the_app(tmp_path: Path) -> None:
         ran = subprocess.run(
             [sys.executable, str(APP / "serve.py"), "--port", str(app), "--", *COMMAND, "serve"],
             cwd=tmp_path,
-            env=surroundings(workers="1", port=api),
+            env=read_environment(workers="1", port=api),
             capture_output=True,
             text=True,
             timeout=PATIENCE,

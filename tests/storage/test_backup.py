@@ -16,11 +16,11 @@ from flask import Flask
 from hyperapi.settings import Settings
 from hyperapi.state import state_of
 from hyperapi.storage import backup
-from hyperapi.storage.backup import BackupError, back_up, forget_what_was_handed_out, restore
+from hyperapi.storage.backup import BackupError, back_up, invalidate_client_state, restore
 from hyperapi.storage.database import Database
 from tests import postgres
 from tests.conftest import SECRET_KEY, Person, problem
-from tests.serving import shim, surroundings
+from tests.serving import read_environment, shim
 
 pytestmark = pytest.mark.only_on("sqlite")
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -40,7 +40,7 @@ def put_back(app: Flask, file: Path) -> None:
     """Restore, as the command does it."""
     restore(settings_of(app), file, quietly)
     with app.app_context():
-        forget_what_was_handed_out(state_of(app)[Database])
+        invalidate_client_state(state_of(app)[Database])
 
 
 def titles(person: Person) -> list[str]:
@@ -167,9 +167,9 @@ def test_what_is_no_backup_of_ours_is_refused(app: Flask, alice: Person, tmp_pat
         newer.execute("UPDATE alembic_version SET version_num = '9999_since_9999'")
     for name, reason in (
         ("noise", "not a database"),
-        ("other", "no database of ours"),
+        ("other", "not a hyperapi database"),
         ("newer", "a newer version"),
-        ("nothing", "no file"),
+        ("nothing", "does not exist"),
     ):
         with pytest.raises(BackupError, match=reason):
             restore(settings_of(app), tmp_path / name, quietly)
@@ -179,7 +179,7 @@ def test_what_is_no_backup_of_ours_is_refused(app: Flask, alice: Person, tmp_pat
 def test_a_backup_writes_over_nothing(app: Flask, tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("precious")
-    with pytest.raises(BackupError, match="is there already"):
+    with pytest.raises(BackupError, match="exists already"):
         back_up(settings_of(app), target, quietly)
     assert target.read_text() == "precious"
 
@@ -213,7 +213,7 @@ def test_postgresql_is_put_back_by_the_commands_that_the_documents_name(
 ) -> None:
     url = str(app.config["SQLALCHEMY_DATABASE_URI"])
     environment = {
-        **surroundings(database_url=url, secret_keys=SECRET_KEY),
+        **read_environment(database_url=url, secret_keys=SECRET_KEY),
         "PATH": f"{shim(tmp_path / 'bin')}:{postgres.programs()}:{os.environ['PATH']}",
         "URL": url.replace("+psycopg", ""),
     }

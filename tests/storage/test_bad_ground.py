@@ -32,7 +32,7 @@ from tests import postgres
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, SECRET_KEY, Person, problem
 from tests.databases import POSTGRESQL, Stores
 from tests.ops.test_serving import Person as Remote
-from tests.serving import COMMAND, PATIENCE, end, free_port, surroundings
+from tests.serving import COMMAND, PATIENCE, end, free_port, read_environment
 
 BIG = "x" * 10_000
 
@@ -115,7 +115,7 @@ def test_commands_say_in_one_line_what_is_wrong_with_the_database(tmp_path: Path
         for words in (["upgrade"], ["users", "list"]):
             ran = subprocess.run(
                 [*COMMAND, *words],
-                env=surroundings(database_url=url, secret_keys=SECRET_KEY),
+                env=read_environment(database_url=url, secret_keys=SECRET_KEY),
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
@@ -130,7 +130,7 @@ def test_nodes_may_be_started_before_their_database(tmp_path: Path) -> None:
     with postgres.server(listen_addresses="127.0.0.1") as server:
         server.stop()
         url = server.url("todo")
-        environment = surroundings(database_url=url, secret_keys=SECRET_KEY, workers="1")
+        environment = read_environment(database_url=url, secret_keys=SECRET_KEY, workers="1")
         with started_unready(tmp_path, environment) as (base, process):
             with client_of(base) as http:
                 assert http.get("/health/ready").status_code == 503
@@ -330,7 +330,7 @@ def test_a_server_that_takes_no_changes_is_not_ready_until_it_does(
 def test_a_database_that_was_put_back_to_an_older_version_waits_for_its_upgrade(
     stores: Stores, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyperapi.storage.database._LOOK_AT_SCHEMA_EVERY", 0.0)
+    monkeypatch.setattr("hyperapi.storage.database._CHECK_SCHEMA_EVERY", 0.0)
     with stores.of(kind).fresh(tmp_path) as url, application(url, tmp_path) as app:
         alice = Person(app.test_client()).register("alice").sign_in()
         groceries = alice.make_list()
@@ -479,10 +479,10 @@ def test_a_damaged_file_is_unavailable_and_served_again_when_it_was_put_back(
 def test_every_failure_of_the_files_ground_is_unavailable(code: int) -> None:
     failure = sqlite3.OperationalError("made up")
     failure.sqlite_errorcode = code
-    assert SQLite(Path("x")).trouble(failure, True) is not None
+    assert SQLite(Path("x")).classify(failure, True) is not None
 
 
 @pytest.mark.parametrize("state", ["53100", "58030", "XX001", "XX002", "57P03", "42P01", "55P03"])
 def test_every_failure_of_the_servers_ground_is_unavailable(state: str) -> None:
     failure = psycopg.errors.lookup(state)("made up")
-    assert PostgreSQL().trouble(failure, False) is not None
+    assert PostgreSQL().classify(failure, False) is not None

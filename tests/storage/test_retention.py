@@ -120,7 +120,7 @@ def test_the_command_throws_all_of_it_away_and_says_how_much(
     ran = CliRunner().invoke(cli.commands, ["purge"])
     assert ran.exit_code == 0, ran.output
     told = [line.rpartition("\r")[2] for line in ran.output.strip().split("\n")]
-    others = ["0 replies kept", "0 rows of deleted accounts", "0 tombstones"]
+    others = ["0 idempotency records", "0 rows of deleted accounts", "0 tombstones"]
     assert told == ["450 ended sessions", *others]
     assert count(app, Session) == 1
     assert count(app, Tombstone) == 1
@@ -139,7 +139,7 @@ def house(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
     for each in over:
         each.set()
     for thread in threading.enumerate():
-        if thread.name == "housekeeping":
+        if thread.name == "retention":
             thread.join(5)
 
 
@@ -182,7 +182,10 @@ def test_a_busy_database_or_a_mistake_does_not_end_it(
         house()
         wait_for(lambda: count(app, Session) == 1)
     told = [record.getMessage() for record in caplog.records if "purged" in record.getMessage()]
-    assert told == ["not purged: sessions (the database is busy)", "not purged: sessions"]
+    assert told == [
+        "retention skipped: sessions (the database is busy)",
+        "retention failed: sessions",
+    ]
 
 
 def test_several_workers_do_not_get_in_each_others_way(

@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from hyperapi.storage import migrations, schema
-from hyperapi.storage.schema import EXPECTED, NAME, newer, unfit
+from hyperapi.storage.schema import EXPECTED, NAME, newer, schema_problem
 from tests.conftest import SECRET_KEY, MakeApp, Person, problem
 from tests.databases import Stores, as_setting
-from tests.serving import COMMAND, PATIENCE, surroundings
+from tests.serving import COMMAND, PATIENCE, read_environment
 from tests.storage.test_migrations import revisions
 
 NEXT, AFTER_NEXT = f"{int(EXPECTED) + 1:04}", f"{int(EXPECTED) + 2:04}"
@@ -54,7 +54,7 @@ def url_of(app: Flask) -> str:
 @pytest.fixture
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nodes look at the schema before each transaction, rather than every few seconds."""
-    monkeypatch.setattr("hyperapi.storage.database._LOOK_AT_SCHEMA_EVERY", 0.0)
+    monkeypatch.setattr("hyperapi.storage.database._CHECK_SCHEMA_EVERY", 0.0)
 
 
 # -- names
@@ -89,7 +89,7 @@ def test_every_migration_has_a_name_that_older_code_understands() -> None:
 def test_code_works_on_what_it_was_written_for_and_on_newer_tables_that_allow_it(
     present: str | None, fit: bool
 ) -> None:
-    assert (unfit(present) is None) is fit
+    assert (schema_problem(present) is None) is fit
     assert not fit or newer(str(present)) is (present != EXPECTED)
 
 
@@ -108,7 +108,7 @@ def test_nodes_that_start_together_migrate_an_empty_database_once(
     nodes = [
         subprocess.Popen(
             [*COMMAND, "upgrade"],
-            env=surroundings(database_url=url, secret_keys=SECRET_KEY),
+            env=read_environment(database_url=url, secret_keys=SECRET_KEY),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -119,7 +119,7 @@ def test_nodes_that_start_together_migrate_an_empty_database_once(
     assert said == [(b"The database is up to date.\n", b"", 0)] * 3
     engine = create_engine(as_setting(url), poolclass=NullPool)
     with engine.connect() as connection:
-        assert migrations.present(connection) == EXPECTED
+        assert migrations.current(connection) == EXPECTED
         assert "tasks" in inspect(connection).get_table_names()
 
 
@@ -152,7 +152,7 @@ def test_a_node_serves_on_newer_tables_until_they_are_none_that_it_can_live_with
     migrations.upgrade(url_of(app), with_migration(scripts, name, NEXT, CONTRACTING))
     for method, uri in (("GET", made["uri"]), ("DELETE", made["uri"]), ("GET", "/health/ready")):
         problem(alice.ask(method, uri), 503, "unavailable")
-    assert schema.unfit(name) is not None
+    assert schema.schema_problem(name) is not None
 
 
 # -- under load

@@ -34,7 +34,7 @@ def test_the_file_is_emptied_while_connections_are_open(
     uri = fill(alice)
     wal = tmp_path / "hyperapi.db-wal"
     assert wal.stat().st_size > 500_000
-    state_of(app)[Database].tidy()
+    state_of(app)[Database].compact()
     assert wal.stat().st_size == 0
     assert alice.get(uri + "?total=true")["total"] == 250
     alice.create(uri, title="x")
@@ -52,7 +52,7 @@ def test_somebody_who_uses_it_is_not_waited_for_and_not_disturbed(
         ended = threading.Event()
 
         def run() -> None:
-            retention.tidy_quietly(state_of(app)[Database].tidy)
+            retention.compact_quietly(state_of(app)[Database].compact)
             ended.set()
 
         threading.Thread(target=run).start()
@@ -62,7 +62,7 @@ def test_somebody_who_uses_it_is_not_waited_for_and_not_disturbed(
     assert alice.get(uri + "?total=true")["total"] == 250
 
 
-def test_housekeeping_does_it(
+def test_retention_compacts_the_files(
     app: Flask, alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(alice)
