@@ -197,7 +197,7 @@ class Listing:
         :raises QueryError: when the cursor is of another collection, filter, sort or user.
         """
         sort = query.sort or (self.default_sort,)
-        bound_to = repr((row_scope.identity, place, sorted(fixed.items()), query.filters, sort))
+        bound_to = repr((row_scope.identity, name, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.direction != Direction.NEXT
         values = () if start is None or start.direction == Direction.LAST else start.values

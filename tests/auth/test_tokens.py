@@ -14,7 +14,7 @@ from flask import Flask
 from itsdangerous import Signer
 
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens, Tokens
-from hyperapi.querying.cursor import Cursors, Position, Towards
+from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.state import state_of
 from tests.auth.trading import Clock, refresh, refreshed, signed_in, try_out, works
 from tests.conftest import Person, problem
