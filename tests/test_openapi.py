@@ -17,8 +17,9 @@ from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.ops.cli import commands
 from hyperapi.resources import ROUTES
-from tests import contract, example_replies
+from tests import example_replies
 from tests.conftest import MakeApp, Person, problem
+from tests.rules import contract
 
 OPERATIONS = list(operations(ROUTES))
 BASE = "https://example.org/todo"
@@ -141,8 +142,11 @@ def test_a_broken_promise_is_noticed(alice: Person, changed: dict[str, Any]) -> 
     operation = next(each for each in OPERATIONS if each.name == "get_list")
     reply = alice.ask("GET", alice.make_list()["uri"])
     here = "http://localhost"
-    assert contract.promises_broken(operation, Wrong(reply), here) == []
-    assert len(contract.promises_broken(operation, Wrong(reply, **changed), here)) == 1
+    assert contract.promises_of(tuple(ROUTES)).broken(operation, Wrong(reply), here) == []
+    assert (
+        len(contract.promises_of(tuple(ROUTES)).broken(operation, Wrong(reply, **changed), here))
+        == 1
+    )
 
 
 # -- where it is

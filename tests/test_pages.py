@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page
 
 from tests.browsing import chromium
 from tests.conftest import PASSWORD, applications
-from tests.crawling import HAL
 from tests.databases import Store
 from tests.recording import Recorder, recorded
+from tests.rules.crawling import HAL
 
 pytestmark = pytest.mark.only_on("sqlite")  # which no page shows
 

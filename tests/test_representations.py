@@ -13,7 +13,7 @@ from hyperapi.http.routes import FORM, Operation
 from hyperapi.http.routes import operations as operations_of
 from hyperapi.resources import ROUTES
 from tests.conftest import PASSWORD, Person, problem
-from tests.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl, whole
+from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl, whole
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know of no database
 OFFERED = [JSON, HTML, HAL, HAL_FORMS]

@@ -31,7 +31,7 @@ from tests.auth.trading import (
 )
 from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, pointers, problem
 from tests.contexts import context
-from tests.crawling import crawl
+from tests.rules.crawling import crawl
 
 FORMS = {"Accept": "application/prs.hal-forms+json"}
 

@@ -16,8 +16,8 @@ from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
 from tests.contexts import context
-from tests.crawling import crawl
 from tests.databases import Store
+from tests.rules.crawling import crawl
 
 OPERATIONS = list(operations_of(ROUTES))
 SCOPED = [each for each in OPERATIONS if each.scope in SCOPES]

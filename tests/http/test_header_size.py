@@ -16,7 +16,8 @@ from hyperapi.querying.page import Listing
 from hyperapi.resources import ROUTES
 from tests import databases
 from tests.conftest import MakeApp, Person, applications, problem
-from tests.test_rules import World, every, keys_of
+from tests.rules import World
+from tests.rules.rule import name_of
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
 
@@ -27,6 +28,7 @@ SEARCHED = [
     each for each in OPERATIONS if isinstance(each.query, Listing) and "q" in each.query.filters
 ]
 LONG = "a" * 3900
+ROOT = "http://localhost/api/v1/"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 LONGEST_HOST = ".".join(["a" * 63] * 3 + ["a" * 53]) + ":5000"
 
@@ -82,18 +84,24 @@ def world(
             request_limit="100000/minute",
             max_sessions="500",
         )
-        alice, bob = (
-            Person(app.test_client()).register(name).sign_in() for name in ("alice", "bob")
-        )
-        yield World(app, make, alice, bob, {"alice": keys_of(alice), "bob": keys_of(bob)})
+        yield World(app)
+
+
+def every(*operations: Operation) -> pytest.MarkDecorator:
+    """Run a test once for each operation."""
+    return pytest.mark.parametrize("operation", operations, ids=name_of)
 
 
 def ask(world: World, operation: Operation, **request: Any) -> TestResponse:
     """Ask for an operation; what may end a session or a user is asked of somebody new."""
-    person = world.joined() if operation.method == "DELETE" else world.alice
     headers = {"Origin": "https://app.example.org", **request.pop("headers", {})}
-    uri = world.uri(operation.route, person.name)
-    return world.ask(person, operation, uri, headers=headers, **request)
+    return world.ask(world.guest(operation), operation, headers=headers, **request)
+
+
+def joined(world: World) -> Person:
+    """Somebody new."""
+    person = world.join()
+    return Person(person.client, person.name, person.token)
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -133,7 +141,7 @@ def test_a_long_key_makes_no_long_header_section(world: World, operation: Operat
 
 @every(*SEARCHED)
 def test_links_that_do_not_fit_are_in_the_body_alone(world: World, operation: Operation) -> None:
-    uri = world.uri(operation.route)
+    uri = world.uri(operation.route, world.alice)
     short = world.alice.ask("GET", uri)
     assert {"self", "first", "last", "up"} <= relations(short)
     long = world.alice.ask("GET", f"{uri}?q={quote('漢' * 105)}")
@@ -156,7 +164,7 @@ def relations(reply: TestResponse) -> set[str]:
 
 
 def test_a_kept_reply_is_as_small_as_the_first(world: World) -> None:
-    carol, request = world.joined(), {"Idempotency-Key": str(uuid4())}
+    carol, request = joined(world), {"Idempotency-Key": str(uuid4())}
     lists = carol.root["lists_uri"]
     for _ in range(2):
         reply = carol.ask("POST", lists, json={"title": "Once"}, headers=request)
@@ -172,14 +180,14 @@ def test_a_kept_reply_is_as_small_as_the_first(world: World) -> None:
 def test_a_target_of_more_than_8_kib_is_refused_before_anything_else(
     world: World, operation: Operation
 ) -> None:
-    uri = urlsplit(world.uri(operation.route)).path
+    uri = urlsplit(world.uri(operation.route, world.alice)).path
     most = 8192 - len(f"{uri}?q=")
     before = world.stored()
     refused = world.ask(world.alice, operation, query_string=f"q={'x' * (most + 1)}")
     problem(refused, 414, "target-too-long")
     assert "xxx" not in refused.text
     assert world.stored() == before
-    taken = world.ask(world.stranger, operation, query_string=f"x={'x' * most}")
+    taken = world.ask(world.alice.without_token(), operation, query_string=f"x={'x' * most}")
     assert taken.status_code != 414
 
 
@@ -193,7 +201,7 @@ def test_a_long_path_is_refused_too(world: World) -> None:
 def test_a_query_whose_page_links_would_be_too_long_is_refused(
     world: World, operation: Operation
 ) -> None:
-    uri = world.uri(operation.route)
+    uri = world.uri(operation.route, world.alice)
     for number, status in ((800, 200), (900, 414)):
         text = "*" * number  # our links escape it, and are three times as long
         reply = world.alice.ask("GET", f"{uri}?q={text}&title={text}&title_prefix={text}")
@@ -203,7 +211,7 @@ def test_a_query_whose_page_links_would_be_too_long_is_refused(
 
 @pytest.mark.parametrize("sort", ["created_at", "title", "-title", "-updated_at,title"])
 def test_every_link_of_a_page_that_is_shown_can_be_followed(world: World, sort: str) -> None:
-    carol, balloon = world.joined(), "\N{BALLOON}"
+    carol, balloon = joined(world), "\N{BALLOON}"
     lists = carol.root["lists_uri"]
     for title in ("a", "b", "\U0001d15e" * 100, "\U0001f600" * 200):  # long in a cursor
         carol.create(lists, title=title, description=balloon * 1000)
@@ -223,7 +231,7 @@ def test_every_link_of_a_page_that_is_shown_can_be_followed(world: World, sort: 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1"])
 def test_a_redirect_repeats_no_long_query(world: World, path: str) -> None:
-    root = world.alice.root["uri"]
+    root = ROOT
     for length in (1024, 1025, 4200, 8000):
         led = world.stranger.ask("GET", f"{path}?{'x' * length}")
         assert led.status_code in (302, 307, 308)
@@ -234,7 +242,7 @@ def test_a_redirect_repeats_no_long_query(world: World, path: str) -> None:
 
 def test_a_redirect_repeats_a_short_query(world: World) -> None:
     led = world.stranger.ask("GET", "/api/v1?a=%C3%A9")
-    assert led.headers["Location"] == world.alice.root["uri"] + "?a=%C3%A9"
+    assert led.headers["Location"] == ROOT + "?a=%C3%A9"
 
 
 # -- long names of the service itself

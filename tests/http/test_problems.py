@@ -6,7 +6,7 @@ import pytest
 
 from hyperapi.http.problems import Problem, all_problems
 from tests.conftest import Person, problem
-from tests.contract import unhelpful
+from tests.rules.contract import unhelpful
 
 each_problem = pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
 

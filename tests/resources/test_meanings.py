@@ -14,7 +14,7 @@ import hyperapi
 from hyperapi.http.problems import Problem, all_problems
 from hyperapi.representations.relations import MEANINGS, RELATIONS
 from tests.conftest import Person, problem
-from tests.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
+from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 
 PROBLEMS = {kind.name: kind.meaning() for kind in all_problems()}
 PAGES = [f"rels/{name}" for name in MEANINGS] + [f"problems/{name}" for name in PROBLEMS]

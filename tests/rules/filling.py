@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from random import Random
 from typing import Any
@@ -13,6 +13,8 @@ _parser: Any = import_module("re._parser")  # reads a regular expression into it
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 LETTERS = "a é&=+%<>\"'ß;/?#日\U0001f388"
 PATIENCE = 200
+LONGEST_TARGET = 5000
+"""Characters of a URI: servers take 8 KiB, which the cursors of page links are part of."""
 
 Property = Mapping[str, Any]
 
@@ -25,19 +27,25 @@ class CannotFill(AssertionError):
 class Filler:
     """Somebody who fills in forms.
 
-    :param knows: what only a person can know, by the names of form and field.
+    :param knows: what only a person can know, by the names of fields.
     :param uris: those met so far, for fields that want one.
     """
 
-    knows: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    knows: Mapping[str, str] = field(default_factory=dict)
     uris: Iterable[str] = ()
 
-    def fill(self, name: str, form: Mapping[str, Any], way: "Way", seed: int = 1) -> "Sent":
-        """The request that a form makes when it is filled in one way."""
+    def fill(self, form: Mapping[str, Any], way: "Way", seed: int = 1) -> "Sent":
+        """The request that a form makes when it is filled in one way.
+
+        What a GET sends is shortened until its target is not too long for a URI.
+        """
+        return _shortened(form, self._filled(form, way, seed))
+
+    def _filled(self, form: Mapping[str, Any], way: "Way", seed: int) -> "Sent":
         random = Random(seed)  # the same every time, so that a failure can be seen again
         values: dict[str, Any] = {}
         for each in form["properties"]:
-            known = self.knows.get((name, each["name"]))
+            known = self.knows.get(each["name"])
             if each["required"] or each["type"] == "hidden" or way.optional:
                 value = known if known is not None else way.value(each, random, self.uris)
                 if value is not None:
@@ -69,6 +77,21 @@ class Sent:
         if self.content_type == JSON:
             return {"json": dict(self.values)}  # a DELETE without fields brings {} as well
         return {"data": urlencode(self.values, doseq=True), "content_type": FORM}
+
+
+def _shortened(form: Mapping[str, Any], sent: Sent) -> Sent:
+    """The same with shorter free text, until its target is not too long for a URI."""
+    free = [
+        each["name"]
+        for each in form["properties"]
+        if not {"regex", "options"} & each.keys() and each["type"] in ("text", "search")
+    ]
+    while len(sent.uri) > LONGEST_TARGET:
+        values = dict(sent.values)
+        longest = max(values.keys() & set(free), key=lambda name: len(values[name]))
+        values[longest] = values[longest][: len(values[longest]) // 2]
+        sent = replace(sent, values=values)
+    return sent
 
 
 @dataclass(frozen=True)
@@ -149,6 +172,16 @@ def _value(each: Property, random: Random, uris: Iterable[str], much: float) -> 
 def example(regex: str, seed: int) -> str:
     """Some text that a regular expression matches."""
     return _text({"regex": regex}, Random(seed), seed % 3 / 2)
+
+
+def text_for(schema: Property, random: Random) -> str:
+    """Some text that a member's JSON Schema takes."""
+    return _text({**schema, "regex": schema["pattern"]}, random, 0.5)
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Does a regular expression match a text?"""
+    return re.search(pattern, text) is not None
 
 
 def _text(each: Property, random: Random, much: float) -> str:

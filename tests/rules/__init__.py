@@ -1,0 +1,24 @@
+"""Rules that every operation of an application keeps, enumerated from its declarations.
+
+An application declares its routes (``state[RouteTable]``). A :class:`World` makes people and
+example resources from these declarations, and each rule checks every operation that it applies to.
+No rule knows a resource by name: a further resource is tested by being declared.
+
+To test an application of your own::
+
+    world = World(create_app(settings, also=MY_ROUTES))
+    for rule in RULES:
+        assert not violations(rule, world)
+"""
+
+from tests.rules import access, bodies, bound, conditional, documents, forms, isolation, messages
+from tests.rules.rule import Rule, violations
+from tests.rules.world import World
+
+RULES: tuple[Rule, ...] = tuple(
+    rule
+    for module in (access, isolation, bound, bodies, conditional, messages, documents, forms)
+    for rule in module.RULES
+)
+
+__all__ = ["RULES", "Rule", "World", "violations"]

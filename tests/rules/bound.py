@@ -1,0 +1,142 @@
+"""A token that is bound to one list: what is elsewhere is as if it had never been."""
+
+from uuid import uuid4
+
+from hyperapi.http.problems import InsufficientScope
+from hyperapi.http.responses import OFFERED
+from hyperapi.http.routes import Operation
+from hyperapi.http.scopes import ACCOUNT
+from tests.rules.declared import (
+    creates_by_put,
+    filters_by_uri,
+    gets,
+    keyed,
+    named_routes,
+    owned,
+    takes_body,
+)
+from tests.rules.isolation import secrets_in
+from tests.rules.replies import assert_problem, assert_same, assert_silent
+from tests.rules.rule import Rules
+from tests.rules.world import Somebody, World
+
+RULES = Rules()
+
+
+def _refused(operation: Operation) -> bool:
+    return operation.refused_when_bound or operation.scope == ACCOUNT
+
+
+@RULES.add(_refused)
+def a_bound_token_is_refused_where_declared(world: World, operation: Operation) -> None:
+    """What is declared so, and what needs the account, is 403 here, there and nowhere."""
+    helper, before = world.bound(world.alice), world.stored(world.alice)
+    for uri in _uris(world, operation):
+        assert_problem(world.ask(helper, operation, uri), InsufficientScope)
+    assert world.stored(world.alice) == before
+
+
+@RULES.add(lambda operation: keyed(operation) and owned(operation) and not _refused(operation))
+def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Operation) -> None:
+    """A resource of another list gives the reply that one gives which never was.
+
+    A PUT that makes what is missing may refuse the key of what is there, and changes nothing.
+    """
+    helper = world.bound(world.alice)
+    _, there, nowhere = _uris(world, operation)
+    before = world.alice.ask("GET", there)
+    body = {"json": world.body(operation, helper)} if takes_body(operation) else {}
+    reply, missing = (world.ask(helper, operation, uri, **body) for uri in (there, nowhere))
+    assert reply.status_code in ((403, 404) if creates_by_put(operation) else (404,)), reply.text
+    if missing.status_code == 201:
+        world.alice.ask("DELETE", nowhere)
+    else:
+        assert_same(reply, missing)
+    assert world.alice.ask("GET", there).data == before.data
+
+
+@RULES.add(lambda operation: gets(operation) and not _refused(operation))
+def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: Operation) -> None:
+    """No reply, in any shape, names what is on other lists or holds its text."""
+    helper = world.bound(world.alice)
+    for shape in OFFERED:
+        reply = world.ask(
+            helper, operation, _here(world, operation, helper), headers={"Accept": shape}
+        )
+        if reply.status_code != 403:  # an account's own matters, which no scope of it covers
+            assert reply.status_code == 200, reply.text
+            assert_silent(reply, _secrets_elsewhere(world, helper))
+
+
+@RULES.add(lambda operation: owned(operation) and not _refused(operation))
+def a_bound_token_works_here_and_changes_nothing_elsewhere(
+    world: World, operation: Operation
+) -> None:
+    """What is not refused succeeds on the token's list, and leaves other lists as they were."""
+    carol = world.guest(operation)
+    helper, before = world.bound(carol), _elsewhere(world, carol)
+    assert world.ask(helper, operation).status_code < 300
+    assert _elsewhere(world, carol) == before
+
+
+@RULES.add(lambda operation: owned(operation) and any(filters_by_uri(operation)))
+def a_filter_of_a_bound_token_knows_nothing_of_elsewhere(
+    world: World, operation: Operation
+) -> None:
+    """A filter by what is elsewhere selects nothing."""
+    for name, route in filters_by_uri(operation):
+        carol = world.guest(operation)
+        helper, before = world.bound(carol), _elsewhere(world, carol)
+        there = world.uri(world.named(route), carol, there=True)
+        reply = world.ask(helper, operation, query_string={name: there})
+        assert reply.status_code == 200, reply.text
+        assert carol.there.mark not in reply.text
+        assert _elsewhere(world, carol) == before
+
+
+@RULES.add(lambda operation: takes_body(operation) and owned(operation) and not _refused(operation))
+def a_body_of_a_bound_token_cannot_name_elsewhere(world: World, operation: Operation) -> None:
+    """A body that names what is elsewhere is refused like one that names a missing resource."""
+    assert operation.body is not None
+    helper = world.bound(world.alice)
+    for kind in operation.body.kinds():
+        for name, named in named_routes(kind).items():
+            route, body = world.named(named), world.body(operation, helper)
+            there, nowhere = (
+                world.ask(helper, operation, json={**body, name: uri})
+                for uri in (
+                    world.uri(route, helper, there=True),
+                    world.uri(route, helper, str(uuid4())),
+                )
+            )
+            assert there.status_code == 422, there.text
+            assert_same(there, nowhere)
+
+
+def _uris(world: World, operation: Operation) -> list[str]:
+    """The URIs of what is here, there and nowhere; of a collection, its own alone."""
+    route, alice = operation.route, world.alice
+    if not keyed(operation):
+        return [world.uri(route, alice)]
+    here, there = world.uri(route, alice), world.uri(route, alice, there=True)
+    return [here, there, world.uri(route, alice, str(uuid4()))]
+
+
+def _here(world: World, operation: Operation, helper: Somebody) -> str:
+    return world.uri(operation.route, helper)
+
+
+def _secrets_elsewhere(world: World, who: Somebody) -> list[str]:
+    """The keys and texts of what is there and not also here."""
+    here = secrets_in(world, who.here)
+    return [secret for secret in secrets_in(world, who.there) if secret not in here]
+
+
+def _elsewhere(world: World, who: Somebody) -> list[bytes]:
+    """What is there, as its owner sees it."""
+    routes = [each.route for each in world.every(lambda each: gets(each) and keyed(each))]
+    return [
+        who.ask("GET", world.uri(route, who, there=True)).data
+        for route in routes
+        if owned(route.operations["GET"])
+    ]

@@ -1,0 +1,173 @@
+"""Every reply that any test is given is held to what the OpenAPI document promises about it."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
+
+import jsonschema_rs
+from flask import Flask
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
+from hyperapi.http.operation_spec import problems_of
+from hyperapi.http.problems import PROBLEM_JSON, all_problems
+from hyperapi.http.routes import Operation, Route, RouteTable
+from hyperapi.http.wsgi_response import Response
+from hyperapi.representations.resource_type import shared
+from hyperapi.state import state_of
+
+_PROBLEMS = {kind.name: kind for kind in all_problems()}
+_FRAMING = {"content-type", "content-length", "date", "server", "connection"}
+
+
+def hold(app: Flask, broken: list[str]) -> None:
+    """Write down every promise that a reply of ``app`` breaks."""
+    routes = state_of(app)[RouteTable].routes
+    by_rule = {route.path: route for route in routes}
+
+    def check(ctx: Context, response: Response) -> Response:
+        route = by_rule.get(ctx.rule or "")
+        operation = (
+            route.operations.get("GET" if ctx.method == "HEAD" else ctx.method) if route else None
+        )
+        if operation is not None:
+            said = f"{ctx.method} {ctx.path} {response.status}"
+            scheme, host, prefix = ctx.uris.base
+            promises = promises_of(tuple(routes))
+            found = promises.broken(operation, as_received(response), f"{scheme}://{host}{prefix}")
+            broken.extend(f"{said}: {each}" for each in found)
+        return response
+
+    state_of(app)[RequestHandler].after.append(check)  # when all headers are there
+
+
+def as_received(response: Response) -> WerkzeugResponse:
+    """A response as clients of tests see it; of a stream, nothing but its head."""
+    return WerkzeugResponse(response.body or None, response.status, response.headers)
+
+
+class Promises:
+    """What the OpenAPI document of some routes promises."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.document = document(routes, EXAMPLES_BASE)
+        paths = self.document["paths"].values()
+        self._by_name = {each["operationId"]: each for path in paths for each in path.values()}
+        self._schemas = copy.deepcopy(self.document["components"]["schemas"])
+        _close(self._schemas)
+        self._validator = lru_cache(maxsize=None)(self._build_validator)
+
+    def broken(self, operation: Operation, response: Any, here: str) -> list[str]:
+        """What the document does not promise about a reply, in words.
+
+        :param here: the base of the URIs in it.
+        """
+        promised = self._by_name[operation.name]["responses"].get(str(response.status_code))
+        if promised is None:
+            return ["the status is not documented"]
+        promised = self._resolved(promised)
+        found = list(self._about_headers(promised.get("headers", {}), response))
+        body = _body(response)
+        if body:
+            content = promised.get("content", {})
+            found += self._about_body(operation, content, response, body, here)
+        elif response.status_code == 204 and "content" in promised:
+            found.append("a body is documented, and there is none")
+        return found
+
+    def _about_headers(self, promised: dict[str, Any], response: Any) -> Iterator[str]:
+        names = {name.lower() for name in dict(response.headers)}
+        known = {name.lower() for name in promised}
+        for name in sorted(names - known - _FRAMING):
+            if not name.startswith("access-control-"):
+                yield f"the header {name} is not documented"
+        for name, header in promised.items():
+            if self._resolved(header).get("required") and name.lower() not in names:
+                yield f"the header {name} is not there"
+
+    def _about_body(
+        self,
+        operation: Operation,
+        content: dict[str, Any],
+        response: Any,
+        body: bytes,
+        here: str,
+    ) -> list[str]:
+        media_type = response.content_type.partition(";")[0]
+        if media_type not in content:
+            return [f"the type {media_type} is not documented"]
+        if not media_type.endswith("json"):
+            return []
+        text = body.decode().replace(json.dumps(here)[1:-1], EXAMPLES_BASE)
+        found = json.loads(text)
+        schema = content[media_type]["schema"]
+        if media_type == PROBLEM_JSON:
+            kind = _PROBLEMS.get(found["type"].rpartition("/")[2])
+            if kind not in problems_of(operation):
+                return [f"the problem {found['type']} is not documented"]
+            schema = shared(problem_schema_name(kind))
+            if objection := unhelpful(found["title"], found["detail"]):
+                return [f"the detail of {kind.name} {objection}: {found['detail']}"]
+        errors = self._validator(json.dumps(schema, sort_keys=True)).iter_errors(found)
+        return [f"{error.instance_path}: {error.message}"[:500] for error in errors]
+
+    def _resolved(self, part: dict[str, Any]) -> dict[str, Any]:
+        """A part of the document, or what it refers to."""
+        if "$ref" not in part:
+            return part
+        _, _, kind, name = part["$ref"].split("/", 3)
+        found: dict[str, Any] = self.document["components"][kind][name]
+        return found
+
+    def _build_validator(self, schema: str) -> Any:
+        whole = {**json.loads(schema), "components": {"schemas": self._schemas}}
+        return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+@cache
+def promises_of(routes: tuple[Route, ...]) -> Promises:
+    """What the OpenAPI document of some routes promises."""
+    return Promises(routes)
+
+
+_STEPS = (
+    "add|ask|call|check|choose|correct|delete|end|leave|look|make|read|repeat|send|sign|start|tell|"
+    "try|use|wait"
+)
+_A_STEP = re.compile(rf"(?:^|[.:;,] (?:or |and )?)(?:{_STEPS})\b", re.IGNORECASE)
+
+
+def unhelpful(title: str, detail: str) -> str:
+    """What keeps a problem's detail from being of use; empty when nothing does."""
+    if _words(title) in _words(detail):
+        return "repeats its title"
+    if not detail.endswith("."):
+        return "is no sentence"
+    return "" if _A_STEP.search(detail) else "says nothing of what to do next"
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[\w']+", text.lower()))
+
+
+def _body(response: Any) -> bytes:
+    """What the reply holds, where it is there at once; a stream is let go by."""
+    parts = getattr(response, "response", None)
+    return b"".join(parts) if isinstance(parts, list) else b""
+
+
+def _close(part: Any) -> None:
+    """Close schemas: a member that is not documented is a mistake here, if not to clients."""
+    if isinstance(part, dict):
+        if isinstance(part.get("properties"), dict) and "type" in part:
+            part.setdefault("additionalProperties", False)
+        for inner in part.values():
+            _close(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _close(inner)

@@ -1,0 +1,96 @@
+"""What a declaration says about an operation, as the rules ask for it."""
+
+import re
+from collections.abc import Iterator
+
+from hyperapi.http.bodies import Body
+from hyperapi.http.routes import Operation, Route
+from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, WRITE
+from hyperapi.querying.selection import Selection
+
+_KEY = re.compile(r"<[^>]*>")
+
+
+def any_operation(_: Operation) -> bool:
+    """Every operation."""
+    return True
+
+
+def keyed(operation: Operation) -> bool:
+    """Does its URI name one resource of an owner?"""
+    return "<" in operation.route.rule and not operation.route.document
+
+
+def owned(operation: Operation) -> bool:
+    """Does it take a token, and read or change what one user has?"""
+    return operation.scope in (READ, WRITE)
+
+
+def needs_token(operation: Operation) -> bool:
+    """Is a request without a token refused?"""
+    return operation.scope not in (PUBLIC, OPEN)
+
+
+def scoped(operation: Operation) -> bool:
+    """Does it need a certain scope?"""
+    return operation.scope in SCOPES
+
+
+def gets(operation: Operation) -> bool:
+    """Is it a GET?"""
+    return operation.method == "GET"
+
+
+def shows(operation: Operation) -> bool:
+    """Is it a GET of a resource, which has shapes?"""
+    return gets(operation) and operation.route.returns is not None and not operation.route.document
+
+
+def takes_body(operation: Operation) -> bool:
+    """Does it take a body?"""
+    return operation.body is not None
+
+
+def creates_by_put(operation: Operation) -> bool:
+    """Is it a PUT that makes the resource when there is none?"""
+    return operation.method == "PUT" and 201 in (operation.statuses or ())
+
+
+def takes_all(operation: Operation) -> bool:
+    """Does it act on all that a filter selects, and need ``all=true`` without one?"""
+    return isinstance(operation.query, Selection) and operation.query.needs_filter
+
+
+def body_of(operation: Operation) -> type[Body]:
+    """The first of the bodies that it takes."""
+    assert operation.body is not None
+    return operation.body.kinds()[0]
+
+
+def named_routes(body: type[Body]) -> dict[str, str]:
+    """The members of a body that take a resource's URI, and the route that each names.
+
+    A member ``NAME_uri`` takes the URI of a resource at the route ``NAME``.
+    """
+    names = (name for name in body.model_fields if name.endswith("_uri"))
+    return {name: name.removesuffix("_uri") for name in names}
+
+
+def route_of_key(route: Route, routes: list[Route]) -> Route:
+    """The route of the resource whose key is in a route's rule: the rule up to the key."""
+    rule = route.prefix + route.rule[: _key_end(route)]
+    return next(each for each in routes if each.path == rule)
+
+
+def _key_end(route: Route) -> int:
+    found = _KEY.search(route.rule)
+    assert found is not None
+    return found.end()
+
+
+def filters_by_uri(operation: Operation) -> Iterator[tuple[str, str]]:
+    """The query parameters that take a resource's URI, and the route that each names."""
+    if operation.query is not None:
+        for name, declared in operation.query.filters.items():
+            if declared.route is not None:
+                yield name, declared.route

@@ -1,0 +1,101 @@
+"""Forms keep their promise: filled in as they say, they succeed."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hyperapi.http.routes import Operation
+from tests.rules.crawling import HAL_FORMS
+from tests.rules.declared import keyed, owned, shows
+from tests.rules.filling import BLANK, FORM, JSON, WAYS, Filler, Way
+from tests.rules.rule import Rules
+from tests.rules.world import Somebody, World
+
+RULES = Rules()
+
+Form = dict[str, Any]
+_SUCCESSES = (200, 201, 204)
+
+
+@RULES.add(shows)
+def forms_keep_their_promise(world: World, operation: Operation) -> None:
+    """Each form of a representation, filled in each way that it allows, succeeds."""
+    for there in _places(operation):
+        for name, form in _forms(world, operation, world.alice, there=there).items():
+            for way in [*WAYS, *([BLANK] if form["contentType"] == FORM else [])]:
+                _submit(world, operation, name, way, there=there)
+
+
+@RULES.add(shows)
+def every_choice_of_a_form_may_be_made(world: World, operation: Operation) -> None:
+    """Each option that a field offers is taken."""
+    for name, form in _forms(world, operation, world.alice).items():
+        for each in form["properties"]:
+            for choice in each.get("options", {"inline": ()})["inline"]:
+                chosen = {"value": choice["value"], "type": "hidden", "required": True}
+                _submit(world, operation, name, WAYS[0], {each["name"]: chosen})
+
+
+@RULES.add(shows)
+def forms_carry_out_declared_operations(world: World, operation: Operation) -> None:
+    """The target and method of a form are a declared operation, which takes its media type."""
+    for name, form in _forms(world, operation, world.alice).items():
+        carried_out = world.operation_at(form["target"], form["method"])
+        assert form["contentType"] in (JSON, FORM), name
+        if carried_out.body is not None:
+            assert form["contentType"] in carried_out.media, name
+
+
+def _places(operation: Operation) -> tuple[bool, ...]:
+    """Where to look: at what is here, and at what is there, if there are two."""
+    return (False, True) if keyed(operation) and owned(operation) else (False,)
+
+
+def _forms(
+    world: World, operation: Operation, who: Somebody, *, there: bool = False
+) -> dict[str, Form]:
+    """The forms of a representation; those of what it embeds belong to that."""
+    uri = world.uri(operation.route, who, there=there)
+    reply = world.ask(who, operation, uri, headers={"Accept": HAL_FORMS})
+    assert reply.status_code == 200, reply.text
+    return dict((reply.json or {}).get("_templates", {}))
+
+
+def _submit(
+    world: World,
+    shown: Operation,
+    name: str,
+    way: Way,
+    chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    *,
+    there: bool = False,
+) -> None:
+    """Fill in a form of a representation and send it, as somebody to whom it is offered.
+
+    :param chosen: what is different about fields.
+    """
+    form = _forms(world, shown, world.alice, there=there)[name]
+    who = world.guest(world.operation_at(form["target"], form["method"]))
+    offered = _forms(world, shown, who, there=there)
+    if name not in offered:  # the state of what the guest has does not allow it any more
+        who = world.join()
+        offered = _forms(world, shown, who, there=there)
+    form = offered[name]
+    fields = [{**each, **chosen.get(each["name"], {})} for each in form["properties"]]
+    form = {**form, "properties": fields}
+    sent = _filler(world, who, form).fill(form, way)
+    reply = who.ask(sent.method, sent.uri, **sent.request)
+    assert reply.status_code in _SUCCESSES, (name, way.name, sent, reply.text)
+
+
+def _filler(world: World, who: Somebody, form: Form) -> Filler:
+    """Somebody who knows their name and secrets, and where their things are."""
+    uris = [world.uri(route, who) for route in world.routes if route.name in who.here.keys]
+    return Filler(knowledge(world, who, form), uris)
+
+
+def knowledge(world: World, who: Somebody, form: Form) -> dict[str, str]:
+    """What only this person can know to fill in a form, by the names of fields."""
+    operation = world.operation_at(form["target"], form["method"])
+    known = {} if operation.body is None else world.known(operation, who)
+    return {**known, "refresh_token": who.refresh_token}

@@ -1,0 +1,118 @@
+"""Users cannot see each other's data: another user's resource is as one that never was."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+from hyperapi.http.problems import NotFound
+from hyperapi.http.responses import OFFERED
+from hyperapi.http.routes import Operation
+from tests.rules.declared import (
+    creates_by_put,
+    filters_by_uri,
+    gets,
+    keyed,
+    named_routes,
+    needs_token,
+    takes_body,
+)
+from tests.rules.replies import assert_problem, assert_same, assert_silent
+from tests.rules.rule import Rules
+from tests.rules.world import Somebody, Things, World
+
+RULES = Rules()
+
+
+@RULES.add(keyed)
+def another_users_resource_is_a_missing_one(world: World, operation: Operation) -> None:
+    """Another user's resource gives the same 404 as one that never was, byte for byte.
+
+    A PUT that makes what is missing makes the asker's own, in both cases.
+    """
+    before = world.stored(world.bob)
+    keys = (world.key(operation.route, world.bob.here), str(uuid4()))
+    uris = [world.uri(operation.route, world.alice, key) for key in keys]
+    body = {"json": world.body(operation, world.alice)} if takes_body(operation) else {}
+    his, nobodys = (world.ask(world.alice, operation, uri, **body) for uri in uris)
+    if creates_by_put(operation):
+        assert his.status_code == nobodys.status_code == 201, his.text
+        for uri in uris:
+            world.alice.ask("DELETE", uri)
+    else:
+        assert_problem(his, NotFound)
+        assert_same(his, nobodys)
+    assert world.stored(world.bob) == before
+
+
+@RULES.add(gets)
+def replies_show_nothing_of_another_user(world: World, operation: Operation) -> None:
+    """No reply, in any shape, names what another user has or holds their text."""
+    for shape in OFFERED:
+        reply = world.ask(world.alice, operation, headers={"Accept": shape})
+        assert reply.status_code == 200, reply.text
+        assert_silent(reply, secrets_of(world, world.bob))
+
+
+@RULES.add(needs_token)
+def a_change_leaves_other_users_alone(world: World, operation: Operation) -> None:
+    """An operation on the asker's things changes no row of another user."""
+    carol, before = world.guest(operation), world.stored(world.bob)
+    assert world.ask(carol, operation).status_code < 300
+    assert world.stored(world.bob) == before
+
+
+@RULES.add(lambda operation: any(filters_by_uri(operation)))
+def a_filter_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
+    """A filter by another user's resource selects what one by a missing resource selects."""
+    for name, route in filters_by_uri(operation):
+        his, nobodys = _pair(world, route)
+        replies = [_filtered(world, operation, name, uri) for uri in (his, nobodys)]
+        assert replies[0].status_code == replies[1].status_code
+        assert replies[0].text.count(his) == replies[1].text.count(nobodys)
+        assert_silent(replies[0], secrets_of(world, world.bob, but=his))
+
+
+@RULES.add(lambda operation: any(_bodies_that_name(operation)))
+def a_body_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
+    """A body that names another user's resource is refused like one that names a missing one."""
+    for name, route in _bodies_that_name(operation):
+        body = {} if operation.grants else world.body(operation, world.alice)
+        his, nobodys = (
+            world.ask(world.alice, operation, json={**body, name: uri})
+            for uri in _pair(world, route)
+        )
+        assert his.status_code == 422, his.text
+        assert_same(his, nobodys)
+
+
+def _bodies_that_name(operation: Operation) -> Iterator[tuple[str, str]]:
+    """The members that take a resource's URI in any body of an operation."""
+    if operation.body is not None:
+        for kind in operation.body.kinds():
+            yield from named_routes(kind).items()
+
+
+def _pair(world: World, name: str) -> list[str]:
+    """The URIs of Bob's resource at a route and of a missing one."""
+    route = world.named(name)
+    keys = (world.key(route, world.bob.here), str(uuid4()))
+    return [world.uri(route, world.alice, key) for key in keys]
+
+
+def _filtered(world: World, operation: Operation, name: str, uri: str):  # type: ignore[no-untyped-def]
+    carol = world.guest(operation)
+    return world.ask(carol, operation, query_string={name: uri})
+
+
+def secrets_of(world: World, who: Somebody, *, but: str = "") -> list[str]:
+    """The keys and texts of all that somebody has.
+
+    :param but: text whose secrets do not count, since the request named them.
+    """
+    found = [secret for things in (who.here, who.there) for secret in secrets_in(world, things)]
+    return [secret for secret in found if secret not in but]
+
+
+def secrets_in(world: World, things: Things) -> list[str]:
+    """The keys and texts of some things, but for what is the same for everybody."""
+    documents = {route.name for route in world.routes if route.document}
+    return [things.mark, *(key for name, key in things.keys.items() if name not in documents)]

@@ -1,0 +1,70 @@
+"""A rule: a check, and the operations that it applies to."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from hyperapi.http.routes import Operation
+from tests.rules.world import World
+
+Applies = Callable[[Operation], bool]
+Check = Callable[[World, Operation], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that holds for every operation that it applies to.
+
+    :param check: fails an assertion where an operation breaks the rule.
+    """
+
+    applies: Applies
+    check: Check
+
+    @property
+    def name(self) -> str:
+        """The name of the check."""
+        return self.check.__name__
+
+
+class Rules(list[Rule]):
+    """The rules of one module, in their order."""
+
+    def add(self, applies: Applies) -> Callable[[Check], Check]:
+        """Make a rule of the decorated check.
+
+        :param applies: whether the rule applies to an operation.
+        """
+
+        def rule(check: Check) -> Check:
+            self.append(Rule(applies, check))
+            return check
+
+        return rule
+
+
+def name_of(operation: Operation) -> str:
+    """What reports call an operation: its method and path."""
+    return f"{operation.method} {operation.route.path}"
+
+
+def violations(
+    rule: Rule, world: World, routes: Collection[str] | None = None
+) -> dict[str, AssertionError]:
+    """The operations that break a rule, by method and path.
+
+    :param routes: the names of the routes to check; all of the application's when None.
+    """
+    found = {}
+    for operation in _chosen(world, routes):
+        if rule.applies(operation):
+            try:
+                rule.check(world, operation)
+            except AssertionError as failure:
+                found[name_of(operation)] = failure
+    return found
+
+
+def _chosen(world: World, routes: Collection[str] | None) -> Iterator[Operation]:
+    for operation in world.operations:
+        if routes is None or operation.route.name in routes:
+            yield operation

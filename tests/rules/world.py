@@ -1,0 +1,408 @@
+"""An application on which people have things: made from what the application declares.
+
+People register and sign in by the operations that are declared for it, and make one resource of
+each type by the operations that make them. Where a resource is, the replies tell.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import MetaData, select
+from werkzeug.test import TestResponse, create_environ
+
+from hyperapi.http.bodies import Body
+from hyperapi.http.context import Context
+from hyperapi.http.operation_spec import successes
+from hyperapi.http.responses import EVENT_STREAM
+from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
+from hyperapi.http.scopes import OPEN
+from hyperapi.http.uris import Uris, base_of
+from hyperapi.state import state_of
+from hyperapi.storage.database import database
+from tests.rules import contract, examples
+from tests.rules.declared import (
+    body_of,
+    creates_by_put,
+    keyed,
+    named_routes,
+    owned,
+    route_of_key,
+    takes_all,
+    takes_body,
+)
+
+PASSWORD = "correct horse battery"
+HOST = "http://localhost"
+_URI = re.compile(HOST + r"/[^\s\"'<>;,{}\\]*")
+_NOT_STORED = ("last_used_at",)
+"""Columns that change by looking."""
+
+
+@dataclass
+class Things:
+    """One resource of each type that somebody has.
+
+    :ivar mark: text that begins each free text of these resources.
+    :ivar keys: the key of the resource at a route, by the route's name.
+    """
+
+    mark: str = field(default_factory=lambda: f"mark{uuid4().hex[:12]}")
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Somebody:
+    """Somebody at an application: a client, perhaps with a token and things.
+
+    :ivar here: the things that requests are about, unless they say otherwise.
+    :ivar there: more things of the same person.
+    """
+
+    client: FlaskClient
+    name: str = ""
+    token: str = ""
+    refresh_token: str = ""
+    here: Things = field(default_factory=Things)
+    there: Things = field(default_factory=Things)
+
+    def ask(self, method: str, uri: str, **request: Any) -> TestResponse:
+        """Send a request, with the token if there is one."""
+        headers = dict(request.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return self.client.open(uri, method=method, headers=headers, **request)
+
+    def without_token(self) -> "Somebody":
+        """The same person before signing in, as a stranger who knows these URIs."""
+        return replace(self, token="")
+
+
+class World:
+    """An application, two people who know nothing of each other, and anybody who is needed.
+
+    :ivar undocumented: what the OpenAPI document does not promise of a reply, in words.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.state = state_of(app)
+        self.routes: list[Route] = self.state[RouteTable].routes
+        self.operations: list[Operation] = list(self.state[RouteTable].operations())
+        self.undocumented: list[str] = []
+        self.promises = contract.promises_of(tuple(self.routes))
+        self.context = _context(app)
+        self._guest: Somebody | None = None
+        self._others: dict[tuple[str, str], Somebody] = {}
+        self._numbers = count(1)
+        self._tables: MetaData | None = None
+        self._shared_keys = self._keys_of_documents()
+        self.alice = self.join()
+        self.bob = self.join()
+
+    # -- people
+
+    @property
+    def stranger(self) -> Somebody:
+        """Somebody without a token, who knows of nothing."""
+        return Somebody(self.app.test_client(), here=Things(keys=dict(self._shared_keys)))
+
+    def join(self) -> Somebody:
+        """Somebody new, who has things here and there."""
+        person = self.stranger
+        person.there.keys.update(self._shared_keys)
+        registered = self._made(person, self.registration)
+        self.learn(person.here, registered.headers["Location"])
+        self.learn(person.there, registered.headers["Location"])
+        person.name = (registered.json or {})["username"]
+        self.learn(person.here, self.sign_in(person))
+        for things in (person.there, person.here):
+            self._furnish(person, things)
+        self.learn(person.there, self.sign_in(replace(person)))
+        return person
+
+    def guest(self, operation: Operation) -> Somebody:
+        """Somebody whose things an operation may change.
+
+        It is the same person again, since joining takes many requests, but for operations that
+        delete, or that change an account.
+        """
+        spends = operation.method == "DELETE" or not owned(operation)
+        if self._guest is None:
+            self._guest = self.join()
+        return self.join() if spends and operation.writes else self._guest
+
+    def sign_in(self, person: Somebody, **wanted: Any) -> str:
+        """Give a person the tokens of a new session, whose URI is returned."""
+        made = self._made(person.without_token(), self.grant, wanted)
+        tokens = made.json or {}
+        person.token = tokens["access_token"]
+        person.refresh_token = tokens.get("refresh_token", "")
+        return made.headers["Location"]
+
+    def elsewhere(self, person: Somebody, *, scope: str) -> Somebody:
+        """The same person with a token of this scope."""
+        return self._once((person.name, scope), lambda: self._with_scope(person, scope))
+
+    def bound(self, person: Somebody) -> Somebody:
+        """The same person with a token that is bound to what is here."""
+        return self._once((person.name, ""), lambda: self._with_bound_token(person))
+
+    def _once(self, what: tuple[str, str], make: Callable[[], Somebody]) -> Somebody:
+        """Make another token once: a person has a limited number of them."""
+        if what not in self._others:
+            self._others[what] = make()
+        return self._others[what]
+
+    def _with_scope(self, person: Somebody, scope: str) -> Somebody:
+        other = replace(person)
+        self.sign_in(other, scope=scope)
+        return other
+
+    def _with_bound_token(self, person: Somebody) -> Somebody:
+        member, route = self.binding
+        made = self.ask(person, self.grant, json={member: self.uri(self.named(route), person)})
+        assert made.status_code == 201, made.text
+        token = (made.json or {})["access_token"]
+        return replace(person, token=token, refresh_token="")
+
+    @property
+    def registration(self) -> Operation:
+        """The operation that makes a user: a POST that heeds no token and gives none."""
+        return next(
+            each
+            for each in self.operations
+            if each.scope == OPEN and each.method == "POST" and not each.grants
+        )
+
+    @property
+    def grant(self) -> Operation:
+        """The operation that gives tokens."""
+        return next(each for each in self.operations if each.grants)
+
+    @property
+    def binding(self) -> tuple[str, str]:
+        """The member that binds a new token, and the route of what it is bound to."""
+        assert self.grant.body is not None
+        found: dict[str, str] = {}
+        for kind in self.grant.body.kinds():
+            found |= named_routes(kind)
+        [binding] = found.items()
+        return binding
+
+    # -- where things are
+
+    def named(self, name: str) -> Route:
+        """The route of a name."""
+        return next(each for each in self.routes if each.name == name)
+
+    def uri(
+        self, route: Route, who: Somebody, key: str | None = None, *, there: bool = False
+    ) -> str:
+        """The URI of a person's resource at a route, or of the one named by ``key``."""
+        if "<" not in route.rule:
+            return route.uri(self.context)
+        return route.uri(self.context, key or self.key(route, who.there if there else who.here))
+
+    def key(self, route: Route, things: Things) -> str:
+        """The key in the URI of a resource at a route; a KeyError when there is none yet."""
+        return things.keys[route_of_key(route, self.routes).name]
+
+    def learn(self, things: Things, uri: str) -> None:
+        """Keep the key of the resource at a URI, if it is the first of its route."""
+        try:
+            rule, keys = self.context.uris.match(urlsplit(uri).path, "OPTIONS")
+        except Exception:
+            return
+        if "key" in keys:
+            things.keys.setdefault(rule.endpoint, str(keys["key"]))
+
+    def operation_at(self, uri: str, method: str) -> Operation:
+        """The operation that a request would meet."""
+        rule, _ = self.context.uris.match(urlsplit(uri).path, method)
+        return self.named(rule.endpoint).operations[method]
+
+    # -- requests
+
+    def ask(
+        self, who: Somebody, operation: Operation, uri: str | None = None, **request: Any
+    ) -> TestResponse:
+        """Ask for an operation, by default on the person's own things and with a good body."""
+        if takes_body(operation) and not {"json", "data", "input_stream"} & request.keys():
+            request["json"] = self.body(operation, who)
+        if takes_all(operation):
+            request.setdefault("query_string", "all=true")
+        reply = who.ask(operation.method, uri or self.uri(operation.route, who), **request)
+        self._note(operation, reply)
+        return reply
+
+    def body(
+        self, operation: Operation, who: Somebody, things: Things | None = None
+    ) -> dict[str, Any]:
+        """A good body for an operation: what it needs, and one member that changes something.
+
+        What makes the things that are there has every member, and is true where it can be.
+        """
+        kind, things = body_of(operation), things or who.here
+        known = self.known(operation, who)
+        names = [*examples.required(kind), *(name for name in known if name in kind.model_fields)]
+        if operation.method == "PUT":
+            names += named_routes(kind)
+        if things is who.there:
+            names += [name for name in kind.model_fields if not examples.is_secret(kind, name)]
+        if not set(names) - set(known):
+            names.append(self._changeable(kind, known))
+        even = 2 if things is who.there else 1
+        return {name: known.get(name) or self._value(kind, name, things, even) for name in names}
+
+    def known(self, operation: Operation, who: Somebody) -> dict[str, str]:
+        """What only this person can know, by the names of members."""
+        if operation.grants:
+            return {"username": who.name, "password": PASSWORD}
+        if operation.scope == OPEN:
+            return {"password": PASSWORD}
+        return {"username": who.name, "current_password": PASSWORD} if _has_proof(operation) else {}
+
+    def _changeable(self, kind: type[Body], known: Mapping[str, str]) -> str:
+        """A member that can be changed without knowing more: a free text, if there is one."""
+        left = [
+            name
+            for name in kind.model_fields
+            if name not in known
+            and name not in named_routes(kind)
+            and not examples.is_secret(kind, name)
+        ]
+        return next((name for name in left if name in examples.texts_of(kind)), left[0])
+
+    def _value(self, kind: type[Body], name: str, things: Things, even: int) -> Any:
+        route = named_routes(kind).get(name)
+        if route is not None:
+            return self.named(route).uri(self.context, things.keys[route])
+        return examples.value(kind, name, things.mark, even * next(self._numbers))
+
+    def _made(
+        self, who: Somebody, operation: Operation, wanted: Mapping[str, Any] | None = None
+    ) -> TestResponse:
+        made = self.ask(who, operation, json={**self.body(operation, who), **(wanted or {})})
+        assert made.status_code == 201, made.text
+        return made
+
+    def _note(self, operation: Operation, reply: TestResponse) -> None:
+        """Hold a reply to what the OpenAPI document promises."""
+        if reply.content_type == EVENT_STREAM:
+            return  # which has no end
+        said = f"{operation.method} {operation.route.path} {reply.status_code}"
+        reply.get_data()
+        found = self.promises.broken(operation, reply, HOST)
+        self.undocumented += [f"{said}: {each}" for each in found]
+
+    # -- example resources
+
+    def _keys_of_documents(self) -> dict[str, str]:
+        """The keys of documents for everybody, as the root's links and a problem name them."""
+        things, client = Things(), self.app.test_client()
+        for path in (f"{PREFIX}/", f"{PREFIX}/there/is/nothing/here"):
+            reply = client.get(path, headers={"Accept": "application/json"})
+            for uri in _URI.findall(f"{reply.headers}\n{reply.text}"):
+                self.learn(things, uri)
+        documents = {route.name for route in self.routes if route.document}
+        return {name: key for name, key in things.keys.items() if name in documents}
+
+    def _furnish(self, person: Somebody, things: Things) -> None:
+        """Make one resource of each type that can be made, when its parts are there."""
+        waiting = sorted(self.every(_makes), key=creates_by_put)
+        while waiting:
+            ready = [each for each in waiting if self._parts(each) <= things.keys.keys()]
+            assert ready, f"nothing makes the parts of {[each.name for each in waiting]}"
+            for operation in ready:
+                self._make(person, things, operation)
+            waiting = [each for each in waiting if each not in ready]
+
+    def _parts(self, operation: Operation) -> set[str]:
+        """The routes of the resources that the request for a new one names."""
+        kind = body_of(operation)
+        needed = {*examples.required(kind), *(kind.model_fields if _puts(operation) else ())}
+        parts = {route for name, route in named_routes(kind).items() if name in needed}
+        if operation.method == "POST" and keyed(operation):
+            parts.add(route_of_key(operation.route, self.routes).name)
+        return parts
+
+    def _make(self, person: Somebody, things: Things, operation: Operation) -> None:
+        if _puts(operation) and operation.route.name in things.keys:
+            return
+        key = str(uuid4()) if _puts(operation) else None
+        if operation.method == "POST" and keyed(operation):
+            key = self.key(operation.route, things)
+        uri = self.uri(operation.route, person, key)
+        made = self.ask(person, operation, uri, json=self.body(operation, person, things))
+        assert made.status_code == 201, made.text
+        self.learn(things, made.headers["Location"])
+
+    # -- what is kept
+
+    def stored(self, whose: Somebody | None = None) -> dict[str, list[Any]]:
+        """All that the database holds, or what it holds of one person.
+
+        :param whose: the rows with this owner; those of everybody when None.
+        """
+        with self.app.app_context(), database.engine.connect() as connection:
+            if self._tables is None:
+                self._tables = MetaData()
+                self._tables.reflect(connection)
+            key = None if whose is None else self.owner_key(whose)
+            return {
+                table.name: [tuple(row) for row in connection.execute(statement)]
+                for table, statement in self._statements(key)
+            }
+
+    def _statements(self, owner: str | None) -> Iterator[tuple[Any, Any]]:
+        assert self._tables is not None
+        for table in self._tables.sorted_tables:
+            found = select(*(each for each in table.c if each.name not in _NOT_STORED))
+            if owner is None:
+                yield table, found
+            elif "owner" in table.c:
+                yield table, found.where(table.c.owner == owner)
+
+    def owner_key(self, whose: Somebody) -> str:
+        """The key that every row of a person's begins with."""
+        route = route_of_registered(self)
+        return whose.here.keys[route.name]
+
+    def every(self, applies: Callable[[Operation], bool]) -> Iterator[Operation]:
+        """The operations that a condition holds for."""
+        return filter(applies, self.operations)
+
+
+def _context(app: Flask) -> Context:
+    """The context of a request that was never sent."""
+    environ = create_environ(f"{PREFIX}/", f"{HOST}/")
+    return Context(state_of(app), environ, Uris(app, base_of(environ)))
+
+
+def route_of_registered(world: World) -> Route:
+    """The route of what registering makes."""
+    kind = world.registration.route.returns
+    assert kind is not None
+    return next(each for each in world.routes if each.returns is kind.items)
+
+
+def _makes(operation: Operation) -> bool:
+    """Does it make a resource that its owner keeps?"""
+    makes = 201 in successes(operation) and takes_body(operation)
+    return owned(operation) and makes
+
+
+def _puts(operation: Operation) -> bool:
+    return operation.method == "PUT"
+
+
+def _has_proof(operation: Operation) -> bool:
+    """Does a change want the password of the one who asks?"""
+    return "current_password" in body_of(operation).model_fields
