@@ -13,8 +13,8 @@ from hyperapi.representations.html import CONTENT_SECURITY_POLICY
 from hyperapi.resources import documents
 from tests.conftest import MakeApp, Person, problem
 from tests.contexts import context
-from tests.contract import as_received
 from tests.representations.test_html import HOSTILE, Page
+from tests.rules.contract import as_received
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
 
