@@ -17,9 +17,9 @@ from hyperapi.representations.resource_type import Refer, ResourceType, Schema
 from hyperapi.representations.shape import Shape
 from hyperapi.representations.shapes import SHAPES
 from hyperapi.resources import ROUTES
-from tests import contract
 from tests.conftest import Person, problem
-from tests.crawling import HTML, JSON, crawl
+from tests.rules.contract import promises_of
+from tests.rules.crawling import HTML, JSON, crawl
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know no database
 
@@ -75,18 +75,12 @@ TABLE = Shape(media_type="text/csv", render=table, content_type="text/csv; chars
 def shape(request: pytest.FixtureRequest) -> Iterator[Shape]:
     """A shape that is offered during the test; the contract promises it too."""
     SHAPES.add(request.param)
-    forget_the_contract()
+    promises_of.cache_clear()
     try:
         yield request.param
     finally:
         SHAPES.remove(request.param)
-        forget_the_contract()
-
-
-def forget_the_contract() -> None:
-    """Let the contract's document be written anew, from the shapes that are offered now."""
-    for kept in (contract.written, contract._by_name, contract._closed, contract._validator):
-        kept.cache_clear()
+        promises_of.cache_clear()
 
 
 @pytest.fixture

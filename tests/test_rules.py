@@ -13,7 +13,7 @@ from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.problems import all_problems
 from hyperapi.http.routes import PREFIX, Operation
 from hyperapi.http.scopes import OPEN, PUBLIC, READ
-from hyperapi.representations.resource import RELATIONS
+from hyperapi.representations.relations import RELATIONS
 from hyperapi.storage.database import Busy
 from tests import databases
 from tests.conftest import MakeApp, applications, problem

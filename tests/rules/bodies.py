@@ -109,7 +109,7 @@ def a_body_of_another_type_is_refused(world: World, operation: Operation) -> Non
         sent = {"CONTENT_TYPE": kind}
         refused = world.ask(world.alice, operation, data=body, environ_overrides=sent)
         assert_problem(refused, UnsupportedMediaType)
-        taken = ", ".join(operation.media)
+        taken = ", ".join(operation.body_types)
         assert refused.headers["Accept"] == taken
         patch = taken if operation.method == "PATCH" else None
         assert refused.headers.get("Accept-Patch") == patch

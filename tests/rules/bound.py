@@ -3,9 +3,9 @@
 from uuid import uuid4
 
 from hyperapi.http.problems import InsufficientScope
-from hyperapi.http.responses import OFFERED
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import ACCOUNT
+from hyperapi.representations.shapes import SHAPES
 from tests.rules.declared import (
     creates_by_put,
     filters_by_uri,
@@ -59,7 +59,7 @@ def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Oper
 def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: Operation) -> None:
     """No reply, in any shape, names what is on other lists or holds its text."""
     helper = world.bound(world.alice)
-    for shape in OFFERED:
+    for shape in SHAPES.offered:
         reply = world.ask(
             helper, operation, _here(world, operation, helper), headers={"Accept": shape}
         )

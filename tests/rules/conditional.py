@@ -4,9 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 from hyperapi.http.problems import KeyReused, PreconditionFailed
-from hyperapi.http.responses import OFFERED
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import OPEN
+from hyperapi.representations.shapes import SHAPES
 from tests.rules.declared import creates_by_put, gets, owned, shows, takes_body
 from tests.rules.replies import assert_problem
 from tests.rules.rule import Rules
@@ -60,7 +60,7 @@ def a_put_can_be_for_what_is_not_there_yet_alone(world: World, operation: Operat
 @RULES.add(gets)
 def what_a_client_has_is_not_sent_again(world: World, operation: Operation) -> None:
     """Where a reply has a tag, If-None-Match with it is 304, with the headers of the 200."""
-    for shape in OFFERED:
+    for shape in SHAPES.offered:
         first = world.ask(world.alice, operation, headers={"Accept": shape})
         if "ETag" in first.headers:
             tag = {"Accept": shape, "If-None-Match": first.headers["ETag"]}
@@ -78,7 +78,7 @@ def one_tag_never_stands_for_two_contents(world: World, operation: Operation) ->
     if owned(operation):
         asking += [world.elsewhere(world.alice, scope=operation.scope), world.bound(world.alice)]
     for who in asking:
-        for shape in OFFERED:
+        for shape in SHAPES.offered:
             reply = world.ask(who, operation, headers={"Accept": shape})
             if "ETag" in reply.headers:
                 assert seen.setdefault(reply.headers["ETag"], reply.data) == reply.data

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from hyperapi.http.responses import OFFERED
 from hyperapi.http.routes import Operation
+from hyperapi.representations.shapes import SHAPES
 from tests.rules.declared import any_operation, keyed, shows, takes_body
 from tests.rules.rule import Rules
 from tests.rules.world import World
@@ -17,7 +17,7 @@ def the_document_promises_every_reply(world: World, operation: Operation) -> Non
     """Status, headers and body of each reply are documented: of a success in every shape (of a
     DELETE in the default one), and of refusals."""
     world.undocumented.clear()
-    for shape in OFFERED[:1] if operation.method == "DELETE" else OFFERED:
+    for shape in SHAPES.offered[:1] if operation.method == "DELETE" else SHAPES.offered:
         who = world.guest(operation)
         reply = world.ask(who, operation, headers={"Accept": shape})
         assert reply.status_code < 300, reply.text
@@ -44,7 +44,7 @@ def the_document_names_the_operation(world: World, operation: Operation) -> None
 @RULES.add(shows)
 def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> None:
     """HAL and HAL-FORMS have the links of the default shape."""
-    plain, hal, forms = (_shown(world, operation, shape) for shape in (OFFERED[0], *HAL))
+    plain, hal, forms = (_shown(world, operation, shape) for shape in (SHAPES.offered[0], *HAL))
     assert hal["_links"] == forms["_links"]
     for relation, link in hal["_links"].items():
         assert set(link) <= {"href", "templated"}
@@ -57,7 +57,7 @@ def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> 
 @RULES.add(shows)
 def what_a_page_holds_is_whole(world: World, operation: Operation) -> None:
     """An item of a page is what a GET of it gives, in every shape."""
-    for shape in (OFFERED[0], *HAL):
+    for shape in (SHAPES.offered[0], *HAL):
         page = _shown(world, operation, shape)
         kind = operation.route.returns
         assert kind is not None
@@ -75,9 +75,9 @@ def a_whole_document_may_be_sent_back(world: World, operation: Operation) -> Non
     """A representation, sent back in the shape it came in, changes nothing."""
     carol = world.guest(operation)
     uri = world.uri(operation.route, carol)
-    for shape in (OFFERED[0], *HAL):
+    for shape in (SHAPES.offered[0], *HAL):
         seen = carol.ask("GET", uri, headers={"Accept": shape})
-        for content_type in (OFFERED[0], shape):
+        for content_type in (SHAPES.offered[0], shape):
             headers = {"Accept": shape, "Content-Type": content_type}
             sent = world.ask(carol, operation, uri, json=seen.json, headers=headers)
             assert sent.status_code == 200, sent.text
@@ -100,7 +100,7 @@ def a_change_answers_what_a_get_shows(world: World, operation: Operation) -> Non
 def what_was_made_is_where_the_reply_says(world: World, operation: Operation) -> None:
     """201 has the absolute Location, an equal Content-Location, and what a GET there gives."""
     carol = world.guest(operation)
-    for shape in OFFERED:
+    for shape in SHAPES.offered:
         made = world.ask(carol, operation, headers={"Accept": shape})
         if made.status_code == 201:
             where = made.headers["Location"]

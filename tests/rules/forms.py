@@ -43,7 +43,7 @@ def forms_carry_out_declared_operations(world: World, operation: Operation) -> N
         carried_out = world.operation_at(form["target"], form["method"])
         assert form["contentType"] in (JSON, FORM), name
         if carried_out.body is not None:
-            assert form["contentType"] in carried_out.media, name
+            assert form["contentType"] in carried_out.body_types, name
 
 
 def _places(operation: Operation) -> tuple[bool, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 from hyperapi.http.problems import NotFound
-from hyperapi.http.responses import OFFERED
 from hyperapi.http.routes import Operation
+from hyperapi.representations.shapes import SHAPES
 from tests.rules.declared import (
     creates_by_put,
     filters_by_uri,
@@ -46,7 +46,7 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
 @RULES.add(gets)
 def replies_show_nothing_of_another_user(world: World, operation: Operation) -> None:
     """No reply, in any shape, names what another user has or holds their text."""
-    for shape in OFFERED:
+    for shape in SHAPES.offered:
         reply = world.ask(world.alice, operation, headers={"Accept": shape})
         assert reply.status_code == 200, reply.text
         assert_silent(reply, secrets_of(world, world.bob))

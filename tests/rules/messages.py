@@ -9,10 +9,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import MethodNotAllowed, NotAcceptable
-from hyperapi.http.responses import OFFERED
 from hyperapi.http.routes import Operation
 from hyperapi.middleware.cors import ALLOWED, EXPOSED, METHODS
-from hyperapi.representations.resource import MEANINGS, RELATIONS
+from hyperapi.representations.relations import MEANINGS, RELATIONS
+from hyperapi.representations.shapes import SHAPES
 from tests.rules.declared import any_operation, gets, keyed, needs_token, shows
 from tests.rules.replies import assert_problem
 from tests.rules.rule import Rules
@@ -50,8 +50,8 @@ def options_and_405_say_what_is_allowed(world: World, operation: Operation) -> N
     assert (options.status_code, options.data) == (204, b"")
     assert options.headers["Allow"] == ", ".join(route.methods)
     patch = route.operations.get("PATCH")
-    assert options.headers.get("Accept-Patch") == (", ".join(patch.media) if patch else None)
-    assert patch is None or _PATCH in patch.media
+    assert options.headers.get("Accept-Patch") == (", ".join(patch.body_types) if patch else None)
+    assert patch is None or _PATCH in patch.body_types
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "BREW"} - {*route.operations}:
         refused = world.stranger.ask(method, uri)
         assert_problem(refused, MethodNotAllowed)
@@ -69,20 +69,20 @@ def what_cannot_be_shown_is_not_done(world: World, operation: Operation) -> None
     for accept in ("image/png, text/*;q=0", "*/*;q=0", "text/plain"):
         refused = world.ask(world.alice, operation, headers={"Accept": accept})
         named = assert_problem(refused, NotAcceptable)["acceptable"]
-        assert set(OFFERED) <= set(named)
+        assert set(SHAPES.offered) <= set(named)
     assert world.stored() == before
 
 
 @RULES.add(lambda operation: not operation.route.document and not operation.grants)
 def a_reply_has_the_shape_that_was_asked_for(world: World, operation: Operation) -> None:
     """Every operation answers in every shape, and nothing asked for is JSON."""
-    for shape in (*OFFERED, "*/*", ""):
+    for shape in (*SHAPES.offered, "*/*", ""):
         who = world.guest(operation)
         reply = world.ask(who, operation, headers={"Accept": shape})
         assert reply.status_code < 300, reply.text
         if reply.data:
             found = reply.content_type.partition(";")[0]
-            assert found == (shape if shape in OFFERED else OFFERED[0])
+            assert found == (shape if shape in SHAPES.offered else SHAPES.offered[0])
 
 
 @RULES.add(any_operation)
@@ -132,14 +132,14 @@ def a_script_of_another_origin_can_read_every_reply(world: World, operation: Ope
 @RULES.add(shows)
 def links_are_absolute_and_their_relations_have_pages(world: World, operation: Operation) -> None:
     """The default shape has its links in headers; a relation of ours is the URI of its page."""
-    reply = world.ask(world.alice, operation, headers={"Accept": OFFERED[0]})
+    reply = world.ask(world.alice, operation, headers={"Accept": SHAPES.offered[0]})
     links = relations(reply.headers["Link"])
     templates = relations(reply.headers.get("Link-Template", ""))
     assert links["self"] == (reply.json or {})["uri"]
     for relation, target in {**links, **templates}.items():
         assert target.startswith(f"{HOST}/")
         if relation.startswith("http"):
-            page = world.stranger.ask("GET", relation, headers={"Accept": OFFERED[0]})
+            page = world.stranger.ask("GET", relation, headers={"Accept": SHAPES.offered[0]})
             assert page.status_code == 200, relation
             assert (page.json or {})["meaning"] == RELATIONS[(page.json or {})["name"]]
         else:
@@ -150,7 +150,7 @@ def links_are_absolute_and_their_relations_have_pages(world: World, operation: O
 @RULES.add(shows)
 def links_lead_to_what_is_there(world: World, operation: Operation) -> None:
     """Every link of a representation leads to something its reader may see, or is told why not."""
-    reply = world.ask(world.alice, operation, headers={"Accept": OFFERED[0]})
+    reply = world.ask(world.alice, operation, headers={"Accept": SHAPES.offered[0]})
     for target in relations(reply.headers["Link"]).values():
         found = world.alice.ask("GET", target)
         assert found.status_code in (200, 403), (target, found.text)
@@ -159,7 +159,7 @@ def links_lead_to_what_is_there(world: World, operation: Operation) -> None:
 @RULES.add(shows)
 def a_representation_holds_no_database_id(world: World, operation: Operation) -> None:
     """Resources are named by absolute URIs alone."""
-    reply = world.ask(world.alice, operation, headers={"Accept": OFFERED[0]})
+    reply = world.ask(world.alice, operation, headers={"Accept": SHAPES.offered[0]})
     for name, value in members(reply.json):
         assert name.lower() not in ("id", "uuid", "key", "owner")
         assert not name.lower().endswith(("_id", "_key"))
