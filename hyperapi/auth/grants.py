@@ -46,7 +46,7 @@ Scope = Annotated[
     str, TextOf(200), Field(title="Scope", json_schema_extra={"pattern": SCOPE_PATTERN})
 ]
 Life = Annotated[
-    int, Field(title=f"Life in seconds (over {SHORT_LIFE}: add a label)", ge=1, le=LONG_LIFE)
+    int, Field(title=f"Lifetime in seconds (over {SHORT_LIFE}: add a label)", ge=1, le=LONG_LIFE)
 ]
 ListUri = Annotated[
     str, TextOf(LONGEST_URI), Field(title="List", json_schema_extra={"format": "uri"})

@@ -80,8 +80,12 @@ class Feed:
         """All that may be asked, in words and as JSON Schema."""
         size = {"type": "integer", "minimum": 1, "maximum": MOST}
         return [
-            Parameter("since", "where to go on, from a link", {"type": "string"}),
-            Parameter("limit", f"the most changes at once; {MOST} unless told", size),
+            Parameter(
+                "since",
+                "the position to continue from; follow a link instead of building it",
+                {"type": "string"},
+            ),
+            Parameter("limit", f"the most changes on a page; {MOST} by default", size),
         ]
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Question:

@@ -81,13 +81,17 @@ LISTING = Listing(
     TaskList,
     COLUMNS,
     filters={
-        "title": filters.equals(TaskList.title_folded, "lists with this title"),
-        "title_prefix": filters.prefix(TaskList.title_folded, "lists whose title begins so"),
+        "title": filters.equals(TaskList.title_folded, "lists with exactly this title"),
+        "title_prefix": filters.prefix(
+            TaskList.title_folded, "lists whose title starts with this text"
+        ),
         "q": filters.any_contains(
             [TaskList.title_folded, TaskList.description_folded],
-            "lists with this in their title or description",
+            "lists with this text in the title or the description",
         ),
-        "archived": filters.flag(TaskList.archived, "archived lists, or the others"),
+        "archived": filters.flag(
+            TaskList.archived, "true for archived lists, false for the others"
+        ),
     },
     sorts={
         "created_at": Sort(TaskList.created_at),
@@ -153,12 +157,12 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
 
 
 FORMS = (
-    FormSpec("edit", "Change this list", LIST, "PATCH", media=FORM),
+    FormSpec("edit", "Edit this list", LIST, "PATCH", media=FORM),
     FormSpec("delete", "Delete this list and its tasks", LIST, "DELETE"),
 )
 FORMS_OF_ALL = (
-    FormSpec("create", "Make a list", LISTS, "POST", media=FORM),
-    FormSpec("search", "Find lists", LISTS, "GET"),
+    FormSpec("create", "Create a list", LISTS, "POST", media=FORM),
+    FormSpec("search", "Search lists", LISTS, "GET"),
 )
 
 

@@ -10,8 +10,8 @@ ROOT = Route("root", "/")
 
 
 ABOUT = (
-    "A to-do service for programs, which use it by following links and sending forms, from here "
-    "on. What people need to know of it is behind the link service-doc."
+    "A to-do API for programs. Start here, follow the links and send the forms. The link "
+    "service-doc leads to the documentation for people."
 )
 
 

@@ -153,22 +153,26 @@ COLUMNS = selected_columns(
 )
 
 FILTERS = {
-    "done": filters.flag(Task.done, "tasks that are done, or the others"),
-    "title": filters.equals(Task.title_folded, "tasks with this title"),
-    "title_prefix": filters.prefix(Task.title_folded, "tasks whose title begins so"),
+    "done": filters.flag(Task.done, "true for done tasks, false for open ones"),
+    "title": filters.equals(Task.title_folded, "tasks with exactly this title"),
+    "title_prefix": filters.prefix(Task.title_folded, "tasks whose title starts with this text"),
     "q": filters.any_contains(
         [Task.title_folded, Task.description_folded],
-        "tasks with this in their title or description",
+        "tasks with this text in the title or the description",
     ),
-    "tag": filters.has_line(Task.tags, "tasks with this tag; repeated: with all", LONGEST_TAG),
-    "priority": filters.one_of(Task.priority, PRIORITIES, "tasks of this priority"),
-    "due_before": filters.before(Task.due_at, "tasks due before this instant"),
-    "due_after": filters.since(Task.due_at, "tasks due at this instant or later"),
-    "has_due": filters.has_value(Task.due_at, "tasks that are due some time, or the others"),
-    "created_before": filters.before(Task.created_at, "tasks made before this instant"),
-    "created_after": filters.since(Task.created_at, "tasks made at this instant or later"),
-    "updated_before": filters.before(Task.updated_at, "tasks last changed before this instant"),
-    "updated_after": filters.since(Task.updated_at, "tasks last changed then or later"),
+    "tag": filters.has_line(
+        Task.tags, "tasks with this tag; repeat it for tasks with all of several tags", LONGEST_TAG
+    ),
+    "priority": filters.one_of(Task.priority, PRIORITIES, "tasks with this priority"),
+    "due_before": filters.before(Task.due_at, "tasks due before this time"),
+    "due_after": filters.since(Task.due_at, "tasks due at this time or later"),
+    "has_due": filters.has_value(
+        Task.due_at, "true for tasks with a due time, false for those without"
+    ),
+    "created_before": filters.before(Task.created_at, "tasks created before this time"),
+    "created_after": filters.since(Task.created_at, "tasks created at this time or later"),
+    "updated_before": filters.before(Task.updated_at, "tasks last changed before this time"),
+    "updated_after": filters.since(Task.updated_at, "tasks last changed at this time or later"),
 }
 
 SORTS = {
@@ -264,7 +268,7 @@ _DONE, _NOT_DONE = {"done": "true"}, {"done": "false"}
 _THE_SAME_LIST = {"list_uri": None}
 
 FORMS = (
-    FormSpec("edit", "Change this task", TASK, "PATCH", hidden=_THE_SAME_LIST, media=FORM),
+    FormSpec("edit", "Edit this task", TASK, "PATCH", hidden=_THE_SAME_LIST, media=FORM),
     FormSpec(
         "complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, media=FORM, when=_open
     ),
@@ -293,10 +297,10 @@ def _forms_of_many(route: Route) -> tuple[FormSpec, ...]:
 
 FORMS_OF_LIST = (
     FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask, media=FORM),
-    FormSpec("search", "Find tasks on this list", TASKS_OF_LIST, "GET"),
+    FormSpec("search", "Search the tasks on this list", TASKS_OF_LIST, "GET"),
     *_forms_of_many(TASKS_OF_LIST),
 )
-FORMS_OF_ALL = (FormSpec("search", "Find tasks", TASKS, "GET"), *_forms_of_many(TASKS))
+FORMS_OF_ALL = (FormSpec("search", "Search tasks", TASKS, "GET"), *_forms_of_many(TASKS))
 
 
 # -- what may be done

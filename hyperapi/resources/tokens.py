@@ -59,7 +59,11 @@ TOKEN = Route("token", "/tokens/<uuid:key>")
 LISTING = Listing(
     Session,
     COLUMNS,
-    filters={"current": filters.flag(Session.key == bindparam("this"), "this session, or others")},
+    filters={
+        "current": filters.flag(
+            Session.key == bindparam("this"), "true for this session, false for the others"
+        )
+    },
     sorts={"created_at": Sort(Session.created_at)},
     where=[Session.expires_at > bindparam("moment")],
 )
@@ -146,7 +150,7 @@ def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
     }
 
 
-_REFRESH = FormSpec("refresh", "Renew a session", TOKENS, "POST", body=Refresh)
+_REFRESH = FormSpec("refresh", "Refresh an access token", TOKENS, "POST", body=Refresh)
 _DERIVED = ("label", "scope", "expires_in")
 
 FORMS = (FormSpec("revoke", "End this session", TOKEN, "DELETE"),)
@@ -158,7 +162,7 @@ FORMS_OF_OWN = (
     _REFRESH,
     FormSpec(
         "derive",
-        "Make a token that can do less",
+        "Create a token with fewer rights",
         TOKENS,
         "POST",
         _DERIVED,
@@ -167,7 +171,7 @@ FORMS_OF_OWN = (
     ),
     FormSpec("revoke", "Sign out everywhere", TOKENS, "DELETE"),
 )
-FORMS_OF_ALL = (*FORMS_OF_OWN, FormSpec("search", "Look through your sessions", TOKENS, "GET"))
+FORMS_OF_ALL = (*FORMS_OF_OWN, FormSpec("search", "Search your sessions", TOKENS, "GET"))
 
 
 # -- what may be done

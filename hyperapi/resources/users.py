@@ -69,7 +69,7 @@ Address = Annotated[
         json_schema_extra={"format": "idn-email", "pattern": r"^[^@\s\u0000]+@[^@\s\u0000]+$"},
     ),
 ]
-Email = Annotated[Address | None, Field(title="E-mail address")]
+Email = Annotated[Address | None, Field(title="Email address")]
 NewPassword = Annotated[
     str,
     TextOf(LONGEST, SHORTEST, "NFKC"),
@@ -180,7 +180,7 @@ _SECRETS = ("password", _CURRENT)
 FORMS = (
     FormSpec(
         "edit",
-        "Change your name or address",
+        "Change your user name or email address",
         USER,
         "PATCH",
         ("username", "email", _CURRENT),

@@ -66,13 +66,15 @@ class ClockChanges(Body):
     """Where the clock is to be: one of the three."""
 
     ahead_by: (
-        Annotated[int, Field(title="Seconds ahead of the machine's", ge=-_LONGEST, le=_LONGEST)]
+        Annotated[
+            int, Field(title="Seconds ahead of the machine's clock", ge=-_LONGEST, le=_LONGEST)
+        ]
         | MISSING
     ) = MISSING
     forward: (
-        Annotated[int, Field(title="Seconds to go forward", ge=-_LONGEST, le=_LONGEST)] | MISSING
+        Annotated[int, Field(title="Seconds to move forward", ge=-_LONGEST, le=_LONGEST)] | MISSING
     ) = MISSING
-    now: Annotated[InstantText, Field(title="What time it is")] | MISSING = MISSING
+    now: Annotated[InstantText, Field(title="New time")] | MISSING = MISSING
 
 
 # -- what is seen
@@ -177,12 +179,12 @@ def get_control(ctx: Context) -> Resource:
     return Resource(CONTROL_TYPE, CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
-_MAKE_USER = FormSpec("make-user", "Make a user", USERS, "POST")
+_MAKE_USER = FormSpec("make-user", "Create a user", USERS, "POST")
 _MOVE_CLOCK = FormSpec("move-clock", "Move the clock", CLOCK, "PATCH")
 _TAKE_SNAPSHOT = FormSpec("take-snapshot", "Take a snapshot", SNAPSHOTS, "POST")
 _FORMS_OF_SNAPSHOT = (
-    FormSpec("restore", "Put everything back as it was then", SNAPSHOT, "POST"),
-    FormSpec("delete", "Forget this snapshot", SNAPSHOT, "DELETE"),
+    FormSpec("restore", "Restore this snapshot", SNAPSHOT, "POST"),
+    FormSpec("delete", "Delete this snapshot", SNAPSHOT, "DELETE"),
 )
 
 

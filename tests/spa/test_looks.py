@@ -114,7 +114,7 @@ def test_what_is_seen_less_often_is_accessible_too(
     press("Cancel")
     press("Keep it")
     tab.page.locator("#account-button").click()
-    for name in ("Change your name", "Change your password", "Make a token", "Delete your"):
+    for name in ("Change your user name", "Change your password", "Create a token", "Delete your"):
         tab.page.get_by_role("button", name=name).click()
     looked_at("account-forms")
     press("Close", exact=True)
