@@ -18,25 +18,31 @@ from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, reques
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.seal import Seals
-from hyperapi.resources import ROUTES, documents, meanings, security
-from hyperapi.resources.root import ROOT
+from hyperapi.resources import OWNED, documents, meanings, routes_of, security, with_root
+from hyperapi.resources.owned import OwnedResource, OwnedResources
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, attach
 from hyperapi.storage import database
+from hyperapi.storage.change_log import ChangeLog
+from hyperapi.storage.models import Tables
 
 
-def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> Flask:
+def create_app(
+    settings: Settings | None = None, also: Sequence[Route | OwnedResource] = ()
+) -> Flask:
     """Create the WSGI application.
 
     :param settings: the operator's settings; read from the environment when None.
-    :param also: further routes, in addition to those of the API.
+    :param also: further routes and owned resources, in addition to those of the API.
     """
     settings = settings or Settings.read()
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
-    _add_parts(app, state, [*ROUTES, *security.routes(settings), *also])
+    owned = [*OWNED, *(each for each in also if isinstance(each, OwnedResource))]
+    routes = with_root([*security.routes(settings), *routes_of(also)])
+    _add_parts(app, state, routes, owned)
     handler = state.add(RequestHandler(app, state))
 
     handler.before.append(proxy.refuse)
@@ -58,7 +64,9 @@ def create_app(settings: Settings | None = None, also: Sequence[Route] = ()) -> 
     return app
 
 
-def _add_parts(app: Flask, state: AppState, routes: Sequence[Route]) -> None:
+def _add_parts(
+    app: Flask, state: AppState, routes: Sequence[Route], owned: Sequence[OwnedResource]
+) -> None:
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(Passwords(state.settings))
@@ -67,6 +75,9 @@ def _add_parts(app: Flask, state: AppState, routes: Sequence[Route]) -> None:
     state.add(Cursors(keys))
     state.add(Seals(keys))
     state.add(RouteTable(routes))
+    state.add(OwnedResources(owned))
+    state.add(ChangeLog(each.logged for each in owned))
+    state.add(Tables(each.model for each in owned))
     state.add(TokenAuthenticator(), Authenticator)
     database.init_app(app, state)
 
@@ -79,4 +90,4 @@ def _add_metrics(app: Flask, state: AppState, handler: RequestHandler) -> None:
 
 def _redirect_to_root(ctx: Context) -> Response:
     """Redirect to the root of the API."""
-    return redirect(ROOT.uri(ctx))
+    return redirect(ctx.uris.uri("root"))

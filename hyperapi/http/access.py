@@ -13,7 +13,7 @@ def require_scope(scope: str, principal: Principal, *, refused_when_bound: bool 
     """
     if refused_when_bound and principal.only_list is not None:
         raise InsufficientScope(
-            "This token is bound to one list. Use a token for all lists to create or delete lists.",
+            "This token is bound to one list. Use a token for all lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
     if scope in SCOPES and not principal.may(scope):

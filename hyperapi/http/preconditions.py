@@ -10,7 +10,7 @@ from hyperapi.http.problems import PreconditionFailed, PreconditionRequired
 from hyperapi.http.routes import Operation
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.shapes import SHAPES
-from hyperapi.storage import change_log
+from hyperapi.storage.change_log import ChangeLog
 
 _CHANGED = (
     "It was changed since. Look at current, and repeat the request with its ETag in If-Match."
@@ -32,11 +32,9 @@ def version_of_pages(ctx: Context, principal: Principal) -> int | str:
     It is the owner's revision, which was read with the session. For a list-bound token it is the
     state of that list, because changes elsewhere must not be visible.
     """
-    return (
-        change_log.list_state(ctx.tx, principal.row_scope)
-        if principal.only_list is not None
-        else principal.revision
-    )
+    if principal.only_list is None:
+        return principal.revision
+    return ctx.state[ChangeLog].list_state(ctx.tx, principal.row_scope)
 
 
 def version_key(ctx: Context, only_list: str) -> bytes:

@@ -6,15 +6,16 @@ operation to it. The pipeline, the forms, the OpenAPI document and the tests rea
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
-from hyperapi.http.problems import Problem
+from hyperapi.http.problems import Problem, QuotaExceeded
 from hyperapi.http.scopes import LEVELS
 from hyperapi.querying.query import QuerySpec
+from hyperapi.representations.relations import declare_relation
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
@@ -113,7 +114,11 @@ class Route:
     :param returns: the resource type of its representations; None without any.
     :param guarded: whether an operator may require If-Match for changes.
     :param offers: the media types of replies that are not representations.
-    :param root_link: whether the root links to it, by its name.
+    :param relation: the meaning of the link relation of its name; empty without one.
+    :param root_link: the relation of the root's link to it; empty without one.
+    :param root_template: whether the root has it as a URI template.
+    :param refused_when_bound: whether its operations refuse list-bound tokens.
+    :param has_quotas: whether POST, PUT and PATCH store what a quota counts.
     """
 
     name: str
@@ -123,8 +128,16 @@ class Route:
     returns: ResourceType | None = None
     guarded: bool = False
     offers: tuple[str, ...] = ()
-    root_link: bool = False
+    relation: str = ""
+    root_link: str = ""
+    root_template: bool = False
+    refused_when_bound: bool = False
+    has_quotas: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.relation:
+            declare_relation(self.name, self.relation)
 
     get = _declares("GET", Declaration)
     post = _declares("POST", Declaration)
@@ -143,12 +156,20 @@ class Route:
             raise ValueError(f"{method} {self.rule} is declared twice")
 
         def add(view: View) -> View:
-            self.operations[method] = Operation(
-                route=self, method=method, view=view, **vars(declaration)
-            )
+            declared = vars(self._completed(method, declaration))
+            self.operations[method] = Operation(route=self, method=method, view=view, **declared)
             return view
 
         return add
+
+    def _completed(self, method: str, declaration: Declaration) -> Declaration:
+        """A declaration with what holds for all operations of the route."""
+        quota = (QuotaExceeded,) if self.has_quotas and method not in ("GET", "DELETE") else ()
+        return replace(
+            declaration,
+            refused_when_bound=declaration.refused_when_bound or self.refused_when_bound,
+            problems=(*quota, *declaration.problems),
+        )
 
     @property
     def path(self) -> str:

@@ -26,7 +26,7 @@ from hyperapi.common import private_files
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.middleware.counters import redis_storage
 from hyperapi.ops.serving import workers
-from hyperapi.resources.root import ROOT
+from hyperapi.resources.root import PATH as ROOT
 from hyperapi.settings import Settings
 from hyperapi.storage import migrations
 from hyperapi.storage.dialects import dialect_for
@@ -249,7 +249,7 @@ def ask(uri: str, method: str = "GET", **headers: str) -> Reply:
 def of_service(url: str) -> Iterator[Finding]:
     """What clients find at the public URL."""
     base = url.rstrip("/")
-    root = base + ROOT.path
+    root = base + ROOT
     try:
         reply = ask(root)
         if reply.status != 200 or not isinstance(reply.document, dict):
@@ -269,7 +269,7 @@ def _whither(reply: Reply) -> str:
 
 def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
     """Follow what a stranger may, and look at every URI on the way."""
-    waiting, seen, wrong, broken = [base + ROOT.path], set[str](), set[str](), list[str]()
+    waiting, seen, wrong, broken = [base + ROOT], set[str](), set[str](), list[str]()
     while waiting and len(seen) < _MOST_PAGES:
         uri = waiting.pop(0)
         seen.add(uri)
@@ -311,7 +311,7 @@ def _uris_of_headers(reply: Reply, asked: str) -> Iterator[str]:
 
 
 def _is_below(uri: str, base: str) -> bool:
-    return uri.startswith(base + ROOT.path)
+    return uri.startswith(base + ROOT)
 
 
 def _kinds(wrong: set[str], base: str) -> dict[str, str]:
@@ -342,7 +342,7 @@ def _scripts_may_read(base: str, root: Reply) -> Iterator[Finding]:
     if missing:
         yield bad(f"scripts cannot see {', '.join(missing)}: something in front drops them")
     asking = {"Access_Control_Request_Method": "PATCH"}
-    preflight = ask(base + ROOT.path, "OPTIONS", **asking)
+    preflight = ask(base + ROOT, "OPTIONS", **asking)
     methods = preflight.headers.get("Access-Control-Allow-Methods", "")
     if preflight.status not in (200, 204) or "PATCH" not in methods:
         yield bad(f"a preflight is answered with {preflight.status} and {methods or 'no methods'}")
@@ -352,13 +352,13 @@ def _scripts_may_read(base: str, root: Reply) -> Iterator[Finding]:
 
 def _nothing_is_lost_on_the_way(base: str, root: Reply) -> Iterator[Finding]:
     """What proxies are known to drop or change."""
-    token = ask(base + ROOT.path, Authorization="Bearer hya_nonsense")
+    token = ask(base + ROOT, Authorization="Bearer hya_nonsense")
     if token.status != 401 or "WWW-Authenticate" not in token.headers:
         yield bad("Authorization does not reach us, or WWW-Authenticate does not reach clients")
     wanted = "00000000-0000-4000-8000-00000000d0c7"
-    if ask(base + ROOT.path, X_Request_Id=wanted).headers.get("X-Request-Id") != wanted:
+    if ask(base + ROOT, X_Request_Id=wanted).headers.get("X-Request-Id") != wanted:
         yield doubtful("X-Request-Id is changed on the way: logs will not match")
-    tag = ask(base + ROOT.path, Accept_Encoding="gzip").headers.get("ETag") or ""
+    tag = ask(base + ROOT, Accept_Encoding="gzip").headers.get("ETag") or ""
     if tag.startswith("W/"):
         yield doubtful("ETags are made weak on the way (compression?): If-Match will fail")
     if "Origin" not in root.headers.get("Vary", ""):

@@ -1,16 +1,9 @@
 """Link relations, and what they mean here. Each has a page that says so."""
 
-RELATIONS = {
-    "users": "Registration. When signed in: your account.",
-    "tokens": "Sign-in. When signed in: your sessions.",
-    "user": "Your account.",
-    "lists": "Your task lists, in pages.",
-    "list": "The list that the task belongs to. As a template: the list with the given UUID.",
-    "tasks": "Tasks, in pages: those of one list, or all of yours.",
-    "task": "As a template: the task with the given UUID.",
-    "changes": "Your lists and tasks in the order of their last change, and then each new change.",
-}
-"""Our own relations. In headers they are the URIs of their pages."""
+from collections import ChainMap
+
+RELATIONS: dict[str, str] = {}
+"""Our own relations, as routes declare them. In headers they are the URIs of their pages."""
 
 IANA_RELATIONS = {
     "self": "This resource.",
@@ -28,5 +21,14 @@ IANA_RELATIONS = {
 }
 """The relations of IANA's registry that we use. In headers they keep their names."""
 
-MEANINGS = {**RELATIONS, **IANA_RELATIONS}
+MEANINGS = ChainMap(RELATIONS, IANA_RELATIONS)
 """What each relation means, by its name."""
+
+
+def declare_relation(name: str, meaning: str) -> None:
+    """Declare a relation of our own.
+
+    :raises ValueError: when the name has another meaning already.
+    """
+    if MEANINGS.setdefault(name, meaning) != meaning:
+        raise ValueError(f"The relation {name} has a meaning already: {MEANINGS[name]}")

@@ -124,7 +124,9 @@ def _tombstones(listing: Listing, key: _Asked, names: tuple[str, ...] = ()) -> S
 
     They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
     """
-    return record_tombstones_statement(*_conditions(listing, key, names), moved=bool(names))
+    return record_tombstones_statement(
+        "task", Task, *_conditions(listing, key, names), moved=bool(names)
+    )
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, select
 
 from hyperapi.auth.principal import access_claims, principal_of
 from hyperapi.common.clock import now
@@ -38,18 +37,17 @@ from hyperapi.querying.seal import Seals
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType, Uri
-from hyperapi.resources.lists import COLUMNS as LIST_COLUMNS
-from hyperapi.resources.lists import LIST
-from hyperapi.resources.lists import representer as list_representer
-from hyperapi.resources.tasks import COLUMNS as TASK_COLUMNS
-from hyperapi.resources.tasks import TASK
-from hyperapi.resources.tasks import representer as task_representer
-from hyperapi.storage.change_log import LEAP_BITS, newest_revision
-from hyperapi.storage.database import Busy, Statement
-from hyperapi.storage.models import Task, TaskList, Tombstone
-from hyperapi.storage.row_scope import Columns, Model, RowScope, owned, selected_columns, table_of
+from hyperapi.resources.owned import OwnedResources
+from hyperapi.storage.change_log import LEAP_BITS, ChangeLog
+from hyperapi.storage.database import Busy
+from hyperapi.storage.row_scope import RowScope
 
-CHANGES = Route("changes", "/changes")
+CHANGES = Route(
+    "changes",
+    "/changes",
+    relation="Your lists and tasks in the order of their last change, and then each new change.",
+    root_link="changes",
+)
 
 MOST = 100
 LONGEST_WAIT = 30
@@ -321,10 +319,11 @@ def _still_there(ctx: Context) -> Principal:
 
 def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """What is there and was changed."""
-    for kind, (representer, statements) in _LIVE.items():
-        represent = representer(ctx)
-        for row in statements[row_scope.bound].rows(ctx.tx, values):
-            yield _change(kind, represent(row))
+    named = ctx.state[OwnedResources].named
+    for logged, rows in ctx.state[ChangeLog].rows(ctx.tx, row_scope, values):
+        represent = named[logged.name].representer(ctx)
+        for row in rows:
+            yield _change(logged.name, represent(row))
 
 
 def _change(kind: str, resource: Resource) -> Change:
@@ -338,16 +337,19 @@ def _change(kind: str, resource: Resource) -> Change:
 
 
 def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
-    """Tombstones; what moved to another list is gone only for who sees no other.
+    """What was deleted. A move to another list counts for tokens of one list only.
 
     :raises Gone: where one is too old, whether or not it was thrown away already.
     """
-    uris = {"list": LIST.uri_of(ctx), "task": TASK.uri_of(ctx)}
+    named = ctx.state[OwnedResources].named
     oldest = now() - timedelta(seconds=ctx.settings.tombstone_lifetime)
-    for revision, kind, key, deleted_at in _TOMBSTONES[row_scope.bound].rows(ctx.tx, values):
+    for revision, kind, key, deleted_at in ctx.state[ChangeLog].tombstones(
+        ctx.tx, row_scope, values
+    ):
         if datetime.fromisoformat(deleted_at) <= oldest:
             raise _too_old(ctx)
-        members = {"uri": uris[kind](key), "type": kind, "deleted": True, "changed_at": deleted_at}
+        uri = named[kind].item.uri(ctx, key)
+        members = {"uri": uri, "type": kind, "deleted": True, "changed_at": deleted_at}
         yield Change(revision, Entry(members, None))
 
 
@@ -367,7 +369,11 @@ def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
     :raises Gone: for one that is too old.
     """
     if not since:
-        began = newest_revision(ctx.tx, who.row_scope) if who.row_scope.bound else who.revision
+        began = (
+            ctx.state[ChangeLog].newest_revision(ctx.tx, who.row_scope)
+            if who.row_scope.bound
+            else who.revision
+        )
         return FeedPosition(0, began, _this_moment(ctx))
     try:
         feed_position, too_old = (
@@ -413,38 +419,3 @@ def _too_old(ctx: Context) -> Gone:
 
 def _bound_to(who: Principal) -> str:
     return repr(("changes", who.row_scope.identity))
-
-
-def _between(model: Model, bound: bool) -> list[Any]:
-    revision = table_of(model).c.revision
-    return [
-        *owned(model, bound),
-        revision > bindparam("seen"),
-        revision <= bindparam("until"),
-    ]
-
-
-def _newest(model: Model, bound: bool, columns: Columns) -> Statement:
-    revision = table_of(model).c.revision
-    changed = select(*columns).where(*_between(model, bound))
-    return Statement(changed.order_by(revision).limit(bindparam("most")))
-
-
-def _tombstones_between(bound: bool) -> Statement:
-    columns = selected_columns(Tombstone, "revision", "kind", "key", "deleted_at")
-    gone = select(*columns).where(
-        *_between(Tombstone, bound), Tombstone.revision > bindparam("began")
-    )
-    if not bound:
-        gone = gone.where(Tombstone.moved.is_(False))
-    return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
-
-
-_TOMBSTONES = {bound: _tombstones_between(bound) for bound in (False, True)}
-_LIVE = {
-    kind: (representer, {bound: _newest(model, bound, seen_) for bound in (False, True)})
-    for kind, representer, model, seen_ in (
-        ("list", list_representer, TaskList, LIST_COLUMNS),
-        ("task", task_representer, Task, TASK_COLUMNS),
-    )
-}

@@ -26,8 +26,14 @@ from hyperapi.representations.resource_type import Members, ResourceType
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
-OPENAPI = Route("openapi", "/openapi.json", document=True, offers=(JSON, OPENAPI_JSON))
-DOCS = Route("docs", "/docs", document=True)
+OPENAPI = Route(
+    "openapi",
+    "/openapi.json",
+    document=True,
+    offers=(JSON, OPENAPI_JSON),
+    root_link="service-desc",
+)
+DOCS = Route("docs", "/docs", document=True, root_link="service-doc")
 
 _OURS = Path(__file__).parent / "docs"
 _RENDERER = files("flask_swagger_ui") / "dist"

@@ -1,13 +1,14 @@
 """The root: the one URI that a client has to know."""
 
+from collections.abc import Sequence
+
 from hyperapi.http.context import Context
-from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.routes import PREFIX, Route
 from hyperapi.http.scopes import PUBLIC
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
-ROOT = Route("root", "/")
-
+PATH = PREFIX + "/"
 
 ABOUT = (
     "A to-do API for programs. Start here, follow the links and send the forms. The link "
@@ -23,26 +24,29 @@ class RootMembers(Members):
     version: str
 
 
-ROOT.returns = ROOT_TYPE = ResourceType(
-    "Root",
-    RootMembers,
-    links=("users", "tokens", "lists", "tasks", "changes", "service-desc", "service-doc"),
-    sometimes=("user",),
-    templates=("list", "task"),
-    titled_by="title",
-    lead="description",
-)
+def root_of(routes: Sequence[Route]) -> Route:
+    """The root of an application with these routes. They declare how it links to them."""
+    linked = [each for each in routes if each.root_link]
+    templated = [each for each in routes if each.root_template]
+    root_type = ResourceType(
+        "Root",
+        RootMembers,
+        links=tuple(each.root_link for each in linked),
+        sometimes=("user",),
+        templates=tuple(each.name for each in templated),
+        titled_by="title",
+        lead="description",
+    )
+    root = Route("root", "/", returns=root_type)
 
+    @root.get(scope=PUBLIC)
+    def get_root(ctx: Context) -> Resource:
+        """Where everything begins."""
+        links = {each.root_link: each.uri(ctx) for each in linked}
+        if ctx.principal_or_none is not None:
+            links["user"] = ctx.uris.uri("user", ctx.principal_or_none.user)
+        templates = {each.name: each.uri_template(ctx) for each in templated}
+        members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
+        return Resource(root_type, root.uri(ctx), members, links, templates)
 
-@ROOT.get(scope=PUBLIC)
-def get_root(ctx: Context) -> Resource:
-    """Where everything begins."""
-    who = ctx.principal_or_none
-    links = {name: ctx.uris.uri(name) for name in ("users", "tokens", "lists", "tasks", "changes")}
-    links |= {"service-desc": ctx.uris.uri("openapi"), "service-doc": ctx.uris.uri("docs")}
-    links |= {each.name: each.uri(ctx) for each in ctx.state[RouteTable].routes if each.root_link}
-    if who is not None:
-        links["user"] = ctx.uris.uri("user", who.user)
-    templates = {name: ctx.uris.template(name) for name in ("list", "task")}
-    members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
-    return Resource(ROOT_TYPE, ROOT.uri(ctx), members, links, templates)
+    return root

@@ -50,7 +50,12 @@ from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, TaskList, User
 from hyperapi.storage.row_scope import RowScope, change, find, remove, selected_columns
 
-TOKENS = Route("tokens", "/tokens")
+TOKENS = Route(
+    "tokens",
+    "/tokens",
+    relation="Sign-in. When signed in: your sessions.",
+    root_link="tokens",
+)
 
 TOKEN = Route("token", "/tokens/<uuid:key>")
 

@@ -40,8 +40,13 @@ from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Tra
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
 
-USERS = Route("users", "/users")
-USER = Route("user", "/users/<uuid:key>", guarded=True)
+USERS = Route(
+    "users",
+    "/users",
+    relation="Registration. When signed in: your account.",
+    root_link="users",
+)
+USER = Route("user", "/users/<uuid:key>", guarded=True, relation="Your account.")
 
 # -- what may be sent
 

@@ -40,7 +40,7 @@ from hyperapi.state import AppState, state_of
 from hyperapi.storage.database import Database
 from hyperapi.storage.row_scope import RowScope
 
-CONTROL = Route("control", "/control", root_link=True)
+CONTROL = Route("control", "/control", root_link="control")
 USERS = Route("control-users", "/control/users")
 CLOCK = Route("control-clock", "/control/clock")
 SNAPSHOTS = Route("control-snapshots", "/control/snapshots")

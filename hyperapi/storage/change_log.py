@@ -1,18 +1,20 @@
-"""The change log of a user's lists and tasks: revisions, and tombstones of deleted rows.
+"""The change log of a user's resources: revisions, and tombstones of deleted rows.
 
 Each user has one revision counter. A change takes the next number in its own transaction, which
 locks the user's row until commit, and stores the number in the changed row. Revisions therefore
 become visible in order, and a client that has read up to one has missed no change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ScalarSelect,
+    and_,
     bindparam,
     column,
     delete,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     true,
     union_all,
@@ -27,12 +30,16 @@ from sqlalchemy import (
 )
 
 from hyperapi.common.clock import now
-from hyperapi.storage.database import Statement, Transaction
-from hyperapi.storage.models import Base, Instant, Task, TaskList, Tombstone, User, byte_size
-from hyperapi.storage.row_scope import RowScope, owned, table_of
+from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.list_binding import REFUSED, VISIBLE
+from hyperapi.storage.models import Instant, Task, TaskList, Tombstone, User, byte_size
+from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 LEAP_BITS = 40
 """A restored database advances its revisions by 2 to this power."""
+
+UNCOUNTED_ROW = 100
+"""Bytes of text that a row counts as, beside its texts, where no quota counts such rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,12 @@ class Usage:
     lists: int = 0
     tasks: int = 0
     text: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.lists + other.lists, self.tasks + other.tasks, self.text + other.text)
+
+    def __neg__(self) -> "Usage":
+        return Usage(-self.lists, -self.tasks, -self.text)
 
 
 def size_of(texts: Iterable[str]) -> int:
@@ -80,7 +93,7 @@ def record_tombstone(
     *,
     moved: bool,
 ) -> None:
-    """Record a deletion, or (``moved``) that a task left a list."""
+    """Record a deletion, or (``moved``) that a row left its list."""
     _RECORD.run(
         tx,
         {
@@ -102,33 +115,194 @@ def clear_tombstone(tx: Transaction, row_scope: RowScope, kind: str, key: str, l
     _ONLY_MOVED.run(tx, this)
 
 
-def record_list_tombstones(tx: Transaction, row_scope: RowScope, key: str, text: int) -> None:
-    """Record the tombstones of a list and its tasks, before the rows are deleted.
+@dataclass(frozen=True)
+class LoggedType:
+    """One resource type of the change log, and the table of its rows.
 
-    :param text: the size of the list's own text in bytes.
+    :param name: what the feed and the tombstones call it; at most 10 characters.
+    :param columns: what the feed reads of a row.
+    :param texts: the columns whose bytes count as text.
+    :param counted: the member of :class:`Usage` that counts its rows; empty where none does. Each
+        row then counts as :data:`UNCOUNTED_ROW` bytes of text.
     """
-    on_it, text_on_it = map(int, _ON_LIST.rows(tx, {"of_owner": row_scope.owner, "list_": key})[0])
-    first, _ = advance(tx, row_scope, Usage(-1, -on_it, -text - text_on_it), on_it + 1)
-    _RECORD_TASKS.run(
-        tx, {"of_owner": row_scope.owner, "list_": key, "before": first - 1, "moment": now()}
-    )
-    record_tombstone(tx, row_scope, first + on_it, "list", key, key, moved=False)
+
+    name: str
+    model: Model
+    columns: Columns
+    texts: tuple[str, ...] = ()
+    counted: str = ""
+
+    def usage(self, number: int, text: int) -> Usage:
+        """What a number of rows with so many bytes of text adds to a user's usage."""
+        if self.counted:
+            return Usage(**{self.counted: number}, text=text)
+        return Usage(text=text + number * UNCOUNTED_ROW)
+
+    def list_of(self, row: AnyRow) -> str:
+        """The id of the list that a row is on; the row's own id where it is on none."""
+        return str(getattr(row, self.model.list_binding.column or "key"))
+
+    @property
+    def in_lists(self) -> bool:
+        """Whether its rows are on lists, and go with them."""
+        return self.model.list_binding.column is not None and self.model is not TaskList
+
+    @cached_property
+    def size_on_list(self) -> Statement:
+        """Counts the rows on a list, and the bytes of their texts."""
+        columns = table_of(self.model).c
+        size = stored_size(columns[name] for name in self.texts)
+        counted = select(func.count(), size).select_from(table_of(self.model))
+        return Statement(counted.where(*self._on_list()))
+
+    @cached_property
+    def record_on_list(self) -> Statement:
+        """Records the tombstones of the rows on a list."""
+        return record_tombstones_statement(self.name, self.model, *self._on_list(), moved=False)
+
+    def _on_list(self) -> list[ColumnElement[bool]]:
+        column = self.model.list_binding.column
+        assert column is not None, "its rows are on no list"
+        return [
+            *owned(self.model, bound=False),
+            table_of(self.model).c[column] == bindparam("list_"),
+        ]
+
+    @cached_property
+    def newest_first(self) -> Mapping[bool, Statement]:
+        """Reads the rows that changed after one revision up to another, by revision; for tokens of
+        one list and for others."""
+        return {bound: self._newest(bound) for bound in (False, True)}
+
+    def _newest(self, bound: bool) -> Statement:
+        changed = select(*self.columns).where(*_between(self.model, bound))
+        revision = table_of(self.model).c.revision
+        return Statement(changed.order_by(revision).limit(bindparam("most")))
 
 
-def list_state(tx: Transaction, row_scope: RowScope) -> str:
-    """Return a validator of the list of a list-bound scope and its tasks.
+@dataclass(frozen=True, slots=True)
+class OnList:
+    """The rows of one resource type on a list: how many, and the bytes of their texts."""
 
-    Changes of other lists leave it as it is. A change of the list or of a task raises the highest
-    revision. A deletion changes the count.
-    """
-    row = _STATE.row(tx, row_scope.parameters())
-    return "" if row is None else "-".join(str(number) for number in row)
+    logged_type: LoggedType
+    count: int
+    text: int
+
+    @property
+    def usage(self) -> Usage:
+        """What they take."""
+        return self.logged_type.usage(self.count, self.text)
 
 
-def newest_revision(tx: Transaction, row_scope: RowScope) -> int:
-    """Return the highest revision of the list of a list-bound scope, its tasks and tombstones."""
-    [(revision,)] = _NEWEST.rows(tx, row_scope.parameters())
-    return int(revision)
+class ChangeLog:
+    """The change log of one application's resource types."""
+
+    def __init__(self, types: Iterable[LoggedType]) -> None:
+        self.types = list(types)
+        self._tombstones = {bound: self._tombstones_between(bound) for bound in (False, True)}
+        seen = [each.model for each in self.types if each.model.list_binding is not REFUSED]
+        further = [model for model in seen if model not in (TaskList, Task)]
+        self._state = _state(further)
+        self._newest = self._newest_of(seen)
+
+    def rows(
+        self, tx: Transaction, row_scope: RowScope, values: Mapping[str, Any]
+    ) -> Iterator[tuple[LoggedType, list[tuple[Any, ...]]]]:
+        """The rows of each type that changed.
+
+        :param values: the row scope's, ``seen`` and ``until`` (revisions), and ``most`` (rows).
+        """
+        for each in self.types:
+            yield each, each.newest_first[row_scope.bound].rows(tx, values)
+
+    def tombstones(
+        self, tx: Transaction, row_scope: RowScope, values: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Revision, type, key and instant of what was deleted.
+
+        :param values: as for :meth:`rows`, and ``began``: the revision after which they are wanted.
+        """
+        return self._tombstones[row_scope.bound].rows(tx, values)
+
+    def list_state(self, tx: Transaction, row_scope: RowScope) -> str:
+        """A text that differs for every state of what a token of one list sees.
+
+        Changes elsewhere leave it as it is. A change gives a higher revision; what was taken away
+        since the highest one shows in the count.
+        """
+        row = self._state.row(tx, row_scope.parameters())
+        return "" if row is None else "-".join(str(number) for number in row)
+
+    def newest_revision(self, tx: Transaction, row_scope: RowScope) -> int:
+        """The revision of the last change or deletion that a token of one list sees."""
+        [(revision,)] = self._newest.rows(tx, row_scope.parameters())
+        return int(revision)
+
+    def contents_of_list(self, tx: Transaction, row_scope: RowScope, key: str) -> list[OnList]:
+        """The rows on a list, by type."""
+        values = {"of_owner": row_scope.owner, "list_": key}
+        return [
+            OnList(each, *map(int, each.size_on_list.rows(tx, values)[0]))
+            for each in self.types
+            if each.in_lists
+        ]
+
+    def record_list(
+        self, tx: Transaction, row_scope: RowScope, key: str, list_: Usage, contents: list[OnList]
+    ) -> None:
+        """Record the tombstones of a list and of all rows on it, which are still there.
+
+        :param list_: what the list itself takes.
+        """
+        count = sum(each.count for each in contents)
+        growth = sum((each.usage for each in contents), start=list_)
+        first, _ = advance(tx, row_scope, -growth, count + 1)
+        values = {"of_owner": row_scope.owner, "list_": key, "moment": now()}
+        before = first - 1
+        for each in contents:
+            each.logged_type.record_on_list.run(tx, {**values, "before": before})
+            before += each.count
+        record_tombstone(tx, row_scope, first + count, "list", key, key, moved=False)
+
+    def _tombstones_between(self, bound: bool) -> Statement:
+        columns = (Tombstone.revision, Tombstone.kind, Tombstone.key, as_text(_DELETED_AT))
+        gone = select(*columns).where(
+            *_between(Tombstone, False), Tombstone.revision > bindparam("began")
+        )
+        gone = gone.where(
+            self._seen() if bound else self._deleted(each.name for each in self.types)
+        )
+        return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
+
+    def _newest_of(self, models: Iterable[Model]) -> Statement:
+        gone = func.coalesce(func.max(Tombstone.revision), 0).label("highest")
+        highest = [
+            *(select(_highest(model).label("highest")) for model in models),
+            select(gone).where(*owned(Tombstone, bound=False), self._seen()),
+        ]
+        newest: ColumnElement[int] = func.max(column("highest", BigInteger()))
+        return Statement(select(newest).select_from(union_all(*highest).subquery()))
+
+    def _seen(self) -> ColumnElement[bool]:
+        """The condition for tombstones that a token of one list sees."""
+        everywhere = [each.name for each in self.types if each.model.list_binding is VISIBLE]
+        on_list = [each.name for each in self.types if each.model.list_binding.column]
+        here = and_(Tombstone.list == bindparam("of_list"), _named(on_list))
+        return or_(here, self._deleted(everywhere))
+
+    def _deleted(self, names: Iterable[str]) -> ColumnElement[bool]:
+        """The condition for tombstones of these types that are gone for good."""
+        return and_(Tombstone.moved.is_(False), _named(names))
+
+
+def _named(names: Iterable[str]) -> ColumnElement[bool]:
+    """The condition that a tombstone is of one of these types."""
+    return or_(false(), *(Tombstone.kind == literal_column(f"'{name}'") for name in names))
+
+
+def _between(model: Model, bound: bool) -> list[ColumnElement[bool]]:
+    revision = table_of(model).c.revision
+    return [*owned(model, bound), revision > bindparam("seen"), revision <= bindparam("until")]
 
 
 _ADVANCE = Statement(
@@ -144,21 +318,26 @@ _ADVANCE = Statement(
 )
 
 
-def _highest(model: type[Base]) -> ScalarSelect[int]:
-    """Select the highest revision of a list's rows in one table; 0 without rows."""
+def _highest(model: Model) -> ScalarSelect[int]:
+    """The highest revision of the rows that a token of one list sees; 0 without any."""
     highest = func.coalesce(func.max(table_of(model).c.revision), 0)
     return select(highest).where(*owned(model, bound=True)).scalar_subquery()
 
 
-_STATE = Statement(
-    select(TaskList.revision, TaskList.open_count + TaskList.done_count, _highest(Task)).where(
-        *owned(TaskList, bound=True)
-    )
-)
-_HIGHEST = [select(_highest(kind).label("highest")) for kind in (TaskList, Task, Tombstone)]
-_NEWEST = Statement(
-    select(func.max(column("highest"))).select_from(union_all(*_HIGHEST).subquery())
-)
+def _number(model: Model) -> ScalarSelect[int]:
+    counted = select(func.count()).select_from(table_of(model))
+    return counted.where(*owned(model, bound=True)).scalar_subquery()
+
+
+def _state(further: Iterable[Model]) -> Statement:
+    """Reads the state of a list with its tasks, and of the rows of further models."""
+    numbers = [number for model in further for number in (_highest(model), _number(model))]
+    tasks = TaskList.open_count + TaskList.done_count
+    state = select(TaskList.revision, tasks, _highest(Task), *numbers)
+    return Statement(state.where(*owned(TaskList, bound=True)))
+
+
+_DELETED_AT = table_of(Tombstone).c.deleted_at
 _COLUMNS = ("owner", "revision", "kind", "key", "list", "moved", "deleted_at")
 _RECORD = Statement(insert(Tombstone).values({name: bindparam(f"{name}_") for name in _COLUMNS}))
 _THIS = [
@@ -172,26 +351,25 @@ _ONLY_MOVED = Statement(
     .where(*_THIS, Tombstone.moved.is_(False), Tombstone.list != bindparam("list_"))
     .values(moved=true())
 )
-_ON_LIST = Statement(
-    select(func.count(), stored_size([Task.title, Task.description, Task.tags]))
-    .select_from(Task)
-    .where(*owned(Task, bound=False), Task.list == bindparam("list_"))
-)
 
 
-def record_tombstones_statement(*conditions: Any, moved: bool) -> Statement:
-    """Build the statement that records tombstones of tasks, with revisions after ``before``.
+def record_tombstones_statement(
+    name: str, model: Model, *conditions: Any, moved: bool
+) -> Statement:
+    """Build the statement that records tombstones of rows, with revisions after ``before``.
 
-    :param moved: whether the tasks only move to the list ``new_list``. Those already on it get
-        no tombstone.
+    :param name: the resource type.
+    :param moved: whether the rows only move to the list ``new_list``. Those already on it get no
+        tombstone.
     """
-    position = func.row_number().over(order_by=Task.key)
-    columns = (Task.owner, Task.key, Task.list, position.label("position"))
+    of, list_column = table_of(model).c, model.list_binding.column or "key"
+    position = func.row_number().over(order_by=of.key)
+    columns = (of.owner, of.key, of[list_column].label("list"), position.label("position"))
     gone = select(*columns).where(*conditions).subquery("gone")
     tombstones = select(
         gone.c.owner,
         bindparam("before", type_=BigInteger()) + gone.c.position,
-        literal_column("'task'"),
+        literal_column(f"'{name}'"),
         gone.c.key,
         gone.c.list,
         true() if moved else false(),
@@ -207,9 +385,6 @@ def clear_moved_tombstones(tx: Transaction, row_scope: RowScope, list_: str) -> 
     _CLEAR_MOVED.run(tx, {"of_owner": row_scope.owner, "list_": list_})
 
 
-_RECORD_TASKS = record_tombstones_statement(
-    *owned(Task, bound=False), Task.list == bindparam("list_"), moved=False
-)
 _CLEAR_MOVED = Statement(
     delete(Tombstone).where(
         *owned(Tombstone, bound=False),

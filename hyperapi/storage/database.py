@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hyperapi.state import AppState
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
-from hyperapi.storage.models import Base
+from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import schema_problem
 
 database = SQLAlchemy(model_class=Base, disable_autonaming=True)
@@ -205,13 +205,16 @@ class _Lost(_Retry):
 class Database:
     """The database of an application, and the execution of transactions on it."""
 
-    def __init__(self, engine: Engine, dialect: DatabaseDialect, patience: float) -> None:
+    def __init__(
+        self, engine: Engine, dialect: DatabaseDialect, patience: float, tables: Tables
+    ) -> None:
         self.engine = engine
         self.patience = patience
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
         self._dialect = dialect
         self._sql_dialect = engine.dialect
+        self._tables = tables
         self._driver = engine.dialect.loaded_dbapi
         self._write_lock = threading.Lock() if dialect.one_writer else None
         self._valid_since = 0.0
@@ -317,8 +320,8 @@ class Database:
 
     def _find_damage(self, tx: Transaction) -> str | None:
         """Return the damage of tables and data; None when there is none."""
-        for table in Base.metadata.tables:
-            tx.cursor.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608 - our own table name
+        for table in self._tables.all:
+            tx.cursor.execute(f"SELECT 1 FROM {table.name} LIMIT 0")  # noqa: S608 - our own table name
         return self._dialect.find_damage(tx.cursor)
 
     def check_writable(self) -> None:
@@ -489,7 +492,7 @@ def init_app(app: Flask, state: AppState) -> None:
     database.init_app(app)
     with app.app_context():
         engine = database.engine
-    state.add(Database(engine, dialect, settings.busy_timeout))
+    state.add(Database(engine, dialect, settings.busy_timeout, state[Tables]))
 
 
 def _migration(tx: Transaction) -> str | None:

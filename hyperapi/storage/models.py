@@ -5,7 +5,7 @@ owned tables. A row's key alone therefore never selects another user's row, and 
 database can keep the rows of one user together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -21,23 +21,26 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     String,
+    Table,
     Text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from hyperapi.storage.list_binding import VISIBLE, ListBinding, by_list_column
 
 
 class Base(DeclarativeBase):
     """The base class of all tables. It names constraints, so that migrations can refer to them.
 
-    :cvar of_list: the column with the key of the row's list; None for tables without one.
+    :cvar list_binding: how rows behave for a token that is bound to one list. Required.
     """
 
-    of_list: ClassVar[str | None] = None
+    list_binding: ClassVar[ListBinding]
 
     metadata = MetaData(
         naming_convention={
@@ -48,6 +51,31 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Map the class to its table.
+
+        :raises TypeError: when it does not declare its list binding.
+        """
+        if not cls.__dict__.get("__abstract__"):
+            _demand_list_binding(cls)
+        super().__init_subclass__(**options)
+
+
+def _demand_list_binding(model: type[Base]) -> None:
+    """See that a model says how it behaves for a token of one list, itself: nothing is inherited.
+
+    :raises TypeError: when it does not.
+    """
+    binding = model.__dict__.get("list_binding")
+    if not isinstance(binding, ListBinding):
+        raise TypeError(
+            f"{model.__name__} needs list_binding: VISIBLE, REFUSED or by_list_column(...)"
+        )
+    if binding.column and not hasattr(model, binding.column):
+        raise TypeError(
+            f"{model.__name__} has no column {binding.column}, which binds it to a list"
+        )
 
 
 class _PlainUuid(UserDefinedType[str]):
@@ -195,6 +223,7 @@ class User(Base):
     """
 
     __tablename__ = "users"
+    list_binding = VISIBLE
 
     key: Mapped[str] = mapped_column(Key, primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)
@@ -223,6 +252,7 @@ class Session(Base):
     """
 
     __tablename__ = "sessions"
+    list_binding = VISIBLE
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
@@ -253,11 +283,37 @@ class Session(Base):
     )
 
 
+class OwnedRow(Base):
+    """The base of the table of a plain owned resource: the columns that every such row has."""
+
+    __abstract__ = True
+
+    @declared_attr
+    def owner(cls) -> Mapped[str]:  # noqa: N805 - SQLAlchemy calls it with the class
+        """The owner: the first column of the primary key."""
+        owner = ForeignKey(User.key, ondelete="CASCADE")
+        return mapped_column(Key, owner, primary_key=True, sort_order=-2)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> Any:  # noqa: N805
+        """The indexes that the pages and the change feed need."""
+        return (
+            Index(None, "owner", "created_at", "key"),
+            Index(None, "owner", "revision"),
+            {"sqlite_with_rowid": False},
+        )
+
+    key: Mapped[str] = mapped_column(Key, primary_key=True, sort_order=-1)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
 class TaskList(Base):
     """A list of tasks. Changes of its tasks update the counts, so that reads need not count."""
 
     __tablename__ = "lists"
-    of_list = "key"
+    list_binding = by_list_column("key")
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
@@ -285,7 +341,7 @@ class Task(Base):
     """A task on one list. ``tags`` are lines of text between line feeds."""
 
     __tablename__ = "tasks"
-    of_list = "list"
+    list_binding = by_list_column("list")
 
     owner: Mapped[str] = mapped_column(Key, primary_key=True)
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -320,7 +376,7 @@ class Tombstone(Base):
     """
 
     __tablename__ = "tombstones"
-    of_list = "list"
+    list_binding = by_list_column("list")
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
@@ -339,10 +395,24 @@ class Tombstone(Base):
     )
 
 
+class Tables:
+    """The tables of one application: the service's, and those of the resources added to it.
+
+    :ivar all: every table, those that others refer to first.
+    :ivar with_owner: those of them whose rows have an owner.
+    """
+
+    def __init__(self, models: Iterable[type[Base]] = ()) -> None:
+        added = [table for model in models if isinstance(table := model.__table__, Table)]
+        self.all: list[Table] = list(dict.fromkeys([*Base.metadata.sorted_tables, *added]))
+        self.with_owner = [table for table in self.all if "owner" in table.c]
+
+
 class IdempotencyRecord(Base):
     """The first reply to a request with an Idempotency-Key, and an HMAC of the request's body."""
 
     __tablename__ = "kept_replies"
+    list_binding = VISIBLE
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
@@ -17,7 +18,7 @@ from hyperapi.common.clock import now
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.database import Busy, Database, Statement, Transaction
-from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone, User
+from hyperapi.storage.models import IdempotencyRecord, Session, Tables, Tombstone, User
 from hyperapi.storage.row_scope import Model, owned, table_of
 
 _EVERY = 60.0
@@ -37,21 +38,23 @@ class Rule:
 
     name: str
     until: Callable[[Settings], datetime]
-    step: Callable[[Transaction, datetime, int], int]
+    step: Callable[[Transaction, Tables, datetime, int], int]
 
 
 def purge(state: AppState, rule: Rule, most: int = _STEP) -> int:
     """Delete at most ``most`` expired rows of a rule. Return how many were deleted."""
-    until = rule.until(state.settings)
-    return state[Database].write(lambda tx: rule.step(tx, until, most))
+    until, tables = rule.until(state.settings), state[Tables]
+    return state[Database].write(lambda tx: rule.step(tx, tables, until, most))
 
 
-def _delete_expired(model: Model, column: str) -> Callable[[Transaction, datetime, int], int]:
+def _delete_expired(
+    model: Model, column: str
+) -> Callable[[Transaction, Tables, datetime, int], int]:
     """Delete rows whose ``column`` is past."""
     table = table_of(model)
     key = tuple_(*table.primary_key.columns)
     statement = Statement(delete(table).where(key.in_(_expired(model, column))))
-    return lambda tx, moment, most: statement.run(tx, {"moment": moment, "most": most})
+    return lambda tx, _, moment, most: statement.run(tx, {"moment": moment, "most": most})
 
 
 def _expired(model: Model, column: str) -> Select[*tuple[Any, ...]]:
@@ -76,7 +79,7 @@ _DELETE_TOMBSTONE = Statement(
 )
 
 
-def _delete_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
+def _delete_tombstones(tx: Transaction, _: Tables, moment: datetime, most: int) -> int:
     """Delete old tombstones. Older feed cursors are refused from then on."""
     old = _OLD_TOMBSTONES.rows(tx, {"moment": moment, "most": most})
     for owner, revision in old:
@@ -85,6 +88,7 @@ def _delete_tombstones(tx: Transaction, moment: datetime, most: int) -> int:
     return len(old)
 
 
+@cache
 def _delete_of_owner(table: Table) -> Statement:
     """Build a statement that deletes some rows of one owner."""
     some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
@@ -93,22 +97,17 @@ def _delete_of_owner(table: Table) -> Statement:
 
 
 _DELETED_ACCOUNTS = Statement(_expired(User, "deleted_at"))
-_OWNED = [
-    _delete_of_owner(table)
-    for table in reversed(Base.metadata.sorted_tables)  # referring tables first
-    if "owner" in table.c
-]
 _REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
 
 
-def _remove_accounts(tx: Transaction, moment: datetime, most: int) -> int:
+def _remove_accounts(tx: Transaction, tables: Tables, moment: datetime, most: int) -> int:
     """Delete rows of a deleted account, and then the account itself."""
     found = _DELETED_ACCOUNTS.rows(tx, {"moment": moment, "most": 1})
     if not found:
         return 0
     owner, left = found[0][0], most
-    for delete_some in _OWNED:
-        left -= delete_some.run(tx, {"of_owner": owner, "most": left})
+    for table in reversed(tables.with_owner):  # before the rows that they refer to
+        left -= _delete_of_owner(table).run(tx, {"of_owner": owner, "most": left})
         if left <= 0:
             return most
     _REMOVE_ACCOUNT.run(tx, {"of_owner": owner})

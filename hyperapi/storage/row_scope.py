@@ -1,7 +1,7 @@
 """The rows that a principal may access. Every query on owned rows starts here, with the owner.
 
-What is outside of a :class:`RowScope` is not refused but not there: nothing that these statements
-return can tell another user's row from one that never was.
+Rows outside of a :class:`RowScope` are not refused: they do not exist for these statements. So no
+result tells another user's row from a missing one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,12 +15,14 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    false,
     insert,
     select,
     update,
 )
 
 from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.list_binding import VISIBLE
 from hyperapi.storage.models import Base, Instant, instant_text
 
 Model = type[Base]
@@ -59,12 +61,35 @@ class RowScope:
 def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
     """The conditions that keep a statement on ``model`` within a row scope.
 
-    :param bound: is the row scope that of one list?
+    :param bound: whether the scope is that of one list. Then the model's list binding decides.
     """
-    conditions: list[ColumnElement[bool]] = [_owner_column(model) == bindparam("of_owner")]
-    if bound and model.of_list is not None:
-        conditions.append(table_of(model).c[model.of_list] == bindparam("of_list"))
-    return conditions
+    of_owner = _owner_column(model) == bindparam("of_owner")
+    return [of_owner, *(_of_list(model) if bound else ())]
+
+
+def _of_list(model: Model) -> list[ColumnElement[bool]]:
+    """The conditions for a token of one list. Without a known binding there are no rows."""
+    binding = model.list_binding
+    if binding is VISIBLE:
+        return []
+    if binding.column is None:
+        return [false()]
+    return [table_of(model).c[binding.column] == bindparam("of_list")]
+
+
+def admits(model: Model, row_scope: RowScope, values: Mapping[str, Any]) -> bool:
+    """Whether a row with these values would be within the scope.
+
+    :param values: the row's columns; for a change, those that change.
+    """
+    binding = model.list_binding
+    if not row_scope.bound or binding is VISIBLE:
+        return True
+    return binding.column is not None and values.get(binding.column) == row_scope.only_list
+
+
+class OutOfScope(Exception):
+    """A statement would write a row that its row scope does not hold."""
 
 
 def selected_columns(model: Model, *names: str) -> Columns:
@@ -101,7 +126,12 @@ def find(
 def add(
     tx: Transaction, model: Model, row_scope: RowScope, columns: Columns, **values: Any
 ) -> AnyRow:
-    """Insert a row for the owner and return it."""
+    """Insert a row for the owner and return it.
+
+    :raises OutOfScope: for a row outside of the scope.
+    :raises ConstraintViolation: when the key exists.
+    """
+    _require_admitted(model, row_scope, values)
     names = tuple(sorted({_owner_name(model), *values}))
     named = _as_new({_owner_name(model): row_scope.owner, **values})
     return _add(model, columns, names).row(tx, named)
@@ -110,7 +140,12 @@ def add(
 def add_many(
     tx: Transaction, model: Model, row_scope: RowScope, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert rows for the owner in one statement. All must have the same columns."""
+    """Insert rows for the owner in one statement. All must have the same columns.
+
+    :raises OutOfScope: for a row outside of the scope.
+    """
+    for row in rows if row_scope.bound else ():
+        _require_admitted(model, row_scope, row)
     if rows:
         owner = {_owner_name(model): row_scope.owner}
         named = [_as_new({**owner, **row}) for row in rows]
@@ -130,7 +165,10 @@ def change(
     """Update columns of a row and return it; None when the scope has no such row.
 
     :param from_revision: the revision that the row must still have; None skips the check.
+    :raises OutOfScope: when the row would leave the scope.
     """
+    if model.list_binding.column in values:
+        _require_admitted(model, row_scope, values)
     guarded = from_revision is not None
     statement = _change(model, row_scope.bound, columns, tuple(sorted(values)), guarded)
     seen_at = {"from_revision": from_revision} if guarded else {}
@@ -146,6 +184,11 @@ def remove(
     return _remove(model, row_scope.bound, columns).row(
         tx, {**row_scope.parameters(), "of_key": key}
     )
+
+
+def _require_admitted(model: Model, row_scope: RowScope, values: Mapping[str, Any]) -> None:
+    if not admits(model, row_scope, values):
+        raise OutOfScope(f"a row of {table_of(model).name}, by a token of one list")
 
 
 def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hyperapi.ops import cli
 from hyperapi.state import state_of
 from hyperapi.storage import retention
 from hyperapi.storage.database import Busy, Transaction
-from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tombstone
+from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tables, Tombstone
 from hyperapi.storage.retention import RULES, Rule, purge, start_retention
 from tests.auth.trading import (
     Clock,
@@ -171,10 +171,10 @@ def test_a_busy_database_or_a_mistake_does_not_end_it(
 ) -> None:
     failures: list[Exception] = [RuntimeError("a mistake"), Busy("for a moment")]
 
-    def step(tx: Transaction, moment: datetime, most: int) -> int:
+    def step(tx: Transaction, tables: Tables, moment: datetime, most: int) -> int:
         if failures:
             raise failures.pop()
-        return ENDED.step(tx, moment, most)
+        return ENDED.step(tx, tables, moment, most)
 
     monkeypatch.setattr(retention, "RULES", [Rule("sessions", ENDED.until, step)])
     crowd(app, 5, timedelta(days=1))
