@@ -131,8 +131,8 @@ PRINCIPALS = [
         refused=(RegistrationClosed,),
     ),
     Principal("somebody who may everything", " ".join(SCOPES)),
-    Principal("somebody who may only read tasks", READ),
-    Principal("somebody who may only write tasks", WRITE),
+    Principal("somebody who may only read", READ),
+    Principal("somebody who may only write", WRITE),
     Principal("somebody who has only their account", ACCOUNT),
     Principal(
         "somebody who signed in long ago",
@@ -140,7 +140,7 @@ PRINCIPALS = [
         later=timedelta(minutes=30),
         refused=(LoginTooOld,),
     ),
-    Principal("a program that has one list only", WRITE, derived=True),
+    Principal("a program whose token is bound", WRITE, derived=True),
 ]
 
 

@@ -91,8 +91,8 @@ def a_reply_says_what_it_depends_on(world: World, operation: Operation) -> None:
     readers where they see different things."""
     missing = world.uri(operation.route, world.alice, str(uuid4())) if keyed(operation) else None
     wanted = {"Accept", "Origin"} | (set() if operation.route.document else {"Authorization"})
-    joined = world.guest(operation)
-    for who, uri in ((joined.without_token(), None), (joined, missing)):
+    guest = world.guest(operation)
+    for who, uri in ((guest.without_token(), None), (guest, missing), (guest, None)):
         reply = world.ask(who, operation, uri)
         assert wanted <= _vary(reply), reply.headers
         assert reply.headers["Cache-Control"]

@@ -87,7 +87,8 @@ class Somebody:
 class World:
     """An application, two people who know nothing of each other, and anybody who is needed.
 
-    :ivar undocumented: what the OpenAPI document does not promise of a reply, in words.
+    :ivar undocumented: what the OpenAPI document does not promise of replies, in words, by the name
+        of the operation.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -95,7 +96,7 @@ class World:
         self.state = state_of(app)
         self.routes: list[Route] = self.state[RouteTable].routes
         self.operations: list[Operation] = list(self.state[RouteTable].operations())
-        self.undocumented: list[str] = []
+        self.undocumented: dict[str, list[str]] = {}
         self.promises = contract.promises_of(tuple(self.routes))
         self.context = _context(app)
         self._guest: Somebody | None = None
@@ -297,10 +298,10 @@ class World:
         """Hold a reply to what the OpenAPI document promises."""
         if reply.content_type == EVENT_STREAM:
             return  # which has no end
-        said = f"{operation.method} {operation.route.path} {reply.status_code}"
         reply.get_data()
         found = self.promises.broken(operation, reply, HOST)
-        self.undocumented += [f"{said}: {each}" for each in found]
+        kept = self.undocumented.setdefault(operation.name, [])
+        kept += [f"{reply.status_code}: {each}" for each in found]
 
     # -- example resources
 

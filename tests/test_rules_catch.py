@@ -1,0 +1,270 @@
+"""A further resource passes through every rule once it is declared, and its faults are caught."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ConfigDict
+
+from hyperapi import Settings, create_app
+from hyperapi.http.context import Context
+from hyperapi.http.problems import NotFound
+from hyperapi.http.wsgi_response import Response
+from hyperapi.representations.resource import Resource
+from hyperapi.resources import ROUTES
+from tests import databases, rules
+from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, end
+from tests.memos import Memo, MemoChanges, Memos
+from tests.rules import RULES, Rule, World, violations
+
+pytestmark = pytest.mark.only_on("sqlite")  # the memos are kept in memory
+
+
+class ShowsAnothers(Memos):
+    """GET, PATCH and DELETE reach every user's memos."""
+
+    def visible(self, ctx: Context, memo: Memo) -> bool:
+        return self.on_list(ctx, memo)
+
+    def listed(self, ctx: Context) -> Iterable[Memo]:
+        return [each for each in super().listed(ctx) if each.owner == ctx.principal.user]
+
+
+class ListsAnothers(Memos):
+    """The page has every user's memos."""
+
+    def listed(self, ctx: Context) -> Iterable[Memo]:
+        return [each for each in self.kept.values() if self.on_list(ctx, each)]
+
+
+class ShowsOtherLists(Memos):
+    """A token that is bound to one list sees the memos of all."""
+
+    def on_list(self, ctx: Context, memo: Memo) -> bool:
+        return True
+
+
+class ListsOtherLists(Memos):
+    """The page has the memos of all lists, whatever the token is bound to."""
+
+    def listed(self, ctx: Context) -> Iterable[Memo]:
+        return [each for each in self.kept.values() if each.owner == ctx.principal.user]
+
+
+class TellsApart(Memos):
+    """The 404 of another user's memo is not the one of a missing memo."""
+
+    def missing(self, ctx: Context, key: str) -> NotFound:
+        there = any(memo.key == key for memo in self.kept.values())
+        return NotFound("It is another user's. Ask them.") if there else NotFound()
+
+
+class TellsListsApart(Memos):
+    """The 404 of a memo of another list is not the one of a missing memo."""
+
+    def missing(self, ctx: Context, key: str) -> NotFound:
+        mine = (ctx.principal.user, key) in self.kept
+        return NotFound("It is on another list. Ask its owner.") if mine else NotFound()
+
+
+class NoVary(Memos):
+    """The reply does not say what it depends on."""
+
+    def shown(self, ctx: Context, memo: Memo) -> Any:
+        return Response(200, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
+
+
+class ByAnyCache(Memos):
+    """The reply may be kept by shared caches."""
+
+    def shown(self, ctx: Context, memo: Memo) -> Any:
+        headers = [("Vary", "Accept, Authorization, Origin"), ("Cache-Control", "public")]
+        return Response(200, [*headers, ("Content-Type", "application/json")])
+
+
+class FormOfMore(Memos):
+    """The form allows longer text than the body."""
+
+    limits = {"text": {"max_length": 500}}  # noqa: RUF012
+
+
+class Undocumented(Memos):
+    """A member is not in the resource type."""
+
+    def members(self, ctx: Context, memo: Memo) -> dict[str, Any]:
+        return {**super().members(ctx, memo), "colour": "red"}
+
+
+class ShowsAnId(Memos):
+    """A member is an id of the database."""
+
+    def members(self, ctx: Context, memo: Memo) -> dict[str, Any]:
+        return {**super().members(ctx, memo), "owner_id": 1}
+
+
+class Careless(MemoChanges):
+    """A body that passes over what it does not know."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class TakesAnything(Memos):
+    """Unknown members are passed over."""
+
+    changes = Careless
+
+
+class SameVersion(Memos):
+    """A change leaves the version as it was."""
+
+    def after(self, memo: Memo, text: str) -> Memo:
+        return Memo(memo.owner, memo.key, memo.list, text)
+
+
+class DeletesAll(Memos):
+    """DELETE deletes what others have, too."""
+
+    def delete(self, memo: Memo) -> None:
+        self.kept.clear()
+
+
+class DeadLink(Memos):
+    """A link leads to what is not there."""
+
+    def links(self, ctx: Context, memo: Memo) -> dict[str, str | None]:
+        return {**super().links(ctx, memo), "collection": self.all.uri(ctx) + "/nothing"}
+
+
+class PartsOnPage(Memos):
+    """An item of the page is not what a GET of it gives."""
+
+    def on_page(self, ctx: Context, memo: Memo) -> Resource:
+        item = self.represent(ctx, memo)
+        item.members = {**item.members, "text": item.members["text"][:3]}
+        return item
+
+
+CAUGHT_BY: dict[type[Memos], str] = {
+    ShowsAnothers: "another_users_resource_is_a_missing_one",
+    ListsAnothers: "replies_show_nothing_of_another_user",
+    ShowsOtherLists: "what_is_elsewhere_is_missing_for_a_bound_token",
+    ListsOtherLists: "replies_to_a_bound_token_show_nothing_of_elsewhere",
+    TellsApart: "another_users_resource_is_a_missing_one",
+    TellsListsApart: "what_is_elsewhere_is_missing_for_a_bound_token",
+    NoVary: "a_reply_says_what_it_depends_on",
+    ByAnyCache: "what_belongs_to_a_user_is_kept_by_no_shared_cache",
+    FormOfMore: "forms_keep_their_promise",
+    Undocumented: "the_document_promises_every_reply",
+    ShowsAnId: "a_representation_holds_no_database_id",
+    TakesAnything: "a_bad_body_is_refused_and_nothing_stored",
+    SameVersion: "a_tag_is_stale_after_the_change",
+    DeletesAll: "a_change_leaves_other_users_alone",
+    DeadLink: "links_lead_to_what_is_there",
+    PartsOnPage: "what_a_page_holds_is_whole",
+}
+"""By its fault: the rule that must catch a resource."""
+
+
+@pytest.fixture(scope="module")
+def planted() -> dict[type[Memos], Memos]:
+    """A resource without a fault, and one with each."""
+    kinds: list[type[Memos]] = [Memos, *CAUGHT_BY]
+    return {kind: kind() for kind in kinds}
+
+
+@pytest.fixture(scope="module")
+def world(
+    empty_database: databases.Store,
+    tmp_path_factory: pytest.TempPathFactory,
+    planted: dict[type[Memos], Memos],
+) -> Iterator[World]:
+    """One application that serves all of them beside the API."""
+    folder = tmp_path_factory.mktemp("planted")
+    with empty_database.fresh(folder) as url:
+        chosen = {
+            "HYPERAPI_INSTANCE": str(folder),
+            "HYPERAPI_DATABASE_URL": url,
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
+            **CHEAP_HASHING,
+            **NO_LIMITS,
+        }
+        also = [route for memos in planted.values() for route in memos.routes]
+        app = create_app(Settings.read(chosen), also=also)
+        yield World(app)
+        end(app)
+
+
+def names(memos: Memos) -> set[str]:
+    return {route.name for route in memos.routes}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_further_resource_keeps(
+    world: World, planted: dict[type[Memos], Memos], rule: Rule
+) -> None:
+    assert violations(rule, world, names(planted[Memos])) == {}
+
+
+def test_most_rules_apply_to_a_further_resource(
+    world: World, planted: dict[type[Memos], Memos]
+) -> None:
+    routes = names(planted[Memos])
+    operations = [each for each in world.operations if each.route.name in routes]
+    assert len(operations) == 6
+    applying = [rule for rule in RULES if any(map(rule.applies, operations))]
+    assert len(applying) > 0.8 * len(RULES)
+
+
+@pytest.mark.parametrize("fault", CAUGHT_BY, ids=lambda fault: fault.__name__)
+def test_a_fault_is_caught(
+    world: World, planted: dict[type[Memos], Memos], fault: type[Memos]
+) -> None:
+    [rule] = [rule for rule in RULES if rule.name == CAUGHT_BY[fault]]
+    assert violations(rule, world, names(planted[fault])) != {}
+
+
+# -- the rules know no resource
+
+
+def strings(path: Path) -> Iterator[str]:
+    """Every text in a module, but for docstrings."""
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
+    said = {id(each.value) for each in nodes if isinstance(each, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+
+
+def resource_names() -> set[str]:
+    """The names of resources, as routes and operations are called.
+
+    Two of them have other meanings too: the root is where clients begin, and a form is called
+    ``register``.
+    """
+    routes = {each.name for each in ROUTES if not each.document}
+    operations = {each.name for route in ROUTES for each in route.operations.values()}
+    rules = {each.rule for each in ROUTES if each.rule != "/"}
+    return (routes | operations | rules) - {"root", "register"}
+
+
+FILES = sorted(Path(rules.__file__).parent.glob("*.py")) + [
+    Path(__file__).with_name(name) for name in ("test_rules.py", "test_forms_promise.py")
+]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_rule_names_a_resource(path: Path) -> None:
+    known = resource_names()
+    named = [text for text in strings(path) if {text, *re.findall(r"[\w/-]+", text)} & known]
+    assert named == []
+    assert "hyperapi.resources" not in path.read_text()
+
+
+def test_a_name_of_a_resource_would_be_found(tmp_path: Path) -> None:
+    path = tmp_path / "rule.py"
+    path.write_text('"""About tasks."""\nbodies = {"create_list": 1}\nuri = f"{root}/tasks"\n')
+    assert [text for text in strings(path) if {text, text.strip("/")} & resource_names()]
