@@ -66,6 +66,12 @@ def test_the_example_has_every_variable_that_is_asked_for_and_no_other() -> None
     assert secret == ["", ""]  # compose refuses to start until they are filled in
 
 
+def test_nodes_get_every_setting_that_stands_beside_the_variables() -> None:
+    for name in ("upgrade", *NODES):
+        assert SERVICES[name]["env_file"] == "compose.env"
+    assert "--env-file deploy/compose.env " in (DEPLOY / "compose.yaml").read_text()
+
+
 def test_services_wait_for_those_that_there_are_and_that_can_tell_when_they_are_ready() -> None:
     for service in SERVICES.values():
         wanted = service.get("depends_on", {})
