@@ -1,14 +1,14 @@
 /**
- * Expand a URI template, as far as the service uses them (RFC 6570: `{x}` and `{?x,y*}`).
+ * Expand a URI template of the kinds that the server uses (RFC 6570: `{x}` and `{?x,y*}`).
  *
  * @param {string} template
  * @param {Json} values
  */
 export function expand(template: string, values: Json): string;
-/** A new key for something that this client names: a UUID of version 7. */
+/** A new UUID of version 7, for a resource or an action of this client. */
 export function newKey(): string;
 /**
- * Do some work while no other tab does the same: with Web Locks, or a lease in local storage.
+ * Run a function while no other tab runs one of the same name: with Web Locks, or a lease in local storage.
  *
  * @template T
  * @param {string} name
@@ -19,7 +19,7 @@ export function exclusively<T>(name: string, work: () => Promise<T>): Promise<T>
 /** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(ms: number, signal?: AbortSignal): Promise<void>;
 /**
- * The events of a stream (WHATWG HTML, 9.2), read with fetch because an EventSource sends no token.
+ * Yield the events of a stream (WHATWG HTML, 9.2). It is read with fetch, since EventSource sends no token.
  *
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
@@ -31,15 +31,14 @@ export function events(body: ReadableStream<Uint8Array>, signal: AbortSignal, si
     id: string;
 }, void, unknown>;
 /**
- * Text in the normal form that the server keeps. The time that normalization takes grows with the
- * square of a run of combining marks, so text with a long run, which the server refuses, stays as it is.
+ * Text in the normal form that the server stores (NFC). The time of normalization grows with the square
+ * of a run of combining marks, so text with a long run, which the server refuses, is returned unchanged.
  *
  * @param {string} text
  */
 export function normal(text: string): string;
 /**
- * What a form can tell to be wrong with some values before they are sent. The server has the last
- * word; this is for when it cannot be asked.
+ * The errors that a form can find in values before they are sent, for use without a network.
  *
  * @param {Form} form
  * @param {Json} values
@@ -47,13 +46,13 @@ export function normal(text: string): string;
  */
 export function flaws(form: Form, values: Json): [name: string, detail: string][];
 /**
- * Does a resource hold what was to be written?
+ * Tell whether a resource has the written values.
  *
  * @param {Resource} resource
  * @param {Json} body
  */
 export function holds(resource: Resource, body: Json): boolean;
-/** Are two values of a member the same? Tags are a set, and instants have many spellings. @param {any} one @param {any} other */
+/** Compare two values of a member. The order of tags and the spelling of instants do not matter. @param {any} one @param {any} other */
 export function same(one: any, other: any): boolean;
 /**
  * @typedef {Record<string, any>} Json
@@ -84,22 +83,22 @@ export function same(one: any, other: any): boolean;
  * @typedef {object} Session
  * @property {string} access_token
  * @property {string} [refresh_token]
- * @property {number} ends when the access token ends, in milliseconds since 1970
- * @property {number} [life] how long it lives, in milliseconds
+ * @property {number} ends when the access token expires, in milliseconds since 1970
+ * @property {number} [life] its lifetime in milliseconds
  * @property {string} uri the session's own URI
  */
-/** Whatever kept a request from being answered as hoped. */
+/** Any error of this client. */
 export class ApiError extends Error {
 }
-/** There was no reply: the network, the server, or the browser's patience is at its end. */
+/** There was no reply: the network or the server failed, or the time ran out. */
 export class Unreachable extends ApiError {
-    /** @param {unknown} cause @param {boolean} slow was it given up, rather than refused? */
+    /** @param {unknown} cause @param {boolean} slow whether the time ran out */
     constructor(cause: unknown, slow?: boolean);
     slow: boolean;
 }
 /**
- * A link, a form, a redirect or a stored session leads to another origin than that of the client's
- * root. Nothing of the user's was sent there.
+ * A link, form, redirect or stored session leads to another origin than the root's. No data of the
+ * user was sent there.
  */
 export class ForeignOrigin extends ApiError {
     /** @param {string} origin the root's @param {string} other */
@@ -107,7 +106,7 @@ export class ForeignOrigin extends ApiError {
     origin: string;
     other: string;
 }
-/** The server said no, in a problem document (RFC 9457). */
+/** The server refused the request, with a problem document (RFC 9457). */
 export class Problem extends ApiError {
     /**
      * @param {number} status
@@ -118,33 +117,33 @@ export class Problem extends ApiError {
     status: number;
     document: Json;
     retryAfter: number | null;
-    /** What is wrong with each member or parameter, by its name. @returns {Map<string, string>} */
+    /** The errors of members and parameters, by name. @returns {Map<string, string>} */
     get fields(): Map<string, string>;
 }
-/** Something in what was sent is not valid: 400, 409 or 422. */
+/** 400, 409 or 422: the request is not valid. */
 export class Refused extends Problem {
 }
-/** 401: nobody is signed in, or no longer. */
+/** 401: not signed in, or the session has ended. */
 export class SignedOut extends Problem {
 }
-/** 403: signed in, and still not allowed to. It is no reason to sign out. */
+/** 403: the token does not allow this. The session continues. */
 export class NotAllowed extends Problem {
 }
-/** 404 or 410. */
+/** 404 or 410: the resource does not exist, or no longer. */
 export class Missing extends Problem {
 }
-/** 429 or 503: later. */
+/** 429 or 503: try again later. */
 export class Later extends Problem {
 }
-/** 500 and its like. */
+/** Other statuses from 500 on: the server failed. */
 export class Broken extends Problem {
 }
-/** 412: it is not as it was last seen. */
+/** 412: the resource has changed since it was last seen. */
 export class Conflict extends Problem {
-    /** How it is now. @type {Resource | null} */
+    /** The current resource. @type {Resource | null} */
     current: Resource | null;
 }
-/** A thing as the server showed it: members, links, forms, and the items of a collection. */
+/** A resource as the server sent it: members, links, forms, and the items of a collection. */
 export class Resource {
     /** @param {Json} document in HAL-FORMS @param {string | null} etag */
     constructor(document: Json, etag?: string | null);
@@ -154,18 +153,18 @@ export class Resource {
     items: Resource[];
     /** @returns {string} */
     get uri(): string;
-    /** The URI behind a relation, or undefined. @param {string} rel @param {Json} [values] */
+    /** The URI that a link leads to; undefined without the link. @param {string} rel @param {Json} [values] */
     link(rel: string, values?: Json): string | undefined;
-    /** The form of this name, when the server offers it. @param {string} name @returns {Form | undefined} */
+    /** The form of this name; undefined when it is not offered. @param {string} name @returns {Form | undefined} */
     form(name: string): Form | undefined;
     /** @returns {Form[]} */
     get forms(): Form[];
-    /** A member's value. @param {string} name @returns {any} */
+    /** The value of a member. @param {string} name @returns {any} */
     get(name: string): any;
-    /** The items of a collection on this page; {@link Client#items} goes on behind it. */
+    /** The items of this page of a collection. {@link Client#items} reads further pages. */
     [Symbol.iterator](): ArrayIterator<Resource>;
 }
-/** Where a session is kept, for every tab of this origin: in local storage, or in memory. */
+/** The store of the session for all tabs of this origin: local storage, or else memory. */
 export class SessionStore {
     /** @param {string} name */
     constructor(name?: string);
@@ -184,26 +183,26 @@ export class SessionStore {
  * @property {Record<string, string>} [headers]
  * @property {string} [body]
  * @property {boolean | undefined} [anonymous] without the token
- * @property {string} [token] with this one, whoever is signed in
+ * @property {string} [token] with this token instead of the session's
  * @property {AbortSignal} [signal]
- * @property {boolean} [endless] a stream, which no timeout ends
+ * @property {boolean} [endless] a stream, without a timeout
  *
  * @typedef {object} Sending
- * @property {string | null} [ifMatch] the ETag of what is being changed
- * @property {string} [action] the user action's key, the same when it is tried again
+ * @property {string | null} [ifMatch] the ETag of the version to change
+ * @property {string} [action] the Idempotency-Key; pass the same one to try again
  * @property {boolean} [anonymous]
  *
- * @typedef {{uri: string, id?: string}} Position where a reader of the feed is
+ * @typedef {{uri: string, id?: string}} Position a position in the feed
  *
  * @typedef {object} News
  * @property {"change" | "resync" | "live" | "waiting"} kind
  * @property {Json} [change] `{uri, type, deleted, changed_at, resource}`
- * @property {Position} [position] where to go on after it
- * @property {boolean} [reachable] while waiting: was there an answer at all?
+ * @property {Position} [position] where to continue after it
+ * @property {boolean} [reachable] while waiting: whether the server replied
  */
 /**
- * One user's way to the service. It tells of a session's end (event `signed-out`), also when it was
- * ended in another tab or on another device.
+ * A client for one user. The event `signed-out` tells that the session has ended, here, in another
+ * tab or on another device.
  */
 export class Client extends EventTarget {
     /**
@@ -219,17 +218,17 @@ export class Client extends EventTarget {
     sessions: Pick<SessionStore, "write" | "read">;
     timeout: number;
     fetch: typeof fetch;
-    /** What was read before, to be asked for conditionally. @type {Map<string, Resource>} */
+    /** The last resources, for conditional requests. @type {Map<string, Resource>} */
     seen: Map<string, Resource>;
     get signedIn(): boolean;
-    /** The session at the root's origin. One that was kept for another origin is none. @returns {Session | null} */
+    /** The session at the root's origin; null for one of another origin. @returns {Session | null} */
     get session(): Session | null;
     /** @param {{anonymous?: boolean}} [options] */
     root(options?: {
         anonymous?: boolean;
     }): Promise<Resource>;
     /**
-     * Read a resource; if it has not changed since, the server need not send it again.
+     * Read a resource. When it has not changed, the server sends 304 and the known one is returned.
      *
      * @param {string} uri
      * @param {{anonymous?: boolean | undefined, signal?: AbortSignal}} [options]
@@ -240,40 +239,40 @@ export class Client extends EventTarget {
         signal?: AbortSignal;
     }): Promise<Resource>;
     /**
-     * Read what is behind one relation after the other, from the root.
+     * Follow relations, one after the other, from the root.
      *
      * @param {...string} rels
      */
     follow(...rels: string[]): Promise<Resource>;
     /**
-     * The pages of a collection, one by one, as they are wanted.
+     * Yield the pages of a collection. Each is read when it is needed.
      *
      * @param {Resource | string} first
      * @returns {AsyncGenerator<Resource, void, void>}
      */
     pages(first: Resource | string): AsyncGenerator<Resource, void, void>;
     /**
-     * The items of a collection, on a page and those behind it, each once, although items change
-     * while they are read: none is missed that was there all along, and it ends.
+     * Yield the items of a collection, from a page on, each once. Items may change meanwhile: no item
+     * that existed all along is missed, and the iteration ends.
      *
-     * Those that came before or were created since are left out. Where the sort order can change,
-     * those that changed meanwhile are read once more in order of their creation, which cannot.
+     * Items that came before, or were created since, are left out. When the sort order can change, the
+     * items that changed meanwhile are read once more by creation, which never changes.
      *
      * @param {Resource | string} first
      * @returns {AsyncGenerator<Resource, void, void>}
      */
     items(first: Resource | string): AsyncGenerator<Resource, void, void>;
     /**
-     * Send a form with some values; the fields that are not named keep what they were given with.
+     * Send a form with some values. Other fields are not sent, unless they are required and have a value.
      *
      * @param {Form} form
      * @param {Json} [values]
      * @param {Sending} [sending]
-     * @returns {Promise<Resource | null>} null when there is nothing left to show
+     * @returns {Promise<Resource | null>} null for a reply without content
      */
     submit(form: Form, values?: Json, { ifMatch, action, anonymous }?: Sending): Promise<Resource | null>;
     /**
-     * Write a whole resource at a URI that this client may have chosen itself.
+     * Create or replace a resource at a URI, which may contain an id of this client.
      *
      * @param {string} uri
      * @param {Json} body
@@ -286,33 +285,32 @@ export class Client extends EventTarget {
     /** @param {string} uri @param {string | null} [ifMatch] */
     delete(uri: string, ifMatch?: string | null): Promise<Resource | null>;
     /**
-     * Trade a name and a password for a session.
+     * Sign in with a user name and a password.
      *
      * @param {Json} credentials
      */
     signIn(credentials: Json): Promise<void>;
     /** @param {Json} details */
     register(details: Json): Promise<void>;
-    /** Go on with a token that was made elsewhere. @param {string} token */
+    /** Sign in with an existing token. @param {string} token */
     signInWithToken(token: string): Promise<void>;
     /** End this session, here and on the server. */
     signOut(): Promise<void>;
     /** End every session of this user. */
     signOutEverywhere(): Promise<void>;
-    /** Give up the session here, when it is over at the server. @param {Problem} [reason] */
+    /** Delete the session here, without a request. @param {Problem} [reason] */
     forget(reason?: Problem): void;
     /**
-     * Send a request, with the token when it goes to the service, and have it answered.
+     * Send a request with the session's token.
      *
      * @param {string} uri
      * @param {Asked} asked
-     * @returns {Promise<Response>} one that succeeded, or 304
+     * @returns {Promise<Response>} a successful reply, or 304
      */
     ask(uri: string, asked?: Asked): Promise<Response>;
     /**
-     * What changes, as it happens, until `signal` ends it: over a stream, or by asking again and
-     * again where streams do not come through. Nothing is missed or told twice as long as a reader
-     * starts from the position it got with the last news.
+     * Yield changes as they happen, until `signal` ends it: from a stream, or by polling where streams
+     * do not arrive. A reader that starts from its last position misses nothing and gets nothing twice.
      *
      * @param {{since?: Position | undefined, signal: AbortSignal, stream?: boolean}} options
      * @returns {AsyncGenerator<News, void, void>}
@@ -327,19 +325,19 @@ export class Client extends EventTarget {
 /**
  * @typedef {object} Write a write that waits to be sent
  * @property {number} [id] its place in the queue
- * @property {string} owner the URI of the user whose it is
- * @property {string} [kind] of what, for those who show it
+ * @property {string} owner the URI of its user
+ * @property {string} [kind] of the resource, for display
  * @property {"PUT" | "DELETE"} method
  * @property {string} uri
- * @property {Json} [body] all that is to be there, as PUT takes it
- * @property {string[]} [touched] the members that somebody changed; the others came along
- * @property {Base} base what it was made on
- * @property {string} label what people call it
+ * @property {Json} [body] the whole resource, as PUT accepts it
+ * @property {string[]} [touched] the members that the user changed
+ * @property {Base} base the version that it changes
+ * @property {string} label the name for display
  * @property {"waiting" | "conflict" | "failed"} state
- * @property {Json} [current] at a conflict: how it is on the server
- * @property {string | null} [etag] and its ETag
+ * @property {Json} [current] at a conflict: the current resource
+ * @property {string | null} [etag] its ETag
  * @property {string} [reason] why it failed
- * @property {[name: string, detail: string][]} [fields] and with which members
+ * @property {[name: string, detail: string][]} [fields] the errors of its members
  *
  * @typedef {{kind: "new"} | {kind: "tag", etag: string} | {kind: "seen", updated_at: string} |
  *   {kind: "after"} | {kind: "any"}} Base
@@ -350,7 +348,7 @@ export class Client extends EventTarget {
  * @property {(write: Write) => Promise<number>} add
  * @property {(changed: Write[], gone: number[]) => Promise<void>} update all or nothing
  */
-/** A queue that lives as long as its page. @implements {WriteStore} */
+/** A queue in memory. @implements {WriteStore} */
 export class MemoryWrites implements WriteStore {
     /** @type {Map<number, Write>} */
     kept: Map<number, Write>;
@@ -362,10 +360,10 @@ export class MemoryWrites implements WriteStore {
     /** @param {Write[]} changed @param {number[]} gone */
     update(changed: Write[], gone: number[]): Promise<void>;
 }
-/** A queue in IndexedDB, which all tabs share and no reload empties. @implements {WriteStore} */
+/** A queue in IndexedDB, for all tabs. It outlasts a reload. @implements {WriteStore} */
 export class LastingWrites implements WriteStore {
     /**
-     * The queue of this browser, or one in memory where nothing may be kept.
+     * Open the queue of this browser, or one in memory where storage is not allowed.
      *
      * @param {string} name
      * @returns {Promise<WriteStore & {lasting: boolean}>}
@@ -385,13 +383,13 @@ export class LastingWrites implements WriteStore {
     update(changed: Write[], gone: number[]): Promise<void>;
 }
 /**
- * Writes that wait for the network, sent in the order in which they were made.
+ * Writes that wait for the network. They are sent in order.
  *
- * Each is a PUT or DELETE at a URI that is known beforehand, on a condition, so that one that
- * arrived although its reply was lost does nothing when it is sent again. A conflict stops the
- * writes to the same URI until somebody decides; the others go on.
+ * Each is a conditional PUT or DELETE at a known URI. So a write whose reply was lost has no effect
+ * when it is sent again. A conflict stops the writes to the same URI until the user decides. Other
+ * writes continue.
  *
- * Events: `changed` when the queue did, `sent` (detail `{write, resource}`) for each that arrived.
+ * Events: `changed` after a change of the queue, `sent` (detail `{write, resource}`) after each write.
  */
 export class Outbox extends EventTarget {
     /** @param {Client} client @param {WriteStore} store */
@@ -401,34 +399,34 @@ export class Outbox extends EventTarget {
     /** @type {Promise<void> | null} */
     replaying: Promise<void> | null;
     again: boolean;
-    /** What waits, of one user. @param {string} owner */
+    /** The writes of a user. @param {string} owner */
     waiting(owner: string): Promise<Write[]>;
     /**
-     * Keep a write until it is sent.
+     * Add a write.
      *
      * @param {Omit<Write, "id" | "state"> & {state?: Write["state"]}} write in the state `waiting`,
-     *   unless the server has said already that it is in conflict
+     *   or `conflict` when the conflict is known already
      * @returns {Promise<number>} its id
      */
     add(write: Omit<Write, "id" | "state"> & {
         state?: Write["state"];
     }): Promise<number>;
-    /** Give up the writes to a URI. @param {string} owner @param {string} uri */
+    /** Discard the writes to a URI. @param {string} owner @param {string} uri */
     discard(owner: string, uri: string): Promise<void>;
-    /** Give up all that waits, of one user. @param {string} owner */
+    /** Discard all writes of a user. @param {string} owner */
     forget(owner: string): Promise<void>;
     /**
-     * Send a write after all. One that was in conflict goes over the current state: what was touched
-     * here, and the rest as it is there. Later writes to the same URI stay behind it.
+     * Send a write again. One in conflict is applied to the current resource: the changed members, and the
+     * others as they are there. Later writes to the same URI follow it.
      *
      * @param {Write} write
      */
     insist(write: Write): Promise<void>;
     /**
-     * Send what waits, as far as it goes; one tab at a time.
+     * Send the waiting writes. One tab does so at a time.
      *
      * @param {string} owner
-     * @returns {Promise<void>} rejected with what stopped it, unless everything was tried
+     * @returns {Promise<void>} rejected when the server is down or asks to wait
      */
     replay(owner: string): Promise<void>;
     #private;
@@ -470,11 +468,11 @@ export type Session = {
     access_token: string;
     refresh_token?: string | undefined;
     /**
-     * when the access token ends, in milliseconds since 1970
+     * when the access token expires, in milliseconds since 1970
      */
     ends: number;
     /**
-     * how long it lives, in milliseconds
+     * its lifetime in milliseconds
      */
     life?: number | undefined;
     /**
@@ -491,28 +489,28 @@ export type Asked = {
      */
     anonymous?: boolean | undefined;
     /**
-     * with this one, whoever is signed in
+     * with this token instead of the session's
      */
     token?: string | undefined;
     signal?: AbortSignal | undefined;
     /**
-     * a stream, which no timeout ends
+     * a stream, without a timeout
      */
     endless?: boolean | undefined;
 };
 export type Sending = {
     /**
-     * the ETag of what is being changed
+     * the ETag of the version to change
      */
     ifMatch?: string | null | undefined;
     /**
-     * the user action's key, the same when it is tried again
+     * the Idempotency-Key; pass the same one to try again
      */
     action?: string | undefined;
     anonymous?: boolean | undefined;
 };
 /**
- * where a reader of the feed is
+ * a position in the feed
  */
 export type Position = {
     uri: string;
@@ -525,11 +523,11 @@ export type News = {
      */
     change?: Json | undefined;
     /**
-     * where to go on after it
+     * where to continue after it
      */
     position?: Position | undefined;
     /**
-     * while waiting: was there an answer at all?
+     * while waiting: whether the server replied
      */
     reachable?: boolean | undefined;
 };
@@ -542,38 +540,38 @@ export type Write = {
      */
     id?: number | undefined;
     /**
-     * the URI of the user whose it is
+     * the URI of its user
      */
     owner: string;
     /**
-     * of what, for those who show it
+     * of the resource, for display
      */
     kind?: string | undefined;
     method: "PUT" | "DELETE";
     uri: string;
     /**
-     * all that is to be there, as PUT takes it
+     * the whole resource, as PUT accepts it
      */
     body?: Json | undefined;
     /**
-     * the members that somebody changed; the others came along
+     * the members that the user changed
      */
     touched?: string[] | undefined;
     /**
-     * what it was made on
+     * the version that it changes
      */
     base: Base;
     /**
-     * what people call it
+     * the name for display
      */
     label: string;
     state: "waiting" | "conflict" | "failed";
     /**
-     * at a conflict: how it is on the server
+     * at a conflict: the current resource
      */
     current?: Json | undefined;
     /**
-     * and its ETag
+     * its ETag
      */
     etag?: string | null | undefined;
     /**
@@ -581,7 +579,7 @@ export type Write = {
      */
     reason?: string | undefined;
     /**
-     * and with which members
+     * the errors of its members
      */
     fields?: [name: string, detail: string][] | undefined;
 };

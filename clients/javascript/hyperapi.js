@@ -1,20 +1,19 @@
 /**
- * A client of hyperapi in one module without dependencies.
+ * The JavaScript client of hyperapi: one module without dependencies.
  *
- * It knows the URI of the root and the names of relations, and nothing else: wherever it goes, it
- * was sent there by a link or by a form. What it is given are {@link Resource}s; what goes wrong is
- * an {@link ApiError} of one kind or another.
+ * It knows the URI of the root, and the names of relations and forms. It follows links and submits
+ * forms. Replies are {@link Resource}s, and failures are {@link ApiError}s.
  */
 
 const HAL_FORMS = "application/prs.hal-forms+json";
 const FORM_ENCODED = "application/x-www-form-urlencoded";
 const EVENTS = "text/event-stream";
-/** A token is renewed this long before it ends, or a fifth of its life, so that no request is sent in vain. */
+/** A token is refreshed this long before it expires, or a fifth of its lifetime when that is shorter. */
 const RENEW_BEFORE_MS = 30_000;
-/** The server says something on a stream every 15 s: a longer silence means that it is dead. */
+/** The server sends something on a stream every 15 s. After a longer silence the connection is dead. */
 const SILENCE_MS = 40_000;
 const POLL_SECONDS = 25;
-/** A server that has no room for another stream is asked for one again after this. */
+/** Poll for this long when the server has no room for another stream, then try a stream again. */
 const NO_STREAM_MS = 30_000;
 const REMEMBERED = 300;
 const CLOCKS_DIFFER_MS = 60_000;
@@ -49,19 +48,19 @@ const REDIRECTS = [301, 302, 303, 307, 308];
  * @typedef {object} Session
  * @property {string} access_token
  * @property {string} [refresh_token]
- * @property {number} ends when the access token ends, in milliseconds since 1970
- * @property {number} [life] how long it lives, in milliseconds
+ * @property {number} ends when the access token expires, in milliseconds since 1970
+ * @property {number} [life] its lifetime in milliseconds
  * @property {string} uri the session's own URI
  */
 
 // ---------------------------------------------------------------------------------------- errors
 
-/** Whatever kept a request from being answered as hoped. */
+/** Any error of this client. */
 export class ApiError extends Error {}
 
-/** There was no reply: the network, the server, or the browser's patience is at its end. */
+/** There was no reply: the network or the server failed, or the time ran out. */
 export class Unreachable extends ApiError {
-  /** @param {unknown} cause @param {boolean} slow was it given up, rather than refused? */
+  /** @param {unknown} cause @param {boolean} slow whether the time ran out */
   constructor(cause, slow = false) {
     super(slow ? "The server takes too long to answer." : "The server cannot be reached.", { cause });
     this.slow = slow;
@@ -69,8 +68,8 @@ export class Unreachable extends ApiError {
 }
 
 /**
- * A link, a form, a redirect or a stored session leads to another origin than that of the client's
- * root. Nothing of the user's was sent there.
+ * A link, form, redirect or stored session leads to another origin than the root's. No data of the
+ * user was sent there.
  */
 export class ForeignOrigin extends ApiError {
   /** @param {string} origin the root's @param {string} other */
@@ -81,7 +80,7 @@ export class ForeignOrigin extends ApiError {
   }
 }
 
-/** The server said no, in a problem document (RFC 9457). */
+/** The server refused the request, with a problem document (RFC 9457). */
 export class Problem extends ApiError {
   /**
    * @param {number} status
@@ -97,7 +96,7 @@ export class Problem extends ApiError {
     this.retryAfter = seconds(headers.get("Retry-After"));
   }
 
-  /** What is wrong with each member or parameter, by its name. @returns {Map<string, string>} */
+  /** The errors of members and parameters, by name. @returns {Map<string, string>} */
   get fields() {
     const found = new Map();
     for (const error of this.document.errors ?? []) {
@@ -109,25 +108,25 @@ export class Problem extends ApiError {
   }
 }
 
-/** Something in what was sent is not valid: 400, 409 or 422. */
+/** 400, 409 or 422: the request is not valid. */
 export class Refused extends Problem {}
-/** 401: nobody is signed in, or no longer. */
+/** 401: not signed in, or the session has ended. */
 export class SignedOut extends Problem {}
-/** 403: signed in, and still not allowed to. It is no reason to sign out. */
+/** 403: the token does not allow this. The session continues. */
 export class NotAllowed extends Problem {}
-/** 404 or 410. */
+/** 404 or 410: the resource does not exist, or no longer. */
 export class Missing extends Problem {}
-/** 429 or 503: later. */
+/** 429 or 503: try again later. */
 export class Later extends Problem {}
-/** 500 and its like. */
+/** Other statuses from 500 on: the server failed. */
 export class Broken extends Problem {}
 
-/** 412: it is not as it was last seen. */
+/** 412: the resource has changed since it was last seen. */
 export class Conflict extends Problem {
   /** @param {number} status @param {Json} document @param {Headers} headers */
   constructor(status, document, headers) {
     super(status, document, headers);
-    /** How it is now. @type {Resource | null} */
+    /** The current resource. @type {Resource | null} */
     this.current = document.current ? new Resource(document.current, headers.get("ETag")) : null;
   }
 }
@@ -146,7 +145,7 @@ async function problemOf(response) {
     const parsed = await response.json();
     if (parsed && typeof parsed === "object") document = parsed;
   } catch {
-    // Something between here and the server answered in a language of its own.
+    // A proxy sent a reply of its own.
   }
   const kind =
     status === 401 ? SignedOut
@@ -161,7 +160,7 @@ async function problemOf(response) {
 
 // ------------------------------------------------------------------------------------- resources
 
-/** A thing as the server showed it: members, links, forms, and the items of a collection. */
+/** A resource as the server sent it: members, links, forms, and the items of a collection. */
 export class Resource {
   /** @param {Json} document in HAL-FORMS @param {string | null} etag */
   constructor(document, etag = null) {
@@ -171,9 +170,9 @@ export class Resource {
     this.items = [document._embedded?.item ?? []].flat().map((/** @type {Json} */ item) => new Resource(item));
   }
 
-  /** The items of a collection on this page; {@link Client#items} goes on behind it. */
+  /** The items of this page of a collection. {@link Client#items} reads further pages. */
   [Symbol.iterator]() {
-    if (!this.document._embedded?.item) throw new TypeError(`${this.uri} has no items: it is no collection.`);
+    if (!this.document._embedded?.item) throw new TypeError(`${this.uri} is not a collection: it has no items.`);
     return this.items[Symbol.iterator]();
   }
 
@@ -182,7 +181,7 @@ export class Resource {
     return this.link("self") ?? "";
   }
 
-  /** The URI behind a relation, or undefined. @param {string} rel @param {Json} [values] */
+  /** The URI that a link leads to; undefined without the link. @param {string} rel @param {Json} [values] */
   link(rel, values) {
     /** @type {Link | undefined} */
     const link = [this.document._links?.[rel]].flat()[0];
@@ -190,7 +189,7 @@ export class Resource {
     return link.templated ? expand(link.href, values ?? {}) : link.href;
   }
 
-  /** The form of this name, when the server offers it. @param {string} name @returns {Form | undefined} */
+  /** The form of this name; undefined when it is not offered. @param {string} name @returns {Form | undefined} */
   form(name) {
     const found = this.document._templates?.[name];
     if (!found) return undefined;
@@ -202,14 +201,14 @@ export class Resource {
     return Object.keys(this.document._templates ?? {}).map((name) => /** @type {Form} */ (this.form(name)));
   }
 
-  /** A member's value. @param {string} name @returns {any} */
+  /** The value of a member. @param {string} name @returns {any} */
   get(name) {
     return this.document[name];
   }
 }
 
 /**
- * Expand a URI template, as far as the service uses them (RFC 6570: `{x}` and `{?x,y*}`).
+ * Expand a URI template of the kinds that the server uses (RFC 6570: `{x}` and `{?x,y*}`).
  *
  * @param {string} template
  * @param {Json} values
@@ -228,7 +227,7 @@ export function expand(template, values) {
   });
 }
 
-/** A new key for something that this client names: a UUID of version 7. */
+/** A new UUID of version 7, for a resource or an action of this client. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const now = Date.now();
@@ -239,9 +238,9 @@ export function newKey() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-// --------------------------------------------------------------------- what is shared by the tabs
+// -------------------------------------------------------------------------- shared by all tabs
 
-/** Where a session is kept, for every tab of this origin: in local storage, or in memory. */
+/** The store of the session for all tabs of this origin: local storage, or else memory. */
 export class SessionStore {
   /** @param {string} name */
   constructor(name = "hyperapi.session") {
@@ -250,7 +249,7 @@ export class SessionStore {
     this.memory = null;
     this.lasting = true;
     try {
-      localStorage.setItem(`${name}.try`, ""); // it may be there, and take nothing
+      localStorage.setItem(`${name}.try`, ""); // it may exist and refuse every value
       localStorage.removeItem(`${name}.try`);
     } catch {
       this.lasting = false;
@@ -282,19 +281,19 @@ export class SessionStore {
       if (this.memory) localStorage.setItem(this.name, this.memory);
       else localStorage.removeItem(this.name);
     } catch {
-      this.lasting = false; // full, or forbidden since
+      this.lasting = false; // it is full or no longer allowed
     }
   }
 }
 
 const LEASE_MS = 10_000;
-/** What one tab wrote to local storage, another sees a moment later; whoever waited takes that moment. */
+/** Local storage reaches other tabs after a moment. A tab that waited for a lock waits for that too. */
 const SETTLED_MS = 100;
 /** @type {Map<string, Promise<unknown>>} */
 const inThisTab = new Map();
 
 /**
- * Do some work while no other tab does the same: with Web Locks, or a lease in local storage.
+ * Run a function while no other tab runs one of the same name: with Web Locks, or a lease in local storage.
  *
  * @template T
  * @param {string} name
@@ -331,13 +330,13 @@ async function underLease(key, work) {
       const [owner, until] = (localStorage.getItem(key) ?? "").split(" ");
       if (!owner || owner === mine || Number(until) < Date.now()) {
         localStorage.setItem(key, `${mine} ${Date.now() + LEASE_MS}`);
-        await pause(30); // whoever wrote at the same moment has overwritten it by now
+        await pause(30); // a tab that wrote at the same moment has overwritten it by now
         if ((localStorage.getItem(key) ?? "").startsWith(mine)) break;
       }
       await pause(50);
     }
   } catch {
-    return work(); // without storage, tabs do not share a session either
+    return work(); // without storage, tabs share no session
   }
   try {
     return await work();
@@ -368,27 +367,27 @@ export function pause(ms, signal) {
  * @property {Record<string, string>} [headers]
  * @property {string} [body]
  * @property {boolean | undefined} [anonymous] without the token
- * @property {string} [token] with this one, whoever is signed in
+ * @property {string} [token] with this token instead of the session's
  * @property {AbortSignal} [signal]
- * @property {boolean} [endless] a stream, which no timeout ends
+ * @property {boolean} [endless] a stream, without a timeout
  *
  * @typedef {object} Sending
- * @property {string | null} [ifMatch] the ETag of what is being changed
- * @property {string} [action] the user action's key, the same when it is tried again
+ * @property {string | null} [ifMatch] the ETag of the version to change
+ * @property {string} [action] the Idempotency-Key; pass the same one to try again
  * @property {boolean} [anonymous]
  *
- * @typedef {{uri: string, id?: string}} Position where a reader of the feed is
+ * @typedef {{uri: string, id?: string}} Position a position in the feed
  *
  * @typedef {object} News
  * @property {"change" | "resync" | "live" | "waiting"} kind
  * @property {Json} [change] `{uri, type, deleted, changed_at, resource}`
- * @property {Position} [position] where to go on after it
- * @property {boolean} [reachable] while waiting: was there an answer at all?
+ * @property {Position} [position] where to continue after it
+ * @property {boolean} [reachable] while waiting: whether the server replied
  */
 
 /**
- * One user's way to the service. It tells of a session's end (event `signed-out`), also when it was
- * ended in another tab or on another device.
+ * A client for one user. The event `signed-out` tells that the session has ended, here, in another
+ * tab or on another device.
  */
 export class Client extends EventTarget {
   /**
@@ -401,7 +400,7 @@ export class Client extends EventTarget {
     this.sessions = sessions;
     this.timeout = timeout;
     this.fetch = fetch ?? globalThis.fetch.bind(globalThis);
-    /** What was read before, to be asked for conditionally. @type {Map<string, Resource>} */
+    /** The last resources, for conditional requests. @type {Map<string, Resource>} */
     this.seen = new Map();
   }
 
@@ -409,15 +408,15 @@ export class Client extends EventTarget {
     return this.session !== null;
   }
 
-  /** The session at the root's origin. One that was kept for another origin is none. @returns {Session | null} */
+  /** The session at the root's origin; null for one of another origin. @returns {Session | null} */
   get session() {
     const kept = this.sessions.read();
     return kept?.uri && originOf(kept.uri) !== originOf(this.rootUri) ? null : kept;
   }
 
   /**
-   * Refuse another origin than the root's. Every request passes here, so that no link, form,
-   * redirect or stored URI can carry a token, a password or any other data to another server.
+   * Refuse another origin than the root's. Every request passes here, so no link, form, redirect or
+   * stored URI can carry a token, a password or other data to another server.
    *
    * @param {string} uri
    */
@@ -434,7 +433,7 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Read a resource; if it has not changed since, the server need not send it again.
+   * Read a resource. When it has not changed, the server sends 304 and the known one is returned.
    *
    * @param {string} uri
    * @param {{anonymous?: boolean | undefined, signal?: AbortSignal}} [options]
@@ -458,7 +457,7 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Read what is behind one relation after the other, from the root.
+   * Follow relations, one after the other, from the root.
    *
    * @param {...string} rels
    */
@@ -469,7 +468,7 @@ export class Client extends EventTarget {
   }
 
   /**
-   * The pages of a collection, one by one, as they are wanted.
+   * Yield the pages of a collection. Each is read when it is needed.
    *
    * @param {Resource | string} first
    * @returns {AsyncGenerator<Resource, void, void>}
@@ -481,18 +480,18 @@ export class Client extends EventTarget {
       yield page;
       const next = page.link("next");
       const known = page.items.every(({ uri }) => seen.has(uri));
-      if (!next || known) return; // items that are edited come again, for ever
+      if (!next || known) return; // edited items would come again without end
       for (const { uri } of page.items) if (uri) seen.add(uri);
       page = await this.get(next);
     }
   }
 
   /**
-   * The items of a collection, on a page and those behind it, each once, although items change
-   * while they are read: none is missed that was there all along, and it ends.
+   * Yield the items of a collection, from a page on, each once. Items may change meanwhile: no item
+   * that existed all along is missed, and the iteration ends.
    *
-   * Those that came before or were created since are left out. Where the sort order can change,
-   * those that changed meanwhile are read once more in order of their creation, which cannot.
+   * Items that came before, or were created since, are left out. When the sort order can change, the
+   * items that changed meanwhile are read once more by creation, which never changes.
    *
    * @param {Resource | string} first
    * @returns {AsyncGenerator<Resource, void, void>}
@@ -539,14 +538,14 @@ export class Client extends EventTarget {
     }
   }
 
-  /** When the newest item was created; Infinity where that cannot be told. @param {string} uri */
+  /** The creation time of the newest item; Infinity when it is not known. @param {string} uri */
   async #newest(uri) {
     try {
       const { items } = await this.get(uri);
       const times = items.map((item) => instant(item, "created_at"));
       return times.includes(-Infinity) ? Infinity : Math.max(...times);
     } catch (error) {
-      if (error instanceof Refused) return Infinity; // it is not sorted so
+      if (error instanceof Refused) return Infinity; // the server does not sort by creation
       throw error;
     }
   }
@@ -554,12 +553,12 @@ export class Client extends EventTarget {
   // -- writing
 
   /**
-   * Send a form with some values; the fields that are not named keep what they were given with.
+   * Send a form with some values. Other fields are not sent, unless they are required and have a value.
    *
    * @param {Form} form
    * @param {Json} [values]
    * @param {Sending} [sending]
-   * @returns {Promise<Resource | null>} null when there is nothing left to show
+   * @returns {Promise<Resource | null>} null for a reply without content
    */
   async submit(form, values = {}, { ifMatch, action, anonymous } = {}) {
     const filled = fill(form, values);
@@ -567,7 +566,7 @@ export class Client extends EventTarget {
     /** @type {Record<string, string>} */
     const headers = {};
     if (ifMatch) headers["If-Match"] = ifMatch;
-    // Sent twice, because a reply was lost or a button pressed twice, it happens once.
+    // A repeated request, after a lost reply or a second click, takes effect once.
     if (form.method === "POST" && !anonymous) headers["Idempotency-Key"] = action ?? newKey();
     const encoded = form.contentType === FORM_ENCODED;
     headers["Content-Type"] = encoded ? FORM_ENCODED : "application/json";
@@ -577,7 +576,7 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Write a whole resource at a URI that this client may have chosen itself.
+   * Create or replace a resource at a URI, which may contain an id of this client.
    *
    * @param {string} uri
    * @param {Json} body
@@ -603,7 +602,7 @@ export class Client extends EventTarget {
       return response.status === 204 ? null : new Resource(await json(response), response.headers.get("ETag"));
     } catch (error) {
       if (error instanceof Problem && error.status === 428 && !asked.headers?.["If-Match"]) {
-        // Who names no version means whichever there is; some servers want it named all the same.
+        // The caller accepts any version, and this server requires one: send the current ETag.
         const { etag } = await this.get(uri);
         if (etag) return this.#written(uri, { ...asked, headers: { ...asked.headers, "If-Match": etag } }, again);
       }
@@ -616,7 +615,7 @@ export class Client extends EventTarget {
   // -- signing in and out
 
   /**
-   * Trade a name and a password for a session.
+   * Sign in with a user name and a password.
    *
    * @param {Json} credentials
    */
@@ -633,9 +632,9 @@ export class Client extends EventTarget {
     await this.submit(formOf(users, "register"), details, { anonymous: true });
   }
 
-  /** Go on with a token that was made elsewhere. @param {string} token */
+  /** Sign in with an existing token. @param {string} token */
   async signInWithToken(token) {
-    // It is tried before it is kept: one that is no good signs nobody out.
+    // The token is tried before it is stored, so an invalid one does not end the session.
     const read = async (/** @type {string} */ uri) => new Resource(await json(await this.ask(uri, { token })));
     const tokens = await read(linkOf(await read(this.rootUri), "tokens"));
     const own = tokens.items.find((item) => item.get("current"));
@@ -679,7 +678,7 @@ export class Client extends EventTarget {
     return session;
   }
 
-  /** Give up the session here, when it is over at the server. @param {Problem} [reason] */
+  /** Delete the session here, without a request. @param {Problem} [reason] */
   forget(reason) {
     this.sessions.write(null);
     this.seen.clear();
@@ -687,11 +686,11 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Renew the session. Of all tabs one does it, and the others use what it got: otherwise the
-   * second would present a refresh token that is spent, which looks like theft.
+   * Refresh the session. One tab does it, and the others use its tokens: a refresh token that is used
+   * twice counts as stolen.
    *
-   * @param {Session} used the one that is about to end, or has
-   * @param {SignedOut} [reason] what the server said of it
+   * @param {Session} used the session whose token expires or has expired
+   * @param {SignedOut} [reason] the server's reply to it
    * @returns {Promise<Session>}
    */
   async #renew(used, reason) {
@@ -704,7 +703,7 @@ export class Client extends EventTarget {
           const made = await this.submit(form, { refresh_token: now.refresh_token }, { anonymous: true });
           return this.#keep(/** @type {Resource} */ (made));
         } catch (error) {
-          // A server that is down has not signed anybody out.
+          // A server that is down does not end the session.
           if (!(error instanceof SignedOut || error instanceof Refused)) throw error;
           reason = error instanceof SignedOut ? error : reason;
         }
@@ -714,14 +713,14 @@ export class Client extends EventTarget {
     });
   }
 
-  // -- the exchange
+  // -- requests and replies
 
   /**
-   * Send a request, with the token when it goes to the service, and have it answered.
+   * Send a request with the session's token.
    *
    * @param {string} uri
    * @param {Asked} asked
-   * @returns {Promise<Response>} one that succeeded, or 304
+   * @returns {Promise<Response>} a successful reply, or 304
    */
   async ask(uri, asked = {}) {
     /** @type {Session | null} */
@@ -754,11 +753,11 @@ export class Client extends EventTarget {
         body: asked.body ?? null,
         credentials: "omit",
         referrerPolicy: "no-referrer",
-        cache: "no-store", // what was read before is remembered here, with its ETag
+        cache: "no-store", // this client has its own cache with ETags
         signal: AbortSignal.any(signals),
       });
       if (asked.endless) return response;
-      // Its body is waited for here, so that a connection that breaks off is noticed here.
+      // Read the body here, to notice a connection that breaks.
       const body = response.status === 204 || response.status === 304 ? null : await response.arrayBuffer();
       return new Response(body, response);
     } catch (error) {
@@ -770,8 +769,8 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Send a request, and follow a redirect of a GET within the origin. A browser does not say where
-   * a redirect leads before it has followed it, so one request without the token finds out.
+   * Send a request, and follow redirects of a GET within the origin. A browser hides the target of
+   * a redirect until it has followed it, so a request without the token finds the target.
    *
    * @param {string} uri @param {RequestInit} init
    * @returns {Promise<Response>}
@@ -790,9 +789,8 @@ export class Client extends EventTarget {
   // -- the feed of changes
 
   /**
-   * What changes, as it happens, until `signal` ends it: over a stream, or by asking again and
-   * again where streams do not come through. Nothing is missed or told twice as long as a reader
-   * starts from the position it got with the last news.
+   * Yield changes as they happen, until `signal` ends it: from a stream, or by polling where streams
+   * do not arrive. A reader that starts from its last position misses nothing and gets nothing twice.
    *
    * @param {{since?: Position | undefined, signal: AbortSignal, stream?: boolean}} options
    * @returns {AsyncGenerator<News, void, void>}
@@ -822,11 +820,11 @@ export class Client extends EventTarget {
           continue;
         }
         if (error instanceof Later && streaming) {
-          polling = Date.now() + NO_STREAM_MS; // too many are reading already
+          polling = Date.now() + NO_STREAM_MS; // the server has no room for another stream
           continue;
         }
         if (error instanceof Missing) {
-          at = undefined; // too long ago: what is known must be read anew
+          at = undefined; // the position is too old: read everything again
           yield { kind: "resync" };
           continue;
         }
@@ -866,12 +864,12 @@ export class Client extends EventTarget {
       yield { kind: "live", position: { uri } };
       for (const change of page.changes) yield { kind: "change", change };
       yield { kind: "live", position: { uri } };
-      if (!page.changes.length) await pause(1000, signal); // where Prefer is not obeyed
+      if (!page.changes.length) await pause(1000, signal); // the server ignores Prefer
     }
   }
 }
 
-/** A member that is an instant, in milliseconds since 1970; -Infinity where there is none. @param {Resource} item @param {string} name */
+/** A member as an instant in milliseconds since 1970; -Infinity without one. @param {Resource} item @param {string} name */
 function instant(item, name) {
   const parsed = Date.parse(item.get(name));
   return Number.isNaN(parsed) ? -Infinity : parsed;
@@ -882,15 +880,15 @@ function originOf(uri) {
   try {
     return new URL(uri).origin;
   } catch (cause) {
-    throw new ApiError(`${JSON.stringify(uri)} is no absolute URI.`, { cause });
+    throw new ApiError(`${JSON.stringify(uri)} is not an absolute URI.`, { cause });
   }
 }
 
-/** The reply to a request for a stream is none. */
+/** The reply is not a stream. */
 class NotStreaming extends ApiError {}
 
 /**
- * The events of a stream (WHATWG HTML, 9.2), read with fetch because an EventSource sends no token.
+ * Yield the events of a stream (WHATWG HTML, 9.2). It is read with fetch, since EventSource sends no token.
  *
  * @param {ReadableStream<Uint8Array>} body
  * @param {AbortSignal} signal
@@ -904,7 +902,7 @@ export async function* events(body, signal, silence = SILENCE_MS) {
   try {
     for (;;) {
       const read = reader.read();
-      read.catch(() => {}); // it may fail after the race is lost
+      read.catch(() => {}); // it may fail after the timeout
       const patience = new AbortController();
       const chunk = await Promise.race([read, pause(silence, AbortSignal.any([signal, patience.signal]))]);
       patience.abort();
@@ -955,8 +953,8 @@ function formOf(resource, name) {
 }
 
 /**
- * A form's values: those given, and what hidden and read-only fields hold. Others are not sent, so
- * that what somebody else wrote meanwhile is not overwritten.
+ * The values to send: those given, and the values of required fields. Others are not sent, so that
+ * changes of others are not overwritten.
  *
  * @param {Form} form
  * @param {Json} values
@@ -975,8 +973,8 @@ function fill(form, values) {
 const MANY_MARKS = /\p{M}{31}/u;
 
 /**
- * Text in the normal form that the server keeps. The time that normalization takes grows with the
- * square of a run of combining marks, so text with a long run, which the server refuses, stays as it is.
+ * Text in the normal form that the server stores (NFC). The time of normalization grows with the square
+ * of a run of combining marks, so text with a long run, which the server refuses, is returned unchanged.
  *
  * @param {string} text
  */
@@ -985,8 +983,7 @@ export function normal(text) {
 }
 
 /**
- * What a form can tell to be wrong with some values before they are sent. The server has the last
- * word; this is for when it cannot be asked.
+ * The errors that a form can find in values before they are sent, for use without a network.
  *
  * @param {Form} form
  * @param {Json} values
@@ -1011,7 +1008,7 @@ function query(values) {
   const pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     const all = [value].flat();
-    // The name of an empty list stands once, without a value.
+    // An empty list is its name without a value.
     for (const each of all.length ? all : [""]) pairs.append(name, each === null || each === undefined ? "" : String(each));
   }
   return pairs.toString();
@@ -1020,7 +1017,7 @@ function query(values) {
 /** @param {string} target @param {Json} values */
 function withQuery(target, values) {
   const uri = new URL(target);
-  uri.search = query(values); // a form that is sent with GET replaces the query
+  uri.search = query(values); // a GET form replaces the query
   return uri.href;
 }
 
@@ -1029,19 +1026,19 @@ function withQuery(target, values) {
 /**
  * @typedef {object} Write a write that waits to be sent
  * @property {number} [id] its place in the queue
- * @property {string} owner the URI of the user whose it is
- * @property {string} [kind] of what, for those who show it
+ * @property {string} owner the URI of its user
+ * @property {string} [kind] of the resource, for display
  * @property {"PUT" | "DELETE"} method
  * @property {string} uri
- * @property {Json} [body] all that is to be there, as PUT takes it
- * @property {string[]} [touched] the members that somebody changed; the others came along
- * @property {Base} base what it was made on
- * @property {string} label what people call it
+ * @property {Json} [body] the whole resource, as PUT accepts it
+ * @property {string[]} [touched] the members that the user changed
+ * @property {Base} base the version that it changes
+ * @property {string} label the name for display
  * @property {"waiting" | "conflict" | "failed"} state
- * @property {Json} [current] at a conflict: how it is on the server
- * @property {string | null} [etag] and its ETag
+ * @property {Json} [current] at a conflict: the current resource
+ * @property {string | null} [etag] its ETag
  * @property {string} [reason] why it failed
- * @property {[name: string, detail: string][]} [fields] and with which members
+ * @property {[name: string, detail: string][]} [fields] the errors of its members
  *
  * @typedef {{kind: "new"} | {kind: "tag", etag: string} | {kind: "seen", updated_at: string} |
  *   {kind: "after"} | {kind: "any"}} Base
@@ -1053,7 +1050,7 @@ function withQuery(target, values) {
  * @property {(changed: Write[], gone: number[]) => Promise<void>} update all or nothing
  */
 
-/** A queue that lives as long as its page. @implements {WriteStore} */
+/** A queue in memory. @implements {WriteStore} */
 export class MemoryWrites {
   constructor() {
     /** @type {Map<number, Write>} */
@@ -1081,7 +1078,7 @@ export class MemoryWrites {
   }
 }
 
-/** A queue in IndexedDB, which all tabs share and no reload empties. @implements {WriteStore} */
+/** A queue in IndexedDB, for all tabs. It outlasts a reload. @implements {WriteStore} */
 export class LastingWrites {
   /** @param {IDBDatabase} database */
   constructor(database) {
@@ -1090,7 +1087,7 @@ export class LastingWrites {
   }
 
   /**
-   * The queue of this browser, or one in memory where nothing may be kept.
+   * Open the queue of this browser, or one in memory where storage is not allowed.
    *
    * @param {string} name
    * @returns {Promise<WriteStore & {lasting: boolean}>}
@@ -1145,13 +1142,13 @@ function committed(transaction) {
 }
 
 /**
- * Writes that wait for the network, sent in the order in which they were made.
+ * Writes that wait for the network. They are sent in order.
  *
- * Each is a PUT or DELETE at a URI that is known beforehand, on a condition, so that one that
- * arrived although its reply was lost does nothing when it is sent again. A conflict stops the
- * writes to the same URI until somebody decides; the others go on.
+ * Each is a conditional PUT or DELETE at a known URI. So a write whose reply was lost has no effect
+ * when it is sent again. A conflict stops the writes to the same URI until the user decides. Other
+ * writes continue.
  *
- * Events: `changed` when the queue did, `sent` (detail `{write, resource}`) for each that arrived.
+ * Events: `changed` after a change of the queue, `sent` (detail `{write, resource}`) after each write.
  */
 export class Outbox extends EventTarget {
   /** @param {Client} client @param {WriteStore} store */
@@ -1164,16 +1161,16 @@ export class Outbox extends EventTarget {
     this.again = false;
   }
 
-  /** What waits, of one user. @param {string} owner */
+  /** The writes of a user. @param {string} owner */
   async waiting(owner) {
     return (await this.store.all()).filter((write) => write.owner === owner);
   }
 
   /**
-   * Keep a write until it is sent.
+   * Add a write.
    *
    * @param {Omit<Write, "id" | "state"> & {state?: Write["state"]}} write in the state `waiting`,
-   *   unless the server has said already that it is in conflict
+   *   or `conflict` when the conflict is known already
    * @returns {Promise<number>} its id
    */
   async add(write) {
@@ -1184,14 +1181,14 @@ export class Outbox extends EventTarget {
     return id;
   }
 
-  /** Give up the writes to a URI. @param {string} owner @param {string} uri */
+  /** Discard the writes to a URI. @param {string} owner @param {string} uri */
   async discard(owner, uri) {
     const gone = (await this.waiting(owner)).filter((write) => write.uri === uri);
     await this.store.update([], gone.map((write) => write.id ?? 0));
     this.#changed();
   }
 
-  /** Give up all that waits, of one user. @param {string} owner */
+  /** Discard all writes of a user. @param {string} owner */
   async forget(owner) {
     const gone = await this.waiting(owner);
     await this.store.update([], gone.map((write) => write.id ?? 0));
@@ -1199,8 +1196,8 @@ export class Outbox extends EventTarget {
   }
 
   /**
-   * Send a write after all. One that was in conflict goes over the current state: what was touched
-   * here, and the rest as it is there. Later writes to the same URI stay behind it.
+   * Send a write again. One in conflict is applied to the current resource: the changed members, and the
+   * others as they are there. Later writes to the same URI follow it.
    *
    * @param {Write} write
    */
@@ -1214,13 +1211,13 @@ export class Outbox extends EventTarget {
   }
 
   /**
-   * Send what waits, as far as it goes; one tab at a time.
+   * Send the waiting writes. One tab does so at a time.
    *
    * @param {string} owner
-   * @returns {Promise<void>} rejected with what stopped it, unless everything was tried
+   * @returns {Promise<void>} rejected when the server is down or asks to wait
    */
   replay(owner) {
-    this.again = true; // what was added since the last look is seen as well
+    this.again = true; // writes that are added meanwhile are sent too
     this.replaying ??= exclusively("hyperapi.outbox", async () => {
       while (this.again) {
         this.again = false;
@@ -1251,13 +1248,13 @@ export class Outbox extends EventTarget {
       const etag = resource?.etag;
       /** @type {Base} */
       const base = etag ? { kind: "tag", etag } : write.method === "DELETE" ? { kind: "new" } : { kind: "any" };
-      const others = await this.waiting(write.owner); // some may have come while this one was sent
+      const others = await this.waiting(write.owner); // some may have been added meanwhile
       const following = others.find((other) => other.uri === write.uri && other.id !== id);
       const next = following?.base.kind === "after" ? [{ ...over(following, resource?.document), base }] : [];
       await this.store.update(next, [id]);
       this.dispatchEvent(new CustomEvent("sent", { detail: { write, resource } }));
     } catch (error) {
-      // What is not there any more was deleted elsewhere, while it was changed here.
+      // Another device deleted the resource.
       if (error instanceof Conflict || (error instanceof Missing && write.base.kind !== "new")) {
         const { document, etag } = (error instanceof Conflict && error.current) || { document: null, etag: null };
         await this.store.update([{ ...write, state: "conflict", ...(document ? { current: document } : {}), etag }], []);
@@ -1266,7 +1263,7 @@ export class Outbox extends EventTarget {
         const said = fields.map(([name, detail]) => `${name} ${detail}`).join("; ");
         await this.store.update([{ ...write, state: "failed", reason: said || error.message, fields }], []);
       } else {
-        throw error; // the server is away or asks for patience: everything stays as it is
+        throw error; // the server is down or asks to wait: keep the write
       }
     } finally {
       this.#changed();
@@ -1281,7 +1278,7 @@ export class Outbox extends EventTarget {
       return await this.client.put(write.uri, write.body ?? {}, { ifMatch: etag, create: write.base.kind === "new" });
     } catch (error) {
       if (write.method === "DELETE" && error instanceof Missing) return null;
-      // It arrived before and only the reply was lost, or somebody else did the same.
+      // It arrived before and its reply was lost, or another device did the same.
       if (error instanceof Conflict && error.current && write.method === "PUT" && agrees(error.current, write)) {
         return error.current;
       }
@@ -1289,14 +1286,14 @@ export class Outbox extends EventTarget {
     }
   }
 
-  /** The ETag that this write depends on. @param {Write} write @returns {Promise<string | null>} */
+  /** The ETag for the condition of a write. @param {Write} write @returns {Promise<string | null>} */
   async #condition({ base, uri }) {
     if (base.kind === "tag") return base.etag;
     if (base.kind !== "seen") return null;
     const now = await this.client.get(uri);
     if (now.get("updated_at") === base.updated_at) return now.etag;
     const headers = new Headers(now.etag ? { ETag: now.etag } : {});
-    throw new Conflict(412, { current: now.document, detail: "It was changed since you last saw it." }, headers);
+    throw new Conflict(412, { current: now.document, detail: "It has changed since you last saw it." }, headers);
   }
 
   #changed() {
@@ -1305,7 +1302,7 @@ export class Outbox extends EventTarget {
 }
 
 /**
- * Would the same write fail again?
+ * Tell whether the same write would fail again.
  *
  * @param {unknown} error
  * @returns {error is Problem | ForeignOrigin}
@@ -1316,7 +1313,7 @@ function isLasting(error) {
 }
 
 /**
- * A write over a thing as it is by now: what was touched, and the rest as it is there.
+ * Apply a write to the current resource: its changed members, and the others as they are there.
  *
  * @template {Pick<Write, "body" | "touched">} W
  * @param {W} write
@@ -1331,7 +1328,7 @@ function over(write, theirs) {
 }
 
 /**
- * Does a resource hold what was to be written?
+ * Tell whether a resource has the written values.
  *
  * @param {Resource} resource
  * @param {Json} body
@@ -1345,7 +1342,7 @@ function agrees(resource, { body = {}, touched = Object.keys(body) }) {
   return holds(resource, Object.fromEntries(touched.map((name) => [name, body[name]])));
 }
 
-/** Are two values of a member the same? Tags are a set, and instants have many spellings. @param {any} one @param {any} other */
+/** Compare two values of a member. The order of tags and the spelling of instants do not matter. @param {any} one @param {any} other */
 export function same(one, other) {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && [...one].sort().every((each, at) => each === [...other].sort()[at]);

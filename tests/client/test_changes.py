@@ -52,7 +52,7 @@ def test_a_place_that_is_too_old_is_said_to_be(ann: Any, road: Road) -> None:
 
 
 def test_what_is_no_feed_is_said_to_be_none(ann: Any) -> None:
-    with pytest.raises(NotHyperapi, match="is no feed"):
+    with pytest.raises(NotHyperapi, match="is not a feed"):
         next(iter(ann.changes("http://localhost/api/v1/lists")))
 
 

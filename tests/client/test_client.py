@@ -76,9 +76,9 @@ def test_members_are_attributes_and_what_is_missing_is_named(groceries: Any) -> 
         _ = groceries.colour
     with pytest.raises(NoSuchLink, match="no link 'author'; it has collection, "):
         groceries.follow("author")
-    with pytest.raises(NoSuchForm, match="does not offer to complete now; it offers "):
+    with pytest.raises(NoSuchForm, match="offers no form 'complete' now; it offers "):
         groceries.submit("complete")
-    with pytest.raises(NotHyperapi, match="is no collection"):
+    with pytest.raises(NotHyperapi, match="is not a collection"):
         next(iter(groceries.items()))
     assert "/" not in repr(type(groceries))
 

@@ -36,8 +36,8 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("http://127.0.0.1:99999", "ports"),
         ("127.0.0.1:99999", "ports"),
         ("http://", "no host"),
-        ("http://[::1", "names no proxy"),
-        ("http://ann:secret@127.0.0.1:x", "names no proxy"),
+        ("http://[::1", "does not name a proxy"),
+        ("http://ann:secret@127.0.0.1:x", "does not name a proxy"),
         ("http://ann:secret@127.0.0.1:99999", "ports"),
     ],
 )

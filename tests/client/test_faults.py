@@ -125,14 +125,14 @@ def test_what_cannot_be_sent_twice_is_not(make_client: MakeClient, road: Road) -
     client = make_client()
     users = client.follow("users")
     road.after.append(breaks(httpx.ReadError))
-    with pytest.raises(ReplyLost, match="Whether this was carried out is not known"):
+    with pytest.raises(ReplyLost, match="Whether the request was carried out is not known"):
         users.submit("register", username="ann", password=PASSWORD)
     client.login("ann", PASSWORD)  # it was
 
 
 def test_a_server_that_is_gone_is_said_to_be(ann: Any, road: Road, pauses: list[float]) -> None:
     road.before += [breaks(httpx.ConnectError)] * 9
-    with pytest.raises(Unreachable, match=f"{ROOT} does not answer .broken.. Is the URL right"):
+    with pytest.raises(Unreachable, match=f"{ROOT} does not answer .broken.. Check the URL"):
         ann.follow("tasks")
     assert pauses == pytest.approx([0.2, 0.6, 1.8])
 
@@ -194,19 +194,34 @@ def test_whoever_waits_can_be_told(make_client: MakeClient, road: Road) -> None:
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (replies(200, {"Content-Type": "text/html"}, text="<h1>It works!"), "is no hyperapi"),
-        (replies(200, {"Content-Type": "application/json"}, text="[]"), "cannot be understood"),
-        (replies(200, {"Content-Type": "application/json"}, text="{"), "cannot be understood"),
-        (replies(200, json={"message": "Hello"}), "is no hyperapi's root"),
-        (replies(200, json={"_links": None}), "cannot be understood"),
-        (replies(404, text="Not here"), "answered 404 Not Found, and not as a hyperapi does"),
+        (
+            replies(200, {"Content-Type": "text/html"}, text="<h1>It works!"),
+            "is not a hyperapi server",
+        ),
+        (
+            replies(200, {"Content-Type": "application/json"}, text="[]"),
+            "sent a malformed representation",
+        ),
+        (
+            replies(200, {"Content-Type": "application/json"}, text="{"),
+            "sent a malformed representation",
+        ),
+        (replies(200, json={"message": "Hello"}), "is not the root of a hyperapi API"),
+        (replies(200, json={"_links": None}), "sent a malformed representation"),
+        (
+            replies(404, text="Not here"),
+            "answered 404 Not Found, and not as a hyperapi server does",
+        ),
         (replies(502, {"Content-Type": "text/html"}, text="Bad"), "answered 502 Bad Gateway"),
         (replies(302, {"Location": "/"}), None),
-        (replies(302, {"Location": "http://[bad"}), "which is no URL"),
-        (replies(200, json={"_links": {}, "_embedded": None}), "cannot be understood"),
-        (replies(200, json={"_links": {}, "_embedded": {"item": [1]}}), "cannot be understood"),
-        (replies(200, json={"_links": {}, "_templates": []}), "cannot be understood"),
-        (replies(200, HAL, text="[" * 100_000), "cannot be understood"),
+        (replies(302, {"Location": "http://[bad"}), "which is not a URL"),
+        (replies(200, json={"_links": {}, "_embedded": None}), "sent a malformed representation"),
+        (
+            replies(200, json={"_links": {}, "_embedded": {"item": [1]}}),
+            "sent a malformed representation",
+        ),
+        (replies(200, json={"_links": {}, "_templates": []}), "sent a malformed representation"),
+        (replies(200, HAL, text="[" * 100_000), "sent a malformed representation"),
         (
             replies(400, {"Content-Type": "application/problem+json"}, text="[]"),
             "not as a hyperapi",
@@ -218,7 +233,7 @@ def test_what_is_no_hyperapi_is_said_to_be_none(
 ) -> None:
     if said is None:
         road.before += [reply] * 9
-        said = "never arrives"
+        said = "redirects without end"
     road.before.append(reply)
     with pytest.raises(NotHyperapi, match=said):
         make_client().root()
@@ -236,7 +251,7 @@ def test_what_is_no_hyperapi_is_said_to_be_none(
     ],
 )
 def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
-    with pytest.raises(NotHyperapi, match="is no URL"):
+    with pytest.raises(NotHyperapi, match="is not a URL"):
         Client(url)
 
 
@@ -248,7 +263,7 @@ def test_a_url_holds_no_password() -> None:
 
 @pytest.mark.parametrize("token", ["", "hya_x\n", "two words", "caf\xe9"])
 def test_what_cannot_be_a_token_is_not_sent(make_client: MakeClient, token: str) -> None:
-    with pytest.raises(NotAToken, match="Was it copied whole, and alone"):
+    with pytest.raises(NotAToken, match="Copy the whole token, and nothing else"):
         make_client(token=token)
 
 
@@ -314,7 +329,7 @@ def test_a_certificate_that_is_refused_is_not_tried_again() -> None:
     failure.__cause__ = ssl.SSLCertVerificationError(1, "certificate verify failed")
     failure.__cause__.verify_message = "certificate has expired"
     client = Client(ROOT)
-    ask = client.actions.exchange.get("https://todo.example.org/x")
+    ask = client.actions.transport.get("https://todo.example.org/x")
     said = str(_unreachable(ask, failure, False, Route()))
     assert said.startswith("https://todo.example.org cannot be trusted: certificate has expired.")
     client.close()

@@ -142,7 +142,7 @@ def test_stored_tokens_of_another_origin_are_refused(
 
 def test_tokens_that_change_to_those_of_another_origin_are_refused(ann: Any, road: Road) -> None:
     expired = {"type": "x/token-expired", "status": 401}
-    keeper = ann.actions.exchange.keeper
+    keeper = ann.actions.transport.keeper
     keeper.save(Tokens("hya_x", "hyr_x", "http://elsewhere.example/1"))
     road.before.append(replies(401, {"Content-Type": "application/problem+json"}, json=expired))
     with pytest.raises(ForeignOrigin):

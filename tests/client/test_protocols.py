@@ -60,7 +60,7 @@ def test_a_collection_is_iterated_by_its_items_across_pages(tasks: Resource) -> 
 @pytest.mark.parametrize("use", [iter, list, tuple, set, lambda each: (*each,), dict, sorted])
 def test_what_is_no_collection_is_not_iterated(tasks: Resource, use: Any) -> None:
     assert tasks.first is not None
-    with pytest.raises(TypeError, match="has no items: it is no collection"):
+    with pytest.raises(TypeError, match="is not a collection: it has no items"):
         use(tasks.first)
 
 
@@ -155,7 +155,7 @@ def test_a_client_is_used_no_more_after_its_with(client: Client) -> None:
     with client as entered:
         lists = entered.follow("lists")
     for use in (lists.reload, lambda: client.follow("lists")):
-        with pytest.raises(Closed, match="was closed"):
+        with pytest.raises(Closed, match="is closed"):
             use()
     with client, pytest.raises(Closed):
         client.follow("lists")

@@ -89,7 +89,7 @@ def test_the_environment_wins(
     assert hyper("lists").lines == [["Work", "0", "0"]]
     assert hyper("whoami", "--json").status == 0
     said = hyper("login", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
-    assert "HYPERAPI_TOKEN is set, and wins" in said.err
+    assert "HYPERAPI_TOKEN is set and is used instead" in said.err
     monkeypatch.delenv("HYPERAPI_TOKEN")
     assert hyper("lists").lines == [["Inbox", "1", "0"]]
     monkeypatch.setenv("HYPERAPI_URL", hyperapi.root.replace("127.0.0.1", "localhost"))
@@ -196,7 +196,7 @@ def test_names_that_could_mean_several_things(hyper: Hyper) -> None:
     assert hyper("add", "x", "-l", "twice").status == NOT_FOUND
     hyper("lists", "rename", "Inbox", "Other")
     said = hyper("add", "x")
-    assert (said.status, "On which list?" in said.err) == (USAGE, True)
+    assert (said.status, "Several lists are possible." in said.err) == (USAGE, True)
 
 
 def open_titles(hyper: Hyper) -> list[str]:
@@ -318,7 +318,7 @@ def test_a_number_whose_task_is_gone_is_said_to_be(hyper: Hyper, terminal: None)
     assert hyper("rm", "1", "-y").status == 0
     said = hyper("done", "1")
     assert said.status == NOT_FOUND
-    assert "The task that had the number 1 is not there." in told(said.err)
+    assert "The task that had the number 1 does not exist." in told(said.err)
 
 
 def test_a_list_is_no_task(hyper: Hyper) -> None:
@@ -414,7 +414,7 @@ def test_what_was_typed_in_an_editor_is_never_lost(
     for change, said in (
         (("Due: none", "Due: whenever"), "Due takes today"),
         (("Done: no", "Done: perhaps"), "Done takes yes or no"),
-        (("Tags:", "Colour:"), "is none of the lines Title, "),
+        (("Tags:", "Colour:"), "is not one of the lines Title, "),
         (("List: Inbox", "List: Nowhere"), "There is no list 'Nowhere'"),
     ):
         edited(home, monkeypatch, change)
@@ -493,7 +493,7 @@ def test_only_some_are_shown_and_that_is_said(hyper: Hyper, terminal: None, home
     hyper("import", "todo.txt")
     said = hyper("ls")
     assert len(said.out.splitlines()) == 101
-    assert "There are more. See them: hyper ls -n 200" in told(said.err)
+    assert "There are more tasks. Show them: hyper ls -n 200" in told(said.err)
     assert len(hyper("ls", "-n", "500").out.splitlines()) == 151
     said = hyper("done", "thing 1")
     assert "60 tasks" in told(said.err) or "Thing 1" in told(said.out)
@@ -571,7 +571,7 @@ def test_a_token_for_a_script(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HYPERAPI_TOKEN", token)
     assert [line[1] for line in hyper("ls").lines] == ["Milk"]
     refused = hyper("add", "Bread", "-l", "Inbox")
-    assert (refused.status, "hyper tokens shows its scope" in refused.err) == (NOT_ALLOWED, True)
+    assert (refused.status, "See it with: hyper tokens" in refused.err) == (NOT_ALLOWED, True)
     monkeypatch.delenv("HYPERAPI_TOKEN")
     assert hyper("tokens", "revoke", "cron", "-y").out == "Ended 'cron'.\n"
     assert hyper("tokens", "revoke", "cron", "-y").status == NOT_FOUND
@@ -582,7 +582,7 @@ def test_a_token_for_a_script(hyper: Hyper, monkeypatch: pytest.MonkeyPatch) -> 
     assert hyper("tokens", "create", "x", "-e", "soon").status == INVALID
     assert "--scope takes tasks:read" in hyper("tokens", "create", "x", "-s", "tasks").err
     refused = hyper("tokens", "create", "x", "-e", "60d")
-    assert (refused.status, "or say --lasting" in refused.err) == (INVALID, True)
+    assert (refused.status, "or add --lasting" in refused.err) == (INVALID, True)
     listed = json.loads(hyper("tokens", "create", "one", "-l", "Inbox", "--json").out)
     assert listed["list_uri"].startswith("http")
     hyper("tokens", "revoke", "--others", "-y")
@@ -668,7 +668,7 @@ def test_somebody_else_was_quicker(
     monkeypatch.setenv("EDITOR", str(script))
     said = hyper("edit", "milk")
     assert said.status == CONFLICT
-    assert "Somebody changed it since you saw it." in said.err
+    assert "It has changed since you saw it." in said.err
     assert "It is now: 'Oat milk'." in said.err
 
 
@@ -746,7 +746,7 @@ def test_numbers_that_cannot_be_kept_are_no_reason_to_show_nothing(
     (home / "config" / "hyperapi" / "rows.json").mkdir()
     said = hyper("ls")
     assert (said.status, "Milk" in said.out) == (0, True)
-    assert "The numbers will stand for nothing: " in told(said.err)
+    assert "The numbers cannot be used: " in told(said.err)
     assert "rows.json: Is a directory" in told(said.err).replace("\n", " ")
 
 
@@ -757,7 +757,7 @@ def test_whoever_cannot_keep_tokens_is_not_signed_in(
     (home / "config" / "hyperapi" / "credentials.json").mkdir(parents=True)
     said = stranger("login", hyperapi.root, "-u", "ann", "--password-stdin", said=PASSWORD)
     assert said.status == FILE
-    assert said.err.startswith("hyper: Nobody is signed in.\n")
+    assert said.err.startswith("hyper: You are not signed in: the tokens cannot be stored.\n")
     assert "credentials.json: Is a directory" in said.err
     assert len(list(ann.follow("tokens").items())) == 1  # no session is left that nobody can use
 

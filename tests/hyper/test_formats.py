@@ -121,7 +121,7 @@ def test_all_malformed_lines_are_named_up_to_a_bound() -> None:
     assert caught.value.status == INVALID
     assert caught.value.message.startswith("tasks.jsonl:1: is not JSON")
     assert caught.value.hint.endswith(
-        "… and 30 more lines.\nNothing was imported. Repair it first."
+        "… and 30 more lines.\nNothing was imported. Correct the file first."
     )
 
 

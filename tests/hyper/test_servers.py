@@ -59,21 +59,21 @@ def login(stranger: Hyper, url: str) -> tuple[int, str]:
 def test_a_url_that_is_none(stranger: Hyper) -> None:
     status, said = login(stranger, "todo.example.org")
     assert status == UNREACHABLE
-    assert "'todo.example.org' is no URL: it must begin with https:// or http://." in said
+    assert "'todo.example.org' is not a URL: it must begin with https:// or http://." in said
 
 
 def test_a_name_that_does_not_exist(stranger: Hyper) -> None:
     status, said = login(stranger, "https://nowhere.invalid/")
     assert status == UNREACHABLE
     assert "https://nowhere.invalid does not answer (" in said
-    assert "Is the URL right" in said
+    assert "Check the URL" in said
 
 
 def test_a_server_that_is_not_there(stranger: Hyper) -> None:
     status, said = login(stranger, f"http://127.0.0.1:{free_port()}")
     assert status == UNREACHABLE
     assert "refused" in said
-    assert "is the server running?" in said
+    assert "that the server is running." in said
 
 
 def test_signing_out_where_the_server_is_gone_forgets_the_tokens_and_says_what_is_left(
@@ -83,7 +83,7 @@ def test_signing_out_where_the_server_is_gone_forgets_the_tokens_and_says_what_i
         stranger("register", server.root, "-u", "ann", "--password-stdin", said=PASSWORD)
     said = stranger("logout")
     assert said.status == UNREACHABLE
-    assert "Your tokens are forgotten here, but their session goes on at the server" in said.err
+    assert "Your tokens are deleted here, but the session continues at the server" in said.err
     assert not (home / "config" / "hyperapi" / "credentials.json").exists()
     assert stranger("ls").status == NOT_ALLOWED
 
@@ -92,10 +92,10 @@ def test_something_that_is_no_hyperapi(stranger: Hyper) -> None:
     with answering(200, Content_Type="text/html", body="<h1>It works!") as url:
         status, said = login(stranger, url)
     assert status == UNREACHABLE
-    assert f"{url} is no hyperapi: it sent text/html. Is the URL right?" in said
+    assert f"{url} is not a hyperapi server: it sent text/html. Check the URL." in said
     with answering(404, Content_Type="text/plain", body="Not found") as url:
         assert (
-            "404 Not Found, and not as a hyperapi does. Is the URL right?"
+            "404 Not Found, and not as a hyperapi server does. Check the URL."
             in login(stranger, url)[1]
         )
 
@@ -139,7 +139,10 @@ def test_a_server_that_makes_a_mistake(stranger: Hyper) -> None:
     with answering(500, Content_Type="application/problem+json", body=problem) as url:
         status, said = login(stranger, url)
     assert status == FAILED
-    assert "Something went wrong on our side Whoever runs the server finds this under urn" in said
+    assert (
+        "Something went wrong on our side The server's operator finds this in the log under urn"
+        in said
+    )
 
 
 def test_passwords_in_the_clear_are_warned_of(
@@ -148,7 +151,7 @@ def test_passwords_in_the_clear_are_warned_of(
     monkeypatch.setattr("hyper.sign_in._LOCAL", ())
     with answering(200, Content_Type="application/hal+json", body=ROOT) as url:
         said = login(stranger, url)[1]
-    assert "is not encrypted: others on the way can read your password." in said
+    assert "is not encrypted: others can read your password on the way." in said
 
 
 ROOT = """{"_links": {"self": {"href": "/"}, "users": {"href": "/u"}, "tokens": {"href": "/t"},

@@ -138,7 +138,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
     assert "Run the same command again to go on from there: nothing will be there" in told(said)
     said = hyper("import", many, "-l", "Todo")
     assert said.status == 0
-    assert "Going on after 2,000 of 3,500 tasks." in said.err
+    assert "Continuing after 2,000 of 3,500 tasks." in said.err
     assert titles(hyper) == sorted(f"Thing {number}" for number in range(3500))
 
 
@@ -179,10 +179,10 @@ def test_a_token_revoked_midway(hyper: Hyper, hyperapi: Sandbox, many: Path, at_
     said = hyper("import", many, "-l", "Todo")
     assert said.status == NOT_ALLOWED
     assert said.err.splitlines() == [
-        "Made the list 'Todo'.",
+        "Created the list 'Todo'.",
         "2,000 of 3,500 tasks are imported for sure, and perhaps some more. Run the same command "
         "again to go on from there: nothing will be there twice.",
-        "hyper: The token was revoked.",
+        "hyper: The token was revoked. Sign in again to get a new token.",
         "       Sign in again: hyper login",
     ]
     hyper("login", "-u", "ann", "--password-stdin", said=PASSWORD)
@@ -205,7 +205,7 @@ def test_a_server_that_goes_away_midway(stranger: Hyper, many: Path, at_batch: A
     assert said.status == UNREACHABLE
     assert "2,000 of 3,500 tasks are imported for sure" in said.err
     assert "does not answer" in said.err
-    assert "is the server running?" in said.err
+    assert "that the server is running." in said.err
 
 
 # -- files that are no good
@@ -220,7 +220,8 @@ def test_a_malformed_line_4711(hyper: Hyper, home: Path) -> None:
     assert said.status == INVALID
     assert said.err == (
         "hyper: todo.txt:4711: is not UTF-8 (byte 0xE9; perhaps it is Windows-1252): save the file "
-        "as UTF-8, without changing anything else\n       Nothing was imported. Repair it first.\n"
+        "as UTF-8, without changing anything else\n"
+        "       Nothing was imported. Correct the file first.\n"
     )
     assert hyper("lists").out == ""
 
@@ -249,11 +250,11 @@ def test_what_only_the_server_finds_is_named_by_its_line_too(hyper: Hyper, home:
     assert said.status == INVALID
     assert "tasks.jsonl:1201: tags" in said.err
     assert "1,000 of 1,500 tasks are imported and no more. Run the same" in said.err
-    assert said.err.endswith("\n       Repair it first.\n")
+    assert said.err.endswith("\n       Correct the file first.\n")
     rows[1200]["tags"] = []
     (home / "tasks.jsonl").write_text("\n".join(map(json.dumps, rows)))
     said = hyper("import", "tasks.jsonl")
-    assert (said.status, "Going on after 1,000 of 1,500 tasks." in said.err) == (0, True)
+    assert (said.status, "Continuing after 1,000 of 1,500 tasks." in said.err) == (0, True)
     assert hyper("lists").lines == [["Todo", "1500", "0"]]
     assert "was imported before" in hyper("import", "tasks.jsonl").err
     assert hyper("import", "tasks.jsonl", "--again").status == 0
@@ -289,7 +290,7 @@ def test_what_nobody_can_take_is_found_first(
     refused = hyper("import", "tasks.jsonl")
     assert refused.status == INVALID
     assert f"hyper: tasks.jsonl:2: {said}" in refused.err
-    assert refused.err.endswith("\n       Nothing was imported. Repair it first.\n")
+    assert refused.err.endswith("\n       Nothing was imported. Correct the file first.\n")
     assert hyper("ls").out == ""
 
 
@@ -337,7 +338,7 @@ def test_a_file_that_is_not_there(hyper: Hyper, home: Path) -> None:
     assert hyper("import", home, "-f", "csv").status == FILE
     said = hyper("export", "nowhere/tasks.csv")
     assert said.status == FILE
-    assert "No such file or directory. There is no such file now" in told(said)
+    assert "No such file or directory. The file does not exist" in told(said)
 
 
 def told(said: Outcome) -> str:
@@ -368,7 +369,7 @@ def test_a_full_disk_leaves_the_old_file(
         patched.setattr(os, "fsync", full)
         said = hyper("export", file)
     assert said.status == FILE
-    assert f"{file} cannot be written: No space left on device. The file is as it was" in told(said)
+    assert f"{file} cannot be written: No space left on device. The file is unchanged" in told(said)
     assert file.read_text() == "precious"
     assert [each.name for each in home.iterdir() if each.name != "config"] == ["tasks.csv"]
     assert hyper("export", file).status == 0
@@ -427,8 +428,8 @@ def test_an_export_for_which_there_is_no_room(
         done = process("sh", "-c", script)
         assert done.returncode == FILE
         assert f"{file} cannot be written: File too large." in " ".join(done.stderr.split())
-        assert ("is as it was before" if old else "is no such file now") in done.stderr
-        assert "Make room there, or name another place." in done.stderr
+        assert ("file is unchanged" if old else "file does not exist") in done.stderr
+        assert "Free some space, or use another folder." in done.stderr
         assert [each.name for each in home.glob("*out*")] == [file.name] * bool(old)
     assert file.read_text() == "precious"
 

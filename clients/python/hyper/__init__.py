@@ -1,4 +1,4 @@
-"""The command ``hyper``: one's to-do lists from the shell. ``docs/command.md`` tells the rest."""
+"""The command ``hyper``: your to-do lists in the shell. See ``docs/command.md``."""
 
 import codecs
 import io
@@ -10,7 +10,7 @@ _NEEDED = ("click", "httpx", "rich")
 
 
 def main() -> None:
-    """Run the command; where something it needs is not installed, say so in one line."""
+    """Run the command. Exit with one line when a distribution that it needs is missing."""
     _complete_streams()
     _decode_arguments()
     _ignore_empty_screens()
@@ -28,8 +28,11 @@ def main() -> None:
 
 
 def _complete_streams() -> None:
-    """Open what whoever started us has closed, so that nothing else is taken for it; and show what
-    a terminal has no letters for as something else, rather than fail."""
+    """Open the standard streams that the parent process closed, so that no other file gets their
+    descriptors.
+
+    Standard output replaces characters that the terminal's encoding lacks, instead of failing.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end of the process
@@ -40,13 +43,13 @@ def _complete_streams() -> None:
 
 
 def _decode_arguments() -> None:
-    """Read the arguments as UTF-8 where the locale knows ASCII alone, as in ``LC_ALL=C``."""
+    """Decode the arguments as UTF-8 when the locale is ASCII, as with ``LC_ALL=C``."""
     if _is_ascii(sys.getfilesystemencoding()):
         sys.argv = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv]
 
 
 def _ignore_empty_screens() -> None:
-    """Forget a size of the screen on which nothing could be shown: it would hide the output."""
+    """Ignore ``COLUMNS`` and ``LINES`` when they are 0: nothing would be printed."""
     for name in ("COLUMNS", "LINES"):
         if not os.environ.get(name, "1").strip("0"):
             del os.environ[name]

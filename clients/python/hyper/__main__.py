@@ -1,4 +1,4 @@
-"""``python -m hyper`` is ``hyper``."""
+"""Run ``hyper`` as ``python -m hyper``."""
 
 from hyper import main
 

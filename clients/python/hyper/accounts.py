@@ -1,5 +1,4 @@
-"""Who one is, between one command and the next: a file that only its owner can read, or the
-environment, which wins."""
+"""The account of a command: from the environment, or from a file that only its owner can read."""
 
 import fcntl
 import json
@@ -19,7 +18,7 @@ from hyper.failures import NOT_ALLOWED, TOKEN, URL, Failure
 
 
 def folder() -> Path:
-    """Where the command keeps what it remembers."""
+    """Return the folder of the command's files."""
     return Path(click.get_app_dir("hyperapi"))
 
 
@@ -27,8 +26,8 @@ def folder() -> Path:
 class Account:
     """A user at a server.
 
-    :param root: the URL of its API's root.
-    :param username: empty where only a token is known.
+    :param root: the URL of the API's root.
+    :param username: empty when only a token is known.
     """
 
     root: str
@@ -37,29 +36,29 @@ class Account:
 
     @property
     def identity(self) -> str:
-        """Tells accounts apart, and gives nothing away."""
+        """A digest of server and user, which names the account's files."""
         tokens = self.keeper.load()
         who = self.username or (tokens.access if tokens else "")
         return sha256(f"{self.root}\n{who}".encode()).hexdigest()[:16]
 
 
 class Credentials:
-    """The file with the tokens of whoever signed in last. Commands that run at the same time share
-    it: one refreshes, and the others read what it got."""
+    """The tokens of the last sign-in, in a file. Commands that run at the same time share it: one
+    refreshes the tokens, and the others read them."""
 
     def __init__(self, root: str, path: Path | None = None) -> None:
         self._root = root
         self._path = path or credentials_file()
 
     def load(self) -> Tokens | None:
-        """The tokens for this server."""
+        """Return the tokens for this server."""
         kept = read_private(self._path)
         if kept.get("root") != self._root or not kept.get("access_token"):
             return None
         return Tokens(kept["access_token"], kept.get("refresh_token"), kept.get("session_uri", ""))
 
     def save(self, tokens: Tokens | None) -> None:
-        """Keep tokens in place of those before; forget all when there are none."""
+        """Replace the stored tokens; None deletes them."""
         if tokens is None:
             self._path.unlink(missing_ok=True)
             return
@@ -68,7 +67,7 @@ class Credentials:
         self.write({**names, "root": self._root}, tokens)
 
     def write(self, who: Mapping[str, str], tokens: Tokens) -> None:
-        """Keep tokens, and whose they are."""
+        """Store tokens and the names of their server and user."""
         secrets = {
             "access_token": tokens.access,
             "refresh_token": tokens.refresh,
@@ -77,19 +76,19 @@ class Credentials:
         write_private(self._path, {**who, **secrets})
 
     def turn(self) -> AbstractContextManager[object]:
-        """A context in which no other command refreshes."""
+        """A context in which no other command refreshes the tokens."""
         return _locked(self._path.with_suffix(".lock"))
 
 
 def credentials_file() -> Path:
-    """Where the tokens are kept."""
+    """Return the path of the file with the tokens."""
     return folder() / "credentials.json"
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Account:
-    """The account that commands are about.
+    """Return the account that commands use.
 
-    :raises Failure: when there is none.
+    :raises Failure: when nobody is signed in.
     """
     kept = read_private(credentials_file())
     root = environment.get(URL) or kept.get("root", "")
@@ -97,7 +96,7 @@ def current(environment: Mapping[str, str] = os.environ) -> Account:
         raise Failure(
             "You are not signed in.", NOT_ALLOWED, f"Sign in: hyper login URL (or set {URL})"
         )
-    token = environment.get(TOKEN, "").strip()  # a file's line end is none of it
+    token = environment.get(TOKEN, "").strip()  # without the line end of a file
     if token:
         return Account(root, "", InMemory(Tokens(token)))
     if root.rstrip("/") in (kept.get("root", "").rstrip("/"), kept.get("url", "").rstrip("/")):
@@ -106,7 +105,7 @@ def current(environment: Mapping[str, str] = os.environ) -> Account:
 
 
 def read_private(path: Path) -> dict[str, Any]:
-    """What a file of ours holds; nothing when it is not there, or is not ours."""
+    """Return the content of a JSON file; empty when the file is missing or is not a JSON object."""
     try:
         found = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -115,9 +114,9 @@ def read_private(path: Path) -> dict[str, Any]:
 
 
 def write_private(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file that its owner alone may read: whole, or not at all.
+    """Write a file that only its owner can read, atomically.
 
-    :raises OSError: naming it, when it cannot be written.
+    :raises OSError: with the file's name.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

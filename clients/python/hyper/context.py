@@ -1,4 +1,4 @@
-"""What every command has at hand: a screen, an account, a client, and how things are named."""
+"""The command context: screen, account, client, and the names of lists."""
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
@@ -23,9 +23,9 @@ _PAGE = 100
 
 
 class CommandContext:
-    """One run of the command.
+    """The state of one run of the command.
 
-    :ivar pausing: is told how long it has to wait, and why.
+    :ivar pausing: called before each wait with its seconds and its reason.
     """
 
     def __init__(self) -> None:
@@ -36,16 +36,16 @@ class CommandContext:
 
     @cached_property
     def account(self) -> Account:
-        """Whose lists these are."""
+        """The account of this run."""
         return current()
 
     @cached_property
     def client(self) -> Client:
-        """A client for the account."""
+        """The client for the account."""
         return self.client_at(self.account.root, keeper=self.account.keeper)
 
     def client_at(self, root: str, **options: Any) -> Client:
-        """A client for a server, which is closed when the command ends."""
+        """Return a client for a server. It is closed when the command ends."""
         client = Client(
             root,
             user_agent=USER_AGENT,
@@ -56,7 +56,7 @@ class CommandContext:
         return client
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all clients."""
         for client in self._clients:
             client.close()
 
@@ -65,28 +65,28 @@ class CommandContext:
 
     def _note_pause(self, seconds: float, reason: str) -> None:
         if seconds >= 1:
-            self.screen.note(f"{reason}; going on in {seconds:.0f} s")
+            self.screen.note(f"{reason}; continuing in {seconds:.0f} s")
 
     # -- lists
 
     @cached_property
     def lists(self) -> list[Resource]:
-        """All lists, in order of their titles."""
+        """All lists, sorted by title."""
         return list(self.client.follow("lists").search(sort="title", limit=_PAGE).items())
 
     def forget_lists(self) -> None:
-        """Ask for the lists anew: they may have changed."""
+        """Read the lists again at their next use."""
         self.__dict__.pop("lists", None)
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """The lists' titles, by URI."""
+        """The titles of the lists, by URI."""
         return {each.uri: each.title for each in self.lists}
 
     def list_named(self, name: str) -> Resource:
-        """The list that somebody means.
+        """Return the list with a title or URI.
 
-        :raises Failure: when there is none, or several.
+        :raises Failure: when there is none, or more than one.
         """
         by_uri = [each for each in self.lists if each.uri == name]
         exactly = [each for each in self.lists if each.title == name]
@@ -104,13 +104,13 @@ class CommandContext:
         raise Failure(
             f"There is no list {quoted(name)}. Lists: {known}.",
             NOT_FOUND,
-            f"Make one: hyper lists add {shlex.quote(name)}",
+            f"Create it: hyper lists add {shlex.quote(name)}",
         )
 
     def list_or_default(self, name: str | None) -> Resource:
-        """The list of that name; without one, the only list, or the one called Inbox.
+        """Return the list of that name; without a name, the only list, or the one called Inbox.
 
-        :raises Failure: when it is not clear which one is meant.
+        :raises Failure: when several lists are possible.
         """
         if name is not None:
             return self.list_named(name)
@@ -121,29 +121,29 @@ class CommandContext:
         if any(folded(each.title) == folded(DEFAULT_LIST) for each in self.lists):
             return self.list_named(DEFAULT_LIST)
         known = ", ".join(quoted(each.title) for each in self.lists[:_MOST_SHOWN])
-        raise Failure(f"On which list? Add --list and one of {known}.", USAGE)
+        raise Failure(f"Several lists are possible. Add --list and one of {known}.", USAGE)
 
     def make_list(self, title: str, key: str | None = None) -> Resource:
-        """A new list.
+        """Create a list.
 
-        :param key: makes it once, however often it is asked for.
+        :param key: an Idempotency-Key, to create the list once.
         """
         how = How(idempotency_key=key)
         made = self.client.follow("lists").submit("create", title=title, how=how)
         self.lists.append(made)
-        self.screen.note(f"Made the list {quoted(title)}.")
+        self.screen.note(f"Created the list {quoted(title)}.")
         return made
 
     # -- numbers
 
     @cached_property
     def numbers(self) -> Numbers:
-        """What the numbers in tables stand for."""
+        """The rows that the numbers in tables stand for."""
         return Numbers(self.account.identity)
 
     def remember(self, kind: str, rows: Iterable[State]) -> None:
-        """Let the numbers that were shown stand for these rows from now on."""
+        """Store the rows of a table, so that later commands accept their numbers."""
         try:
             self.numbers.keep(kind, rows)
-        except OSError as error:  # no reason not to show them
-            self.screen.note(f"The numbers will stand for nothing: {about_file(error)}.")
+        except OSError as error:  # the table is still useful
+            self.screen.note(f"The numbers cannot be used: {about_file(error)}.")

@@ -1,8 +1,9 @@
 """Days and times as people write and read them, in the time zone of this machine.
 
-A zone skips hours and repeats others: midnight, or the last hour of a day, may not exist. A local
-time inside a gap is read with the offset from before the gap, and a repeated one is the first of
-the two (RFC 5545 §3.3.5). A day begins at its first instant and ends a second before the next.
+A zone skips some local times and repeats others: midnight, or the last hour of a day, may not
+exist. A local time inside a gap is read with the offset from before the gap. A repeated time is the
+first of the two (RFC 5545 §3.3.5). A day begins at its first instant and ends one second before the
+next day.
 """
 
 import re
@@ -28,17 +29,17 @@ TAKEN = (
 
 
 class NotADate(ValueError):
-    """Text that is no day or time; says what is taken."""
+    """The text is not a day or a time. The message lists the accepted forms."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"{TAKEN}; {quoted(text)} is none of these")
 
 
 def parse_due(text: str, now: datetime) -> datetime | None:
-    """When something is due; None for ``none``.
+    """Parse a due date; ``none`` gives None.
 
-    :param now: with its zone, in which days begin and end.
-    :raises NotADate: for what is no day or time.
+    :param now: the present, with the time zone of the result.
+    :raises NotADate: for anything else.
     """
     words = " ".join(text.lower().split())
     if words in ("none", "never", "-"):
@@ -60,7 +61,7 @@ def parse_due(text: str, now: datetime) -> datetime | None:
 
 
 def parse_day(text: str, today: date) -> date:
-    """A day: ``today``, ``fri`` (the next one), ``2030-01-31``.
+    """Parse a day: ``today``, ``fri`` (the next one), ``2030-01-31``.
 
     :raises ValueError: for anything else.
     """
@@ -73,7 +74,7 @@ def parse_day(text: str, today: date) -> date:
 
 
 def parse_time(text: str) -> time:
-    """A time of day: ``18:30``, ``9am``.
+    """Parse a time of day: ``18:30``, ``9am``.
 
     :raises ValueError: for anything else.
     """
@@ -89,21 +90,21 @@ def parse_time(text: str) -> time:
 
 
 def at(day: date, moment: time) -> datetime:
-    """A local time, with its offset; 02:30 inside a gap of an hour is 03:30.
+    """Return a local time with its offset. In a gap of an hour, 02:30 becomes 03:30.
 
-    ``datetime.astimezone`` alone would subtract the offset from after the gap: 01:30.
+    ``datetime.astimezone`` alone would subtract the offset from after the gap and give 01:30.
     """
     local_time = datetime.combine(day, moment)
     return (_EPOCH + timedelta(seconds=local_time.timestamp())).astimezone()
 
 
 def day_start(day: date) -> datetime:
-    """The first instant of a day: midnight, or the end of the gap that midnight is in."""
+    """Return the first instant of a day: midnight, or the end of the gap around midnight."""
     midnight = datetime.combine(day, time())
     start = at(day, time())
     gap = start.replace(tzinfo=None) - midnight
     before = start - gap
-    while gap >= _SECOND:  # the clock was set forward between these two: find the second
+    while gap >= _SECOND:  # find the second at which the clock is set forward
         gap /= 2
         middle = (before + gap).astimezone()
         if middle.replace(tzinfo=None) < midnight:
@@ -114,7 +115,7 @@ def day_start(day: date) -> datetime:
 
 
 def day_end(day: date) -> datetime:
-    """The last second of a day. A task that is due on a day, without a time, is due then.
+    """Return the last second of a day: the due time of a task that is due on a day.
 
     :raises OverflowError, ValueError: on the last days of the calendar.
     """
@@ -122,7 +123,7 @@ def day_end(day: date) -> datetime:
 
 
 def ends_day(moment: datetime) -> bool:
-    """Is it the last second of its day here, or 23:59:59?"""
+    """Tell whether an instant is the last second of its local day, or 23:59:59."""
     if moment.time().replace(microsecond=0) == _LAST:
         return True
     try:
@@ -132,12 +133,12 @@ def ends_day(moment: datetime) -> bool:
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
-    """When a day begins, and when the next one does."""
+    """Return the first instant of a day, and of the next day."""
     return day_start(day), day_start(day + timedelta(days=1))
 
 
 def readable(instant: str | None, now: datetime) -> str:
-    """An instant as people say it: ``today``, ``Fri 18:30``, ``3 Mar 2031``."""
+    """Format an instant for people: ``today``, ``Fri 18:30``, ``3 Mar 2031``."""
     if instant is None:
         return ""
     moment = local(instant)
@@ -154,7 +155,7 @@ def readable(instant: str | None, now: datetime) -> str:
 
 
 def ago(instant: str, now: datetime) -> str:
-    """How long ago an instant was: ``just now``, ``5 min ago``, ``3 days ago``."""
+    """Format the time since an instant: ``just now``, ``5 min ago``, ``3 days ago``."""
     seconds = max(0.0, (now - local(instant)).total_seconds())
     for size, name in ((86400, "day"), (3600, "hour"), (60, "min")):
         number = int(seconds // size)
@@ -164,7 +165,8 @@ def ago(instant: str, now: datetime) -> str:
 
 
 def local(instant: str) -> datetime:
-    """An RFC 3339 instant, in the zone of this machine; in its own, where years end."""
+    """Parse an RFC 3339 instant and convert it to the local zone. At the ends of the calendar it
+    keeps its own zone."""
     moment = datetime.fromisoformat(instant)
     try:
         return moment.astimezone()
@@ -173,7 +175,7 @@ def local(instant: str) -> datetime:
 
 
 def editable(instant: str | None) -> str:
-    """An instant as :func:`parse_due` reads it back, in the shortest form that does."""
+    """Format an instant in the shortest form that :func:`parse_due` reads back."""
     if instant is None:
         return "none"
     moment = local(instant)
@@ -185,22 +187,22 @@ def editable(instant: str | None) -> str:
 
 
 def written(moment: datetime) -> str:
-    """A moment as the server writes it."""
+    """Format an instant as the server does."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _instant(text: str) -> datetime | None:
-    """An RFC 3339 date-time with its offset; None for anything else."""
+    """Parse an RFC 3339 date-time with an offset; None for anything else."""
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].*([Zz]|[+-][0-9]{2}:[0-9]{2})$", text):
         return None
     try:
         moment = datetime.fromisoformat(text.upper())
-        moment.astimezone(UTC)  # where the server keeps it, and years have to end too
+        moment.astimezone(UTC)  # fails when the year in UTC is out of range
     except (ValueError, OverflowError):
         return None
     return moment
 
 
 def now() -> datetime:
-    """The present, with the zone of this machine."""
+    """Return the present with the zone of this machine."""
     return datetime.now().astimezone()

@@ -1,4 +1,4 @@
-"""A task as text for an editor, and what of it was changed there."""
+"""Edit a task as text in an editor, and find what was changed."""
 
 from collections.abc import Mapping
 from tempfile import NamedTemporaryFile
@@ -21,10 +21,10 @@ _HELP = """\
 
 
 def edit_by_hand(ctx: CommandContext, task: Resource) -> dict[str, Any]:
-    """Let somebody edit a task in their editor ($VISUAL, $EDITOR).
+    """Open a task in the user's editor ($VISUAL, $EDITOR).
 
-    :returns: what is different; nothing when nothing is.
-    :raises Failure: when what they wrote is not taken; where it can be found is said.
+    :returns: the changed members; empty when nothing was changed.
+    :raises Failure: when the text is invalid. The message names the file that keeps it.
     """
     before = as_text(task.members, ctx.titles[task.list_uri])
     try:
@@ -47,7 +47,7 @@ def edit_by_hand(ctx: CommandContext, task: Resource) -> dict[str, Any]:
 
 
 def as_text(members: Mapping[str, Any], list_title: str) -> str:
-    """A task as people edit it."""
+    """Format a task for the editor."""
     text, _ = todotxt.split(members["description"])
     lines = {
         "Title": members["title"],
@@ -62,9 +62,9 @@ def as_text(members: Mapping[str, Any], list_title: str) -> str:
 
 
 def read(ctx: CommandContext, text: str) -> dict[str, Any]:
-    """What an edited text says.
+    """Parse an edited text.
 
-    :raises Failure: naming the line that is not understood.
+    :raises Failure: naming the line that is not valid.
     """
     head, _, note = text.partition("\n\n")
     said: dict[str, str] = {}
@@ -73,7 +73,7 @@ def read(ctx: CommandContext, text: str) -> dict[str, Any]:
         if line.startswith("#") or not line.strip():
             continue
         if not colon or name.strip().capitalize() not in _NAMES:
-            raise Failure(f"{quoted(line)} is none of the lines {', '.join(_NAMES)}.", INVALID)
+            raise Failure(f"{quoted(line)} is not one of the lines {', '.join(_NAMES)}.", INVALID)
         said[name.strip().capitalize()] = value.strip()
     return {**_members(ctx, said), "description": note.strip("\n")}
 
@@ -101,7 +101,7 @@ def _members(ctx: CommandContext, said: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _different(members: Mapping[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """What was changed, so that nothing else is sent."""
+    """Return the members that were changed. Only these are sent."""
     shown = {**members, "description": todotxt.split(members["description"])[0].strip("\n")}
     if "due_at" in said and dates.editable(shown["due_at"]) == _editable(said["due_at"]):
         del said["due_at"]

@@ -1,4 +1,4 @@
-"""What goes wrong, in words for people, and as exit statuses for scripts."""
+"""Failures: their messages for people, and their exit statuses for scripts."""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ from hyperapi_client import (
 from hyper.wording import quoted
 
 URL, TOKEN = "HYPERAPI_URL", "HYPERAPI_TOKEN"
-"""What in the environment wins over who is signed in."""
+"""Environment variables that replace the stored account."""
 
 FAILED = 1
 USAGE = 2
@@ -53,19 +53,19 @@ BUSY = 9
 INTERRUPTED = 130
 
 MEANINGS = {
-    0: "It is done.",
-    FAILED: "It went wrong in a way that is none of those below, or you said no.",
-    USAGE: "The command was not understood: an unknown option, or an argument missing.",
-    NOT_ALLOWED: "Not signed in, signed out meanwhile, outside the token's scope, or over a quota.",
-    NOT_FOUND: "No such task or list, or several that could be meant.",
-    INVALID: "A value is not taken, or an import file has a malformed line. Nothing was changed.",
-    CONFLICT: "Somebody changed it meanwhile, or the name is taken.",
-    UNREACHABLE: "No server, no hyperapi there, or none that can be trusted.",
-    FILE: "A file of this machine cannot be read or written.",
-    BUSY: "The server asked to wait longer than the command does.",
+    0: "The command succeeded.",
+    FAILED: "Another failure, or you answered no.",
+    USAGE: "Wrong usage: an unknown option, or a missing argument.",
+    NOT_ALLOWED: "Not signed in, the session has ended, outside the scope, or over a quota.",
+    NOT_FOUND: "No such task or list, or the name matches several.",
+    INVALID: "A value is not valid, or an import file has a malformed line. Nothing was changed.",
+    CONFLICT: "The resource has changed since you saw it, or the name is taken.",
+    UNREACHABLE: "No reply, not a hyperapi server, or a certificate that is not trusted.",
+    FILE: "A local file cannot be read or written.",
+    BUSY: "The server asked to wait longer than the command waits.",
     INTERRUPTED: "Interrupted from the keyboard.",
 }
-"""Every exit status, and what it says."""
+"""The meaning of each exit status."""
 
 _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
     (Unauthorized, NOT_ALLOWED),
@@ -88,14 +88,14 @@ _STATUSES: tuple[tuple[type[ClientError], int], ...] = (
 )
 
 _HINTS: tuple[tuple[type[ClientError], str], ...] = (
-    (CredentialsInvalid, "Try again, or make yourself a user: hyper register"),
+    (CredentialsInvalid, "Try again, or register: hyper register"),
     (TokenMissing, "Sign in: hyper login"),
     (TokenExpired, "Sign in again: hyper login"),
     (TokenRevoked, "Sign in again: hyper login"),
     (Unauthorized, "Sign in again: hyper login"),
     (InsufficientScope, "Sign in with your password, or use a token that may do this."),
     (LoginTooOld, "Sign in again: hyper login"),
-    (NoSuchForm, "Perhaps the token may not do this: hyper tokens shows its scope."),
+    (NoSuchForm, "The token's scope may not include this. See it with: hyper tokens"),
     (Gone, "Start over."),
     (TooManyRequests, "Try again later."),
 )
@@ -112,14 +112,14 @@ OPTIONS = {
     "label": "LABEL",
     "q": "-q",
 }
-"""What a field is called on the command line."""
+"""The command-line names of fields."""
 
 
 class Failure(click.ClickException):
-    """A failure that the command found by itself.
+    """A failure that the command itself finds.
 
-    :param status: what it exits with.
-    :param hint: what to do.
+    :param status: the exit status.
+    :param hint: what to do next.
     """
 
     def __init__(self, message: str, status: int = FAILED, hint: str = "") -> None:
@@ -129,7 +129,7 @@ class Failure(click.ClickException):
 
 
 def status_of(error: BaseException) -> int:
-    """The exit status that a failure has."""
+    """Return the exit status of a failure."""
     if isinstance(error, Failure):
         return error.status
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -142,10 +142,10 @@ def status_of(error: BaseException) -> int:
 
 
 def as_document(error: BaseException) -> dict[str, Any]:
-    """A failure for programs, as ``--json`` prints it on standard error.
+    """Return a failure as the document that ``--json`` prints on standard error.
 
-    ``status`` is the exit status, ``problem`` the URI of the problem's type where the server
-    refused, and ``errors`` what is wrong with single fields.
+    ``status`` is the exit status, ``problem`` the URI of the server's problem type, and ``errors``
+    names the fields that are wrong.
     """
     message, *hints = in_words(error)
     fields = error.errors if isinstance(error, FieldErrors | ProblemError) else ()
@@ -159,7 +159,7 @@ def as_document(error: BaseException) -> dict[str, Any]:
 
 
 def in_words(error: BaseException) -> Iterator[str]:
-    """A failure as lines: what happened, which fields are wrong, what to do."""
+    """Return a failure as lines: what happened, which fields are wrong, what to do."""
     if isinstance(error, Failure):
         yield error.message
         yield from error.hint.splitlines()
@@ -182,11 +182,11 @@ def in_words(error: BaseException) -> Iterator[str]:
         else:
             yield from _hint(error)
         if isinstance(error, ProblemError) and error.status >= 500 and error.instance:
-            yield f"Whoever runs the server finds this under {error.instance}."
+            yield f"The server's operator finds this in the log under {error.instance}."
 
 
 def _hint(error: BaseException) -> list[str]:
-    """What to do, if that is known."""
+    """Return what to do next, where that is known."""
     by_token = isinstance(error, Unauthorized | NotAToken) and os.environ.get(TOKEN)
     if by_token and not isinstance(error, CredentialsInvalid):
         return [f"It is the one in {TOKEN}: set another, or unset it and sign in: hyper login"]
@@ -194,7 +194,7 @@ def _hint(error: BaseException) -> list[str]:
 
 
 def _conflict(error: Conflict) -> Iterator[str]:
-    yield "Somebody changed it since you saw it. Nothing was done."
+    yield "It has changed since you saw it. Nothing was done."
     if error.current is not None and "title" in error.current:
         yield f"It is now: {quoted(error.current['title'])}. Look at it, then try again."
 
@@ -211,6 +211,6 @@ def _named(error: FieldError) -> str:
 
 
 def about_file(error: OSError) -> str:
-    """Which file it is, and what is wrong with it; without a name it is the standard output."""
+    """Name the file of an error and its reason; without a name it is standard output."""
     reason = error.strerror or str(error)
     return f"{error.filename or 'The output'}: {reason}"

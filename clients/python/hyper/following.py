@@ -1,4 +1,4 @@
-"""``hyper api``: follow relations and submit forms by hand; and ``hyper completion``."""
+"""``hyper api``: follow relations and submit forms; ``hyper completion``: shell completion."""
 
 import json
 from collections.abc import Iterable
@@ -29,9 +29,9 @@ def api(
     fields: tuple[str, ...],
     everything: bool,
 ) -> None:
-    """Follow relations by hand, and show what is there. They begin at the root; it is JSON.
+    """Follow relations from the root, and print JSON.
 
-    Each REL is a relation, a number (that item of the page), or NAME=VALUE, which fills in the
+    Each REL is a relation, a number (an item of the page), or NAME=VALUE, which expands the
     template of the relation before it:
 
     \b
@@ -52,7 +52,7 @@ def api(
 
 
 def _walk(ctx: CommandContext, path: tuple[str, ...]) -> Resource:
-    """What is at the end of a path from the root."""
+    """Return the resource at the end of a path from the root."""
     place = ctx.client.root()
     steps: list[tuple[str, list[str]]] = []
     for word in path:
@@ -72,7 +72,7 @@ def _walk(ctx: CommandContext, path: tuple[str, ...]) -> Resource:
 
 
 def _pairs(words: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` words as a mapping; a name that is there several times has a list."""
+    """Return ``NAME=VALUE`` words as a mapping; repeated names give a list."""
     found: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -87,7 +87,7 @@ def _pairs(words: Iterable[str]) -> dict[str, Any]:
 
 
 def _document(state: State) -> dict[str, Any]:
-    """A resource, its links, its items, and what may be done; forms by their fields alone."""
+    """Return a resource as a document: members, links, items, and forms with their fields."""
     document = plain(state)
     if state.items is not None:
         document["items"] = [plain(item) for item in state.items]
@@ -99,7 +99,7 @@ def _document(state: State) -> dict[str, Any]:
 
 
 def _about(field: Any) -> str:
-    """A field in a few words."""
+    """Describe a field in a few words."""
     choices = f" {'|'.join(field.options)}" if field.options else ""
     return f"{field.prompt}{choices}{' (required)' if field.required else ''}"
 
@@ -115,7 +115,7 @@ def _print(ctx: CommandContext, document: dict[str, Any]) -> None:
 @hyper.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete. It completes commands, options, and titles of lists.
+    """Print shell completion of commands, options, and titles.
 
     \b
         bash: eval "$(hyper completion bash)"         in ~/.bashrc
@@ -125,4 +125,4 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None, "the choices are those that click knows"
     source = kind(hyper, {}, "hyper", "_HYPER_COMPLETE").source()
-    click.echo(source.replace("read type value", "read -r type value"))  # with its backslashes
+    click.echo(source.replace("read type value", "read -r type value"))  # keeps backslashes

@@ -1,5 +1,5 @@
-"""Files of tasks: todo.txt, CSV and JSON Lines. Reading finds all that is wrong before anything
-is sent; writing goes on as tasks come."""
+"""Files of tasks: todo.txt, CSV and JSON Lines. Reading reports all errors before anything is sent.
+Writing works task by task."""
 
 import csv
 import io
@@ -32,8 +32,8 @@ _SAVE_AS = "save the file as UTF-8, without changing anything else"
 class Entry:
     """A task in a file.
 
-    :param line: where it is, counted from 1.
-    :param list_title: the list that it is on, where the file says so.
+    :param line: its line number, from 1.
+    :param list_title: the title of its list, when the file names one.
     """
 
     line: int
@@ -43,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with a line."""
+    """An error in a line."""
 
     line: int
     detail: str
@@ -51,11 +51,11 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
+    """A file format.
 
-    :param read: from its bytes to what is in them, and what is wrong with them.
-    :param write: from tasks (members, with ``list`` for the list's title) to its lines, each with
-        its end.
+    :param read: parses the bytes of a file into entries and errors.
+    :param write: formats tasks (members, with ``list`` for the title of the list) as lines with
+        their ends.
     """
 
     name: str
@@ -65,9 +65,9 @@ class Format:
 
 
 def format_of(path: Path, name: str | None) -> Format:
-    """The format of a file: as told, or by the end of its name.
+    """Return the format of a file, by the option or the file name.
 
-    :raises Failure: when neither tells.
+    :raises Failure: when neither gives one.
     """
     for each in FORMATS:
         if each.name == name or (name is None and path.suffix.lower() in each.suffixes):
@@ -79,9 +79,9 @@ def format_of(path: Path, name: str | None) -> Format:
 
 
 def entries(path: Path, kind: Format, content: bytes) -> list[Entry]:
-    """All tasks in a file.
+    """Return all tasks in a file.
 
-    :raises Failure: naming the lines that are malformed.
+    :raises Failure: naming the malformed lines.
     """
     if content.startswith(_UTF_16):
         refuse(path, [Complaint(1, f"is UTF-16, not UTF-8: {_SAVE_AS}")])
@@ -97,9 +97,9 @@ def entries(path: Path, kind: Format, content: bytes) -> list[Entry]:
 
 
 def refuse(path: Path, complaints: list[Complaint]) -> None:
-    """Say what is wrong with a file, if anything is.
+    """Raise the errors of a file, if there are any.
 
-    :raises Failure: naming its lines.
+    :raises Failure: naming the lines.
     """
     if not complaints:
         return
@@ -107,7 +107,9 @@ def refuse(path: Path, complaints: list[Complaint]) -> None:
     left = len(complaints) - len(shown)
     more = [f"… and {left} more lines."] if left else []
     raise Failure(
-        shown[0], INVALID, "\n".join([*shown[1:], *more, "Nothing was imported. Repair it first."])
+        shown[0],
+        INVALID,
+        "\n".join([*shown[1:], *more, "Nothing was imported. Correct the file first."]),
     )
 
 
@@ -122,7 +124,7 @@ def _read_todotxt(content: bytes) -> Iterator[Entry | Complaint]:
             yield Complaint(number, _not_utf_8(error))
             continue
         if not text.strip(" "):
-            continue  # an empty line is no task
+            continue  # skip empty lines
         try:
             yield Entry(number, todotxt.members(text))
         except todotxt.CannotKeep as error:
@@ -139,7 +141,7 @@ def _not_utf_8(error: UnicodeDecodeError) -> str:
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file, without their ends; what Unicode calls a line end is none."""
+    """Split a file at CR and LF. Other line ends of Unicode are part of the text."""
     content = content.removeprefix("\ufeff".encode())
     for number, line in enumerate(content.split(b"\n"), 1):
         yield number, line.removesuffix(b"\r")
@@ -166,16 +168,16 @@ def _read_jsonl(content: bytes) -> Iterator[Entry | Complaint]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its members.
+    """Build an object from its members.
 
-    :raises ValueError: when one is there twice; either value would be lost.
+    :raises ValueError: for a repeated member, whose first value would be lost.
     """
     _refuse_twice([name for name, _ in pairs], "member")
     return dict(pairs)
 
 
 def _refuse_twice(names: list[str], what: str) -> None:
-    """:raises ValueError: naming what is there twice."""
+    """:raises ValueError: naming a repeated name."""
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise ValueError(f"the {what} {quoted(twice)} is there twice; leave one out")
@@ -188,9 +190,9 @@ def _write_jsonl(tasks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _entry(number: int, document: Any) -> Entry:
-    """A task from a decoded object.
+    """Build an entry from a decoded object.
 
-    :raises ValueError: for what is none.
+    :raises ValueError: when it is not a task.
     """
     if not isinstance(document, dict):
         raise ValueError("is not a JSON object")
@@ -206,7 +208,7 @@ def _entry(number: int, document: Any) -> Entry:
 
 
 def _check(members: Members) -> None:
-    """:raises ValueError: for a member of the wrong type; what values it takes, the form tells."""
+    """:raises ValueError: for a member of the wrong type. The server's form checks the values."""
     for name, value in members.items():
         if "\x00" in (value if isinstance(value, str) else ""):
             raise ValueError(f"{name} must not contain NUL")
@@ -245,7 +247,7 @@ def _read_csv(content: bytes) -> Iterator[Entry | Complaint]:
             return
         for cells in reader:
             if not any(cells):
-                continue  # spreadsheets pad with empty rows
+                continue  # skip the empty rows of spreadsheets
             number = first - 1 + reader.line_num
             try:
                 yield _from_cells(number, header, cells)
@@ -256,10 +258,10 @@ def _read_csv(content: bytes) -> Iterator[Entry | Complaint]:
 
 
 def _separator(text: str) -> tuple[int, str]:
-    """The number of the line with the header, and what separates its cells.
+    """Return the number of the header line, and the separator of cells.
 
-    Spreadsheets write semicolons where the comma is a decimal sign, and some put a line such as
-    ``sep=;`` first.
+    Spreadsheets write semicolons where the comma is the decimal separator. Some write a first line
+    such as ``sep=;``.
     """
     first = text.partition("\n")[0].rstrip("\r")
     told = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
@@ -273,9 +275,9 @@ def _separator(text: str) -> tuple[int, str]:
 
 
 def _header(cells: list[str]) -> list[str]:
-    """The names of columns; without those of empty columns at the end.
+    """Return the names of the columns, without empty ones at the end.
 
-    :raises ValueError: for one that is not known or there twice, and where no column is title.
+    :raises ValueError: for an unknown or repeated column, or when ``title`` is missing.
     """
     header = [name.strip().lower() for name in cells]
     while header and not header[-1]:
@@ -320,9 +322,9 @@ def _boolean(text: str) -> bool:
 
 
 def _due(text: str) -> str | None:
-    """When a task is due, as the server writes it.
+    """Return a due date in the server's format.
 
-    :raises ValueError: for what is no such time.
+    :raises ValueError: for an invalid one.
     """
     try:
         moment = dates.parse_due(text, dates.now())

@@ -1,4 +1,4 @@
-"""What the command prints: tables for people, tab-separated lines for pipes, JSON for programs."""
+"""Output: tables for people, tab-separated lines for pipes, JSON for programs."""
 
 import json
 import re
@@ -25,9 +25,9 @@ _PRIORITIES = {"high": ("!!!", "bold red"), "medium": ("!!", "yellow"), "low": (
 
 
 class Screen:
-    """Where things are shown.
+    """Standard output and standard error.
 
-    :param as_json: is everything to be JSON, one document to a line?
+    :param as_json: print JSON only, one document on a line.
     """
 
     def __init__(self, *, as_json: bool = False) -> None:
@@ -37,31 +37,31 @@ class Screen:
 
     @property
     def for_people(self) -> bool:
-        """Does somebody look at a terminal?"""
+        """Is standard output a terminal, and JSON not asked for?"""
         return self.out.is_terminal and not self.as_json
 
     def say(self, text: str, state: State | None = None) -> None:
-        """Tell that something was done; to programs, what came of it."""
+        """Report success: a sentence for people, the resource for programs."""
         if not self.as_json:
             self.out.print(Text(visible(text)), soft_wrap=True)
         elif state is not None:
             self.json(plain(state))
 
     def json(self, document: Any) -> None:
-        """One JSON document on a line of its own."""
+        """Print a JSON document on one line."""
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
     def flush(self) -> None:
-        """Let whoever reads have it now."""
+        """Flush standard output."""
         sys.stdout.flush()
 
     def lines(self, rows: Iterable[Sequence[str]]) -> None:
-        """Rows for pipes, with tabs between."""
+        """Print rows for pipes, with tabs between cells."""
         for row in rows:
             sys.stdout.write("\t".join(visible(cell) for cell in row) + "\n")
 
     def fail(self, error: BaseException) -> None:
-        """Tell what went wrong, on standard error."""
+        """Print a failure on standard error."""
         if self.as_json:
             self._json_error(as_document(error))
             return
@@ -70,7 +70,7 @@ class Screen:
             self.err.print(start + Text(visible(line)), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Say something in passing, on standard error."""
+        """Print a note on standard error."""
         if self.as_json:
             self._json_error({"note": text})
             return
@@ -81,7 +81,7 @@ class Screen:
 
 
 def visible(text: str) -> str:
-    """Text that does nothing to a terminal: what would is shown, and not obeyed."""
+    """Escape control characters, so that text cannot control the terminal."""
     return _UNSEEN.sub(lambda match: _picture(ord(match[0])), text)
 
 
@@ -97,11 +97,11 @@ def task_table(
     *,
     numbered: bool = True,
 ) -> Table:
-    """Tasks as people like to read them.
+    """Return a table of tasks for people.
 
-    :param numbered: number them from 1. Only numbers that commands understand may be shown.
-    :param titles: of lists, by URI; the column is left out when there is only one.
-    :param width: of the terminal; a narrow one has no room for everything.
+    :param numbered: number the rows from 1. Use this only when commands accept the numbers.
+    :param titles: of lists, by URI. With one list there is no column for it.
+    :param width: of the terminal. A narrow one shows fewer columns.
     """
     columns = {
         "#": [Text(str(number)) for number in range(1, len(tasks) + 1)],
@@ -136,10 +136,10 @@ def task_table(
 
 
 def _fit(columns: dict[str, list[Text]], width: int) -> int:
-    """Leave out columns, what matters less first, until there is room for the titles.
+    """Remove the least important columns until the titles fit.
 
     :param width: of the terminal.
-    :returns: the width of the tags: broken into lines where that is enough.
+    :returns: the width of the tags, which are wrapped when that is enough.
     """
     tags = columns.get("Tags", [])
     whole = _widest("Tags", tags, _LONGEST_TAGS)
@@ -168,12 +168,12 @@ def _fit(columns: dict[str, list[Text]], width: int) -> int:
 
 
 def _widest(heading: str, cells: Iterable[Text], most: int) -> int:
-    """How wide a column is by itself, up to a bound."""
+    """Return the natural width of a column, up to a bound."""
     return min(most, max([cell_len(heading), *(cell.cell_len for cell in cells)]))
 
 
 def task_row(task: State, titles: Mapping[str, str]) -> list[str]:
-    """A task for pipes: done or open, title, due, priority, tags, list."""
+    """Return a task for pipes: state, title, due, priority, tags, list."""
     members = task.members
     return [
         "done" if members["done"] else "open",
@@ -186,7 +186,7 @@ def task_row(task: State, titles: Mapping[str, str]) -> list[str]:
 
 
 def details(task: State, titles: Mapping[str, str], now: datetime) -> Table:
-    """All about one task."""
+    """Return all details of a task."""
     members = task.members
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
@@ -217,7 +217,7 @@ def details(task: State, titles: Mapping[str, str], now: datetime) -> Table:
 
 
 def plain_table(headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> Table:
-    """A table with nothing special about it; headings that begin with ``>`` are of numbers."""
+    """Return a simple table. A heading that begins with ``>`` is right-aligned, for numbers."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
         right = heading.startswith(">")
@@ -228,7 +228,7 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -
 
 
 def visible_lines(text: str) -> str:
-    """Like :func:`visible`, but lines stay lines."""
+    """Like :func:`visible`, but keep line ends."""
     return "\n".join(visible(line) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""The command's root, and how commands are declared below it."""
+"""The root command group, and the decorators that declare commands."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from hyper.formatting import visible
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST_COMPLETED = 100
-_MEANS_SOMETHING = re.compile(r"([^\w@%+=:,./-])")  # to a shell
+_SPECIAL = re.compile(r"([^\w@%+=:,./-])")  # characters that a shell interprets
 _LONGEST_NAME = len("completion")
 _SHORT_HELP = 60
 
 
-class InOrder(click.Group):
-    """A group that lists its commands as they were declared."""
+class OrderedGroup(click.Group):
+    """A group that lists its commands in the order of declaration."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)
@@ -50,18 +50,18 @@ SECTIONS = {
     "You": ("login", "register", "logout", "whoami", "tokens"),
     "More": ("api", "completion"),
 }
-"""The commands, in the order in which they are told of."""
+"""The sections of the help, with their commands in order."""
 
 
-class InSections(InOrder):
-    """The root, which tells of its commands by what they are about."""
+class SectionedGroup(OrderedGroup):
+    """The root group, which lists its commands in sections."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Their names."""
+        """Return the names of the commands."""
         return [name for names in SECTIONS.values() for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write them, each with what it does in a few words."""
+        """Write the commands with their short help."""
         for section, names in SECTIONS.items():
             told = [
                 (name.ljust(_LONGEST_NAME), self.commands[name].get_short_help_str(_SHORT_HELP))
@@ -71,23 +71,23 @@ class InSections(InOrder):
                 formatter.write_dl(told)
 
 
-@click.group(cls=InSections, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hyperapi-client", prog_name="hyper")
 @json_option
 @click.pass_context
 def hyper(context: click.Context) -> None:
     """Your to-do lists on a hyperapi server.
 
-    Begin with `hyper login URL`, or `hyper register URL`. A TASK is the number that it was last
-    shown with in this terminal, its title or a part of that, or its URI. Words without quotes are
-    one title; to name several tasks, use numbers, URIs, or quotes.
+    Begin with `hyper login URL`, or `hyper register URL`. A TASK is its number in the last table of
+    this terminal, its title or a part of the title, or its URI. Words without quotes are one title;
+    to name several tasks, use numbers, URIs, or quotes.
     """
     ctx = context.ensure_object(CommandContext)
     context.call_on_close(ctx.close)
 
 
 def command(group: click.Group, name: str, **also: Any) -> Callable[[Function], click.Command]:
-    """Declare a command of a group: it is given a desk, and takes ``--json``."""
+    """Declare a command of a group. It gets the command context, and the option ``--json``."""
 
     def declare(function: Function) -> click.Command:
         return group.command(name, **also)(json_option(click.pass_obj(function)))
@@ -96,10 +96,10 @@ def command(group: click.Group, name: str, **also: Any) -> Callable[[Function], 
 
 
 def subgroup(group: click.Group, name: str) -> Callable[[Function], click.Group]:
-    """Declare a group of commands, which does something by itself too."""
+    """Declare a group of commands that also runs by itself."""
 
     def declare(function: Function) -> click.Group:
-        made = group.group(name, cls=InOrder, invoke_without_command=True)
+        made = group.group(name, cls=OrderedGroup, invoke_without_command=True)
         return made(json_option(click.pass_context(function)))
 
     return declare
@@ -108,27 +108,27 @@ def subgroup(group: click.Group, name: str) -> Callable[[Function], click.Group]
 def complete_list(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The titles of lists, for the shell to complete."""
+    """Complete the titles of lists."""
     return _titles("lists", incomplete)
 
 
 def complete_task(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The titles of open tasks."""
+    """Complete the titles of open tasks."""
     return _titles("tasks", incomplete, done=False)
 
 
 def complete_task_or_list(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The titles of open tasks, and of lists, where the one is followed by the other."""
+    """Complete the titles of open tasks and of lists."""
     found = complete_task(context, parameter, incomplete)
     return [*found, *complete_list(context, parameter, incomplete)]
 
 
 def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem]:
-    """Titles that begin so; none when the server cannot be asked."""
+    """Return titles with this prefix; none when the server does not answer."""
     try:
         account = current()
         with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:
@@ -141,8 +141,8 @@ def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem
 
 
 def _typed(title: str) -> str:
-    """A title as it would be typed: bash takes what it is given as it is, others quote it."""
+    """Return a title as the user would type it. Bash inserts it as it is; other shells quote it."""
     word = os.environ.get("COMP_WORDS", "").rpartition(" ")[2]
     if not os.environ.get("_HYPER_COMPLETE", "").startswith("bash") or word[:1] in ("'", '"'):
         return title
-    return _MEANS_SOMETHING.sub(r"\\\1", title)
+    return _SPECIAL.sub(r"\\\1", title)

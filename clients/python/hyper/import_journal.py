@@ -1,5 +1,5 @@
-"""How far an import came, written down as it goes, so that the same command goes on where it was
-interrupted, and nothing is there twice."""
+"""The progress of an import, stored as it goes. The same command continues an interrupted import
+without duplicates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ _TOLD_TWICE = timedelta(hours=23)
 class Journal:
     """One import of one file by one user.
 
-    :param place: tells apart from where to where it goes: server, user, format, list.
-    :param round: counts how often the same file was imported before, on purpose.
-    :param arrived: the digests of the batches that are known to have arrived.
-    :param sending: when the next one was first sent, RFC 3339; empty when it was not.
+    :param place: identifies server, user, format and list.
+    :param round: counts the intended repetitions of this import.
+    :param arrived: the digests of the batches that have arrived.
+    :param sending: when the next batch was first sent, RFC 3339; empty when it was not.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Journal:
 
     @classmethod
     def open(cls, content: bytes, *place: str) -> "Journal":
-        """The journal of a file's content on its way to a place."""
+        """Open the journal of a file and its destination."""
         digest = sha256(content).hexdigest()
         identity = sha256("\n".join([*place, digest]).encode()).hexdigest()
         path = folder() / "imports" / f"{identity[:32]}.json"
@@ -52,14 +52,14 @@ class Journal:
 
     @property
     def done(self) -> int:
-        """How many batches are known to have arrived."""
+        """The number of batches that have arrived."""
         return len(self.arrived)
 
     def take_over(self, batches: Sequence[str]) -> None:
-        """Go on where another import stopped, if it began with the same batches: that of the same
-        file, before somebody repaired what was wrong further down.
+        """Continue from the journal of another version of the file that began with the same
+        batches: the user has repaired a later line.
 
-        :param batches: the digests of all that are to be sent.
+        :param batches: the digests of all batches.
         """
         if self.arrived or self.sending or self.finished:
             return
@@ -76,44 +76,44 @@ class Journal:
                 return
 
     def begin_again(self) -> None:
-        """Import the same once more."""
+        """Import the same file again."""
         self.round += 1
         self.arrived, self.sending, self.finished = [], "", ""
         self._write()
 
     def send(self, now: datetime) -> None:
-        """The next batch is about to be sent, perhaps not for the first time."""
+        """Record that the next batch is being sent, perhaps again."""
         self.sending = self.sending or now.isoformat()
         self._write()
 
     def arrive(self, batch: str) -> None:
-        """The batch that was sent is there."""
+        """Record that the batch has arrived."""
         self.arrived.append(batch)
         self.sending = ""
         self._write()
 
     def refused(self) -> None:
-        """The batch that was sent was not taken."""
+        """Record that the server refused the batch."""
         self.sending = ""
         self._write()
 
     def finish(self, now: datetime) -> None:
-        """All are there."""
+        """Record that all batches have arrived."""
         self.finished = now.isoformat()
         self._write()
 
     def key(self) -> str:
-        """The Idempotency-Key of the next batch, the same each time."""
+        """Return the Idempotency-Key of the next batch. It is the same in each run."""
         return str(uuid5(_NAMES, f"{self.identity}/{self.round}/{self.done}"))
 
     def list_key(self, title: str) -> str:
-        """The Idempotency-Key for making a list."""
+        """Return the Idempotency-Key for creating a list."""
         return str(uuid5(_NAMES, f"{self.identity}/{self.round}/{title}"))
 
     def uncertain(self, now: datetime, is_there: Callable[[datetime], bool]) -> bool:
-        """Did the batch that was last sent arrive, when the server would not know it any more?
+        """Tell whether the last batch arrived, when its Idempotency-Key has expired at the server.
 
-        :param is_there: looks for it among what was made since then.
+        :param is_there: searches the tasks created since then.
         """
         if not self.sending:
             return False

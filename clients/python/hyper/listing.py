@@ -1,4 +1,4 @@
-"""Lists: ``hyper lists``, and below it ``add``, ``rename``, ``archive``, ``rm``."""
+"""Lists: ``hyper lists``, and its commands ``add``, ``rename``, ``archive``, ``rm``."""
 
 import sys
 
@@ -16,7 +16,7 @@ list_argument = click.argument("name", metavar="LIST", shell_complete=complete_l
 
 @subgroup(hyper, "lists")
 def lists(context: click.Context) -> None:
-    """Show your lists; make or change one."""
+    """Show your lists, create a list, or change one."""
     if context.invoked_subcommand is not None:
         return
     ctx = context.ensure_object(CommandContext)
@@ -27,7 +27,7 @@ def lists(context: click.Context) -> None:
     elif not screen.for_people:
         screen.lines([each.title, str(each.open_count), str(each.done_count)] for each in ctx.lists)
     elif not ctx.lists:
-        screen.say("No lists yet. Make one: hyper lists add Groceries")
+        screen.say("No lists yet. Create it: hyper lists add Groceries")
     else:
         rows = [
             [each.title, str(each.open_count), str(each.done_count), "archived" * each.archived]
@@ -40,34 +40,34 @@ def lists(context: click.Context) -> None:
 @click.argument("title")
 @click.option("--note", "-n", default="", help="A description.")
 def add(ctx: CommandContext, title: str, note: str) -> None:
-    """Make a list."""
+    """Create a list."""
     made = ctx.client.follow("lists").submit("create", title=title, description=note)
-    ctx.screen.say(f"Made the list {quoted(title)}.", made.state)
+    ctx.screen.say(f"Created the list {quoted(title)}.", made.state)
 
 
 @command(lists, "rename")
 @list_argument
 @click.argument("title")
 def rename(ctx: CommandContext, name: str, title: str) -> None:
-    """Give a list another title."""
+    """Change the title of a list."""
     changed = ctx.list_named(name).submit("edit", title=title)
     ctx.screen.say(f"{quoted(name)} is called {quoted(title)} now.", changed.state)
 
 
 @command(lists, "archive")
 @list_argument
-@click.option("--undo", is_flag=True, help="Take it out of the archive.")
+@click.option("--undo", is_flag=True, help="Move it out of the archive.")
 def archive(ctx: CommandContext, name: str, undo: bool) -> None:
-    """Put a list away; its tasks stay."""
+    """Archive a list; its tasks stay."""
     changed = ctx.list_named(name).submit("edit", archived=not undo)
     ctx.screen.say(f"{quoted(name)} is {'in use again' if undo else 'archived'}.", changed.state)
 
 
 @command(lists, "rm")
 @list_argument
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 def remove(ctx: CommandContext, name: str, yes: bool) -> None:
-    """Delete a list, and the tasks on it."""
+    """Delete a list and its tasks."""
     found = ctx.list_named(name)
     count = found.open_count + found.done_count
     confirm(f"Delete the list {quoted(found.title)} with {counted(count, 'task')}?", yes)
@@ -76,10 +76,10 @@ def remove(ctx: CommandContext, name: str, yes: bool) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Go on only if that is wanted.
+    """Ask for confirmation.
 
     :param question: names everything that will be changed.
-    :raises Failure: when the answer is no, or nobody can be asked.
+    :raises Failure: when the answer is no, or there is no terminal to ask at.
     """
     if yes:
         return

@@ -1,4 +1,4 @@
-"""Which tasks a command means: by number, by URI, or by title."""
+"""Find the tasks that a command names: by number, URI or title."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ _SEVERAL = (
 
 @dataclass(frozen=True)
 class Named:
-    """The tasks that words mean, each once.
+    """The named tasks, each once.
 
-    :param guessed: was one of them found by a part of its title?
+    :param guessed: was a task found by a part of its title?
     """
 
     tasks: tuple[Resource, ...]
@@ -34,7 +34,7 @@ class Named:
 
     @property
     def titles(self) -> str:
-        """Their titles, for a question."""
+        """The titles, for a question."""
         return ", ".join(quoted(each.title) for each in self.tasks)
 
 
@@ -47,14 +47,14 @@ class _Match:
 def tasks_named(
     ctx: CommandContext, words: Sequence[str], *, done: bool | None = None, any_state: bool = False
 ) -> Named:
-    """The tasks that the words of a command mean. Nothing is changed before all are found.
+    """Find the tasks that the words of a command name. All are found before any is changed.
 
-    Numbers and URIs name a task each, and so do words when one of them holds a space: the shell
-    removed its quotes. Other words are the title of one task.
+    Each number and each URI names a task. So does each word when one of them contains a space,
+    since the shell removed its quotes. Otherwise the words are the title of one task.
 
-    :param done: look among tasks that are done, or open, before others.
-    :param any_state: do not prefer open tasks to done ones with a like title.
-    :raises Failure: when there is none, or several could be meant.
+    :param done: prefer tasks in this state.
+    :param any_state: prefer neither open tasks nor completed ones.
+    :raises Failure: when a name matches no task, or several.
     """
     matches = [_match(ctx, name, done, any_state) for name in _names(ctx, words)]
     tasks = {match.task.uri: match.task for match in matches}
@@ -62,12 +62,12 @@ def tasks_named(
 
 
 def task_named(ctx: CommandContext, words: Sequence[str]) -> Resource:
-    """The one task that words mean."""
+    """Find the one task that words name."""
     return _match(ctx, " ".join(words), None, False).task
 
 
 def _names(ctx: CommandContext, words: Sequence[str]) -> list[str]:
-    """The names in the words of a command."""
+    """Return the names in the words of a command."""
     joined = " ".join(words)
     if all(number_in(word) is not None or _is_uri(word) for word in words):
         return list(words)
@@ -97,23 +97,24 @@ def _match(ctx: CommandContext, name: str, done: bool | None, any_state: bool) -
 def _by_title(
     ctx: CommandContext, name: str, done: bool | None
 ) -> Iterator[tuple[bool, list[Resource]]]:
-    """Tasks with this title; then those that begin so, and those with this in their title."""
+    """Return tasks with this title; else those whose title begins so; else those whose title
+    contains it."""
     asked: dict[str, Any] = {"done": done, "sort": "due_at", "limit": _PAGE}
     tasks = ctx.client.follow("tasks")
     yield False, list(tasks.search(title=name, **asked).on_page)
     yield True, list(tasks.search(title_prefix=name, **asked).on_page)
     part = folded(name)
-    found = tasks.search(q=name, **asked).items()  # in descriptions too, which name nothing
+    found = tasks.search(q=name, **asked).items()  # also finds descriptions
     yield True, list(islice((each for each in found if part in folded(each.title)), _PAGE))
 
 
 def _titled(ctx: CommandContext, title: str, **asked: Any) -> list[Resource]:
-    """Tasks of this whole title."""
+    """Return the tasks with exactly this title."""
     return list(ctx.client.follow("tasks").search(title=title, limit=_PAGE, **asked).on_page)
 
 
 def _numbered(ctx: CommandContext, name: str, number: int, done: bool) -> Resource:
-    """The task that was shown with a number; where none was, the one with that title."""
+    """Return the task with a number in the last table; without one, the task with that title."""
     uri = ctx.numbers.uri("tasks", number)
     titled = _titled(ctx, name, done=done)
     if uri is None and not titled:
@@ -126,14 +127,14 @@ def _numbered(ctx: CommandContext, name: str, number: int, done: bool) -> Resour
 
 
 def _at(ctx: CommandContext, uri: str, said: str) -> Resource:
-    """The task at a URI.
+    """Return the task at a URI.
 
-    :param said: how the command names it.
+    :param said: the name that the command was given.
     """
     try:
         found = ctx.client.at(uri)
     except NotFound as error:
-        raise Failure(f"The task {said} is not there.", NOT_FOUND, "See: hyper ls") from error
+        raise Failure(f"The task {said} does not exist.", NOT_FOUND, "See: hyper ls") from error
     if "done" not in found:
         raise Failure(f"{uri} is not a task.", NOT_FOUND, "See: hyper ls")
     return found

@@ -1,4 +1,4 @@
-"""The numbers that stand for tasks and tokens after a table showed them on a terminal."""
+"""The numbers of tasks and tokens in the last tables of each terminal."""
 
 import os
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ _MOST_KEPT = 20
 
 
 class Numbers:
-    """The tables that were shown last, in each terminal, newest first.
+    """The last tables of each terminal, newest first.
 
-    A number means the row of the table in this terminal. Where none was shown in this terminal, it
-    means the row of the last table in any.
+    A number means a row of the last table in this terminal. When this terminal has shown no table,
+    it means a row of the last table in any.
 
-    :param account: whose tables these are; those of other accounts are not read.
+    :param account: the owner of the tables. Tables of other accounts are ignored.
     """
 
     def __init__(self, account: str) -> None:
@@ -25,7 +25,7 @@ class Numbers:
         self._path = folder() / "rows.json"
 
     def keep(self, kind: str, rows: Iterable[State]) -> None:
-        """Let numbers stand for the rows of a table, from 1.
+        """Store the rows of a table, numbered from 1.
 
         :param kind: of the rows, such as ``tasks``.
         :raises OSError: when they cannot be written.
@@ -40,7 +40,7 @@ class Numbers:
         write_private(self._path, {"account": self._account, "tables": tables})
 
     def uri(self, kind: str, number: int) -> str | None:
-        """The URI of the row that had a number; None when no row had."""
+        """Return the URI of the row with a number; None when there is none."""
         tables = [each for each in self._tables() if each["kind"] == kind]
         here = [each for each in tables if each["terminal"] == _terminal()]
         rows: list[str] = next((each["rows"] for each in here or tables), [])
@@ -53,10 +53,10 @@ class Numbers:
 
 
 def number_in(word: str) -> int | None:
-    """The number that a word is; None when it is none."""
+    """Parse a number; None when the word is not one."""
     return int(word) if word.isascii() and word.isdecimal() and len(word) < 7 else None
 
 
 def _terminal() -> int:
-    """What tells the terminals of one machine apart: the session of this process."""
+    """Identify the terminal by the session of this process."""
     return os.getsid(0)

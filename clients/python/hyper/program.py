@@ -1,4 +1,4 @@
-"""The command as a whole: its parts, and how it ends."""
+"""Run a command, and turn its end into an exit status."""
 
 import sys
 
@@ -20,7 +20,7 @@ from hyper.group import hyper
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Carry out a command.
+    """Run a command.
 
     :returns: its exit status (:data:`hyper.failures.MEANINGS`).
     """
@@ -31,13 +31,13 @@ def run(arguments: list[str] | None = None) -> int:
     except SystemExit:
         if sys.stdout is output:
             raise
-        return 0  # click lays it aside when whoever read it has seen enough, which is no failure
+        return 0  # the reader of a pipe has closed it
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
     except (ClientError, click.ClickException, OSError, KeyboardInterrupt, click.Abort) as error:
         if "--json" in (sys.argv[1:] if arguments is None else arguments):
-            ctx.screen.as_json = True  # where click did not come so far
+            ctx.screen.as_json = True  # the error came before click read the option
         ctx.screen.fail(error)
         return status_of(error)
     return status if isinstance(status, int) else 0

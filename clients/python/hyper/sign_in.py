@@ -1,4 +1,4 @@
-"""Signing in and out: ``hyper login``, ``register``, ``logout``, ``whoami``."""
+"""Sign in and out: ``hyper login``, ``register``, ``logout``, ``whoami``."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from hyper.group import command, hyper
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 url_argument = click.argument("url", required=False, envvar=URL)
-username_option = click.option("--username", "-u", help="Asked for when it is not given.")
+username_option = click.option("--username", "-u", help="Your user name; asked for by default.")
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
@@ -27,10 +27,10 @@ password_option = click.option(
 @username_option
 @password_option
 def login(ctx: CommandContext, url: str | None, username: str | None, password_stdin: bool) -> None:
-    """Sign in at URL, by name and password.
+    """Sign in at URL with your user name and password.
 
-    The tokens are kept in a file that only you can read. Without URL it is HYPERAPI_URL, or the
-    server where you have not signed out.
+    The tokens are stored in a file that only you can read. Without URL the command uses
+    HYPERAPI_URL, or the server where you are signed in.
     """
     client = _client(ctx, url)
     name = asked_name(username)
@@ -41,7 +41,7 @@ def login(ctx: CommandContext, url: str | None, username: str | None, password_s
 @url_argument
 @username_option
 @password_option
-@click.option("--email", help="An address to reach you at.")
+@click.option("--email", help="Your e-mail address.")
 def register(
     ctx: CommandContext,
     url: str | None,
@@ -49,7 +49,7 @@ def register(
     password_stdin: bool,
     email: str | None,
 ) -> None:
-    """Become a user at URL, and sign in."""
+    """Register a user at URL, and sign in."""
     client = _client(ctx, url)
     name = asked_name(username)
     password = asked_password(password_stdin, confirm=True)
@@ -63,7 +63,7 @@ def register(
 
 @command(hyper, "logout")
 def logout(ctx: CommandContext) -> None:
-    """Sign out: end the session, and forget its tokens.
+    """Sign out: end the session, and delete its tokens.
 
     Tokens made by `hyper tokens create` in this session end with it.
     """
@@ -74,11 +74,11 @@ def logout(ctx: CommandContext) -> None:
     try:
         ctx.client_at(kept["root"], keeper=keeper, retries=0).logout()
     except (Unauthorized, NoSuchForm):
-        keeper.save(None)  # it had ended already
+        keeper.save(None)  # the session has ended already
     except Unreachable as error:
         keeper.save(None)
         raise Failure(
-            f"Your tokens are forgotten here, but their session goes on at the server: {error}",
+            f"Your tokens are deleted here, but the session continues at the server: {error}",
             UNREACHABLE,
             "Sign in again later and end it: hyper tokens revoke",
         ) from None
@@ -100,16 +100,16 @@ def whoami(ctx: CommandContext) -> None:
 
 
 def _client(ctx: CommandContext, url: str | None) -> Client:
-    """A client for the server that somebody wants to sign in at."""
+    """Return a client for the server to sign in at."""
     url = url or read_private(credentials_file()).get("root")
     if not url:
         hint = "For example: hyper login https://todo.example.org"
-        raise Failure("Which server? Say its URL.", USAGE, hint)
+        raise Failure("Give the URL of the server.", USAGE, hint)
     client = ctx.client_at(url)
     client.root()
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in _LOCAL:
-        ctx.screen.note(f"{url} is not encrypted: others on the way can read your password.")
+        ctx.screen.note(f"{url} is not encrypted: others can read your password on the way.")
     return client
 
 
@@ -123,24 +123,26 @@ def _sign_in(
     try:
         Credentials(root.uri).write(who, tokens)
     except OSError as error:
-        client.logout()  # nobody has the tokens of this session
-        raise Failure("Nobody is signed in.", FILE, f"{about_file(error)}.") from error
+        client.logout()  # the tokens of this session are lost
+        raise Failure(
+            "You are not signed in: the tokens cannot be stored.", FILE, f"{about_file(error)}."
+        ) from error
     ctx.screen.say(f"Signed in as {who['username']} at {root.uri}.", root.state)
     if os.environ.get(TOKEN):
-        ctx.screen.note(f"{TOKEN} is set, and wins over this until you unset it.")
+        ctx.screen.note(f"{TOKEN} is set and is used instead, until you unset it.")
 
 
 def asked_name(given: str | None) -> str:
-    """A user name: that which was given, or what whoever sits there says."""
+    """Return the user name from the option, or ask for it."""
     if not given:
         _ask_only_people("--username")
     return given or str(click.prompt("User name", err=True))
 
 
 def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
-    """A password, from standard input or from whoever sits there.
+    """Read a password from standard input, or ask for it.
 
-    :param confirm: ask twice, since nobody knows it yet.
+    :param confirm: ask twice, for a new password.
     """
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -149,6 +151,6 @@ def asked_password(from_stdin: bool, *, confirm: bool = False) -> str:
 
 
 def _ask_only_people(option: str) -> None:
-    """:raises Failure: where nobody sits who could be asked."""
+    """:raises Failure: when standard input is not a terminal."""
     if not sys.stdin.isatty():
         raise Failure("Cannot ask: this is not a terminal.", USAGE, f"Add {option}.")

@@ -26,25 +26,27 @@ PRIORITIES = click.Choice(["none", "low", "medium", "high"])
 
 
 def tasks_argument(complete: Any = complete_task) -> Callable[[Any], Any]:
-    """TASK…, whose titles the shell can complete."""
+    """Declare TASK…, with completion of titles."""
     return click.argument(
         "tasks", metavar="TASK...", nargs=-1, required=True, shell_complete=complete
     )
 
 
 def list_option(help_text: str) -> Callable[[Any], Any]:
-    """``--list``, whose titles the shell can complete."""
+    """Declare ``--list``, with completion of titles."""
     return click.option(
         "--list", "-l", "list_name", metavar="LIST", help=help_text, shell_complete=complete_list
     )
 
 
 def member_options(function: Any) -> Any:
-    """The options that say what a task is to be like."""
+    """Declare the options for the members of a task."""
     for option in (
         click.option("--note", "-n", metavar="TEXT", help="A description."),
-        click.option("--priority", "-p", type=PRIORITIES, help="How important it is."),
-        click.option("--tag", "-t", "tags", multiple=True, help="A tag; say it again for more."),
+        click.option("--priority", "-p", type=PRIORITIES, help="The priority."),
+        click.option(
+            "--tag", "-t", "tags", multiple=True, help="A tag; repeat the option for more."
+        ),
         click.option("--due", "-d", metavar="WHEN", help="tomorrow, fri 18:30, 2030-01-31, 3d …"),
     ):
         function = option(function)
@@ -67,13 +69,19 @@ def add(ctx: CommandContext, words: tuple[str, ...], list_name: str | None, **op
 
 
 @command(hyper, "ls")
-@list_option("Tasks on this list alone.")
-@click.option("--done", is_flag=True, help="Tasks that are done, the latest first.")
-@click.option("--all", "-a", "both", is_flag=True, help="Open tasks and done ones.")
+@list_option("Tasks of this list only.")
+@click.option("--done", is_flag=True, help="Completed tasks, the latest first.")
+@click.option("--all", "-a", "both", is_flag=True, help="Open and completed tasks.")
 @click.option("--due", "-d", metavar="WHEN", help="today, tomorrow, DATE, overdue, week, any, none")
 @click.option("-q", "--q", metavar="TEXT", help="With this in the title or the description.")
-@click.option("--tag", "-t", "tags", multiple=True, help="With this tag; again: with all of them.")
-@click.option("--priority", "-p", type=PRIORITIES, help="Of this priority.")
+@click.option(
+    "--tag",
+    "-t",
+    "tags",
+    multiple=True,
+    help="With this tag; repeat it for tasks with all of them.",
+)
+@click.option("--priority", "-p", type=PRIORITIES, help="With this priority.")
 @click.option("--sort", "-s", metavar="NAME,...", help="due_at, -priority, title, created_at …")
 @click.option("--limit", "-n", type=click.IntRange(1), help=f"How many; {_SHOWN} on a terminal.")
 def ls(
@@ -84,9 +92,9 @@ def ls(
     both: bool,
     **asked: Any,
 ) -> None:
-    """Show tasks: open ones, what is due first.
+    """Show tasks: open ones, sorted by due date.
 
-    On a terminal as a table; else a line for each task, with tabs between its parts.
+    A terminal shows a table. Otherwise each task is a line with tabs.
     """
     query = question(ctx, done=None if both else done, **asked)
     start = ctx.client if list_name is None else ctx.list_named(list_name)
@@ -97,7 +105,7 @@ def ls(
 
 
 def show_tasks(ctx: CommandContext, found: Any, most: int | None) -> None:
-    """Show tasks as they are wanted; on a terminal, their numbers stand for them from now on."""
+    """Print tasks. On a terminal, store their numbers for later commands."""
     screen = ctx.screen
     if screen.as_json:
         for each in islice(found, most):
@@ -112,7 +120,7 @@ def show_tasks(ctx: CommandContext, found: Any, most: int | None) -> None:
             return
         screen.out.print(task_table(shown, ctx.titles, ctx.now, screen.out.width))
         if next(found, None) is not None:
-            screen.note(f"There are more. See them: hyper ls -n {2 * len(shown)}")
+            screen.note(f"There are more tasks. Show them: hyper ls -n {2 * len(shown)}")
 
 
 def question(
@@ -125,7 +133,7 @@ def question(
     priority: str | None,
     sort: str | None,
 ) -> dict[str, Any]:
-    """What to ask a collection of tasks."""
+    """Return the query for a collection of tasks."""
     asked: dict[str, Any] = {"done": done, "q": q, "tag": list(tags), "priority": priority}
     asked["sort"] = sort or ("-updated_at" if done else "due_at,-priority,created_at")
     return {
@@ -136,9 +144,9 @@ def question(
 
 
 def due_between(ctx: CommandContext, when: str | None) -> dict[str, Any]:
-    """The filter for ``--due``.
+    """Return the filter for ``--due``.
 
-    :raises Failure: for what is no day.
+    :raises Failure: when the value is not a day.
     """
     if when is None:
         return {}
@@ -165,7 +173,7 @@ def due_between(ctx: CommandContext, when: str | None) -> dict[str, Any]:
 @command(hyper, "show")
 @tasks_argument()
 def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
-    """Show all about a task."""
+    """Show all details of a task."""
     for number, each in enumerate(tasks_named(ctx, tasks).tasks):
         if ctx.screen.as_json:
             ctx.screen.json(plain(each.state))
@@ -173,7 +181,7 @@ def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
             if number:
                 ctx.screen.out.print()
             ctx.screen.out.print(details(each.state, ctx.titles, ctx.now))
-            # On a line of its own, which can be copied whole.
+            # The URI stands alone on its line, to be copied.
             ctx.screen.out.print(Text(each.uri, style="dim"), soft_wrap=True)
 
 
@@ -181,7 +189,7 @@ def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
 @tasks_argument()
 @click.option("--title", help="Another title.")
 @member_options
-@click.option("--untag", "untags", multiple=True, help="Take this tag away.")
+@click.option("--untag", "untags", multiple=True, help="Remove this tag.")
 def edit(
     ctx: CommandContext,
     tasks: tuple[str, ...],
@@ -191,7 +199,8 @@ def edit(
 ) -> None:
     """Change a task, by options or in your editor.
 
-    Without options your editor opens: $VISUAL or $EDITOR. Only what you changed is sent.
+    Without options your editor opens: $VISUAL or $EDITOR. Only the members that you changed are
+    sent.
     """
     found = task_named(ctx, tasks)
     changed = _members(ctx, **options)
@@ -211,12 +220,12 @@ def edit(
     ctx.screen.say(f"Changed {quoted(done.title)}.", done.state)
 
 
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 
 @command(hyper, "done")
 @tasks_argument()
-@click.option("--undo", is_flag=True, help="Open a task again.")
+@click.option("--undo", is_flag=True, help="Reopen the tasks.")
 @yes_option
 def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool, yes: bool) -> None:
     """Complete tasks."""
@@ -267,7 +276,8 @@ def move(ctx: CommandContext, tasks: tuple[str, ...], to: str, yes: bool) -> Non
 
 
 def _confirm(ctx: CommandContext, verb: str, found: Named, yes: bool) -> None:
-    """Name the tasks that a command is about to change, and ask, unless ``--yes`` was given."""
+    """Name the tasks that a command will change, and ask for confirmation unless ``--yes`` was
+    given."""
     if yes and len(found.tasks) > 1:
         ctx.screen.note(f"{verb}: {found.titles}.")
     confirm(f"{verb} {found.titles}?", yes)
@@ -280,9 +290,9 @@ def _members(
     priority: str | None,
     note: str | None,
 ) -> dict[str, Any]:
-    """What options say about a task; only what was given.
+    """Return the members that the options set.
 
-    :raises Failure: for a due date that is none.
+    :raises Failure: for an invalid due date.
     """
     given: Mapping[str, Any] = {
         "tags": list(tags) or None,

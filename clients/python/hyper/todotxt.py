@@ -1,15 +1,14 @@
-"""todo.txt, as https://github.com/todotxt/todo.txt describes it: from a line to a task, and back.
+"""todo.txt (https://github.com/todotxt/todo.txt): convert lines to tasks and back.
 
-A task has no member for everything that a line may say: an exact priority letter, the dates of
-creation and completion, other ``key:value`` pairs, the order of its words. Where a task by itself
-would not give the same line again, the line is kept whole at the end of its description, marked
-``todo.txt:``. A task that was never changed gives that line back; one that was changed gives it
-back with what was changed about it. A ``due:`` day is kept so too, since where a day ends depends
-on the zone.
+A task has no member for some parts of a line: the exact priority letter, the dates of creation and
+completion, other ``key:value`` pairs, the order of words. When the task alone would not give the
+same line again, the whole line is kept at the end of the description, after ``todo.txt:``. An
+unchanged task gives that line back. A changed task gives it back with its changes. A ``due:`` day
+is kept the same way, since the end of a day depends on the zone.
 
-The other way round, a title may look like the format's own marks. A date of creation in front keeps
-``x ray`` an open task. Where a line would still be read as another title or other tags, or due when
-the task is not, pairs at its end say what is meant, percent-encoded: ``hyper-title:Two%0Alines``,
+A title may look like marks of the format. A date of creation in front keeps ``x ray`` an open task.
+When a line would still be read with another title, other tags or another due date, percent-encoded
+pairs at its end give the exact values: ``hyper-title:Two%0Alines``,
 ``hyper-tags:two%20words,home``, ``hyper-due:none``.
 """
 
@@ -54,15 +53,15 @@ _LETTERS = {"high": "A", "medium": "B", "low": "C", "none": ""}
 
 
 class CannotKeep(ValueError):
-    """A line that no task can hold."""
+    """A task cannot hold the line."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a todo.txt file, taken apart.
+    """A parsed line of a todo.txt file.
 
     :param priority: its letter, or empty.
-    :param text: all that is left: words, contexts, projects and pairs.
+    :param text: the rest: words, contexts, projects and pairs.
     """
 
     done: bool
@@ -73,7 +72,7 @@ class Line:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Any line is one."""
+        """Parse a line. Every line is valid."""
         match = _DONE.fullmatch(line)
         done = match is not None
         match = match or _OPEN.fullmatch(line)
@@ -94,12 +93,12 @@ class Line:
 
     @property
     def words(self) -> list[str]:
-        """The text's parts between spaces."""
+        """The words of the text."""
         return self.text.split(" ")
 
     @property
     def tail(self) -> int:
-        """Where in its words the contexts, projects and pairs at its end begin."""
+        """The index of the first word of the trailing contexts, projects and pairs."""
         words = self.words
         place = len(words)
         while place and (not words[place - 1] or _is_token(words[place - 1])):
@@ -108,18 +107,18 @@ class Line:
 
     @property
     def exact(self) -> dict[str, str]:
-        """The pairs at its end that say what is meant, still percent-encoded."""
+        """The trailing pairs with exact values, percent-encoded."""
         pairs = (_EXACT.fullmatch(word) for word in self.words[self.tail :])
         return {pair[1]: pair[2] for pair in pairs if pair}
 
     @property
     def title(self) -> str:
-        """What it says, without contexts, projects and pairs at its end."""
+        """The text without trailing contexts, projects and pairs."""
         return _decoded(self.exact.get("hyper-title", "")) or " ".join(self.words[: self.tail])
 
     @property
     def tags(self) -> list[str]:
-        """Its contexts, without their ``@``, and its projects with their ``+``; each once."""
+        """Its contexts without ``@`` and its projects with ``+``, each once."""
         exact = self.exact.get("hyper-tags")
         if exact is not None:
             found = [tag for each in exact.split(",") if (tag := _decoded(each))]
@@ -130,7 +129,7 @@ class Line:
 
     @property
     def due(self) -> date | None:
-        """The day of its last ``due:`` pair, if that is one."""
+        """The day of the last ``due:`` pair, if it is valid."""
         if self.exact.get("hyper-due") == "none":
             return None
         for word in reversed(self.words):
@@ -142,14 +141,14 @@ class Line:
 
     @property
     def importance(self) -> str:
-        """The priority that a task has for its letter: A high, B medium, the others low."""
+        """The task's priority for the letter: A is high, B medium, others low."""
         return _NAMES.get(self.priority, "low") if self.priority else "none"
 
 
 def members(line: str) -> dict[str, Any]:
-    """The task that a line describes, as members to create it with.
+    """Return the members of the task that a line describes.
 
-    :raises CannotKeep: when it is too long to be kept, or no text that can be.
+    :raises CannotKeep: when the line is too long, or is not valid text.
     """
     parsed = Line.parse(line)
     title = _title(parsed, line)
@@ -168,7 +167,7 @@ def members(line: str) -> dict[str, Any]:
 
 
 def line(task: Mapping[str, Any]) -> str:
-    """The line that a task gives."""
+    """Return the line of a task."""
     kept = split(str(task.get("description", "")))[1]
     if kept is None:
         return fresh(task)
@@ -178,7 +177,7 @@ def line(task: Mapping[str, Any]) -> str:
 
 
 def split(description: str) -> tuple[str, str | None]:
-    """A description without the line that is kept in it, and that line."""
+    """Split a description into its text and the kept line."""
     match = _KEPT.search(description)
     if match is None:
         return description, None
@@ -192,7 +191,7 @@ def split(description: str) -> tuple[str, str | None]:
 
 
 def joined(text: str, description: str) -> str:
-    """A text as description, with the line that is kept in another one at its end."""
+    """Join a text and the kept line of another description."""
     match = _KEPT.search(description)
     if match is None:
         return text
@@ -201,7 +200,7 @@ def joined(text: str, description: str) -> str:
 
 
 def fresh(task: Mapping[str, Any]) -> str:
-    """The line that a task gives by its members alone."""
+    """Return the line of a task from its members alone."""
     words = [_one_line(task["title"])]
     words += [_word(tag) for tag in task.get("tags", ()) if _word(tag) not in words[0].split(" ")]
     due = _due(task)
@@ -217,9 +216,9 @@ def fresh(task: Mapping[str, Any]) -> str:
 
 
 def normal(text: str) -> str:
-    """Text in the normal form that the server keeps (NFC).
+    """Return text in the normal form that the server stores (NFC).
 
-    :raises CannotKeep: for text that no server keeps.
+    :raises CannotKeep: for text that no server stores.
     """
     try:
         return nfc(text)
@@ -228,7 +227,7 @@ def normal(text: str) -> str:
 
 
 def _revised(kept: str, task: Mapping[str, Any]) -> str:
-    """A kept line, with what its task says differently by now."""
+    """Return a kept line with the later changes of its task."""
     was = Line.parse(kept)
     before = members(kept)
     revised = was
@@ -243,13 +242,13 @@ def _revised(kept: str, task: Mapping[str, Any]) -> str:
     if not _is_due(task, was.due):
         revised = replace(revised, text=_with_due(revised, _due(task)))
     if task["title"] == before["title"] and revised.title.strip():
-        # Where the tags or the due date in the middle of a title changed, the title follows.
+        # The title follows when tags or the due date inside it were changed.
         task = {**task, "title": _shortened(normal(revised.title))}
     return str(_unmistakable(revised, task))
 
 
 def _unmistakable(line: Line, task: Mapping[str, Any]) -> Line:
-    """A line that is read as this task: where it would not be, with what says so."""
+    """Return a line that is read back as this task, with exact values where it would not be."""
     end = [word for word in line.words[line.tail :] if not _EXACT.fullmatch(word)]
     line = _dated(replace(line, text=" ".join([*line.words[: line.tail], *end])), task)
     tags = [normal(tag) for tag in task.get("tags", ())]
@@ -264,7 +263,7 @@ def _unmistakable(line: Line, task: Mapping[str, Any]) -> Line:
 
 
 def _dated(line: Line, task: Mapping[str, Any]) -> Line:
-    """A line with the task's date of creation in front, where its text would be taken for marks."""
+    """Put the task's date of creation in front of a text that looks like marks."""
     text = str(line)
     plain = text.strip(" ") and not text.startswith(_BOM) and Line.parse(text) == line
     if plain or line.created or not task.get("created_at"):
@@ -281,7 +280,7 @@ def _encoded(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    """Percent-encoded text; empty when it is none that a task could have."""
+    """Decode percent-encoded text; empty when a task cannot have it."""
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
@@ -290,13 +289,13 @@ def _decoded(text: str) -> str:
 
 
 def _title(line: Line, text: str) -> str:
-    """A line's title; the whole line where it has nothing but contexts, projects and pairs."""
+    """Return the title of a line; the whole line when it has only contexts, projects and pairs."""
     says_something = line.title.strip() or (line.title and "hyper-title" in line.exact)
     return line.title if says_something else text
 
 
 def _with_tags(line: Line, was: Line, tags: list[str]) -> str:
-    """A line's text without the tags that are gone, and with those that are new."""
+    """Return a line's text without removed tags and with new ones."""
     had = [normal(tag) for tag in was.tags]
     gone = {_word(tag) for tag in had if tag not in tags}
     words = [word for word in line.words if normal(word) not in gone]
@@ -310,7 +309,7 @@ def _with_due(line: Line, due: date | None) -> str:
 
 
 def _completed(task: Mapping[str, Any]) -> str:
-    """The day on which a task was done; empty when it is not."""
+    """Return the day of completion; empty for an open task."""
     instant = task.get("completed_at")
     return str(dates.local(instant).date()) if task.get("done") and instant else ""
 
@@ -320,7 +319,7 @@ def _due(task: Mapping[str, Any]) -> date | None:
 
 
 def _is_due(task: Mapping[str, Any], day: date | None) -> bool:
-    """Is a task due on this day: here, or where it was imported, if that was in another zone?"""
+    """Tell whether a task is due on a day, here or in the zone of its import."""
     if not task["due_at"] or day is None:
         return not task["due_at"] and day is None
     due = dates.local(task["due_at"])
@@ -340,7 +339,7 @@ def _tag(word: str) -> str:
 
 
 def _word(tag: str) -> str:
-    """A tag as a context or project: of several words, one."""
+    """Return a tag as one context or project word."""
     text = re.sub(r"\s+", "_", tag)
     return text if text.startswith("+") and len(text) > 1 else f"@{text}"
 
@@ -362,7 +361,7 @@ def _one_line(text: str) -> str:
 
 
 def _marked(line: str) -> str:
-    """A line as it is kept: as it is, or, if that would not come back unharmed, in JSON."""
+    """Return the kept form of a line: JSON when the line itself would not come back unchanged."""
     whole = MARK + line
     if _CONTROL.search(line) or normal(line) != line:
         whole = MARK_JSON + json.dumps(line)

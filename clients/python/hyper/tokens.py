@@ -1,4 +1,4 @@
-"""Tokens: ``hyper tokens``, and below it ``create`` and ``revoke``."""
+"""Tokens: ``hyper tokens``, and its commands ``create`` and ``revoke``."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ _FOR_TIMES = 80
 
 @subgroup(hyper, "tokens")
 def tokens(context: click.Context) -> None:
-    """Show where you are signed in; make or end tokens."""
+    """Show where you are signed in; create or revoke tokens."""
     if context.invoked_subcommand is not None:
         return
     ctx = context.ensure_object(CommandContext)
@@ -52,9 +52,11 @@ def tokens(context: click.Context) -> None:
 @click.argument("label")
 @click.option("--scope", "-s", multiple=True, help=f"{', '.join(_SCOPES)}; again: more.")
 @click.option("--list", "-l", "list_name", metavar="LIST", shell_complete=complete_list,
-              help="For this list alone.")  # fmt: skip
-@click.option("--expires", "-e", metavar="SPAN", help="12h, 30d …; at most 1h unless told.")
-@click.option("--lasting", is_flag=True, help="Let it outlive your session: takes your password.")
+              help="Bind the token to this list.")  # fmt: skip
+@click.option("--expires", "-e", metavar="SPAN", help="12h, 30d, 1y …; by default 1h at most.")
+@click.option(
+    "--lasting", is_flag=True, help="Keep it valid after you sign out; asks for your password."
+)
 @password_option
 def create(
     ctx: CommandContext,
@@ -65,11 +67,11 @@ def create(
     lasting: bool,
     password_stdin: bool,
 ) -> None:
-    """Make a token for a script, and print it: it is shown this once.
+    """Create a token for a script. It is printed once.
 
-    It can do no more than you can, and ends with your session at the latest. Once you are signed
-    in for ten minutes, it lasts an hour at most. With --lasting it has a session of its own, and
-    lasts as long as you say. Give it to the script as HYPERAPI_TOKEN.
+    The token can do no more than you can, and it ends with your session. From ten minutes after you
+    sign in, it lasts an hour at most. With --lasting it has a session of its own and lasts as long
+    as you ask. Give it to the script as HYPERAPI_TOKEN.
     """
     wanted: dict[str, Any] = {"label": label}
     if expires is not None or lasting:
@@ -81,21 +83,21 @@ def create(
     elif list_name is None:
         made = _signed_in_anew(ctx, wanted, password_stdin)
     else:
-        raise Failure("A lasting token is for all lists: leave out --list, or --lasting.", USAGE)
+        raise Failure("A lasting token is for all lists. Remove --list or --lasting.", USAGE)
     if ctx.screen.as_json:
         ctx.screen.json(plain(made.state))
         return
     ctx.screen.lines([[made.access_token]])
     if ctx.screen.for_people:
         ends = dates.readable(dates.written(dates.local(made.expires_at)), ctx.now)
-        ctx.screen.note(f"It may {made.scope}, until {ends}.")
+        ctx.screen.note(f"Its scope is {made.scope}, until {ends}.")
 
 
 def _derived(ctx: CommandContext, list_name: str | None, wanted: dict[str, Any]) -> Resource:
-    """A token made from ours.
+    """Derive a token from ours.
 
-    :raises Failure: when it would outlive our session, or our access token where the sign-in is
-        no longer fresh.
+    :raises Failure: when it would outlive our session, or our access token when the sign-in is not
+        recent.
     """
     on = None if list_name is None else ctx.list_named(list_name)
     try:
@@ -106,13 +108,13 @@ def _derived(ctx: CommandContext, list_name: str | None, wanted: dict[str, Any])
         raise Failure(
             "--expires is longer than a token made from your session may last now.",
             INVALID,
-            "Leave it out, or say --lasting: then the token has a session of its own. For a token "
-            "of one list, sign in again first: hyper login",
+            "Remove it, or add --lasting for a token with a session of its own. For a token "
+            "bound to one list, sign in again first: hyper login",
         ) from error
 
 
 def _signed_in_anew(ctx: CommandContext, wanted: dict[str, Any], password_stdin: bool) -> Resource:
-    """A token with a session of its own."""
+    """Return a token with a session of its own."""
     client = ctx.client_at(ctx.account.root)
     name = ctx.account.username or asked_name(None)
     return client.login(name, asked_password(password_stdin), **wanted)
@@ -120,17 +122,17 @@ def _signed_in_anew(ctx: CommandContext, wanted: dict[str, Any], password_stdin:
 
 @command(tokens, "revoke")
 @click.argument("which", metavar="TOKEN", required=False)
-@click.option("--others", is_flag=True, help="All but this one.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--others", is_flag=True, help="All sessions but this one.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 def revoke(ctx: CommandContext, which: str | None, others: bool, yes: bool) -> None:
-    """End a token (by its number, label or URI) and all that were made from it."""
+    """Revoke a token (by its number, label or URI) and all tokens derived from it."""
     found = _sessions(ctx)
     if others and which is not None:
         raise Failure("Give either TOKEN or --others, and not both.", USAGE)
     if others:
         ended = [each for each in found if not each.current]
     elif which is None:
-        raise Failure("Which one? Give its number or label.", INVALID, "See: hyper tokens")
+        raise Failure("Give the number or the label of the token.", INVALID, "See: hyper tokens")
     else:
         ended = [_named(ctx, found, which)]
     if not ended:
@@ -150,14 +152,14 @@ def _sessions(ctx: CommandContext) -> list[Resource]:
 
 
 def _name(session: Resource) -> str:
-    """What a session is called in tables."""
+    """Return the name of a session in tables."""
     return str(session.label or session.client)
 
 
 def _named(ctx: CommandContext, found: list[Resource], which: str) -> Resource:
-    """The session that was shown with this number, or has this label or URI.
+    """Return the session with this number, label or URI.
 
-    :raises Failure: when there is none, or several could be meant.
+    :raises Failure: when there is none, or more than one.
     """
     number = number_in(which)
     shown = None if number is None else ctx.numbers.uri("tokens", number)
@@ -187,9 +189,9 @@ def _row(ctx: CommandContext, number: int, session: Resource, with_times: bool) 
 
 
 def _scope(words: str) -> str:
-    """A scope, in the words of the server.
+    """Return a scope for the server.
 
-    :raises Failure: for what is no part of one.
+    :raises Failure: for an unknown part.
     """
     wanted = words.replace(",", " ").split()
     strange = [word for word in wanted if word not in _SCOPES]
@@ -200,9 +202,9 @@ def _scope(words: str) -> str:
 
 
 def _seconds(span: str) -> int:
-    """How long a token is to live.
+    """Return the lifetime of a token in seconds.
 
-    :raises Failure: for what is no span, or one that no token lasts.
+    :raises Failure: when it is not a span, or is too long.
     """
     match = re.fullmatch(r"([0-9]{1,9}) ?([smhdwy]?)", span.lower().strip())
     seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else 0

@@ -1,4 +1,4 @@
-"""``hyper import`` and ``hyper export``: many tasks at once, from and to files."""
+"""``hyper import`` and ``hyper export``: many tasks from and to files."""
 
 import errno
 import io
@@ -35,7 +35,7 @@ from hyper.tasks import list_option
 from hyper.wording import counted
 
 _MOST_TASKS = 1000
-_MOST_BYTES = 1_000_000  # the server takes a little more: 1 MiB
+_MOST_BYTES = 1_000_000  # below the server's limit of 1 MiB
 _PAGE = 100
 _CLOCKS_DIFFER = timedelta(minutes=10)
 _STANDARD = Path("-")
@@ -47,7 +47,7 @@ format_option = click.option(
     "-f",
     "format_name",
     type=click.Choice([each.name for each in FORMATS]),
-    help="By the end of the file's name, unless told.",
+    help="The format; by default from the end of the file name.",
 )
 
 # -- import
@@ -55,10 +55,10 @@ format_option = click.option(
 
 @dataclass(frozen=True)
 class Batch:
-    """Tasks that are sent together; all of them arrive, or none.
+    """Tasks that are sent together: all of them arrive, or none.
 
-    :param list_title: of the list they go to; None for the default one.
-    :param digest: tells it from others.
+    :param list_title: of their list; None for the default list.
+    :param digest: identifies the batch.
     """
 
     list_title: str | None
@@ -70,14 +70,14 @@ class Batch:
 @file_argument
 @list_option("The list they go to; made when it is not there.")
 @format_option
-@click.option("--again", is_flag=True, help="Even if this file was imported before.")
+@click.option("--again", is_flag=True, help="Import the file again.")
 def import_file(
     ctx: CommandContext, file: Path, list_name: str | None, format_name: str | None, again: bool
 ) -> None:
     """Import tasks from a file. FILE is todo.txt, CSV, or JSON Lines; - is standard input.
 
-    First all of it is read and checked. When it is interrupted, the same command goes on where
-    it was: nothing is there twice, and nothing is missing.
+    The whole file is checked first. Run the same command again to continue an interrupted import:
+    nothing is duplicated, and nothing is missing.
     """
     kind = format_of(file, format_name)
     content = _content(file)
@@ -103,7 +103,7 @@ def _content(file: Path) -> bytes:
 
 
 def _journal(ctx: CommandContext, kind: Format, list_name: str | None, content: bytes) -> Journal:
-    """How far this import came, if it was begun before."""
+    """Return the progress of this import."""
     root = ctx.client.root()
     who = root.links["user"].href if "user" in root.links else ctx.account.identity
     return Journal.open(content, root.uri, who, kind.name, list_name or "")
@@ -119,12 +119,12 @@ def _conclude(ctx: CommandContext, file: Path, imported: int, total: int) -> Non
 
 
 class _Import:
-    """An import on its way."""
+    """A running import."""
 
     def __init__(
         self, ctx: CommandContext, journal: Journal, file: Path, list_name: str | None
     ) -> None:
-        self._desk = ctx
+        self._ctx = ctx
         self._journal = journal
         self._file = file
         self._list_name = list_name
@@ -132,9 +132,9 @@ class _Import:
         self._spellings: dict[str, set[str]] = {}
 
     def check(self, found: list[Entry]) -> None:
-        """See whether the server will take them, before anything is sent.
+        """Check all tasks before anything is sent.
 
-        :raises Failure: naming the lines that it would not take.
+        :raises Failure: naming the lines that the server would refuse.
         """
         if not found:
             return
@@ -143,7 +143,7 @@ class _Import:
             self._spellings.setdefault(folded(spelling), set()).add(spelling)
         for title in dict.fromkeys(map(self._title, found)):
             if self._exists(title):
-                self._place(title)  # fails now, before anything is sent, where several are meant
+                self._place(title)  # fails before anything is sent when the title is ambiguous
         form = self._form(found)
         complaints = [
             Complaint(each.line, f"{error.name} {error.detail}")
@@ -153,34 +153,34 @@ class _Import:
         refuse(self._file, complaints)
 
     def _about_lists(self, found: list[Entry]) -> Iterator[Complaint]:
-        """What is wrong with the titles of lists that would have to be made."""
-        there = {name for each in self._desk.lists for name in (each.title, each.uri)}
+        """Return the errors in the titles of lists that do not exist yet."""
+        there = {name for each in self._ctx.lists for name in (each.title, each.uri)}
         if self._list_name:
             return
         wanted = [each for each in found if each.list_title and each.list_title not in there]
         if wanted:
-            title = _creating(self._desk.client.follow("lists")).fields["title"]
+            title = _creating(self._ctx.client.follow("lists")).fields["title"]
             for each in wanted:
                 for said in title.objections(each.list_title):
                     yield Complaint(each.line, f"list {said}")
 
     def _form(self, found: list[Entry]) -> Form:
-        """What the server takes: the same on all lists, so none has to be made for asking."""
-        if self._desk.lists:
-            return _creating(self._desk.lists[0].follow("tasks"))
+        """Return the form for creating tasks. It is the same on all lists."""
+        if self._ctx.lists:
+            return _creating(self._ctx.lists[0].follow("tasks"))
         return _creating(self._place(self._title(found[0])))
 
     def run(self, found: list[Entry]) -> None:
-        """Send what has not arrived yet.
+        """Send the batches that have not arrived.
 
-        :raises Failure: naming the lines of a batch that the server does not take.
+        :raises Failure: naming the lines that the server refuses.
         """
         batches = list(_batches(found, self._title))
         self._journal.take_over([batch.digest for batch in batches])
         arrived = sum(len(batch.entries) for batch in batches[: self._journal.done])
         if arrived:
-            self._desk.screen.note(f"Going on after {arrived:,} of {counted(len(found), 'task')}.")
-        with _progress(self._desk, "Importing", len(found)) as progress:
+            self._ctx.screen.note(f"Continuing after {arrived:,} of {counted(len(found), 'task')}.")
+        with _progress(self._ctx, "Importing", len(found)) as progress:
             progress(arrived)
             try:
                 for batch in batches[self._journal.done :]:
@@ -210,17 +210,17 @@ class _Import:
         journal.arrive(batch.digest)
 
     def _place(self, title: str | None) -> Resource:
-        """The tasks of the list with this title, which is made when it is not there."""
+        """Return the tasks of the list with this title. Create the list when it is missing."""
         if title not in self._places:
             self._places[title] = self._list(title).follow("tasks")
         return self._places[title]
 
     def _exists(self, title: str | None) -> bool:
-        """Is there a list that a title means, so that none has to be made?
+        """Tell whether a title names an existing list.
 
-        Case makes a difference where the file itself has titles that differ in nothing else.
+        Case counts when the file has titles that differ only in case.
         """
-        lists = self._desk.lists
+        lists = self._ctx.lists
         if title is None:
             return bool(lists)
         if len(self._spellings.get(folded(title), ())) > 1:
@@ -228,47 +228,47 @@ class _Import:
         return any(folded(title) == folded(each.title) for each in lists)
 
     def _list(self, title: str | None) -> Resource:
-        lists = self._desk.lists
+        lists = self._ctx.lists
         if title is None or self._exists(title):
-            return self._desk.list_or_default(title)
+            return self._ctx.list_or_default(title)
         if any(title == each.uri for each in lists):
-            return self._desk.list_named(title)
-        return self._desk.make_list(title, self._journal.list_key(title))
+            return self._ctx.list_named(title)
+        return self._ctx.make_list(title, self._journal.list_key(title))
 
     def _tell_how_far(self, arrived: int, total: int) -> None:
         if not (arrived or self._journal.sending):
-            self._desk.screen.note("Nothing was imported.")
+            self._ctx.screen.note("Nothing was imported.")
             return
         sure = "for sure, and perhaps some more" if self._journal.sending else "and no more"
-        self._desk.screen.note(
+        self._ctx.screen.note(
             f"{arrived:,} of {counted(total, 'task')} are imported {sure}. Run the same command "
             "again to go on from there: nothing will be there twice."
         )
 
 
 def _creating(place: Resource) -> Form:
-    """The form that creates something in a place.
+    """Return the form that creates a task.
 
-    :raises Failure: when it is not for whoever asks.
+    :raises Failure: when the form is not offered.
     """
     forms = place.forms()
     if "create" not in forms:
         raise Failure(
-            f"You may not add anything to {place.uri}.",
+            f"You cannot add tasks to {place.uri}.",
             NOT_ALLOWED,
-            "Use a token that may, or sign in: hyper login",
+            "Use another token, or sign in: hyper login",
         )
     return forms["create"]
 
 
 def _is_there(place: Resource, title: str, since: datetime) -> bool:
-    """Was a task of this title made since then? Tells of a batch whether it arrived."""
+    """Tell whether a task with this title was created since then: then its batch arrived."""
     asked = {"title": title, "created_after": since - _CLOCKS_DIFFER, "limit": 1}
     return place.search(**asked).first is not None
 
 
 def _batches(found: list[Entry], title_of: Any) -> Iterator[Batch]:
-    """Tasks by list, in parts that the server takes at once."""
+    """Split tasks by list, into batches within the server's limits."""
     by_list: dict[str | None, list[Entry]] = {}
     for each in found:
         by_list.setdefault(title_of(each), []).append(each)
@@ -290,7 +290,7 @@ def _batches(found: list[Entry], title_of: Any) -> Iterator[Batch]:
 
 
 def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
-    """What is wrong with a batch, in terms of the file."""
+    """Return the errors of a batch with the lines of the file."""
     lines = []
     for each in error.errors:
         _, number, name = [*each.name.split("/", 2), "", ""][:3]
@@ -299,7 +299,7 @@ def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
         lines.append(f"{file}:{batch.entries[int(number)].line}: {name} {each.detail}")
     if not lines:
         raise error
-    return Failure(lines[0], INVALID, "\n".join([*lines[1:], "Repair it first."]))
+    return Failure(lines[0], INVALID, "\n".join([*lines[1:], "Correct the file first."]))
 
 
 # -- export
@@ -307,15 +307,15 @@ def _by_line(file: Path, batch: Batch, error: FieldErrors) -> Failure:
 
 @command(hyper, "export")
 @file_argument
-@list_option("Tasks on this list alone.")
+@list_option("Tasks of this list only.")
 @format_option
-@click.option("--open", "open_only", is_flag=True, help="Open tasks alone.")
+@click.option("--open", "open_only", is_flag=True, help="Open tasks only.")
 def export_file(
     ctx: CommandContext, file: Path, list_name: str | None, format_name: str | None, open_only: bool
 ) -> None:
     """Export tasks to a file. FILE is todo.txt, CSV, or JSON Lines; - is standard output.
 
-    FILE is replaced when all is written, and stays as it was when something goes wrong.
+    FILE is replaced when the export is complete. After an error it is unchanged.
     """
     kind = format_of(file, format_name)
     on = None if list_name is None else ctx.list_named(list_name)
@@ -329,7 +329,7 @@ def export_file(
             output.write(text)
             if number % _PAGE == 0:
                 progress(number)
-    number -= kind.name == "csv"  # its header is no task
+    number -= kind.name == "csv"  # do not count the header
     if ctx.screen.as_json and file != _STANDARD:
         ctx.screen.json({"exported": number})
     else:
@@ -343,19 +343,19 @@ def _members(tasks: Resource, titles: Mapping[str, str]) -> Iterator[Mapping[str
 
 @contextmanager
 def _written(file: Path) -> Iterator[IO[str]]:
-    """A file to write to, which takes the place of the old one when it is whole.
+    """Open a file that replaces the old one when it is complete.
 
     :raises Failure: when it cannot be written.
     """
     if file == _STANDARD:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", newline="")  # as in a file
+            sys.stdout.reconfigure(encoding="utf-8", newline="")  # UTF-8, as in files
         yield sys.stdout
         return
     file = file.resolve()
     is_new = not file.exists()
     try:
-        if not (is_new or file.is_file()):  # a device or a pipe: nothing that could be replaced
+        if not (is_new or file.is_file()):  # a device or a pipe cannot be replaced
             with file.open("w", encoding="utf-8", newline="") as output:
                 yield output
             return
@@ -369,16 +369,16 @@ def _written(file: Path) -> Iterator[IO[str]]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        left = "There is no such file now." if is_new else "The file is as it was before."
+        left = "The file does not exist." if is_new else "The file is unchanged."
         if error.errno in _FULL:
-            left += " Make room there, or name another place."
+            left += "Free some space, or use another folder."
         reason = error.strerror or str(error)
         raise Failure(f"{file} cannot be written: {reason}.", FILE, left) from error
 
 
 @contextmanager
 def _draft(file: Path) -> Iterator[IO[str]]:
-    """A file beside another one, which is gone again when something goes wrong."""
+    """Open a temporary file beside another one. It is deleted after an error."""
     name = f".{file.name}."
     with NamedTemporaryFile(
         "w", encoding="utf-8", newline="", dir=file.parent, prefix=name, delete=False
@@ -401,7 +401,7 @@ def _umask() -> int:
 
 @contextmanager
 def _progress(ctx: CommandContext, what: str, total: int) -> Iterator[Any]:
-    """A bar that shows how far it is, where somebody looks; called with how much is done."""
+    """Show a progress bar on a terminal. The result is called with the number of tasks done."""
     columns = (
         TextColumn(what),
         BarColumn(),

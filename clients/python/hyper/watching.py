@@ -1,4 +1,4 @@
-"""``hyper watch``: tasks as they change, live."""
+"""``hyper watch``: show tasks live."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,12 +23,18 @@ _SAID = 5
 
 
 @command(hyper, "watch")
-@list_option("Tasks on this list alone.")
-@click.option("--tag", "-t", "tags", multiple=True, help="With this tag; again: with all of them.")
+@list_option("Tasks of this list only.")
+@click.option(
+    "--tag",
+    "-t",
+    "tags",
+    multiple=True,
+    help="With this tag; repeat it for tasks with all of them.",
+)
 def watch(ctx: CommandContext, list_name: str | None, tags: tuple[str, ...]) -> None:
     """Show open tasks, live. Ctrl-C ends it.
 
-    Where nobody looks at a terminal, a line for each change from now on, of all tasks and lists.
+    Without a terminal, print a line for each further change of all tasks and lists.
     """
     on = None if list_name is None else ctx.list_named(list_name)
     if not ctx.screen.for_people:
@@ -39,7 +45,7 @@ def watch(ctx: CommandContext, list_name: str | None, tags: tuple[str, ...]) -> 
     query["limit"] = _PAGE
     live = Live(console=ctx.screen.out, auto_refresh=False, screen=True)
     board = _Board(ctx, on, query, live)
-    with live, suppress(KeyboardInterrupt):  # that is how people leave
+    with live, suppress(KeyboardInterrupt):  # the usual way to end it
         ctx.pausing = board.pause
         board.look()
         for change in news(ctx):
@@ -49,12 +55,13 @@ def watch(ctx: CommandContext, list_name: str | None, tags: tuple[str, ...]) -> 
 
 
 class _Board:
-    """What is to be seen: as many open tasks as fit, what happened last, and why nothing does."""
+    """The screen: the open tasks that fit, the last changes, and the reason when they are not
+    current."""
 
     def __init__(
         self, ctx: CommandContext, on: Resource | None, query: dict[str, Any], live: Live
     ) -> None:
-        self._desk = ctx
+        self._ctx = ctx
         self._on = on
         self._query = query
         self._live = live
@@ -64,30 +71,30 @@ class _Board:
         self._as_of = dates.now()
 
     def look(self) -> None:
-        """Ask for the tasks anew, and show them."""
-        self._desk.forget_lists()
-        room = max(3, self._desk.screen.out.height - len(self._said) - 5)
-        start = self._desk.client if self._on is None else self._on
+        """Read the tasks again, and draw them."""
+        self._ctx.forget_lists()
+        room = max(3, self._ctx.screen.out.height - len(self._said) - 5)
+        start = self._ctx.client if self._on is None else self._on
         found = start.follow("tasks").search(**self._query).items()
         self._tasks = [each.state for each in islice(found, room)]
         self._as_of, self._paused = dates.now(), ""
-        self._desk.titles  # noqa: B018 - asked for now, and not when there is nobody to ask
+        self._ctx.titles  # noqa: B018 - read now, while the server answers
         self._draw()
 
     def say(self, text: str) -> None:
-        """Keep in mind what happened."""
+        """Add a message."""
         self._said = [*self._said, Text(text, style="dim")][-_SAID:]
 
     def pause(self, _: float, reason: str) -> None:
-        """Show why what is seen may be old."""
+        """Show why the tasks may be out of date."""
         self._paused = f"{dates.now():%H:%M:%S}  {reason}; asking again"
         self._draw()
 
     def _draw(self) -> None:
         where = visible(self._on.title) if self._on else "All lists"
         title = Text(f"{where}, {self._as_of:%H:%M:%S}  (Ctrl-C ends)", style="dim")
-        width = self._desk.screen.out.width
-        table = task_table(self._tasks, self._desk.titles, self._as_of, width, numbered=False)
+        width = self._ctx.screen.out.width
+        table = task_table(self._tasks, self._ctx.titles, self._as_of, width, numbered=False)
         why = [Text(visible(self._paused), style="yellow", no_wrap=True, overflow="ellipsis")]
         parts: list[RenderableType] = [
             title,
@@ -101,12 +108,12 @@ class _Board:
 
 
 def news(ctx: CommandContext) -> Iterator[Change[Resource]]:
-    """What changes from now on; from anew when the command slept so long that too much happened."""
+    """Yield further changes. Start again when this client was away for too long."""
     while True:
         try:
             yield from ctx.client.changes(follow=True, existing=False)
         except Gone:
-            ctx.screen.note("Too much happened meanwhile to tell it all.")
+            ctx.screen.note("Some changes were missed: this client was away for too long.")
 
 
 def _tell(ctx: CommandContext, change: Change[Resource]) -> None:
@@ -120,7 +127,7 @@ def _tell(ctx: CommandContext, change: Change[Resource]) -> None:
 
 
 def _in_words(change: Change[Resource]) -> str:
-    """A change in a few words."""
+    """Describe a change in a few words."""
     when = f"{dates.local(change.changed_at):%H:%M:%S}"
     if change.resource is None:
         return f"{when}  a {visible(change.type)} was deleted"
@@ -131,5 +138,5 @@ def _in_words(change: Change[Resource]) -> str:
         done = "done"
     else:
         done = "changed"
-    name = known("title") or f"a {change.type}"  # a type that has no titles
+    name = known("title") or f"a {change.type}"  # other types may have no title
     return f"{when}  {done}: {visible(str(name))}"

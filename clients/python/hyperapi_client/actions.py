@@ -1,4 +1,4 @@
-"""What a client can do, each as a talk: by following links and submitting forms."""
+"""The operations of a client, as flows: follow links and submit forms."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 
+from hyperapi_client.collection_reader import CollectionReader
 from hyperapi_client.document import HAL, HAL_FORMS, State, read
 from hyperapi_client.errors import (
     Conflict,
@@ -22,22 +23,21 @@ from hyperapi_client.errors import (
     Unreachable,
 )
 from hyperapi_client.forms import JSON, Field, Filled, Form, json_value, objections
-from hyperapi_client.sweep import Sweep
 from hyperapi_client.templates import expand, variables
 from hyperapi_client.tokens import Tokens
 from hyperapi_client.transport import (
-    Ask,
     Emit,
-    Exchange,
+    Flow,
     Pause,
-    Talk,
+    Request,
+    Transport,
     log,
+    raise_for_problem,
     repeatable,
-    shown,
-    succeeded,
+    state_of,
 )
 
-Seen = TypeVar("Seen")
+Item = TypeVar("Item")
 Other = TypeVar("Other")
 
 _GUARDED = ("PUT", "PATCH", "DELETE")
@@ -45,29 +45,29 @@ _SHORTEST_POLL, _LONGEST_POLL = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Change(Generic[Seen]):
-    """Something that changed, as the feed of changes tells it.
+class Change(Generic[Item]):
+    """A change of a resource, from the feed of changes.
 
-    :param uri: of what changed.
-    :param type: what it is, such as ``task`` or ``list``; a server may have other types.
-    :param deleted: is it no longer there?
-    :param changed_at: when, RFC 3339.
-    :param resource: its latest state; None when it is no longer there.
-    :param more: are further changes known already?
-    :param since: give this to :meth:`Client.changes` to go on behind this change. What came
-        together with it may come again, but nothing is missed.
+    :param uri: of the resource.
+    :param type: of the resource, such as ``task`` or ``list``. A server may have other types.
+    :param deleted: whether the resource was deleted.
+    :param changed_at: the time of the change, RFC 3339.
+    :param resource: its current state; None when it was deleted.
+    :param more: whether the server has further changes already.
+    :param since: pass this to :meth:`Client.changes` to continue after this change. Changes of the
+        same page may come again; none is missed.
     """
 
     uri: str
     type: str
     deleted: bool
     changed_at: str
-    resource: Seen | None
+    resource: Item | None
     more: bool
     since: str
 
-    def of(self, wrap: Callable[[Seen], Other]) -> "Change[Other]":
-        """The same, with its resource as something else."""
+    def of(self, wrap: Callable[[Item], Other]) -> "Change[Other]":
+        """Return the same change with its resource converted."""
         resource = None if self.resource is None else wrap(self.resource)
         return Change(
             self.uri, self.type, self.deleted, self.changed_at, resource, self.more, self.since
@@ -76,12 +76,12 @@ class Change(Generic[Seen]):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a form is submitted, where the usual way is not wanted.
+    """Options for submitting a form.
 
-    :param idempotency_key: names a creation, so that it happens once however often it is sent
-        (within a day, by the same user); one is made up for each submission otherwise.
-    :param minimal: spare the server showing what came of it.
-    :param force: change it even if somebody else changed it since it was seen.
+    :param idempotency_key: names the creation, so that it happens once however often it is sent
+        (within a day, by the same user). By default each submission gets a new key.
+    :param minimal: ask the server for a reply without content.
+    :param force: send no ``If-Match``, so that changes of others are overwritten.
     """
 
     idempotency_key: str | None = None
@@ -89,48 +89,48 @@ class How:
     force: bool = False
 
 
-USUAL = How()
+DEFAULTS = How()
 
 
 class Actions:
-    """What can be done through an exchange."""
+    """The operations of a client on its transport."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
 
     # -- reading
 
-    def at(self, uri: str, accept: str = HAL_FORMS) -> Talk[State]:
-        """The resource at a URI that some link gave."""
-        return (yield from self.exchange.state(self.exchange.get(uri, accept)))
+    def at(self, uri: str, accept: str = HAL_FORMS) -> Flow[State]:
+        """Return the resource at a URI."""
+        return (yield from self.transport.state(self.transport.get(uri, accept)))
 
-    def follow(self, state: State | None, relation: str, values: Mapping[str, Any]) -> Talk[State]:
-        """What a link of ``state`` (of the root, when it is None) leads to."""
-        start = state or (yield from self.exchange.root())
+    def follow(self, state: State | None, relation: str, values: Mapping[str, Any]) -> Flow[State]:
+        """Return the resource that a link of ``state`` leads to; None means the root."""
+        start = state or (yield from self.transport.root())
         return (yield from self.at(uri_of(start, relation, values)))
 
-    def located(self, state: State | None, relation: str, values: Mapping[str, Any]) -> Talk[str]:
-        """The URI that a link leads to."""
-        return uri_of(state or (yield from self.exchange.root()), relation, values)
+    def resolve(self, state: State | None, relation: str, values: Mapping[str, Any]) -> Flow[str]:
+        """Return the URI that a link leads to."""
+        return uri_of(state or (yield from self.transport.root()), relation, values)
 
-    def reload(self, state: State) -> Talk[State]:
-        """The same resource as it is now, with its forms."""
+    def reload(self, state: State) -> Flow[State]:
+        """Return the current version of a resource, with its forms."""
         headers = {}
         if state.etag is not None and state.forms is not None:
             headers["If-None-Match"] = state.etag
-        answer = yield from self.exchange.send(self.exchange.get(state.uri, headers=headers))
-        if answer.response.status_code == 304:
+        reply = yield from self.transport.send(self.transport.get(state.uri, headers=headers))
+        if reply.response.status_code == 304:
             return state
-        return shown(succeeded(answer.response), state.uri)
+        return state_of(raise_for_problem(reply.response), state.uri)
 
-    def forms(self, state: State) -> Talk[Mapping[str, Form]]:
-        """What may be done with a resource; asked for where its shape did not tell."""
+    def forms(self, state: State) -> Flow[Mapping[str, Form]]:
+        """Return the forms of a resource. Read it again when its representation had none."""
         if state.forms is not None:
             return state.forms
         return (yield from self.reload(state)).forms or {}
 
-    def pages(self, state: State) -> Talk[None]:
-        """Emit a page, and those behind it, to the last that has an item not on those before."""
+    def pages(self, state: State) -> Flow[None]:
+        """Emit a page and the following ones, until a page has no new item."""
         page: State | None = _collection(state)
         seen: set[str] = set()
         while page is not None:
@@ -140,28 +140,30 @@ class Actions:
             seen |= found
             page = None if known else (yield from self._next(page))
 
-    def items(self, state: State) -> Talk[None]:
+    def items(self, state: State) -> Flow[None]:
         """Emit the items of a collection, across its pages, each once."""
-        return (yield from Sweep(_collection(state), lambda uri: self.at(uri, HAL)).items())
+        return (
+            yield from CollectionReader(_collection(state), lambda uri: self.at(uri, HAL)).items()
+        )
 
-    def _next(self, page: State) -> Talk[State | None]:
-        """The page behind this one; without forms, which would be most of it."""
+    def _next(self, page: State) -> Flow[State | None]:
+        """Return the next page. It is read as HAL, since forms would be most of its size."""
         link = page.links.get("next")
         return None if link is None else (yield from self.at(link.href, HAL))
 
-    # -- doing
+    # -- writing
 
     def submit(
-        self, state: State, name: str, given: Mapping[str, Any], how: How = USUAL
-    ) -> Talk[State]:
-        """Fill in a form, check it, send it; what came of it.
+        self, state: State, name: str, given: Mapping[str, Any], how: How = DEFAULTS
+    ) -> Flow[State]:
+        """Fill in a form, check it, send it, and return the result.
 
-        What is to be changed or deleted must be as it was when it was seen (If-Match). An item of
-        a page came without the tag that names its version: it is asked for once more first.
+        A change or deletion applies to the version that was seen (``If-Match``). The items of a
+        page have no ETag, so an item is read once more first.
 
-        :raises NoSuchForm: when the resource does not offer this now.
-        :raises FormError: when what was filled in does not fit.
-        :raises Conflict: when somebody changed it since.
+        :raises NoSuchForm: when the resource does not offer the form now.
+        :raises FormError: when a value does not fit the form.
+        :raises Conflict: when the resource has changed since.
         """
         form = form_of(state, (yield from self.forms(state)), name)
         filled = form.fill(given)
@@ -173,11 +175,12 @@ class Actions:
         return (yield from self._send(filled, how, headers))
 
     def create_many(
-        self, state: State, items: Sequence[Mapping[str, Any]], how: How = USUAL
-    ) -> Talk[State]:
-        """Create several at once, all or none; each is checked against the ``create`` form.
+        self, state: State, items: Sequence[Mapping[str, Any]], how: How = DEFAULTS
+    ) -> Flow[State]:
+        """Create several resources at once, all or none. Each is checked against the ``create``
+        form.
 
-        :raises FormError: naming what is wrong as ``tasks/3/title``.
+        :raises FormError: naming fields as ``tasks/3/title``.
         """
         form = form_of(state, (yield from self.forms(state)), "create")
         members, errors = [], []
@@ -199,19 +202,19 @@ class Actions:
         members: Mapping[str, Any],
         values: Mapping[str, Any],
         create_only: bool,
-    ) -> Talk[State]:
+    ) -> Flow[State]:
         """Create or replace the resource that a templated link names by ``values``."""
-        uri = yield from self.located(state, relation, values)
+        uri = yield from self.resolve(state, relation, values)
         wanted = _sendable(relation, members)
         content = json.dumps(wanted, ensure_ascii=False).encode()
         filled = Filled("PUT", uri, JSON, content, wanted)
         headers = {"If-None-Match": "*"} if create_only else {}
-        return (yield from self._send(filled, USUAL, headers))
+        return (yield from self._send(filled, DEFAULTS, headers))
 
-    def _version(self, state: State) -> Talk[str | None]:
-        """The tag of the version that was seen.
+    def _version(self, state: State) -> Flow[str | None]:
+        """Return the ETag of the version that was seen.
 
-        :raises Conflict: when there is a newer one.
+        :raises Conflict: when the resource has changed since.
         """
         if state.etag is not None:
             return state.etag
@@ -221,53 +224,53 @@ class Actions:
             raise _conflict(current)
         return current.etag
 
-    def _send(self, filled: Filled, how: How, conditions: Mapping[str, str]) -> Talk[State]:
+    def _send(self, filled: Filled, how: How, conditions: Mapping[str, str]) -> Flow[State]:
         headers = {"Accept": HAL_FORMS, **conditions}
         if filled.content_type is not None:
             headers["Content-Type"] = filled.content_type
-        if filled.method == "POST" and self.exchange.tokens is not None:
+        if filled.method == "POST" and self.transport.tokens is not None:
             headers["Idempotency-Key"] = how.idempotency_key or str(uuid4())
         if how.minimal:
             headers["Prefer"] = "return=minimal"
         again = repeatable(filled.method, headers)
-        ask = Ask(filled.method, filled.uri, headers, filled.content, repeatable=again)
-        answer = yield from self.exchange.send(ask)
+        request = Request(filled.method, filled.uri, headers, filled.content, repeatable=again)
+        reply = yield from self.transport.send(request)
         try:
-            return shown(succeeded(answer.response), filled.uri)
+            return state_of(raise_for_problem(reply.response), filled.uri)
         except (Conflict, NotFound) as problem:
-            if not answer.uncertain:
+            if not reply.uncertain:
                 raise
-            return _done_before(filled, problem)
+            return _already_applied(filled, problem)
 
     # -- signing in and out
 
-    def register(self, members: Mapping[str, Any]) -> Talk[State]:
-        """Become a user."""
+    def register(self, members: Mapping[str, Any]) -> Flow[State]:
+        """Register a user."""
         users = yield from self.follow(None, "users", {})
         return (yield from self.submit(users, "register", members))
 
-    def login(self, members: Mapping[str, Any]) -> Talk[State]:
-        """Trade a name and a password for tokens, and use them from now on."""
-        form = yield from self.exchange.anonymous_form("tokens", "login")
+    def login(self, members: Mapping[str, Any]) -> Flow[State]:
+        """Sign in with a user name and a password, and use the new tokens."""
+        form = yield from self.transport.anonymous_form("tokens", "login")
         filled = form.fill(members)
         headers = {"Accept": HAL_FORMS, "Content-Type": filled.content_type or JSON}
-        ask = Ask(filled.method, filled.uri, headers, filled.content, anonymous=True)
-        session = yield from self.exchange.state(ask)
-        self.exchange.keep(Tokens.read(session.members, session.uri))
+        request = Request(filled.method, filled.uri, headers, filled.content, anonymous=True)
+        session = yield from self.transport.state(request)
+        self.transport.keep(Tokens.read(session.members, session.uri))
         return session
 
-    def logout(self) -> Talk[None]:
-        """End our session, and forget its tokens."""
-        tokens = self.exchange.tokens
+    def logout(self) -> Flow[None]:
+        """End the session, and forget its tokens."""
+        tokens = self.transport.tokens
         if tokens is None:
             return
         session = yield from self._session(tokens)
         if session is not None:
             yield from self.submit(session, "revoke", {}, How(force=True))
-        self.exchange.keep(None)
+        self.transport.keep(None)
 
-    def _session(self, tokens: Tokens) -> Talk[State | None]:
-        """The token resource behind our token."""
+    def _session(self, tokens: Tokens) -> Flow[State | None]:
+        """Return the token resource of the current token."""
         if tokens.uri:
             return (yield from self.at(tokens.uri))
         page: State | None = yield from self.follow(None, "tokens", {})
@@ -278,10 +281,10 @@ class Actions:
             page = yield from self._next(page)
         return None
 
-    def derive(self, on: State | None, members: Mapping[str, Any]) -> Talk[State]:
-        """Make a token that can do no more than ours; its secret is among the members.
+    def derive(self, on: State | None, members: Mapping[str, Any]) -> Flow[State]:
+        """Derive a token. Its secret is a member of the result.
 
-        :param on: the list that it is to be for; None for one that is not bound to a list.
+        :param on: the list to bind the token to; None for an unbound token.
         """
         if on is not None and "derive" in (yield from self.forms(on)):
             return (yield from self.submit(on, "derive", members))
@@ -290,28 +293,28 @@ class Actions:
         if on is not None and "list_uri" not in form.fields:
             bound = Field("list_uri", "List", "hidden", value=on.uri)
             form = replace(form, fields={**form.fields, "list_uri": bound})
-        return (yield from self._send(form.fill(members), USUAL, {}))
+        return (yield from self._send(form.fill(members), DEFAULTS, {}))
 
     # -- changes
 
-    def changes(self, since: str | None, follow: bool, existing: bool, wait: float) -> Talk[None]:
-        """Emit what exists, in order of its last change, and then what changes.
+    def changes(self, since: str | None, follow: bool, existing: bool, wait: float) -> Flow[None]:
+        """Emit the existing resources by their last change, and then further changes.
 
-        :param since: of a change: go on behind it.
-        :param follow: wait for news when there are no more, for ever; a server that does not
-            answer for a while is asked again until it does.
-        :param existing: emit what exists too, and not only what changes from now on.
-        :param wait: seconds that the server may hold a request for news.
+        :param since: the ``since`` of a change, to continue after it.
+        :param follow: wait for further changes without end. When the server does not answer, it is
+            asked again until it does.
+        :param existing: emit the existing resources too, and not only further changes.
+        :param wait: the seconds that the server may hold a request.
         :raises Gone: when ``since`` is too old.
         """
-        uri = since or (yield from self.located(None, "changes", {}))
+        uri = since or (yield from self.resolve(None, "changes", {}))
         headers: dict[str, str] = {}
         failures = 0
         while True:
-            ask = self.exchange.get(uri, HAL, headers=headers, patience=wait)
+            request = self.transport.get(uri, HAL, headers=headers, patience=wait)
             try:
-                answer = yield from self.exchange.send(ask)
-                page = shown(succeeded(answer.response), uri)
+                reply = yield from self.transport.send(request)
+                page = state_of(raise_for_problem(reply.response), uri)
             except (Unreachable, Unavailable) as failure:
                 if not (follow and headers):
                     raise
@@ -329,27 +332,27 @@ class Actions:
             if not page.members["more"]:
                 if not follow:
                     return
-                if headers and not found and "Preference-Applied" not in answer.response.headers:
-                    yield Pause(_SHORTEST_POLL, "this server does not hold requests for news")
+                if headers and not found and "Preference-Applied" not in reply.response.headers:
+                    yield Pause(_SHORTEST_POLL, "this server does not hold requests")
                 headers = {"Prefer": f"wait={wait:.0f}"}
 
 
 def uri_of(state: State, relation: str, values: Mapping[str, Any]) -> str:
-    """The URI that a link leads to, its template filled in.
+    """Return the URI that a link leads to, with its template expanded.
 
-    :raises NoSuchLink: when there is no such link.
-    :raises FormError: for values that its template does not have.
+    :raises NoSuchLink: when the resource has no such link.
+    :raises FormError: for values that the template does not have.
     """
     link = state.links.get(relation)
     if link is None:
         known = ", ".join(sorted(state.links)) or "none"
         raise NoSuchLink(f"{state.uri} has no link {relation!r}; it has {known}.")
     names = variables(link.href) if link.templated else []
-    strange = [name for name in values if name not in names]
-    if strange:
+    unknown = [name for name in values if name not in names]
+    if unknown:
         takes = f"takes {', '.join(names)}" if names else "takes nothing"
         raise FormError(
-            relation, [FieldError(name, f"is not known: it {takes}") for name in strange]
+            relation, [FieldError(name, f"is not known: it {takes}") for name in unknown]
         )
     if not link.templated:
         return link.href
@@ -357,10 +360,10 @@ def uri_of(state: State, relation: str, values: Mapping[str, Any]) -> str:
 
 
 def _sendable(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them.
+    """Return values as JSON values.
 
-    :param what: they are for.
-    :raises FormError: for those that cannot be sent to anybody.
+    :param what: names the relation or form in errors.
+    :raises FormError: for values that cannot be sent.
     """
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
@@ -377,35 +380,35 @@ def _sendable(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_of(state: State, forms: Mapping[str, Form], name: str) -> Form:
-    """A form by its name.
+    """Return a form by its name.
 
     :raises NoSuchForm: when the resource does not offer it now.
     """
     if name not in forms:
         known = ", ".join(sorted(forms)) or "nothing"
-        raise NoSuchForm(f"{state.uri} does not offer to {name} now; it offers {known}.")
+        raise NoSuchForm(f"{state.uri} offers no form {name!r} now; it offers {known}.")
     return forms[name]
 
 
 def _collection(state: State) -> State:
     if state.items is None:
-        raise NotHyperapi(f"{state.uri} is no collection: it has no items.")
+        raise NotHyperapi(f"{state.uri} is not a collection: it has no items.")
     return state
 
 
 def _conflict(current: State) -> Conflict:
-    """What a server would say, had it been asked to change an outdated version."""
-    said = {"title": "Changed meanwhile", "detail": "Somebody changed this since you saw it."}
+    """Build the 412 that the server would send for a change to an outdated version."""
+    said = {"title": "Changed meanwhile", "detail": "The resource has changed since you saw it."}
     problem = Conflict(httpx.Response(412), {**said, "current": current.members})
     problem.current_state = current
     return problem
 
 
-def _done_before(filled: Filled, problem: Conflict | NotFound) -> State:
-    """What came of a request that was sent twice, when its second reply shows that the first took
-    effect: what was to be deleted is gone, or what was to be changed is as it was wanted.
+def _already_applied(filled: Filled, problem: Conflict | NotFound) -> State:
+    """Return the result of a request that was sent twice, when its second reply shows that the
+    first one took effect: the resource is deleted, or has the wanted values.
 
-    :raises Conflict, NotFound: the problem, when that is not so.
+    :raises Conflict, NotFound: the given problem, otherwise.
     """
     if isinstance(problem, NotFound):
         if filled.method == "DELETE":
@@ -421,7 +424,8 @@ def _done_before(filled: Filled, problem: Conflict | NotFound) -> State:
 
 
 def _same(shown: Any, wanted: Any) -> bool:
-    """Do two values say the same? Forms say all in text, and instants have many spellings."""
+    """Compare two values. Forms send everything as text, and an instant can be written in several
+    ways."""
     if isinstance(shown, bool):
         return wanted in (shown, str(shown).lower())
     if shown == wanted:
@@ -433,9 +437,9 @@ def _same(shown: Any, wanted: Any) -> bool:
 
 
 def _change(item: Mapping[str, Any], more: bool, since: str) -> Change[State]:
-    """An item of the feed.
+    """Read an entry of the feed.
 
-    :raises NotHyperapi: for what is none.
+    :raises NotHyperapi: when it is malformed.
     """
     try:
         resource = item.get("resource")
@@ -455,5 +459,5 @@ def _change(item: Mapping[str, Any], more: bool, since: str) -> Change[State]:
 def _next_changes(page: State) -> str:
     changes, links = page.members.get("changes"), page.links
     if not isinstance(changes, list) or "more" not in page.members or "next" not in links:
-        raise NotHyperapi(f"{page.uri} is no feed of changes.")
+        raise NotHyperapi(f"{page.uri} is not a feed of changes.")
     return page.links["next"].href

@@ -1,6 +1,6 @@
-"""The client for programs with coroutines (asyncio): the same talks, awaited.
+"""The client for asyncio. It runs the same flows as :mod:`hyperapi_client.sync`, awaited.
 
-Every method is that of the same name in :mod:`hyperapi_client.sync`, and documented there.
+Methods of the same name are documented there.
 """
 
 import asyncio
@@ -9,31 +9,31 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from hyperapi_client.actions import USUAL, Actions, Change, How
+from hyperapi_client.actions import DEFAULTS, Actions, Change, How
 from hyperapi_client.document import State
 from hyperapi_client.environment import Route, route_to
 from hyperapi_client.errors import Closed
 from hyperapi_client.forms import Form
-from hyperapi_client.resource_base import Shown, Unpicklable
+from hyperapi_client.resource_base import ResourceBase, Unpicklable
 from hyperapi_client.sync import TIMEOUT, USER_AGENT
 from hyperapi_client.tokens import InMemory, Keeper, Tokens
 from hyperapi_client.transport import (
-    Alone,
-    Ask,
     Effect,
     Emit,
-    Exchange,
+    Exclusive,
+    Flow,
+    FlowRunner,
     Pause,
-    Performance,
-    Talk,
-    request,
+    Request,
+    Transport,
+    httpx_options,
 )
 
 Result = TypeVar("Result")
 
 
 class AsyncClient(Unpicklable):
-    """:class:`~hyperapi_client.Client`, with coroutines. Tasks of one event loop may share one."""
+    """:class:`~hyperapi_client.Client` for asyncio. Tasks of one event loop may share one."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class AsyncClient(Unpicklable):
         on_pause: Callable[[float, str], object] | None = None,
     ) -> None:
         kept = keeper or InMemory(None if token is None else Tokens(token))
-        self.actions = Actions(Exchange(root, kept, patience, retries, user_agent))
-        self._own: httpx.AsyncClient | None = None
+        self.actions = Actions(Transport(root, kept, patience, retries, user_agent))
+        self._own_http: httpx.AsyncClient | None = None
         if http is None:
-            exchange = self.actions.exchange
-            exchange.route = Route() if transport else route_to(exchange.url)
-            http = self._own = httpx.AsyncClient(
-                transport=transport, timeout=TIMEOUT, **exchange.route.options
+            route = Route() if transport else route_to(self.actions.transport.url)
+            self.actions.transport.route = route
+            http = self._own_http = httpx.AsyncClient(
+                transport=transport, timeout=TIMEOUT, **route.options
             )
         self._http = http
         self._on_pause = on_pause
@@ -64,41 +64,41 @@ class AsyncClient(Unpicklable):
     @property
     def tokens(self) -> Tokens | None:
         """The tokens in use."""
-        return self.actions.exchange.tokens
+        return self.actions.transport.tokens
 
     async def register(self, username: str, password: str, **members: Any) -> "AsyncResource":
-        """Become a user."""
+        """Register a user."""
         given = {"username": username, "password": password, **members}
         return self.resource(await self.run(self.actions.register(given)))
 
     async def login(self, username: str, password: str, **members: Any) -> "AsyncResource":
-        """Sign in."""
+        """Sign in, and use the new tokens."""
         given = {"username": username, "password": password, **members}
         return self.resource(await self.run(self.actions.login(given)))
 
     async def logout(self) -> None:
-        """End this session."""
+        """End the session."""
         await self.run(self.actions.logout())
 
     async def derive(self, on: "AsyncResource | None" = None, **members: Any) -> "AsyncResource":
-        """Make a token that can do less."""
+        """Derive a token with fewer rights."""
         place = None if on is None else on.state
         return self.resource(await self.run(self.actions.derive(place, members)))
 
     async def root(self) -> "AsyncResource":
-        """The root."""
-        return self.resource(await self.run(self.actions.exchange.root()))
+        """Return the root."""
+        return self.resource(await self.run(self.actions.transport.root()))
 
     async def follow(self, relation: str, /, **values: Any) -> "AsyncResource":
-        """What a link of the root leads to."""
+        """Return the resource that a link of the root leads to."""
         return self.resource(await self.run(self.actions.follow(None, relation, values)))
 
     async def uri_of(self, relation: str, /, **values: Any) -> str:
-        """The URI that a link of the root leads to."""
-        return await self.run(self.actions.located(None, relation, values))
+        """Return the URI that a link of the root leads to."""
+        return await self.run(self.actions.resolve(None, relation, values))
 
     async def at(self, uri: str) -> "AsyncResource":
-        """The resource at a URI that the server gave earlier."""
+        """Return the resource at a URI that the server gave earlier."""
         return self.resource(await self.run(self.actions.at(uri)))
 
     async def put(
@@ -110,9 +110,9 @@ class AsyncClient(Unpicklable):
         create_only: bool = False,
         **values: Any,
     ) -> "AsyncResource":
-        """Create or replace what a templated link of the root names."""
-        talk = self.actions.put(None, relation, members, values, create_only)
-        return self.resource(await self.run(talk))
+        """Create or replace the resource that a templated link of the root names."""
+        flow = self.actions.put(None, relation, members, values, create_only)
+        return self.resource(await self.run(flow))
 
     def changes(
         self,
@@ -122,49 +122,49 @@ class AsyncClient(Unpicklable):
         existing: bool = True,
         wait: float = 25.0,
     ) -> AsyncIterator[Change["AsyncResource"]]:
-        """What exists, and then what changes."""
+        """Yield the existing resources, and then further changes."""
         return self.stream(self.actions.changes(since, follow, existing, wait), self._change)
 
-    async def run(self, talk: Talk[Result]) -> Result:
-        """Carry out a talk, and return what it returns."""
-        with Performance(talk, self.resource) as performance:
-            while (effect := performance.next()) is not None:
+    async def run(self, flow: Flow[Result]) -> Result:
+        """Run a flow, and return its result."""
+        with FlowRunner(flow, self.resource) as runner:
+            while (effect := runner.next()) is not None:
                 try:
-                    performance.reply = await self._do(effect)
+                    runner.reply = await self._do(effect)
                 except Exception as failure:
-                    performance.failure = failure
-            return performance.result
+                    runner.failure = failure
+            return runner.result
 
     async def stream(
-        self, talk: Talk[None], wrap: Callable[[Any], Result]
+        self, flow: Flow[None], wrap: Callable[[Any], Result]
     ) -> AsyncIterator[Result]:
-        """Carry out a talk, and yield what it emits."""
-        with Performance(talk, self.resource) as performance:
-            while (effect := performance.next()) is not None:
+        """Run a flow, and yield what it emits."""
+        with FlowRunner(flow, self.resource) as runner:
+            while (effect := runner.next()) is not None:
                 if isinstance(effect, Emit):
                     yield wrap(effect.value)
                     continue
                 try:
-                    performance.reply = await self._do(effect)
+                    runner.reply = await self._do(effect)
                 except Exception as failure:
-                    performance.failure = failure
+                    runner.failure = failure
 
     async def _do(self, effect: Effect) -> object:
-        if isinstance(effect, Ask):
+        if isinstance(effect, Request):
             if self._http.is_closed:
-                raise Closed("This client was closed. Make another one.")
-            return await self._http.request(**request(effect, self._http.timeout))
+                raise Closed("This client is closed. Create another one.")
+            return await self._http.request(**httpx_options(effect, self._http.timeout))
         if isinstance(effect, Pause):
             if self._on_pause is not None:
                 self._on_pause(effect.seconds, effect.reason)
             await asyncio.sleep(effect.seconds)
             return None
-        assert isinstance(effect, Alone), "the rest are emitted to the user"
+        assert isinstance(effect, Exclusive), "the rest are emitted to the user"
         async with self._renewing:
             return await self.run(effect.work)
 
     def resource(self, state: State) -> "AsyncResource":
-        """A state, as something that can be acted on."""
+        """Return a state as a resource of this client."""
         return AsyncResource(self, state)
 
     def _change(self, change: Change[State]) -> Change["AsyncResource"]:
@@ -172,11 +172,11 @@ class AsyncClient(Unpicklable):
 
     async def aclose(self) -> None:
         """Close the connections that this client opened."""
-        if self._own is not None:
-            await self._own.aclose()
+        if self._own_http is not None:
+            await self._own_http.aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.actions.exchange.url}>"
+        return f"<{type(self).__name__} {self.actions.transport.url}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -185,59 +185,65 @@ class AsyncClient(Unpicklable):
         await self.aclose()
 
 
-class AsyncResource(Shown):
-    """:class:`~hyperapi_client.Resource`, with coroutines."""
+class AsyncResource(ResourceBase):
+    """:class:`~hyperapi_client.Resource` for asyncio."""
 
     __slots__ = ()
     _client: AsyncClient
 
     async def reload(self) -> "AsyncResource":
-        """It as it is now."""
+        """Return the current version."""
         return await self._made(self._actions.reload(self.state))
 
     async def follow(self, relation: str, /, **values: Any) -> "AsyncResource":
-        """What a link leads to."""
+        """Return the resource that a link leads to."""
         return await self._made(self._actions.follow(self.state, relation, values))
 
     async def uri_of(self, relation: str, /, **values: Any) -> str:
-        """The URI that a link leads to."""
-        return await self._client.run(self._actions.located(self.state, relation, values))
+        """Return the URI that a link leads to."""
+        return await self._client.run(self._actions.resolve(self.state, relation, values))
 
     async def search(self, **asked: Any) -> "AsyncResource":
-        """The part of a collection that is asked for."""
+        """Return the part of a collection that matches."""
         return await self.follow("search", **asked)
 
     async def forms(self) -> Mapping[str, Form]:
-        """What may be done with it now, by name."""
+        """Return the forms that are offered now, by name."""
         return await self._client.run(self._actions.forms(self.state))
 
     async def submit(
-        self, name: str, given: Mapping[str, Any] | None = None, /, *, how: How = USUAL, **more: Any
+        self,
+        name: str,
+        given: Mapping[str, Any] | None = None,
+        /,
+        *,
+        how: How = DEFAULTS,
+        **more: Any,
     ) -> "AsyncResource":
         """Fill in a form and send it."""
-        talk = self._actions.submit(self.state, name, {**(given or {}), **more}, how)
-        return await self._made(talk)
+        flow = self._actions.submit(self.state, name, {**(given or {}), **more}, how)
+        return await self._made(flow)
 
     async def create_many(
-        self, items: Sequence[Mapping[str, Any]], *, how: How = USUAL
+        self, items: Sequence[Mapping[str, Any]], *, how: How = DEFAULTS
     ) -> "AsyncResource":
-        """Create several on this collection at once, all or none."""
+        """Create several resources in this collection at once, all or none."""
         return await self._made(self._actions.create_many(self.state, items, how))
 
     def pages(self) -> AsyncIterator["AsyncResource"]:
-        """This page of a collection, and those behind it."""
+        """Yield this page of a collection and the following ones."""
         return self._client.stream(self._actions.pages(self.state), self._client.resource)
 
     def items(self) -> AsyncIterator["AsyncResource"]:
-        """The items of a collection, on this page and those behind it."""
+        """Yield the items of a collection, from this page on."""
         return self._client.stream(self._actions.items(self.state), self._client.resource)
 
-    __iter__ = None  # ``for`` cannot wait; ``async for`` can
+    __iter__ = None  # ``for`` cannot await; use ``async for``
 
     def __aiter__(self) -> AsyncIterator["AsyncResource"]:
-        """The same as :meth:`items`.
+        """Return :meth:`items`.
 
-        :raises TypeError: for what is no collection.
+        :raises TypeError: when this is not a collection.
         """
         self._check_items()
         return self.items()
@@ -246,5 +252,5 @@ class AsyncResource(Shown):
     def _actions(self) -> Actions:
         return self._client.actions
 
-    async def _made(self, talk: Talk[State]) -> "AsyncResource":
-        return self._client.resource(await self._client.run(talk))
+    async def _made(self, flow: Flow[State]) -> "AsyncResource":
+        return self._client.resource(await self._client.run(flow))

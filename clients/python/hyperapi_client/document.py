@@ -1,6 +1,6 @@
-"""What a representation says, whichever JSON shape it has: HAL, HAL-FORMS, or plain.
+"""The content of a representation in any JSON shape: HAL, HAL-FORMS, or plain JSON.
 
-A :class:`State` is that, with nothing of HTTP but the tag of its version. It does not change.
+A :class:`State` is immutable. It holds nothing of HTTP but the ETag.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _NAME, _TEMPLATE = "_uri", "_uri_template"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a relation leads.
+    """The target of a relation.
 
     :param href: a URI, or a URI template.
     """
@@ -31,14 +31,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a resource.
+    """The state of a resource.
 
-    :param uri: its own; empty for a reply without content.
+    :param uri: of the resource; empty for a reply without content.
     :param members: its data, as JSON values.
     :param links: by relation.
-    :param items: of a collection, those on this page; None when it is no collection.
-    :param forms: what may be done, by name; None when the shape does not tell.
-    :param etag: names this version of it (RFC 9110 §8.8.3); None when it is not known.
+    :param items: the items on this page of a collection; None when it is not a collection.
+    :param forms: by name; None when the representation has no forms.
+    :param etag: of this version (RFC 9110 §8.8.3); None when it is not known.
     """
 
     uri: str
@@ -53,9 +53,9 @@ class State:
 
 
 def read(document: Mapping[str, Any], uri: str = "", etag: str | None = None) -> State:
-    """The state that a decoded representation describes.
+    """Read a decoded representation.
 
-    :param uri: what it is called where it does not tell itself.
+    :param uri: used when the representation does not tell its own.
     """
     if "_links" in document:
         return _from_hal(document, uri, etag)
@@ -84,18 +84,18 @@ def _from_hal(document: Mapping[str, Any], uri: str, etag: str | None) -> State:
 
 
 def _absolute(href: Any, base: str) -> str:
-    """A link's target, which may be written beginning from what it was found in."""
+    """Resolve a link against the URI of its document."""
     target = str(href)
     return target if "://" in target else urljoin(base, target)
 
 
 def _several(items: Any) -> list[Any]:
-    """What is embedded: several things, or one alone (HAL leaves that open)."""
+    """Return embedded items as a list. HAL allows a single object too."""
     return items if isinstance(items, list) else [items]
 
 
 def _first(target: Any) -> Mapping[str, Any] | None:
-    """A link object; the first of several, where a relation leads to more than one place."""
+    """Return the first link object of a relation; None when there is none."""
     link = target[0] if isinstance(target, list) and target else target
     return link if isinstance(link, dict) and "href" in link else None
 
@@ -118,7 +118,7 @@ def _from_plain(document: Mapping[str, Any], uri: str, etag: str | None) -> Stat
 
 
 def _are_items(value: Any, document: Mapping[str, Any]) -> bool:
-    """Is a member the items of the page that ``document`` is?"""
+    """Tell whether a member holds the items of the page ``document``."""
     if not isinstance(value, list):
         return False
     return all(isinstance(each, dict) and "uri" in each for each in value) and (
@@ -127,7 +127,7 @@ def _are_items(value: Any, document: Mapping[str, Any]) -> bool:
 
 
 def plain(state: State) -> dict[str, Any]:
-    """A state as the default shape writes it: members, ``uri``, and ``NAME_uri`` for links."""
+    """Return a state in the default JSON shape: members, ``uri``, and ``NAME_uri`` for links."""
     document: dict[str, Any] = {**state.members, "uri": state.uri}
     for relation, link in state.links.items():
         name = relation.replace("-", "_") + (_TEMPLATE if link.templated else _NAME)

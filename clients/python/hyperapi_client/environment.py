@@ -1,7 +1,7 @@
-"""How requests leave this machine: the proxy and the certificates that its environment names.
+"""Proxies and certificates from environment variables.
 
-A client talks to one origin, so both are settled once. A variable that does not matter for that
-origin is not looked at, however wrong it is; one that matters and is wrong is named.
+A client talks to one origin, so both are read once. Variables that do not apply to that origin are
+ignored, even when they are malformed. A malformed variable that applies is an error that names it.
 """
 
 import os
@@ -24,16 +24,17 @@ _ENTRY = re.compile(r"(?:[a-z0-9+.-]+://)?(?:\[([^]]+)]|([^:]+)|([^]]+?))(?::([0
 
 
 def _no_certificates() -> ssl.SSLContext:
-    """What trusts nobody: enough where nothing is encrypted, and nothing has to be read."""
+    """Return a context without trusted certificates. It is enough for unencrypted connections, and
+    reads no files."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(frozen=True)
 class Route:
-    """The way to a server.
+    """How requests reach a server.
 
-    :param via: a sentence that names the proxy and the variable it comes from; empty without one.
-    :param trust: a sentence that names the variable that says which certificates are trusted.
+    :param via: a sentence that names the proxy and its variable; empty without a proxy.
+    :param trust: a sentence that names the variable with the trusted certificates.
     """
 
     proxy: httpx.Proxy | None = None
@@ -43,18 +44,18 @@ class Route:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What a client of httpx is made with."""
+        """The keyword arguments for a client of httpx."""
         return {"proxy": self.proxy, "verify": self.verify, "trust_env": False}
 
 
 def route_to(url: str) -> Route:
-    """The way that the environment names for requests to a URL.
+    """Return the route to a URL.
 
-    Proxies are ``HTTP_PROXY`` or ``HTTPS_PROXY``, else ``ALL_PROXY``, unless ``NO_PROXY`` names the
-    host; each in lower case too, which wins. ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` name the
-    certificates to trust.
+    The proxy is ``HTTP_PROXY`` or ``HTTPS_PROXY``, else ``ALL_PROXY``, unless ``NO_PROXY`` names
+    the host. Lower-case names win. ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` name the trusted
+    certificates.
 
-    :raises BadEnvironment: when what is named cannot be used.
+    :raises BadEnvironment: when a variable cannot be used.
     """
     target = parsed_url(url)
     proxy, via = _proxy(target)
@@ -67,7 +68,7 @@ def route_to(url: str) -> Route:
 
 
 def _proxy(target: httpx.URL) -> tuple[httpx.URL | None, str]:
-    """The URL of the proxy for a URL, and a sentence about it."""
+    """Return the URL of the proxy for a URL, and a sentence about it."""
     known = getproxies()
     kind = next((each for each in (target.scheme, "all") if known.get(each)), None)
     if kind is None or bypassed(known.get("no", ""), target):
@@ -83,7 +84,7 @@ def _proxy(target: httpx.URL) -> tuple[httpx.URL | None, str]:
 
 
 def _proxy_url(variable: str, named: str) -> httpx.URL:
-    """:raises BadEnvironment: for what is no URL of a proxy that can be used."""
+    """:raises BadEnvironment: when this is not the URL of a proxy that can be used."""
     scheme = named.partition("://")[0].lower()
     if scheme not in _SCHEMES:
         known = ", ".join(_SCHEMES)
@@ -93,11 +94,11 @@ def _proxy_url(variable: str, named: str) -> httpx.URL:
     try:
         url = httpx.URL(named)
     except httpx.InvalidURL as error:
-        raise BadEnvironment(variable, f"names no proxy: {error}") from None
+        raise BadEnvironment(variable, f"does not name a proxy: {error}") from None
     if not url.host:
-        raise BadEnvironment(variable, "names no proxy: its URL has no host")
+        raise BadEnvironment(variable, "does not name a proxy: its URL has no host")
     if url.port is not None and not 0 < url.port < PORTS:
-        raise BadEnvironment(variable, f"names no proxy: ports are numbers below {PORTS}")
+        raise BadEnvironment(variable, f"does not name a proxy: ports are numbers below {PORTS}")
     if scheme.startswith("socks") and find_spec("socksio") is None:
         raise BadEnvironment(variable, "names a SOCKS proxy; for those: pip install 'httpx[socks]'")
     return url
@@ -108,10 +109,10 @@ def _for_proxy(proxy: httpx.URL, verify: ssl.SSLContext) -> ssl.SSLContext | Non
 
 
 def bypassed(no_proxy: str, target: httpx.URL) -> bool:
-    """Does ``NO_PROXY`` name the host of a URL?
+    """Tell whether ``NO_PROXY`` names the host of a URL.
 
-    Entries are separated by commas or spaces: ``*``, a name (with those below it), an address with
-    or without brackets, a range of addresses (``10.0.0.0/8``), each with a port if wanted.
+    Entries are separated by commas or spaces: ``*``, a name (with its subdomains), an address with
+    or without brackets, a network (``10.0.0.0/8``), each with an optional port.
     """
     host = target.raw_host.decode("ascii").rstrip(".")
     port = target.port or (443 if target.scheme == "https" else 80)
@@ -124,13 +125,13 @@ def bypassed(no_proxy: str, target: httpx.URL) -> bool:
         named = parts[1] or parts[2] or parts[3]
         if parts[4] in (None, str(port)) and _names(named, host):
             return True
-        if parts[3] and _names(entry, host):  # all of it is an address, which ends like a port
+        if parts[3] and _names(entry, host):  # an IPv6 address whose last group looks like a port
             return True
     return False
 
 
 def _names(named: str, host: str) -> bool:
-    """Does an entry name a host?"""
+    """Tell whether an entry names a host."""
     try:
         return ip_address(host) in ip_network(named, strict=False)
     except ValueError:
@@ -139,10 +140,10 @@ def _names(named: str, host: str) -> bool:
 
 
 def _certificates() -> ssl.SSLContext:
-    """The certificates to trust.
+    """Load the trusted certificates.
 
-    :raises BadEnvironment: when a variable names some that cannot be read, or a file for keys that
-        cannot be written.
+    :raises BadEnvironment: when a variable names certificates that cannot be read, or a key log
+        file that cannot be written.
     """
     keys, file = os.environ.get("SSLKEYLOGFILE"), os.environ.get("SSL_CERT_FILE")
     folders = os.environ.get("SSL_CERT_DIR")
@@ -154,14 +155,14 @@ def _certificates() -> ssl.SSLContext:
                 "SSLKEYLOGFILE", f"names a file that cannot be written ({keys}: {_reason(error)})"
             ) from None
     if folders and not file and not any(map(os.path.isdir, folders.split(os.pathsep))):
-        raise BadEnvironment("SSL_CERT_DIR", f"names no folder ({folders})")
+        raise BadEnvironment("SSL_CERT_DIR", f"does not name a folder ({folders})")
     try:
         return httpx.create_ssl_context()
     except OSError as error:
         if not file:
             raise
         raise BadEnvironment(
-            "SSL_CERT_FILE", f"names no file with certificates ({file}: {_reason(error)})"
+            "SSL_CERT_FILE", f"does not name a file with certificates ({file}: {_reason(error)})"
         ) from None
 
 

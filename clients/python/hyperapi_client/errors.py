@@ -1,8 +1,8 @@
-"""What can go wrong for a client, as a tree of nouns: catch as much of it as you can handle.
+"""The errors of the client, as a tree of classes.
 
-:class:`ClientError` is the root. Below it, :class:`ProblemError` is what the server said (RFC
-9457), with a subclass for each problem type that a program may want to tell apart; the rest is
-what the client found out by itself.
+:class:`ClientError` is the root. :class:`ProblemError` is a problem document of the server (RFC
+    9457), with a subclass for each problem type that programs may handle. The client finds the
+    others itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,18 +20,18 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class ClientError(Exception):
-    """Anything that this client raises; its text says what happened and what to do."""
+    """Any error of this client. Its text says what happened and what to do."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle it as other processes get it: with all but live resources."""
-        kept = {name: value for name, value in vars(self).items() if name not in self._live}
+        """Support pickling, without live resources."""
+        kept = {name: value for name, value in vars(self).items() if name not in self._not_pickled}
         return _restored, (type(self), self.args, kept)
 
-    _live: ClassVar[tuple[str, ...]] = ()
+    _not_pickled: ClassVar[tuple[str, ...]] = ()
 
 
 def _restored(kind: type[ClientError], args: tuple[Any, ...], kept: dict[str, Any]) -> ClientError:
-    """An error as it was pickled."""
+    """Return an unpickled error."""
     error = kind.__new__(kind, *args)
     error.args = args
     vars(error).update(kept)
@@ -39,29 +39,29 @@ def _restored(kind: type[ClientError], args: tuple[Any, ...], kept: dict[str, An
 
 
 class Closed(ClientError, RuntimeError):
-    """The client was closed before; nothing was sent."""
+    """The client was closed. Nothing was sent."""
 
 
 class Unreachable(ClientError):
-    """No reply: nobody listens there, the name is unknown, or the connection broke down.
+    """There was no reply: no connection, an unknown name, or a broken connection.
 
-    What was asked for was not carried out, or can be asked for again without harm.
+    The request was not carried out, or can be repeated without harm.
     """
 
 
 class CertificateRefused(Unreachable):
-    """The server's certificate has expired, or is not one that this machine trusts."""
+    """The server's certificate has expired, or this machine does not trust it."""
 
 
 class ReplyLost(Unreachable):
-    """The connection broke down after something was sent that cannot be sent twice: whether it
-    was carried out is not known."""
+    """The connection broke after a request that cannot be repeated. It is not known whether it was
+    carried out."""
 
 
 class Moved(ClientError):
-    """The server sends us to another origin, where no token or password is taken unasked.
+    """The server redirects to another origin, which gets no token and no password.
 
-    :ivar location: where it wants us to go.
+    :ivar location: the target of the redirect.
     """
 
     def __init__(self, message: str, location: str) -> None:
@@ -70,11 +70,10 @@ class Moved(ClientError):
 
 
 class ForeignOrigin(ClientError):
-    """A link, a form or a stored token leads to another origin than that of the client's root.
-    Nothing was sent there.
+    """A link, form or stored token leads to another origin than the root's. Nothing was sent there.
 
-    :ivar origin: the root's.
-    :ivar other: where the request would have gone.
+    :ivar origin: of the root.
+    :ivar other: the refused origin.
     """
 
     def __init__(self, origin: str, other: str) -> None:
@@ -87,7 +86,7 @@ class ForeignOrigin(ClientError):
 
 
 class BadEnvironment(ClientError):
-    """An environment variable that decides how requests are sent cannot be used. Nothing was sent.
+    """An environment variable for proxies or certificates cannot be used. Nothing was sent.
 
     :ivar variable: its name.
     """
@@ -98,28 +97,28 @@ class BadEnvironment(ClientError):
 
 
 class NotHyperapi(ClientError):
-    """Something answered, but not as the contract says."""
+    """The reply does not follow the contract."""
 
 
 class NotAToken(ClientError, ValueError):
-    """What was given as a token cannot be one; nothing was sent."""
+    """The given text cannot be a token. Nothing was sent."""
 
 
 class NoSuchLink(ClientError, LookupError):
-    """The resource has no link of this relation, now and for this user."""
+    """The resource has no link with this relation, now and for this user."""
 
 
 class NoSuchForm(ClientError, LookupError):
-    """The resource does not offer this, now and to this user: its state, or the token's scope,
+    """The resource does not offer this form, now and to this user: its state or the token's scope
     does not allow it."""
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field or parameter.
+    """An error in one field or parameter.
 
-    :param name: of the field, as forms call it; inside of bulk bodies a path, ``tasks/3/title``.
-    :param detail: what is taken, as the rest of a sentence that begins with the name.
+    :param name: of the field; in bulk bodies a path, ``tasks/3/title``.
+    :param detail: the rest of a sentence that begins with the name.
     """
 
     name: str
@@ -130,16 +129,16 @@ class FieldError:
 
 
 class FieldErrors(ClientError):
-    """Some fields are not valid, found before sending or by the server; nothing was done.
+    """Some fields are not valid. Nothing was done.
 
-    :ivar errors: one for each field that is wrong.
+    :ivar errors: one for each wrong field.
     """
 
     errors: tuple[FieldError, ...] = ()
 
 
 class FormError(FieldErrors, ValueError):
-    """What was filled in does not fit the form. Nothing was sent."""
+    """The values do not fit the form. Nothing was sent."""
 
     def __init__(self, form: str, errors: Sequence[FieldError]) -> None:
         super().__init__(f"{form}: " + "; ".join(map(str, errors)))
@@ -147,18 +146,18 @@ class FormError(FieldErrors, ValueError):
 
 
 class ProblemError(ClientError):
-    """What the server refused or could not do, and why.
+    """The server refused the request or could not carry it out.
 
-    :ivar type: the URI of the problem's type; its page says what it means.
+    :ivar type: the URI of the problem's type; its page explains it.
     :ivar name: the last part of that URI.
-    :ivar status: the reply's status.
-    :ivar title: the type in a few words.
-    :ivar detail: what happened this time, and what to do next.
-    :ivar instance: names this one failure; operators find it in their logs.
+    :ivar status: of the reply.
+    :ivar title: of the problem's type.
+    :ivar detail: what happened, and what to do next.
+    :ivar instance: identifies this failure in the server's log.
     :ivar members: the whole problem document.
-    :ivar retry_after: seconds to wait before another try, if the server told.
-    :cvar names: the problem types that become this class.
-    :cvar statuses: the statuses that become this class when the type is not known.
+    :ivar retry_after: the seconds to wait before another try; None without the header.
+    :cvar names: the problem types of this class.
+    :cvar statuses: the statuses of this class, for unknown types.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
@@ -178,50 +177,51 @@ class ProblemError(ClientError):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        """What went wrong, and where that is known, or what to do next."""
+        """Return the title with the wrong fields, or with what to do next."""
         if self.errors:
             return f"{self.title}: {'; '.join(map(str, self.errors))}"
-        return self.title if self.detail == self.title else f"{self.title}. {self.detail}"
+        given = [str(self.members[name]) for name in ("title", "detail") if self.members.get(name)]
+        return ". ".join(dict.fromkeys(given)) or self.title
 
 
 class Unauthorized(ProblemError):
-    """The request needs a token that counts: sign in (again)."""
+    """The request needs a valid token: sign in."""
 
     statuses = (401,)
 
 
 class TokenMissing(Unauthorized):
-    """This needs a sign-in."""
+    """The request needs a token."""
 
     names = ("token-missing",)
 
 
 class CredentialsInvalid(Unauthorized):
-    """The name or the password is wrong."""
+    """The user name or the password is wrong."""
 
     names = ("credentials-invalid",)
 
 
 class TokenInvalid(Unauthorized):
-    """The token is none of this server's."""
+    """The server does not know the token."""
 
     names = ("token-invalid",)
 
 
 class TokenExpired(TokenInvalid):
-    """The token's life has ended, and it could not be refreshed."""
+    """The token has expired and could not be refreshed."""
 
     names = ("token-expired",)
 
 
 class TokenRevoked(TokenInvalid):
-    """The token's session was ended."""
+    """The token's session has ended."""
 
     names = ("token-revoked",)
 
 
 class Forbidden(ProblemError):
-    """The token is good, but this is not for it."""
+    """The token does not allow this."""
 
     statuses = (403,)
 
@@ -233,15 +233,15 @@ class InsufficientScope(Forbidden):
 
 
 class RegistrationClosed(Forbidden):
-    """New users are made by the operator here."""
+    """Only the operator can create users here."""
 
     names = ("registration-closed",)
 
 
 class QuotaExceeded(Forbidden):
-    """There would be more than the server keeps for one user: delete some first.
+    """The user has as much as the server stores for one user. Delete something first.
 
-    :ivar quota: what there would be too much of, as ``tasks``; empty where the server did not say.
+    :ivar quota: what is limited, such as ``tasks``; empty when the server did not say.
     """
 
     names = ("quota-exceeded",)
@@ -252,89 +252,89 @@ class QuotaExceeded(Forbidden):
 
 
 class LoginTooOld(Forbidden):
-    """This needs a sign-in by password a few minutes old."""
+    """This needs a recent sign-in with a password."""
 
     names = ("login-too-old",)
 
 
 class NotFound(ProblemError):
-    """There is nothing there, or it is not yours."""
+    """The resource does not exist, or is not yours."""
 
     statuses = (404,)
 
 
 class Taken(ProblemError):
-    """Somebody else has this name, or this already exists."""
+    """The name is taken, or the resource exists already."""
 
     names = ("taken",)
     statuses = (409,)
 
 
 class Gone(ProblemError):
-    """The place in the changes is too old to go on from: start over."""
+    """The position in the feed is too old. Start again without it."""
 
     statuses = (410,)
 
 
 class Conflict(ProblemError):
-    """Somebody changed the resource since it was last seen; nothing was done.
+    """The resource has changed since it was last seen. Nothing was done.
 
-    :ivar current: its state now, to look at, merge with and change again; None when the server
-        did not tell. Client methods hand it out as a resource.
+    :ivar current: the current resource, to compare and change again; None when the server did not
+        send it.
     """
 
     statuses = (412,)
-    _live = ("current",)
+    _not_pickled = ("current",)
     current: Any = None
     current_state: "State | None" = None
 
 
 class Invalid(ProblemError, FieldErrors):
-    """Some members or parameters are not valid: ``errors`` names each; nothing was done."""
+    """Members or parameters are not valid: ``errors`` names each. Nothing was done."""
 
     names = ("invalid", "bad-query")
     statuses = (422,)
 
 
 class TooLarge(ProblemError):
-    """The request is larger than the server takes."""
+    """The request is larger than the server accepts."""
 
     statuses = (413,)
 
 
 class PreconditionRequired(ProblemError):
-    """The server wants If-Match with this."""
+    """The server requires ``If-Match``."""
 
     statuses = (428,)
 
 
 class TooManyRequests(ProblemError):
-    """There were too many attempts; ``retry_after`` says for how long to wait."""
+    """Too many requests. ``retry_after`` says how long to wait."""
 
     statuses = (429,)
 
 
 class ServerFailure(ProblemError):
-    """The server made a mistake: whether the request took effect is not known."""
+    """The server failed. It is not known whether the request took effect."""
 
     statuses = (500,)
 
 
 class Unavailable(ProblemError):
-    """The server is too busy just now; nothing was done."""
+    """The server is overloaded or down for now. Nothing was done."""
 
     statuses = (502, 503, 504)
 
 
 def problem_name(members: Mapping[str, Any]) -> str:
-    """The last part of a problem's type; empty where it has none."""
+    """Return the last part of a problem's type; empty without one."""
     return str(members.get("type", "")).rstrip("/").rpartition("/")[2]
 
 
 def problem_in(response: httpx.Response) -> ProblemError | None:
-    """The problem that a reply is; None when it is no problem document.
+    """Return the problem of a reply; None when it is not a problem document.
 
-    The class is the one for its type, else the one for its status.
+    The class follows from the type, else from the status.
     """
     if media_type(response) != PROBLEM_JSON:
         return None
@@ -352,12 +352,12 @@ def problem_in(response: httpx.Response) -> ProblemError | None:
 
 
 def media_type(response: httpx.Response) -> str:
-    """The type and subtype of a reply's content, in lower case."""
+    """Return the media type of a reply without parameters, in lower case."""
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """The seconds that ``Retry-After`` asks to wait (RFC 9110 §10.2.3); None without it."""
+    """Return the seconds of ``Retry-After`` (RFC 9110 §10.2.3); None without it."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
@@ -383,7 +383,7 @@ def _field_errors(members: Mapping[str, Any]) -> list[FieldError]:
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """What an error is about: a parameter, or a member by its JSON Pointer (RFC 6901)."""
+    """Return the name of a field: a parameter, or a member by its JSON Pointer (RFC 6901)."""
     pointer = str(error.get("pointer") or "").removeprefix("/")
     path = pointer.replace("~1", "/").replace("~0", "~")
     return str(error.get("parameter") or path or "the body")

@@ -1,4 +1,4 @@
-"""Forms (HAL-FORMS ``_templates``): what may be done, filled in and checked before it is sent."""
+"""Forms (HAL-FORMS ``_templates``): fill in, check, and encode."""
 
 import json
 import re
@@ -15,17 +15,17 @@ from hyperapi_client.text import normal
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-_SURROGATE = re.compile(r"[\ud800-\udfff]")  # one half of a character, which no encoding has
-_SHOWN = 100  # a regular expression that is longer helps nobody
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # lone surrogates cannot be encoded
+_SHOWN = 100  # longer regular expressions are not shown
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a form.
+    """A field of a form.
 
-    :param options: what is taken, where it is one of a few values.
-    :param value: what it holds beforehand.
-    :param placeholder: an example of what it takes.
+    :param options: the accepted values, when there are a few.
+    :param value: the initial value.
+    :param placeholder: an example.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Field:
 
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Self:
-        """A field from its HAL-FORMS property."""
+        """Read a HAL-FORMS property."""
         name = str(described["name"])
         inline = described.get("options", {}).get("inline")
         return cls(
@@ -67,7 +67,7 @@ class Field:
         )
 
     def objections(self, value: Any) -> Iterator[str]:
-        """What is wrong with a value, each as the rest of a sentence."""
+        """Yield the errors of a value, each as the rest of a sentence."""
         unsendable = list(objections(value))
         if unsendable:
             yield from unsendable
@@ -94,7 +94,7 @@ class Field:
             yield self._wanted(self.regex)
 
     def _wanted(self, regex: str) -> str:
-        """What a text must be like, as far as that can be told in a few words."""
+        """Describe the expected text in a few words."""
         if self.placeholder is not None:
             return f"must be written as {self.placeholder}"
         return f"must match {regex}" if len(regex) < _SHOWN else "is not written as the form asks"
@@ -111,9 +111,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A form that was filled in: a request, but for its headers.
+    """A filled-in form: a request without its headers.
 
-    :param values: what was filled in, as Python values.
+    :param values: the values, as Python values.
     """
 
     method: str
@@ -125,10 +125,10 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Something that may be done.
+    """A form that the server offers.
 
-    :param method: of HTTP, in upper case.
-    :param target: where it is sent, absolute.
+    :param method: the HTTP method, in upper case.
+    :param target: an absolute URI.
     """
 
     name: str
@@ -143,7 +143,7 @@ class Form:
 
     @classmethod
     def read(cls, name: str, template: Mapping[str, Any], base: str) -> Self:
-        """A form from its HAL-FORMS template; where it has no target, that is ``base``."""
+        """Read a HAL-FORMS template. Without a target, the form is sent to ``base``."""
         fields = [Field.read(each) for each in template.get("properties", ())]
         return cls(
             name=name,
@@ -155,14 +155,13 @@ class Form:
         )
 
     def fill(self, given: Mapping[str, Any]) -> Filled:
-        """The request that the form makes with these values.
+        """Return the request that the form makes with these values.
 
         Values are text, numbers, booleans, datetimes with an offset, lists of these, None for
-        nothing, and resources where a URI is wanted. Fields that the form fills in by itself are
-        sent as they are: hidden ones always, others unless what they are part of is a change, in
-        which what is absent stays as it is.
+        nothing, and resources in place of their URIs. Initial values are sent too: those of hidden
+        fields always, others unless the method is PATCH, where an absent member stays as it is.
 
-        :raises FormError: naming every field that is wrong.
+        :raises FormError: naming every wrong field.
         """
         values, errors = self._beforehand(), []
         for name, value in given.items():
@@ -176,12 +175,12 @@ class Form:
         return self._encoded(values)
 
     def errors(self, values: Mapping[str, Any]) -> Iterator[FieldError]:
-        """What is wrong with values, as far as the form can tell."""
+        """Yield the errors of values, as far as the form can tell."""
         for name, value in values.items():
             field = self.fields.get(name)
             if field is None:
                 known = ", ".join(self.fields) or "none"
-                yield FieldError(name, f"is no field of this form; it has {known}")
+                yield FieldError(name, f"is not a field of this form; it has {known}")
             elif field.read_only and value != field.value:
                 yield FieldError(name, "cannot be changed")
             else:
@@ -202,7 +201,7 @@ class Form:
             return Filled("GET", _with_query(self.target, values), None, None, values)
         if self.method == "DELETE" and not values:
             return Filled("DELETE", self.target, None, None, values)
-        # A form-encoded body cannot say that a list is empty; one in JSON can.
+        # A form-encoded body cannot express an empty list; JSON can.
         if self.content_type == FORM and [] not in values.values():
             content = urlencode(_pairs(values))
             return Filled(self.method, self.target, FORM, content.encode(), values)
@@ -210,20 +209,20 @@ class Form:
         return Filled(self.method, self.target, JSON, json.dumps(typed).encode(), values)
 
     def _typed(self, name: str, value: Any) -> Any:
-        """A value as JSON has it: a number field that was given text becomes a number."""
+        """Return a value as JSON: text for a number field becomes a number."""
         if self.fields[name].type in ("number", "range") and isinstance(value, str):
             return json.loads(value)
         return value
 
 
 def _with_query(target: str, values: Mapping[str, Any]) -> str:
-    """A target with what was filled in as its query, in place of the one it has."""
+    """Return a target with the values as its query, in place of the old one."""
     asked = {name: value for name, value in values.items() if value is not None}
     return urlunsplit(urlsplit(target)._replace(query=urlencode(_pairs(asked))))
 
 
 def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Values as fields of text; a list is a field that is there several times."""
+    """Return values as text fields. A list becomes a repeated field."""
     return [
         (name, "" if each is None else _text(each))
         for name, value in values.items()
@@ -232,7 +231,7 @@ def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def objections(value: Any) -> Iterator[str]:
-    """What keeps a JSON value, or the values in a list, from being sent to anybody."""
+    """Yield the reasons why a JSON value, or the values of a list, cannot be sent at all."""
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, str):
             if "\x00" in each:
@@ -246,7 +245,7 @@ def objections(value: Any) -> Iterator[str]:
 
 
 def json_value(value: Any) -> Any:
-    """A Python value as the JSON value that says the same."""
+    """Convert a Python value to a JSON value."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("must have a time zone, as datetime.now(UTC) has")
@@ -276,7 +275,7 @@ def _characters(number: int) -> str:
 
 
 def _matches(regex: str, text: str) -> bool:
-    """Does a JavaScript expression match, as far as Python can tell? Its ``$`` is the very end."""
+    """Match a JavaScript expression, as far as Python can. Its ``$`` is the end of the text."""
     compiled = _compiled(regex)
     return compiled is None or compiled.search(text) is not None
 

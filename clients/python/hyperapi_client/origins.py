@@ -1,4 +1,4 @@
-"""URLs and their origins (RFC 6454), read as httpx reads them when it sends a request."""
+"""URLs and their origins (RFC 6454), parsed as httpx does when it sends a request."""
 
 import httpx
 
@@ -9,7 +9,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_of(url: str) -> str:
-    """The origin of a URL: scheme, host and port, without a port that is the scheme's default.
+    """Return the origin of a URL: scheme, host and port, without the scheme's default port.
 
     :raises NotHyperapi: when no request can be sent to the URL.
     """
@@ -21,19 +21,19 @@ def origin_of(url: str) -> str:
 
 
 def parsed_url(url: str) -> httpx.URL:
-    """A URL that a request can be sent to.
+    """Parse a URL that a request can be sent to.
 
-    :raises NotHyperapi: for any other, and for one that names a user, whose password would take
-        the place of the token.
+    :raises NotHyperapi: for any other URL, and for one with user information, whose password would
+        replace the token.
     """
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise NotHyperapi(f"{url!r} is no URL: {error}.") from None
-    if parsed.userinfo:  # not repeated: it may be a password
+        raise NotHyperapi(f"{url!r} is not a URL: {error}.") from None
+    if parsed.userinfo:  # do not print it: it may hold a password
         raise NotHyperapi("The URL must not name a user. Sign in by name and password instead.")
     if parsed.scheme not in _DEFAULT_PORTS or not parsed.host:
-        raise NotHyperapi(f"{url!r} is no URL: it must begin with https:// or http://.")
+        raise NotHyperapi(f"{url!r} is not a URL: it must begin with https:// or http://.")
     if parsed.port is not None and not 0 < parsed.port < PORTS:
-        raise NotHyperapi(f"{url!r} is no URL: ports are numbers below {PORTS}.")
+        raise NotHyperapi(f"{url!r} is not a URL: ports are numbers below {PORTS}.")
     return parsed

@@ -1,5 +1,4 @@
-"""What a resource is to whoever holds one, with threads or coroutines: all but what asks the
-server."""
+"""The base class of resources: everything that needs no request."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn, Self
@@ -7,13 +6,13 @@ from typing import Any, NoReturn, Self
 from hyperapi_client.document import Link, State
 
 
-class Shown:
-    """Something that the server showed.
+class ResourceBase:
+    """A resource as the server sent it.
 
-    Members are attributes (``task.title``) and items (``task["title"]``). It does not change: what
-    is done to it returns a new one.
+    Members are attributes (``task.title``) and items (``task["title"]``). A resource is immutable:
+    methods return a new one.
 
-    :ivar state: all that it said, as plain values.
+    :ivar state: its state, as plain values.
     """
 
     __slots__ = ("_client", "state")
@@ -24,7 +23,7 @@ class Shown:
 
     @property
     def uri(self) -> str:
-        """Its own URI, which names it for ever."""
+        """The URI of the resource, which never changes."""
         return self.state.uri
 
     @property
@@ -34,7 +33,7 @@ class Shown:
 
     @property
     def links(self) -> Mapping[str, Link]:
-        """Where it leads, by relation."""
+        """Its links, by relation."""
         return self.state.links
 
     @property
@@ -48,12 +47,12 @@ class Shown:
         return next(iter(self.on_page), None)
 
     def _check_items(self) -> None:
-        """:raises TypeError: for what is no collection."""
+        """:raises TypeError: when this is not a collection."""
         if self.state.items is None:
-            raise TypeError(f"{self!r} has no items: it is no collection")
+            raise TypeError(f"{self!r} is not a collection: it has no items")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in Shown.__slots__:  # a protocol asks, perhaps too early
+        if name.startswith("__") or name in ResourceBase.__slots__:  # protocols, before __init__
             raise AttributeError(name)
         try:
             return self.state.members[name]
@@ -69,7 +68,7 @@ class Shown:
         return self.state.members[name]
 
     def __contains__(self, name: object) -> bool:
-        if isinstance(name, Shown):
+        if isinstance(name, ResourceBase):
             raise TypeError(
                 "`in` looks for a member by its name. For items compare their uri: "
                 "any(each.uri == item.uri for each in collection)."
@@ -82,13 +81,13 @@ class Shown:
         return [*super().__dir__(), *self.state.members]
 
     def __eq__(self, other: object) -> bool:
-        return self.state == other.state if isinstance(other, Shown) else NotImplemented
+        return self.state == other.state if isinstance(other, ResourceBase) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.state.uri)
 
     def __copy__(self) -> Self:
-        return self  # it does not change
+        return self  # it is immutable
 
     def __deepcopy__(self, _: object) -> Self:
         return self
@@ -104,7 +103,8 @@ class Shown:
 
 
 class Unpicklable:
-    """What holds connections, locks and tokens, and so is neither copied nor pickled."""
+    """The base class of objects with connections, locks and tokens, which cannot be copied or
+    pickled."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -1,4 +1,4 @@
-"""The client for ordinary programs: every call returns when it is done. Threads may share one."""
+"""The blocking client. Threads may share one."""
 
 import threading
 import time
@@ -8,23 +8,23 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from hyperapi_client.actions import USUAL, Actions, Change, How
+from hyperapi_client.actions import DEFAULTS, Actions, Change, How
 from hyperapi_client.document import State
 from hyperapi_client.environment import Route, route_to
 from hyperapi_client.errors import Closed
 from hyperapi_client.forms import Form
-from hyperapi_client.resource_base import Shown, Unpicklable
+from hyperapi_client.resource_base import ResourceBase, Unpicklable
 from hyperapi_client.tokens import InMemory, Keeper, Tokens
 from hyperapi_client.transport import (
-    Alone,
-    Ask,
     Effect,
     Emit,
-    Exchange,
+    Exclusive,
+    Flow,
+    FlowRunner,
     Pause,
-    Performance,
-    Talk,
-    request,
+    Request,
+    Transport,
+    httpx_options,
 )
 
 Result = TypeVar("Result")
@@ -34,17 +34,16 @@ TIMEOUT = 30.0
 
 
 class Client(Unpicklable):
-    """Somebody at a hyperapi: knows its root, and the names of relations and forms.
+    """A client of a hyperapi server. It knows the root, and the names of relations and forms.
 
     :param root: the URL of the server, or of its API's root.
-    :param token: an access token, for those who have one already.
-    :param keeper: keeps tokens between runs; in memory unless told.
-    :param http: an ``httpx.Client`` of your own, with proxies or certificates as you need them;
-        it is yours to close.
-    :param transport: how requests travel, as ``httpx.WSGITransport(app)``.
+    :param token: an access token that you have already.
+    :param keeper: stores tokens between runs; by default they are kept in memory.
+    :param http: your own ``httpx.Client``, with proxies or certificates; you close it.
+    :param transport: a transport of httpx, such as ``httpx.WSGITransport(app)``.
     :param patience: the most seconds that a request may wait because the server asks for it.
-    :param retries: how often something is sent again when no reply came.
-    :param on_pause: is told before each wait: for how long, and why.
+    :param retries: how often a request is repeated when no reply came.
+    :param on_pause: called before each wait with its seconds and its reason.
     """
 
     def __init__(
@@ -61,72 +60,72 @@ class Client(Unpicklable):
         on_pause: Callable[[float, str], object] | None = None,
     ) -> None:
         kept = keeper or InMemory(None if token is None else Tokens(token))
-        self.actions = Actions(Exchange(root, kept, patience, retries, user_agent))
-        self._own: httpx.Client | None = None
+        self.actions = Actions(Transport(root, kept, patience, retries, user_agent))
+        self._own_http: httpx.Client | None = None
         if http is None:
-            exchange = self.actions.exchange
-            exchange.route = Route() if transport else route_to(exchange.url)
-            http = self._own = httpx.Client(
-                transport=transport, timeout=TIMEOUT, **exchange.route.options
+            route = Route() if transport else route_to(self.actions.transport.url)
+            self.actions.transport.route = route
+            http = self._own_http = httpx.Client(
+                transport=transport, timeout=TIMEOUT, **route.options
             )
         self._http = http
         self._on_pause = on_pause
         self._renewing = threading.RLock()
 
-    # -- who we are
+    # -- signing in and out
 
     @property
     def tokens(self) -> Tokens | None:
         """The tokens in use."""
-        return self.actions.exchange.tokens
+        return self.actions.transport.tokens
 
     def register(self, username: str, password: str, **members: Any) -> "Resource":
-        """Become a user; sign in afterwards.
+        """Register a user. Sign in afterwards.
 
-        :raises Taken: when somebody has the name.
+        :raises Taken: when the user name is taken.
         """
         given = {"username": username, "password": password, **members}
         return self.resource(self.run(self.actions.register(given)))
 
     def login(self, username: str, password: str, **members: Any) -> "Resource":
-        """Sign in, and use the tokens from now on.
+        """Sign in, and use the new tokens.
 
-        :param members: of the sign-in, as ``label="laptop"`` or ``scope="tasks:read"``.
+        :param members: of the sign-in, such as ``label="laptop"`` or ``scope="tasks:read"``.
         :returns: the token resource.
-        :raises CredentialsInvalid: when the name or the password is wrong.
+        :raises CredentialsInvalid: when the user name or the password is wrong.
         """
         given = {"username": username, "password": password, **members}
         return self.resource(self.run(self.actions.login(given)))
 
     def logout(self) -> None:
-        """End this session: its tokens, and those derived from it, are void from now on."""
+        """End the session. Its tokens, and those derived from it, are revoked."""
         self.run(self.actions.logout())
 
     def derive(self, on: "Resource | None" = None, **members: Any) -> "Resource":
-        """Make a token that can do less, for a script; its ``access_token`` is shown this once.
+        """Derive a token with fewer rights, for a script. Its ``access_token`` is shown this once.
 
-        :param on: the list that it is for; None for one that is not bound to a list.
+        :param on: the list to bind the token to; None for an unbound token.
         :param members: ``label``, ``scope``, ``expires_in`` (seconds).
         """
         place = None if on is None else on.state
         return self.resource(self.run(self.actions.derive(place, members)))
 
-    # -- where things are
+    # -- reading and writing
 
     def root(self) -> "Resource":
-        """The root, where everything begins."""
-        return self.resource(self.run(self.actions.exchange.root()))
+        """Return the root."""
+        return self.resource(self.run(self.actions.transport.root()))
 
     def follow(self, relation: str, /, **values: Any) -> "Resource":
-        """What a link of the root leads to."""
+        """Return the resource that a link of the root leads to."""
         return self.resource(self.run(self.actions.follow(None, relation, values)))
 
     def uri_of(self, relation: str, /, **values: Any) -> str:
-        """The URI that a link of the root leads to."""
-        return self.run(self.actions.located(None, relation, values))
+        """Return the URI that a link of the root leads to."""
+        return self.run(self.actions.resolve(None, relation, values))
 
     def at(self, uri: str) -> "Resource":
-        """The resource at a URI that the server gave earlier."""
+        """Return the resource at a URI that the server gave earlier."""
         return self.resource(self.run(self.actions.at(uri)))
 
     def put(
@@ -138,14 +137,14 @@ class Client(Unpicklable):
         create_only: bool = False,
         **values: Any,
     ) -> "Resource":
-        """Create or replace what a templated link of the root names, under a key of your own
-        choice: ``client.put("task", {"title": …, "list_uri": …}, uuid=uuid4())``.
+        """Create or replace the resource that a templated link of the root names, under an id of
+        your own choice: ``client.put("task", {"title": …, "list_uri": …}, uuid=uuid4())``.
 
-        :param create_only: leave it alone when it is there already.
-        :raises Conflict: when it is.
+        :param create_only: fail when the resource exists.
+        :raises Conflict: when it exists.
         """
-        talk = self.actions.put(None, relation, members, values, create_only)
-        return self.resource(self.run(talk))
+        flow = self.actions.put(None, relation, members, values, create_only)
+        return self.resource(self.run(flow))
 
     def changes(
         self,
@@ -155,56 +154,56 @@ class Client(Unpicklable):
         existing: bool = True,
         wait: float = 25.0,
     ) -> Iterator[Change["Resource"]]:
-        """What exists, in order of its last change, and then what changes.
+        """Yield the existing resources by their last change, and then further changes.
 
-        :param since: a change's ``since``: go on behind it.
-        :param follow: go on for ever, waiting for news.
-        :param existing: what exists too; False for what changes from now on alone.
-        :param wait: seconds that the server may hold a request for news.
-        :raises Gone: when ``since`` is too old: start over without it.
+        :param since: the ``since`` of a change, to continue after it.
+        :param follow: wait for further changes without end.
+        :param existing: yield the existing resources too; False for further changes only.
+        :param wait: the seconds that the server may hold a request.
+        :raises Gone: when ``since`` is too old. Start again without it.
         """
         return self.stream(self.actions.changes(since, follow, existing, wait), self._change)
 
-    # -- carrying out talks
+    # -- running flows
 
-    def run(self, talk: Talk[Result]) -> Result:
-        """Carry out a talk, and return what it returns."""
-        with Performance(talk, self.resource) as performance:
-            while (effect := performance.next()) is not None:
+    def run(self, flow: Flow[Result]) -> Result:
+        """Run a flow, and return its result."""
+        with FlowRunner(flow, self.resource) as runner:
+            while (effect := runner.next()) is not None:
                 try:
-                    performance.reply = self._do(effect)
+                    runner.reply = self._do(effect)
                 except Exception as failure:
-                    performance.failure = failure
-            return performance.result
+                    runner.failure = failure
+            return runner.result
 
-    def stream(self, talk: Talk[None], wrap: Callable[[Any], Result]) -> Iterator[Result]:
-        """Carry out a talk, and yield what it emits."""
-        with Performance(talk, self.resource) as performance:
-            while (effect := performance.next()) is not None:
+    def stream(self, flow: Flow[None], wrap: Callable[[Any], Result]) -> Iterator[Result]:
+        """Run a flow, and yield what it emits."""
+        with FlowRunner(flow, self.resource) as runner:
+            while (effect := runner.next()) is not None:
                 if isinstance(effect, Emit):
                     yield wrap(effect.value)
                     continue
                 try:
-                    performance.reply = self._do(effect)
+                    runner.reply = self._do(effect)
                 except Exception as failure:
-                    performance.failure = failure
+                    runner.failure = failure
 
     def _do(self, effect: Effect) -> object:
-        if isinstance(effect, Ask):
+        if isinstance(effect, Request):
             if self._http.is_closed:
-                raise Closed("This client was closed. Make another one.")
-            return self._http.request(**request(effect, self._http.timeout))
+                raise Closed("This client is closed. Create another one.")
+            return self._http.request(**httpx_options(effect, self._http.timeout))
         if isinstance(effect, Pause):
             if self._on_pause is not None:
                 self._on_pause(effect.seconds, effect.reason)
             time.sleep(effect.seconds)
             return None
-        assert isinstance(effect, Alone), "the rest are emitted to the user"
+        assert isinstance(effect, Exclusive), "the rest are emitted to the user"
         with self._renewing:
             return self.run(effect.work)
 
     def resource(self, state: State) -> "Resource":
-        """A state, as something that can be acted on."""
+        """Return a state as a resource of this client."""
         return Resource(self, state)
 
     def _change(self, change: Change[State]) -> Change["Resource"]:
@@ -212,11 +211,11 @@ class Client(Unpicklable):
 
     def close(self) -> None:
         """Close the connections that this client opened."""
-        if self._own is not None:
-            self._own.close()
+        if self._own_http is not None:
+            self._own_http.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.actions.exchange.url}>"
+        return f"<{type(self).__name__} {self.actions.transport.url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -230,72 +229,78 @@ class Client(Unpicklable):
         self.close()
 
 
-class Resource(Shown):
-    """Something that the server showed: what it said, and what can be done with it.
+class Resource(ResourceBase):
+    """A resource: its data, and the methods that follow its links and submit its forms.
 
-    Members are attributes (``task.title``) and items (``task["title"]``). It does not change: what
-    is done to it returns a new one.
+    Members are attributes (``task.title``) and items (``task["title"]``). A resource is immutable:
+    methods return a new one.
     """
 
     __slots__ = ()
     _client: Client
 
     def reload(self) -> "Resource":
-        """It as it is now."""
+        """Return the current version."""
         return self._made(self._actions.reload(self.state))
 
     def follow(self, relation: str, /, **values: Any) -> "Resource":
-        """What a link leads to; values fill in its template.
+        """Return the resource that a link leads to; values expand its template.
 
-        :raises NoSuchLink: when there is no such link.
+        :raises NoSuchLink: when the resource has no such link.
         """
         return self._made(self._actions.follow(self.state, relation, values))
 
     def uri_of(self, relation: str, /, **values: Any) -> str:
-        """The URI that a link leads to."""
-        return self._client.run(self._actions.located(self.state, relation, values))
+        """Return the URI that a link leads to."""
+        return self._client.run(self._actions.resolve(self.state, relation, values))
 
     def search(self, **asked: Any) -> "Resource":
-        """The part of a collection that is asked for, by its ``search`` link:
+        """Return the part of a collection that matches, by its ``search`` link:
         ``tasks.search(done=False, tag=["shop"], sort="-due_at", limit=100)``."""
         return self.follow("search", **asked)
 
     def forms(self) -> Mapping[str, Form]:
-        """What may be done with it now, by name."""
+        """Return the forms that are offered now, by name."""
         return self._client.run(self._actions.forms(self.state))
 
     def submit(
-        self, name: str, given: Mapping[str, Any] | None = None, /, *, how: How = USUAL, **more: Any
+        self,
+        name: str,
+        given: Mapping[str, Any] | None = None,
+        /,
+        *,
+        how: How = DEFAULTS,
+        **more: Any,
     ) -> "Resource":
         """Fill in a form and send it: ``tasks.submit("create", title="Milk")``.
 
-        :param given: values, by the names of fields; as keywords too.
-        :returns: what came of it; of a deletion, a resource that has nothing but its URI.
-        :raises NoSuchForm: when this is not offered, now and to this user.
-        :raises FormError: when what was filled in does not fit; nothing was sent.
-        :raises Conflict: when somebody changed it since it was seen.
+        :param given: values by field name; keywords work too.
+        :returns: the result; after a deletion, a resource with nothing but its URI.
+        :raises NoSuchForm: when the form is not offered, now and to this user.
+        :raises FormError: when a value does not fit. Nothing was sent.
+        :raises Conflict: when the resource has changed since it was seen.
         """
         return self._made(self._actions.submit(self.state, name, {**(given or {}), **more}, how))
 
-    def create_many(self, items: Sequence[Mapping[str, Any]], *, how: How = USUAL) -> "Resource":
-        """Create several on this collection at once, all or none.
+    def create_many(self, items: Sequence[Mapping[str, Any]], *, how: How = DEFAULTS) -> "Resource":
+        """Create several resources in this collection at once, all or none.
 
-        :raises FormError: naming each field that is wrong as ``tasks/3/title``.
+        :raises FormError: naming fields as ``tasks/3/title``.
         """
         return self._made(self._actions.create_many(self.state, items, how))
 
     def pages(self) -> Iterator["Resource"]:
-        """This page of a collection, and those behind it."""
+        """Yield this page of a collection and the following ones."""
         return self._client.stream(self._actions.pages(self.state), self._client.resource)
 
     def items(self) -> Iterator["Resource"]:
-        """The items of a collection, on this page and those behind it."""
+        """Yield the items of a collection, from this page on."""
         return self._client.stream(self._actions.items(self.state), self._client.resource)
 
     def __iter__(self) -> Iterator["Resource"]:
-        """The same as :meth:`items`.
+        """Return :meth:`items`.
 
-        :raises TypeError: for what is no collection.
+        :raises TypeError: when this is not a collection.
         """
         self._check_items()
         return self.items()
@@ -304,5 +309,5 @@ class Resource(Shown):
     def _actions(self) -> Actions:
         return self._client.actions
 
-    def _made(self, talk: Talk[State]) -> "Resource":
-        return self._client.resource(self._client.run(talk))
+    def _made(self, flow: Flow[State]) -> "Resource":
+        return self._client.resource(self._client.run(flow))

@@ -1,4 +1,4 @@
-"""URI templates (RFC 6570, all four levels): from a template and values to a URI."""
+"""URI templates (RFC 6570, all four levels)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _TRIPLET = re.compile(r"(%[0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class _Operator:
-    """How an expression's values are put together (RFC 6570, appendix A)."""
+    """The rules of an expression (RFC 6570, appendix A)."""
 
     first: str
     between: str
@@ -36,7 +36,7 @@ _OPERATORS = {
 
 
 def variables(template: str) -> list[str]:
-    """The names of a template's variables, in order, each once."""
+    """Return the names of a template's variables, in order, each once."""
     found = [
         variable[1]
         for expression in _EXPRESSION.finditer(template)
@@ -47,10 +47,10 @@ def variables(template: str) -> list[str]:
 
 
 def expand(template: str, values: Mapping[str, Any]) -> str:
-    """The URI that a template gives for ``values``.
+    """Expand a template.
 
-    A value is text, a number, a boolean, a list or a mapping of these; what is None or an empty
-    list is left out.
+    A value is text, a number, a boolean, a list or a mapping of these. None and empty lists are
+    left out.
     """
     whole, end = [], 0
     for expression in _EXPRESSION.finditer(template):
@@ -65,7 +65,7 @@ def _expanded(operator: _Operator, inside: str, values: Mapping[str, Any]) -> st
     for part in inside.split(","):
         variable = _VARIABLE.fullmatch(part)
         if variable is None:
-            return "{" + inside + "}"  # not a template that we know: leave it to be seen
+            return "{" + inside + "}"  # keep an unknown expression as it is
         value = values.get(variable[1])
         if value is not None and value not in ([], {}, ()):
             length = int(variable[2]) if variable[2] else None
@@ -76,7 +76,7 @@ def _expanded(operator: _Operator, inside: str, values: Mapping[str, Any]) -> st
 def _of_variable(
     operator: _Operator, name: str, value: Any, length: int | None, explode: bool
 ) -> list[str]:
-    """The parts that one variable gives: several when it is a list and explodes."""
+    """Return the parts of one variable: several for an exploded list."""
     if isinstance(value, Mapping):
         pairs = [(_encoded(_text(key), operator), _encoded(_text(each), operator))
                  for key, each in value.items()]  # fmt: skip
@@ -104,7 +104,7 @@ def _encoded(text: str, operator: _Operator) -> str:
 
 
 def _literal(text: str) -> str:
-    """Text in which reserved characters, and what is percent-encoded already, stay."""
+    """Encode text, keeping reserved characters and percent-encoded triplets."""
     return "".join(
         part if _TRIPLET.fullmatch(part) else quote(part, safe=_RESERVED + "-._~")
         for part in _TRIPLET.split(text)
@@ -112,7 +112,7 @@ def _literal(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as it stands in a URI; booleans as JSON writes them."""
+    """Return a value as text; booleans as in JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

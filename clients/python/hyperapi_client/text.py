@@ -1,8 +1,8 @@
 """Text as the server compares it: normal form and case folding, in linear time.
 
-Unicode normalization takes time that grows with the square of a run of combining marks. So
-:func:`normal` and :func:`folded` are the only functions that normalize or fold, and they look for
-long runs first, as the server does.
+The time of Unicode normalization grows with the square of a run of combining marks. So only
+:func:`normal` and :func:`folded` normalize or fold, and they check for long runs first, as the
+server does.
 """
 
 import unicodedata
@@ -13,7 +13,7 @@ MOST_MARKS = 30
 
 
 def normal(text: str) -> str:
-    """``text`` in the normal form that the server keeps (NFC).
+    """Return text in the normal form that the server stores (NFC).
 
     :raises ValueError: for more than ``MOST_MARKS`` combining marks in a row.
     """
@@ -22,7 +22,7 @@ def normal(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """``text`` without differences of case, as the server compares titles.
+    """Return text without differences of case, as the server compares titles.
 
     Text with longer runs of marks, which no server stores, is not normalized.
     """
@@ -35,7 +35,7 @@ def folded(text: str) -> str:
 
 def _demand_short_runs(text: str) -> None:
     """:raises ValueError: for more than ``MOST_MARKS`` combining marks in a row."""
-    step = MOST_MARKS + 1  # a longer run covers one of every 31 places: look at those alone
+    step = MOST_MARKS + 1  # a longer run covers one of every 31 positions
     if len(text) < step or text.isascii() or _marks().isdisjoint(text[MOST_MARKS::step]):
         return
     if any(_run_around(text, place) > MOST_MARKS for place in range(MOST_MARKS, len(text), step)):
@@ -43,7 +43,7 @@ def _demand_short_runs(text: str) -> None:
 
 
 def _run_around(text: str, place: int) -> int:
-    """How many combining marks stand together at a place, as far as that decides anything."""
+    """Count the combining marks around a position, up to the bound."""
     known, start, end = _marks(), place, place
     while end < len(text) and text[end] in known and end - start <= MOST_MARKS:
         end += 1

@@ -1,4 +1,4 @@
-"""The tokens that a client holds, and where they are kept."""
+"""The tokens of a client, and their storage."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -10,10 +10,10 @@ from hyperapi_client.errors import NotHyperapi
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a sign-in gave.
+    """The tokens of a session.
 
-    :param access: sent with every request to the server's own origin.
-    :param refresh: gives new ones when the access token has expired; None when there is none.
+    :param access: sent with each request to the root's origin.
+    :param refresh: gets new tokens when the access token has expired; None when there is none.
     :param uri: of the session, for signing out; empty when it is not known.
     """
 
@@ -23,9 +23,9 @@ class Tokens:
 
     @classmethod
     def read(cls, members: Mapping[str, Any], uri: str = "") -> Self:
-        """The tokens in a token resource, as the reply that made them shows it.
+        """Read the tokens from a token resource.
 
-        :raises NotHyperapi: when it shows none.
+        :raises NotHyperapi: when it has none.
         """
         if "access_token" not in members:
             raise NotHyperapi(f"Signing in{f' at {uri}' if uri else ''} gave no token.")
@@ -34,21 +34,21 @@ class Tokens:
 
 
 class Keeper(Protocol):
-    """Keeps a client's tokens, perhaps for other processes too."""
+    """A store of a client's tokens, which processes can share."""
 
     def load(self) -> Tokens | None:
-        """The tokens as they are kept now."""
+        """Return the stored tokens."""
 
     def save(self, tokens: Tokens | None) -> None:
-        """Keep these, in place of those before; None forgets them."""
+        """Replace the stored tokens; None deletes them."""
 
     def turn(self) -> AbstractContextManager[object]:
-        """A context in which nobody else renews the same tokens: used twice, a refresh token
-        counts as stolen."""
+        """Return a context in which no other user of the store refreshes the tokens. A refresh
+        token that is used twice counts as stolen."""
 
 
 class InMemory:
-    """Keeps tokens as long as the client lives."""
+    """A store that lasts as long as the client."""
 
     def __init__(self, tokens: Tokens | None = None) -> None:
         self._tokens = tokens

@@ -1,9 +1,9 @@
-"""Requests and replies, and all that is done about them without being asked: trying again where
-that is safe, waiting as long as the server asks, and renewing tokens.
+"""Requests and replies: retries where they are safe, waits that the server asks for, refreshed
+tokens, and the check of origins.
 
-Nothing here does input or output. The logic is written as *talks*: generators that yield what is
-to be done next (:class:`Ask`, :class:`Pause`, …) and are sent what came of it. A driver carries
-them out, one with threads and one with coroutines, so both behave alike.
+Nothing here does input or output. The logic is written as *flows*: generators that yield effects
+(:class:`Request`, :class:`Pause`, …) and receive their results. A driver performs the effects, one
+with threads and one with coroutines, so both clients behave alike.
 """
 
 import logging
@@ -49,16 +49,16 @@ _STILL_RUNNING = 1.0
 _NEEDED = ("users", "tokens", "lists")
 
 log = logging.getLogger("hyperapi_client")
-log.addHandler(logging.NullHandler())  # heard where somebody listens, and nowhere else
+log.addHandler(logging.NullHandler())  # silent unless the program configures logging
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Send this request, and hand back its :class:`httpx.Response`, read to its end.
+class Request:
+    """Effect: send a request, and return its :class:`httpx.Response` with its content.
 
-    :param repeatable: may it be sent again when no reply came?
-    :param anonymous: must it go without a token?
-    :param patience: seconds to wait for the reply, beside what the driver waits for every reply.
+    :param repeatable: whether it may be sent again when no reply came.
+    :param anonymous: whether it is sent without a token.
+    :param patience: seconds to wait for the reply, beyond the driver's own timeout.
     """
 
     method: str
@@ -72,43 +72,43 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait so many seconds."""
+    """Effect: wait."""
 
     seconds: float
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """Carry out a talk while no other thread of this client carries out one of these."""
+class Exclusive:
+    """Effect: run a flow while no other thread of this client runs an exclusive one."""
 
-    work: "Talk[Any]"
+    work: "Flow[Any]"
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Hand this to the user, who asked for one thing after another."""
+    """Effect: yield a value to the user of the client."""
 
     value: Any
 
 
-Effect = Ask | Pause | Alone | Emit
-Talk = Generator[Effect, Any, Result]
+Effect = Request | Pause | Exclusive | Emit
+Flow = Generator[Effect, Any, Result]
 
 
-class Performance(Generic[Result]):
-    """A talk that is being carried out: what a driver and a talk have to say to each other.
+class FlowRunner(Generic[Result]):
+    """A running flow, and its exchange with the driver.
 
-    :param wrap: from a state to what the user is to get, for conflicts to carry.
-    :ivar reply: what came of the last effect.
-    :ivar failure: or what it failed with.
-    :ivar result: what the talk returned, once there is nothing more to do.
+    :param wrap: converts a state for the user, for conflicts.
+    :ivar reply: the result of the last effect.
+    :ivar failure: the error of the last effect.
+    :ivar result: the result of the flow, at its end.
     """
 
     result: Result
 
-    def __init__(self, talk: Talk[Result], wrap: Callable[[State], object]) -> None:
-        self._talk = talk
+    def __init__(self, flow: Flow[Result], wrap: Callable[[State], object]) -> None:
+        self._flow = flow
         self._wrap = wrap
         self.reply: object = None
         self.failure: Exception | None = None
@@ -117,14 +117,14 @@ class Performance(Generic[Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._talk.close()
+        self._flow.close()
 
     def next(self) -> Effect | None:
-        """What is to be done next, after that came of the last; None when the talk is over."""
+        """Return the next effect; None at the end of the flow."""
         reply, failure = self.reply, self.failure
         self.reply = self.failure = None
         try:
-            return self._talk.send(reply) if failure is None else self._talk.throw(failure)
+            return self._flow.send(reply) if failure is None else self._flow.throw(failure)
         except StopIteration as end:
             self.result = end.value
         except Conflict as conflict:
@@ -134,42 +134,43 @@ class Performance(Generic[Result]):
         return None
 
 
-def request(ask: Ask, timeout: httpx.Timeout) -> dict[str, Any]:
-    """A request in the words of httpx.
+def httpx_options(request: Request, timeout: httpx.Timeout) -> dict[str, Any]:
+    """Return a request as the arguments of ``httpx.Client.request``.
 
-    :param timeout: the usual one.
+    :param timeout: of the httpx client.
     """
-    if ask.patience and timeout.read is not None:
-        longer = {**timeout.as_dict(), "read": timeout.read + ask.patience}
+    if request.patience and timeout.read is not None:
+        longer = {**timeout.as_dict(), "read": timeout.read + request.patience}
         timeout = httpx.Timeout(**longer)
     return {
-        "method": ask.method,
-        "url": ask.url,
-        "headers": dict(ask.headers),
-        "content": ask.content,
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "content": request.content,
         "timeout": timeout,
         "follow_redirects": False,
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """The last reply to a request.
 
-    :param uncertain: was it sent before, without a reply, so that it may have taken effect then?
+    :param uncertain: whether the request was sent before without a reply, so that it may have taken
+        effect then.
     """
 
     response: httpx.Response
     uncertain: bool = False
 
 
-class Exchange:
-    """What a client remembers between requests.
+class Transport:
+    """The state of a client between requests.
 
-    :param url: where the server is, as the user gave it.
-    :param keeper: where tokens are kept.
-    :param patience: the most seconds that a request may spend waiting because the server asks.
-    :param retries: how often something is sent again when no reply came.
+    :param url: of the server, as the user gave it.
+    :param keeper: stores the tokens.
+    :param patience: the most seconds that a request may wait because the server asks for it.
+    :param retries: how often a request is repeated when no reply came.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Exchange:
         self.url = str(parsed_url(url))
         self.origin = origin_of(self.url)
         self.keeper = keeper
-        self.tokens = self._own(keeper.load())
+        self.tokens = self._own_origin(keeper.load())
         self._patience = patience
         self._retries = retries
         self._user_agent = user_agent
@@ -188,78 +189,78 @@ class Exchange:
     # -- tokens
 
     def keep(self, tokens: Tokens | None) -> None:
-        """Use these tokens from now on; what the root shows depends on who asks."""
-        self.tokens = self._own(tokens)
+        """Use and store these tokens. The root is read again, since it depends on the user."""
+        self.tokens = self._own_origin(tokens)
         self.keeper.save(tokens)
         self._root = None
 
-    def _own(self, tokens: Tokens | None) -> Tokens | None:
-        """Tokens, which must be those of the root's origin.
+    def _own_origin(self, tokens: Tokens | None) -> Tokens | None:
+        """Return tokens that belong to the root's origin.
 
-        :raises NotAToken: when they cannot be tokens.
-        :raises ForeignOrigin: when their session is at another origin.
+        :raises NotAToken: when the text cannot be a token.
+        :raises ForeignOrigin: when the session is at another origin.
         """
         if tokens is None:
             return None
         if not re.fullmatch(r"[\x21-\x7e]+", tokens.access):
             raise NotAToken(
-                "What is given as a token is none: it is empty, or holds spaces or other "
-                "characters that no token has. Was it copied whole, and alone?"
+                "The given text is not a token: it is empty, or holds spaces or other "
+                "characters that no token has. Copy the whole token, and nothing else."
             )
         if tokens.uri:
             self._check_origin(tokens.uri)
         return tokens
 
     def _check_origin(self, url: str) -> None:
-        """Refuse to send anything to an origin that is not the root's.
+        """Refuse to send anything to another origin than the root's.
 
-        Every request passes here, so no link, form, redirect or stored URI can carry a token, a
-        password or any other data to another server.
+        Every request passes here. So no link, form, redirect or stored URI can carry a token, a
+        password or other data to another server.
 
-        :raises ForeignOrigin: naming both.
+        :raises ForeignOrigin: naming both origins.
         """
         other = origin_of(url)
         if other != self.origin:
             raise ForeignOrigin(self.origin, other)
 
-    def _renewed(self, used: Tokens) -> Talk[Tokens]:
-        """Tokens newer than those used: renewed by somebody else meanwhile, or now by us."""
+    def _renewed(self, used: Tokens) -> Flow[Tokens]:
+        """Return newer tokens: refreshed by another process meanwhile, or now."""
         with self.keeper.turn():
-            kept = self._own(self.keeper.load())
+            kept = self._own_origin(self.keeper.load())
             if kept is not None and kept.access != used.access:
                 self.tokens = kept
                 return kept
             form = yield from self.anonymous_form("tokens", "refresh")
             filled = form.fill({"refresh_token": used.refresh})
             headers = {"Accept": HAL_FORMS, "Content-Type": filled.content_type or ""}
-            ask = Ask(filled.method, filled.uri, headers, filled.content, anonymous=True)
-            made = yield from self.state(ask)
+            request = Request(filled.method, filled.uri, headers, filled.content, anonymous=True)
+            made = yield from self.state(request)
             tokens = Tokens.read(made.members, made.uri or used.uri)
-            self.tokens = self._own(tokens)
+            self.tokens = self._own_origin(tokens)
             self.keeper.save(tokens)
             return tokens
 
-    def anonymous_form(self, relation: str, name: str) -> Talk[Any]:
-        """A form that the root's ``relation`` offers to whoever is not signed in."""
+    def anonymous_form(self, relation: str, name: str) -> Flow[Any]:
+        """Return a form that the root's ``relation`` offers without a token."""
         root = yield from self.state(self.get(self.url, anonymous=True))
         _check_root(root, self.url)
         place = yield from self.state(self.get(root.links[relation].href, anonymous=True))
         form = (place.forms or {}).get(name)
         if form is None:
-            raise NoSuchForm(f"{place.uri} does not offer to {name}")
+            raise NoSuchForm(f"{place.uri} offers no form {name!r}")
         return form
 
     # -- requests
 
-    def get(self, url: str, accept: str = HAL_FORMS, **also: Any) -> Ask:
-        """A request for a representation."""
+    def get(self, url: str, accept: str = HAL_FORMS, **also: Any) -> Request:
+        """Return a request for a representation."""
         headers = {"Accept": accept, **also.pop("headers", {})}
-        return Ask("GET", url, headers, **also)
+        return Request("GET", url, headers, **also)
 
-    def root(self) -> Talk[State]:
-        """The root, asked for once.
+    def root(self) -> Flow[State]:
+        """Return the root, which is read once.
 
-        :raises NotHyperapi: when what answers there is none.
+        :raises NotHyperapi: when the reply is not a root.
         """
         if self._root is None:
             state = yield from self.state(self.get(self.url))
@@ -267,97 +268,99 @@ class Exchange:
             self._root = state
         return self._root
 
-    def state(self, ask: Ask) -> Talk[State]:
-        """What a reply shows, which must be no problem."""
-        answer = yield from self.send(ask)
-        return shown(succeeded(answer.response), ask.url)
+    def state(self, request: Request) -> Flow[State]:
+        """Send a request, and return the state in its successful reply."""
+        reply = yield from self.send(request)
+        return state_of(raise_for_problem(reply.response), request.url)
 
-    def send(self, ask: Ask) -> Talk[Answer]:
-        """Send a request, and again where that is safe and may help.
+    def send(self, request: Request) -> Flow[Reply]:
+        """Send a request. Repeat it when that is safe and may help.
 
-        Without a reply it is sent again a few times, if that cannot do anything twice. A reply
-        that asks to wait is obeyed within the bounds of patience.
+        A request without a reply is repeated a few times, unless that could do something twice.
+        When the server asks to wait, the client waits, up to ``patience`` seconds.
 
-        :raises Unreachable: when there was no reply in the end.
+        :raises Unreachable: when no reply came in the end.
         """
         patience, tries, uncertain = self._patience, 0, False
         while True:
             try:
-                response = yield from self._redirected(ask)
+                response = yield from self._redirected(request)
             except (httpx.InvalidURL, httpx.DecodingError) as failure:
-                raise NotHyperapi(f"{ask.url} is not a hyperapi's: {failure}.") from failure
+                raise NotHyperapi(
+                    f"{request.url} is not a hyperapi server: {failure}."
+                ) from failure
             except httpx.TransportError as failure:
                 never_sent = isinstance(failure, _NEVER_SENT)
-                lost = not (never_sent or ask.repeatable)
+                lost = not (never_sent or request.repeatable)
                 if lost or tries >= self._retries or _is_final(failure):
-                    raise _unreachable(ask, failure, lost, self.route) from failure
+                    raise _unreachable(request, failure, lost, self.route) from failure
                 uncertain = uncertain or not never_sent
                 pause = _FIRST_PAUSE * _LONGER**tries
-                reason = "nobody answers" if never_sent else "the connection broke down"
+                reason = "the server does not answer" if never_sent else "the connection broke"
                 tries += 1
             else:
-                wanted = _wanted_pause(ask, response, uncertain)
+                wanted = _wanted_pause(request, response, uncertain)
                 if wanted is None or wanted > patience:
-                    self._check_proxy(ask, response)
-                    return Answer(response, uncertain)
+                    self._check_proxy(request, response)
+                    return Reply(response, uncertain)
                 pause, reason = wanted, "the server asks to wait"
                 patience -= max(pause, _FIRST_PAUSE)
             yield Pause(pause, reason)
 
-    def _check_proxy(self, ask: Ask, response: httpx.Response) -> None:
-        """Name the proxy where a failure is probably its own.
+    def _check_proxy(self, request: Request, response: httpx.Response) -> None:
+        """Name the proxy when a failure is probably the proxy's own.
 
-        :raises Unreachable: then.
+        :raises Unreachable: in that case.
         """
         if self.route.via and response.status_code >= 400 and problem_in(response) is None:
             status = f"{response.status_code} {response.reason_phrase}"
-            raise Unreachable(f"{ask.url} was answered {status}. {self.route.via}")
+            raise Unreachable(f"{request.url} was answered {status}. {self.route.via}")
 
-    def _redirected(self, ask: Ask) -> Talk[httpx.Response]:
-        """Send a request, and follow where a reply leads, within the origin."""
+    def _redirected(self, request: Request) -> Flow[httpx.Response]:
+        """Send a request, and follow redirects within the origin."""
         for _ in range(_MOST_REDIRECTS):
-            response: httpx.Response = yield from self._signed(ask)
+            response: httpx.Response = yield from self._signed(request)
             if response.status_code not in _REDIRECTS:
                 return response
-            location = _joined(ask.url, response.headers.get("Location", ""))
-            if origin_of(location) != self.origin or ask.method != "GET":
-                raise Moved(f"{ask.url} leads to {location}: use that URL instead.", location)
-            ask = replace(ask, url=location)
-        raise NotHyperapi(f"{ask.url} leads from one place to the next and never arrives.")
+            location = _joined(request.url, response.headers.get("Location", ""))
+            if origin_of(location) != self.origin or request.method != "GET":
+                raise Moved(f"{request.url} leads to {location}: use that URL instead.", location)
+            request = replace(request, url=location)
+        raise NotHyperapi(f"{request.url} redirects without end.")
 
-    def _signed(self, ask: Ask) -> Talk[httpx.Response]:
-        """Send a request with our token; with a newer one, when it has expired."""
-        self._check_origin(ask.url)
+    def _signed(self, request: Request) -> Flow[httpx.Response]:
+        """Send a request with the access token. Refresh the token when it has expired."""
+        self._check_origin(request.url)
         tokens = self.tokens
-        if ask.anonymous or tokens is None:
-            response: httpx.Response = yield self._with(ask, None)
+        if request.anonymous or tokens is None:
+            response: httpx.Response = yield self._with(request, None)
             return response
-        response = yield self._with(ask, tokens)
+        response = yield self._with(request, tokens)
         if response.status_code != 401 or tokens.refresh is None:
             return response
         if not isinstance(problem_in(response), TokenExpired):
             return response
-        tokens = yield Alone(self._renewed(tokens))
-        response = yield self._with(ask, tokens)
+        tokens = yield Exclusive(self._renewed(tokens))
+        response = yield self._with(request, tokens)
         return response
 
-    def _with(self, ask: Ask, tokens: Tokens | None) -> Ask:
-        headers = {"User-Agent": self._user_agent, **ask.headers}
+    def _with(self, request: Request, tokens: Tokens | None) -> Request:
+        headers = {"User-Agent": self._user_agent, **request.headers}
         if tokens is not None:
             headers["Authorization"] = f"Bearer {tokens.access}"
-        return replace(ask, headers=headers)
+        return replace(request, headers=headers)
 
 
 def repeatable(method: str, headers: Mapping[str, str]) -> bool:
-    """Can a request be sent twice without doing something twice?"""
+    """Tell whether a request can be sent twice without doing something twice."""
     return method in _SAFE_TO_REPEAT or "Idempotency-Key" in headers
 
 
-def succeeded(response: httpx.Response) -> httpx.Response:
-    """The reply, which must be a success.
+def raise_for_problem(response: httpx.Response) -> httpx.Response:
+    """Return a successful reply.
 
-    :raises ProblemError: when it says what went wrong.
-    :raises NotHyperapi: when it fails in words that the contract does not know.
+    :raises ProblemError: for a problem document.
+    :raises NotHyperapi: for any other failure.
     """
     if response.status_code < 400:
         return response
@@ -365,7 +368,7 @@ def succeeded(response: httpx.Response) -> httpx.Response:
     if problem is None:
         raise NotHyperapi(
             f"{response.url} answered {response.status_code} {response.reason_phrase}, and not "
-            "as a hyperapi does. Is the URL right?"
+            "as a hyperapi server does. Check the URL."
         )
     if isinstance(problem, Conflict):
         current = problem.members.get("current")
@@ -375,10 +378,10 @@ def succeeded(response: httpx.Response) -> httpx.Response:
     raise problem
 
 
-def shown(response: httpx.Response, uri: str) -> State:
-    """What a successful reply shows; a state that has only a URI when it has no content.
+def state_of(response: httpx.Response, uri: str) -> State:
+    """Return the state in a successful reply. Without content the state has only a URI.
 
-    :raises NotHyperapi: when it is no representation that we know.
+    :raises NotHyperapi: when the content is not a known representation.
     """
     named = response.headers.get("Content-Location") or response.headers.get("Location")
     uri = _joined(uri, named) if named else uri
@@ -386,52 +389,51 @@ def shown(response: httpx.Response, uri: str) -> State:
         return State(uri, etag=response.headers.get("ETag"))
     if not media_type(response).endswith("json"):
         sent = media_type(response) or "no type"
-        raise NotHyperapi(f"{uri} is no hyperapi: it sent {sent}. Is the URL right?")
+        raise NotHyperapi(f"{uri} is not a hyperapi server: it sent {sent}. Check the URL.")
     try:
         document = response.json()
         if not isinstance(document, dict):
             raise TypeError("not an object")
         return read(document, uri, response.headers.get("ETag"))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise NotHyperapi(f"{uri} sent what cannot be understood: {error}.") from error
+        raise NotHyperapi(f"{uri} sent a malformed representation: {error}.") from error
 
 
 def _joined(base: str, reference: str) -> str:
-    """Where a reference leads (RFC 3986 §5).
+    """Resolve a reference (RFC 3986 §5).
 
-    :raises NotHyperapi: when that is nowhere.
+    :raises NotHyperapi: when the result is not a URL.
     """
     try:
         return urljoin(base, reference)
     except ValueError as error:
-        raise NotHyperapi(f"{base} leads to {reference!r}, which is no URL: {error}.") from None
+        raise NotHyperapi(f"{base} leads to {reference!r}, which is not a URL: {error}.") from None
 
 
 def _check_root(state: State, url: str) -> None:
     if not set(_NEEDED) <= state.links.keys():
         raise NotHyperapi(
-            f"{url} answers, but is no hyperapi's root: it has no links to follow. "
-            "Is the URL right?"
+            f"{url} answers, but is not the root of a hyperapi API: it has no links. Check the URL."
         )
 
 
-def _wanted_pause(ask: Ask, response: httpx.Response, uncertain: bool) -> float | None:
-    """How long to wait before sending the same again; None when that would not help."""
+def _wanted_pause(request: Request, response: httpx.Response, uncertain: bool) -> float | None:
+    """Return the seconds to wait before the same request; None when repeating would not help."""
     if response.status_code in (429, 503):
         return retry_after(response)
-    if response.status_code == 409 and uncertain and "Idempotency-Key" in ask.headers:
-        return retry_after(response) or _STILL_RUNNING  # the first one, that is
+    if response.status_code == 409 and uncertain and "Idempotency-Key" in request.headers:
+        return retry_after(response) or _STILL_RUNNING  # the first request is still running
     return None
 
 
 def _is_final(failure: httpx.TransportError) -> bool:
-    """Will it be the same each time?"""
+    """Tell whether a repeated request would fail the same way."""
     lasting = (httpx.UnsupportedProtocol, ssl.SSLCertVerificationError, socket.gaierror)
     return any(isinstance(cause, lasting) for cause in _causes(failure))
 
 
 def _certificate(failure: BaseException) -> str | None:
-    """What is wrong with the server's certificate, if it is that."""
+    """Return the error in the server's certificate; None when it is another failure."""
     return next(
         (
             cause.verify_message
@@ -443,30 +445,32 @@ def _certificate(failure: BaseException) -> str | None:
 
 
 def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    """A failure, and what it came from."""
+    """Yield an exception and its causes."""
     while failure is not None:
         yield failure
         failure = failure.__cause__ or failure.__context__
 
 
-def _unreachable(ask: Ask, failure: httpx.TransportError, lost: bool, route: Route) -> Unreachable:
-    """The failure in words: what happened, and what to do."""
-    origin = origin_of(ask.url)
+def _unreachable(
+    request: Request, failure: httpx.TransportError, lost: bool, route: Route
+) -> Unreachable:
+    """Build the error: what happened, and what to do."""
+    origin = origin_of(request.url)
     reason = str(failure).strip() or type(failure).__name__
     certificate = _certificate(failure)
     if certificate is not None:
         return CertificateRefused(
-            f"{origin} cannot be trusted: {certificate}. Nothing was sent. Whoever runs the "
-            "server has to renew its certificate, or you have to trust who signed it. "
+            f"{origin} cannot be trusted: {certificate}. Nothing was sent. The server's operator "
+            "must renew the certificate, or this machine must trust its issuer. "
             f"{route.trust} {route.via}".rstrip()
         )
     if lost:
         return ReplyLost(
-            f"The connection to {origin} broke down before it replied ({reason}). Whether this "
-            "was carried out is not known: look before you try again. "
+            f"The connection to {origin} broke before the reply came ({reason}). "
+            "Whether the request was carried out is not known: check before you try again. "
             f"{route.via}".rstrip()
         )
     return Unreachable(
         f"{origin} does not answer ({reason}). "
-        f"{route.via or 'Is the URL right, and is the server running?'}"
+        f"{route.via or 'Check the URL, and that the server is running.'}"
     )

@@ -1,14 +1,14 @@
-"""Every item of a collection once, although items change while they are read.
+"""Read every item of a collection once, although items change during the reading.
 
-The pages of a collection are cut by the values it is sorted by. An item that is edited may move
-behind the cursor, where it is missed, or ahead, where it comes again: for ever, when each is edited
-as it comes. So three things are done:
+A cursor is a position in the sort order. An edited item may move in front of the cursor, where it
+is missed, or behind it, where it comes again: without end, when each item is edited as it comes.
+Therefore:
 
-- An item that came before, or was created after the reading began, is left out. The reading ends
-  with the collection, or with a page on which nothing is left.
-- Where the sort order can change, those that changed meanwhile are then read once more in order of
-  their creation, which never changes. So no item is missed that was there all along.
-- The newest item at the beginning bounds both, so that they end however much others create.
+- Items that came before, or were created after the reading began, are left out. The reading ends
+  with the collection, or with a page that has no other items.
+- When the sort order can change, the items that changed meanwhile are read once more in order of
+  creation, which never changes. So no item is missed that was there all along.
+- The creation time of the newest item at the beginning bounds both, so both end.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from hyperapi_client.document import State
 from hyperapi_client.errors import ProblemError
 from hyperapi_client.templates import expand, variables
-from hyperapi_client.transport import Emit, Talk
+from hyperapi_client.transport import Emit, Flow
 
 _BY_CREATION = ("created_at", "-created_at")
 _PLACES = ("cursor", "offset")
@@ -28,14 +28,14 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
-class Sweep:
+class CollectionReader:
     """One reading of a collection.
 
-    :param first: the page where it begins.
+    :param first: the first page.
     :param at: reads a page.
     """
 
-    def __init__(self, first: State, at: Callable[[str], Talk[State]]) -> None:
+    def __init__(self, first: State, at: Callable[[str], Flow[State]]) -> None:
         self._first = first
         self._at = at
         self._seen: set[str] = set()
@@ -44,7 +44,7 @@ class Sweep:
         self._template = search.href if search is not None and search.templated else ""
         self._asked = parse_qs(urlsplit(first.uri).query)
 
-    def items(self) -> Talk[None]:
+    def items(self) -> Flow[None]:
         """Emit each item once."""
         page = self._first
         while fresh := self._fresh(page):
@@ -60,7 +60,7 @@ class Sweep:
             yield from self._changed_meanwhile()
 
     def _fresh(self, page: State) -> list[State]:
-        """The items of a page that neither came before nor were created since the beginning."""
+        """Return the items of a page that did not come before and existed at the beginning."""
         fresh = [
             item
             for item in page.items or ()
@@ -73,13 +73,13 @@ class Sweep:
         created = instant(item, "created_at")
         return self._newest is not None and created is not None and created > self._newest
 
-    def _newest_now(self) -> Talk[datetime | None]:
-        """When the newest item was created; None where that cannot be told."""
+    def _newest_now(self) -> Flow[datetime | None]:
+        """Return the creation time of the newest item; None when it is not known."""
         if "sort" not in variables(self._template):
             return None
         try:
             found = yield from self._at(self._search(sort="-created_at", limit=1))
-        except ProblemError:  # it is not sorted so
+        except ProblemError:  # the server does not sort by creation
             return None
         times = [instant(item, "created_at") for item in found.items or ()]
         return latest(times) if times else _BEFORE_ALL
@@ -92,8 +92,8 @@ class Sweep:
             and not any(place in self._asked for place in _PLACES)
         )
 
-    def _changed_meanwhile(self) -> Talk[None]:
-        """Emit the items that changed since the first page was read, and did not come yet."""
+    def _changed_meanwhile(self) -> Flow[None]:
+        """Emit the items that changed since the first page and did not come yet."""
         page = yield from self._at(
             self._search(sort="created_at", limit=_LARGEST_PAGE, **self._since())
         )
@@ -106,15 +106,15 @@ class Sweep:
             page = yield from self._at(following.href)
 
     def _since(self) -> dict[str, str]:
-        """The filter for what changed since the first page was read, as far as that can be told:
-        nothing on it changed later."""
+        """Return the filter for items that changed since the first page was read. No item on that
+        page changed later."""
         changed = latest(instant(item, "updated_at") for item in self._first.items or ())
         if changed is None or "updated_after" in self._asked:
             return {}
         return {"updated_after": (changed - _CLOCKS_DIFFER).isoformat()}
 
     def _search(self, **changes: Any) -> str:
-        """The URI of the same search, changed."""
+        """Return the URI of the same search with some parameters changed."""
         names = variables(self._template)
         values = {**self._asked, **changes}
         wanted = {name: values[name] for name in names if name in values and name != "total"}
@@ -122,7 +122,7 @@ class Sweep:
 
 
 def instant(item: State, name: str) -> datetime | None:
-    """A member that is an instant; None where there is none."""
+    """Return a member as an instant; None when it is not one."""
     try:
         found = datetime.fromisoformat(str(item.members.get(name)))
     except ValueError:
@@ -131,10 +131,10 @@ def instant(item: State, name: str) -> datetime | None:
 
 
 def latest(instants: Iterable[datetime | None]) -> datetime | None:
-    """The last of some instants."""
+    """Return the latest instant; None when there is none."""
     return max((each for each in instants if each is not None), default=None)
 
 
 def _alone(value: Any) -> Any:
-    """A parameter that was asked once as text, and one that was repeated as a list."""
+    """Return a parameter that was given once as text, and a repeated one as a list."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
