@@ -24,7 +24,7 @@ def document(resource: Resource, render: Render) -> dict[str, Any]:
 
 
 def links(resource: Resource) -> dict[str, dict[str, Any]]:
-    """Every link and template as an object; a link that leads nowhere just now is left out."""
+    """Links and templates as objects, without links that have no target now."""
     found: dict[str, dict[str, Any]] = {"self": {"href": resource.uri}} if resource.uri else {}
     for relation, target in resource.links.items():
         if target is not None:
@@ -34,16 +34,18 @@ def links(resource: Resource) -> dict[str, dict[str, Any]]:
     return found
 
 
-def schema(kind: ResourceType, refer: Refer) -> Schema:
-    """What a resource of this kind looks like here, as JSON Schema."""
-    described = kind.described()
-    templates = (*kind.templates, *kind.sometimes_templates)
-    itself = ("self",) if kind.named else ()
-    linked = dict.fromkeys((*itself, *kind.all_links), shared("Link"))
+def schema(resource_type: ResourceType, refer: Refer) -> Schema:
+    """The JSON Schema of a resource type in this shape."""
+    described = resource_type.described()
+    templates = (*resource_type.templates, *resource_type.sometimes_templates)
+    itself = ("self",) if resource_type.named else ()
+    linked = dict.fromkeys((*itself, *resource_type.all_links), shared("Link"))
     linked |= dict.fromkeys(templates, shared("LinkTemplate"))
-    members = {"_links": _object(linked, [*itself, *kind.links, *kind.templates])}
-    if kind.items is not None:
-        members["_embedded"] = _object({"item": {"type": "array", "items": refer(kind.items)}})
+    members = {"_links": _object(linked, [*itself, *resource_type.links, *resource_type.templates])}
+    if resource_type.items is not None:
+        members["_embedded"] = _object(
+            {"item": {"type": "array", "items": refer(resource_type.items)}}
+        )
     properties = {**described["properties"], **members}
     return {**described, "properties": properties, "required": [*described["required"], *members]}
 

@@ -14,7 +14,7 @@ _MOST_FIELDS = 1024
 
 
 def shape(resource: Resource) -> dict[str, Any]:
-    """The resource as HAL-FORMS has it; embedded items bring their own forms."""
+    """The resource in HAL-FORMS; embedded items have their own forms."""
     document = hal.document(resource, shape)
     document["_templates"] = {form.name: _template(form) for form in resource.forms()}
     return document
@@ -42,7 +42,7 @@ def _property(form: Form, field: Field) -> dict[str, Any]:
 
 @lru_cache(maxsize=_MOST_FIELDS)
 def _spelled(field: Field) -> dict[str, Any]:
-    """A field without its value, in the words of HAL-FORMS. Forms share it: never change it."""
+    """A field without its value, in the spelling of HAL-FORMS. Forms share it: do not change it."""
     spelled = {
         "name": field.name,
         "prompt": field.prompt,
@@ -68,12 +68,12 @@ _LIMITS = {
     "min_length": "minLength",
     "max_length": "maxLength",
 }
-"""Attributes of a field, and what HAL-FORMS calls them."""
+"""Attributes of a field, and their names in HAL-FORMS."""
 
 
-def schema(kind: ResourceType, refer: Refer) -> Schema:
-    """What a resource of this kind looks like here, as JSON Schema."""
-    described = hal.schema(kind, refer)
+def schema(resource_type: ResourceType, refer: Refer) -> Schema:
+    """The JSON Schema of a resource type in this shape."""
+    described = hal.schema(resource_type, refer)
     forms = {"type": "object", "additionalProperties": shared("Form")}
     return {
         **described,
@@ -124,7 +124,7 @@ SHARED: dict[str, Schema] = {
         "required": ["name", "required", "readOnly"],
     },
 }
-"""The form and its fields as HAL-FORMS has them."""
+"""The schemas of forms and their fields."""
 
 SHAPE = Shape(
     media_type=MEDIA_TYPE,

@@ -1,6 +1,6 @@
-"""``text/html``: a plain page for a person who opens a resource in a browser, to read and click.
+"""``text/html``: a plain page, for people who open a resource in a browser.
 
-Forms are shown, not sent: a page has no scripts and holds no token.
+A page shows forms and cannot send them: it has no scripts and no token.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _PAGING = ("first", "prev", "next", "last")
 
 
 def shape(resource: Resource) -> str:
-    """The resource as a page."""
+    """The resource as an HTML page."""
     return _PAGE.render(resource=resource, title=name_of(resource))
 
 
@@ -34,10 +34,10 @@ def problem_page(
 ) -> str:
     """A problem document as a page.
 
-    :param problem: its members (RFC 9457); those that a page does not show are left out.
-    :param meaning: what its type means and what to do about it; code stands between backticks.
-    :param links: where to go on, URIs by their labels.
-    :param retry_after: in how many seconds to try again.
+    :param problem: its members (RFC 9457). A page shows some of them.
+    :param meaning: what its type means and what to do; code is between backticks.
+    :param links: URIs to continue at, by their labels.
+    :param retry_after: the seconds to wait before trying again; None without any.
     """
     shown = {"errors": (), **problem}
     return _PROBLEM.render(problem=shown, meaning=meaning, links=links, retry_after=retry_after)
@@ -59,17 +59,17 @@ def _lead_of(resource: Resource) -> str:
 
 
 def _paged(resource: Resource) -> bool:
-    """Is there more than this page?"""
+    """Whether there are other pages."""
     return any(resource.links.get(relation) for relation in ("prev", "next"))
 
 
 def _readable(instant: str) -> str:
-    """An instant as people write it, to the minute."""
+    """An instant for people, to the minute."""
     return f"{instant[:10]} {instant[11:16]} UTC"
 
 
 def _prose(text: str) -> Markup:
-    """Text of ours, in which names of code stand between backticks."""
+    """Our own text as HTML, with code between backticks marked up."""
     return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
@@ -100,7 +100,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
     f"style-src 'sha256-{_STYLE_HASH}'"
 )
-"""Nothing but the page's own style: whatever a title holds, it stays text."""
+"""Allows the page's own style and nothing else, so that markup in a title does nothing."""
 
 HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),

@@ -11,7 +11,7 @@ MEDIA_TYPE = "application/json"
 
 
 def shape(resource: Resource) -> dict[str, Any]:
-    """The resource as one flat JSON object; a page holds its items under their own name."""
+    """The resource as one flat JSON object. A page has its items under their own name."""
     document = resource.document(shape)
     if resource.uri:
         document["uri"] = resource.uri
@@ -26,21 +26,23 @@ def shape(resource: Resource) -> dict[str, Any]:
 
 @cache
 def member(relation: str) -> str:
-    """The name of the member that holds a link: ``service-desc`` is ``service_desc_uri``."""
+    """The name of the member for a link: ``service_desc_uri`` for ``service-desc``."""
     return relation.replace("-", "_") + "_uri"
 
 
-def schema(kind: ResourceType, refer: Refer) -> Schema:
-    """What a resource of this kind looks like here, as JSON Schema."""
-    described = kind.described()
-    links = {member(name): _URI for name in kind.links}
-    links |= {member(name): _URI_OR_NULL for name in kind.empty}
-    at_times = {member(name): _URI for name in kind.sometimes}
-    templates = {f"{member(name)}_template": _TEMPLATE for name in kind.templates}
-    at_times |= {f"{member(name)}_template": _TEMPLATE for name in kind.sometimes_templates}
-    required = {**({"uri": _URI} if kind.named else {}), **links, **templates}
-    if kind.items is not None:
-        required[kind.items_name] = {"type": "array", "items": refer(kind.items)}
+def schema(resource_type: ResourceType, refer: Refer) -> Schema:
+    """The JSON Schema of a resource type in this shape."""
+    described = resource_type.described()
+    links = {member(name): _URI for name in resource_type.links}
+    links |= {member(name): _URI_OR_NULL for name in resource_type.empty}
+    at_times = {member(name): _URI for name in resource_type.sometimes}
+    templates = {f"{member(name)}_template": _TEMPLATE for name in resource_type.templates}
+    at_times |= {
+        f"{member(name)}_template": _TEMPLATE for name in resource_type.sometimes_templates
+    }
+    required = {**({"uri": _URI} if resource_type.named else {}), **links, **templates}
+    if resource_type.items is not None:
+        required[resource_type.items_name] = {"type": "array", "items": refer(resource_type.items)}
     properties = {**described["properties"], **required, **at_times}
     always = dict.fromkeys([*described["required"], *required])
     return {**described, "properties": properties, "required": list(always)}

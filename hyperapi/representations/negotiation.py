@@ -1,4 +1,4 @@
-"""Which shape a client is given (RFC 9110 §12.5.1)."""
+"""Content negotiation: choose a media type by Accept (RFC 9110 §12.5.1)."""
 
 from collections.abc import Sequence
 from functools import lru_cache

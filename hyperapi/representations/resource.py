@@ -1,6 +1,6 @@
-"""A resource as the client is to see it, before it has any shape: members, links, items, forms.
+"""A resource in no media type yet: its type, members, links, items and forms.
 
-Views make one of these; a shape (:mod:`~hyperapi.representations.json`) is a pure function of it.
+Views return one. A :class:`~hyperapi.representations.shape.Shape` turns it into a document.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,13 +32,13 @@ Render = Callable[["Resource"], Any]
 
 
 def no_forms() -> Sequence[Form]:
-    """What may be done where nothing may be done."""
+    """The forms of a resource without forms."""
     return ()
 
 
 @dataclass(slots=True)
 class Resource:
-    """What a representation says.
+    """One resource, as one client may see it.
 
     :param type: the resource type, which names the members, links, items and entries.
     :param uri: the absolute URI of the resource; empty for the outcome of a request.
@@ -47,7 +47,7 @@ class Resource:
     :param templates: relation to URI template (RFC 6570).
     :param items: the resources on this page of a collection; None when it is no collection.
     :param forms: computes what the principal may do; only shapes that show forms call it.
-    :param version: of its state, the same in every shape; None where only the bytes tell.
+    :param version: the version of its state, in every shape; None where only the bytes show it.
     :param entries: the entries of a feed; None when it is no feed.
     """
 

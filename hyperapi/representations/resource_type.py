@@ -17,30 +17,32 @@ Schema = dict[str, Any]
 """A JSON Schema (2020-12)."""
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""RFC 3339 in UTC, as it is shown."""
+"""An instant in UTC, as RFC 3339 writes it."""
 Uri = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 """An absolute URI."""
 Count = Annotated[int, Field(ge=0)]
 
 
 class Members(BaseModel):
-    """The base of tables of members; one that may be MISSING is there at times only."""
+    """Base class for declaring members. A member that may be MISSING is not always there."""
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """What every representation of a kind of resource has.
+    """What every representation of a resource has.
 
-    :param name: what documents call it.
-    :param named: has it a URI of its own? What says how a request went has none.
-    :param links: relations that it always has.
-    :param sometimes: relations that are there for some who ask, or of some resources.
-    :param empty: relations that lead nowhere at times.
-    :param templates: relations that it has as a URI template.
+    :param name: its name in the OpenAPI document.
+    :param members: the declaration of its members.
+    :param links: relations that are always present.
+    :param sometimes: relations that only some resources or principals have.
+    :param empty: relations that may have no target.
+    :param templates: relations that are always present as URI templates.
+    :param sometimes_templates: relations that only some resources or principals have as templates.
     :param items: of a collection, the resource type of its items.
     :param items_name: what the items are called, as ``tasks``.
     :param entries: of a feed, the resource type of its entries.
     :param entries_name: the member that holds the entries, as ``changes``.
+    :param named: whether it has a URI of its own. The outcome of a request has none.
     :param titled_by: the member that people call a resource by; empty where none does.
     :param lead: the member that describes the resource in sentences; empty where none does.
     :param lead_has_code: whether the lead has names of code between backticks.
@@ -64,7 +66,7 @@ class ResourceType:
 
     @property
     def all_links(self) -> tuple[str, ...]:
-        """The relations that it may have."""
+        """All relations that it may have."""
         return (*self.links, *self.sometimes, *self.empty)
 
     @cached_property
@@ -86,20 +88,20 @@ class ResourceType:
         )
 
     def described(self) -> Schema:
-        """The JSON Schema of an object of its members, without links and items."""
+        """The JSON Schema of its members, without links and items."""
         return described(self.members)
 
 
 def described(members: type[BaseModel]) -> Schema:
-    """The JSON Schema of a table of members; what it refers to is in its ``$defs``."""
+    """The JSON Schema of declared members. Its ``$defs`` hold the schemas that it refers to."""
     schema = members.model_json_schema(ref_template=_REFERENCE)
     return {"properties": {}, "required": [], **schema}
 
 
 Refer = Callable[[ResourceType], Schema]
-"""From a kind to a reference to its schema in the shape that is being described."""
+"""From a resource type to a reference to its schema in the same shape."""
 
 
 def shared(name: str) -> Schema:
-    """A reference to a schema that a shape has for all kinds (its ``SHARED``)."""
+    """A reference to a schema that a shape shares between resource types."""
     return {"$ref": _REFERENCE.format(model=name)}

@@ -95,7 +95,7 @@ def test_nothing_of_the_account_remains_in_any_tab(
     others[1].page.get_by_label("A new task").fill(f"{MARK} new")
     others[2].look().page.locator("#account-button").click()
     others[2].page.get_by_role("button", name="Create a token with fewer rights").first.click()
-    others[2].page.get_by_label("Label").fill(f"{MARK} label")
+    others[2].page.locator("#derive-label").fill(f"{MARK} label")
     first.look().press(f"Delete: {MARK} added", exact=True)
     assert traces(first.page, marks)
     leave(first)

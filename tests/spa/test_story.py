@@ -122,7 +122,7 @@ def test_the_account_is_made_of_the_forms_that_are_offered(
     tab.sign_in(account.name)
     tab.page.locator("#account-button").click()
     tab.page.get_by_role("button", name="Create a token with fewer rights").click()
-    tab.page.get_by_label("Label").fill("kitchen")
+    tab.page.locator("#derive-label").fill("kitchen")
     tab.page.get_by_label("What it may do").fill("everything")
     tab.page.get_by_role("button", name="Create a token with fewer rights").last.click()
     wrong = tab.page.locator("#derive-scope-wrong")
