@@ -178,7 +178,7 @@ def test_what_is_installed_is_installed_from_a_folder(page: str) -> None:
     """hyperapi is on no index: each command installs a folder, and names extras that it has."""
     for command in re.findall(r"pip install ([^`\n)]*)", (FOLDER / page).read_text()):
         assert "'hyperapi" not in command, command
-        for folder, named in re.findall(r"([\w./-]+)\[([\w,]+)\]", command):
+        for folder, named in re.findall(r"([\w-]*[./][\w./-]*)\[([\w,]+)\]", command):
             inside = "clients/python" if folder.endswith("clients/python") else ""
             project = tomllib.loads((FOLDER / inside / "pyproject.toml").read_text())["project"]
             assert set(named.split(",")) <= set(project["optional-dependencies"]), command
