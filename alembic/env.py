@@ -1,4 +1,4 @@
-"""Runs migrations, for ``hyperapi upgrade`` and for the ``alembic`` command alike."""
+"""Runs migrations for ``hyperapi upgrade`` and for the command ``alembic``."""
 
 import logging
 import sqlite3
@@ -16,14 +16,14 @@ from hyperapi.common import private_files
 from hyperapi.settings import Settings
 from hyperapi.storage import models
 
-_TURN = 7_307_310_417  # any number, as long as nobody else's locks have it
+_LOCK_ID = 7_307_310_417  # the id of our advisory lock: any unused number
 _PATIENCE = "3s"
 
 _log = logging.getLogger("hyperapi.migrations")
 
 
 def run() -> None:
-    """Bring the database to the wanted revision, in one transaction; one node after the other."""
+    """Migrate to the requested revision in one transaction, one node at a time."""
     url = context.config.attributes.get("url") or Settings.read().database_url
     engine = create_engine(url, poolclass=NullPool)
     embedded = engine.dialect.name == "sqlite"
@@ -31,14 +31,14 @@ def run() -> None:
         _keep_private(Path(engine.url.database or ""))
         event.listen(engine, "connect", _without_foreign_keys)
         event.listen(engine, "begin", _take_write_lock)
-    with _turn(engine), engine.connect() as connection:
+    with _migration_lock(engine), engine.connect() as connection:
         if not embedded:
             connection.exec_driver_sql(f"SET lock_timeout = '{_PATIENCE}'")
         context.configure(
             connection=connection,
             target_metadata=models.Base.metadata,
             render_as_batch=True,
-            transactional_ddl=True,  # SQLite can, and alembic does not think so
+            transactional_ddl=True,  # SQLite supports it, contrary to alembic's default
             compare_type=True,
             render_item=_own_types,
         )
@@ -51,35 +51,35 @@ def run() -> None:
 
 
 def _keep_private(path: Path) -> None:
-    """See to it that only the owner can read the database. SQLite would go by the umask."""
+    """Make the database private to its owner. SQLite alone would follow the umask."""
     try:
         for each in private_files.create_database(path):
             _log.warning("%s could be read by others; now only its owner can", each)
     except OSError as error:
-        _log.info("%s: %s", path, error.strerror)  # SQLite says what is wrong, or gets by
+        _log.info("%s: %s", path, error.strerror)  # SQLite reports a real problem itself
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Wait until no other node migrates. SQLite's lock on the whole database does that anyway.
+def _migration_lock(engine: Engine) -> Iterator[None]:
+    """Wait until no other node migrates. On SQLite the lock on the database suffices.
 
-    Engines that only speak PostgreSQL's protocol may know no such locks.
+    Databases that only speak PostgreSQL's protocol may have no advisory locks.
     """
     if engine.dialect.name == "sqlite":
         yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
-            connection.execute(select(func.pg_advisory_lock(_TURN)))
+            connection.execute(select(func.pg_advisory_lock(_LOCK_ID)))
         except DBAPIError as error:
             if connection.invalidated:
                 raise
-            _log.warning("no other node must migrate now: there are no advisory locks (%s)", error)
+            _log.warning("no advisory locks (%s): make sure that no other node migrates now", error)
         yield
 
 
 def _own_types(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
-    """Write our own kinds of column by their names, imported, in new migrations."""
+    """Render our column types by name, with an import, in new migrations."""
     if kind == "type" and type(item).__module__ == models.__name__:
         autogenerate.imports.add(f"from {models.__name__} import {type(item).__name__}")
         return f"{type(item).__name__}()"
@@ -87,7 +87,7 @@ def _own_types(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
 
 
 def _without_foreign_keys(connection: sqlite3.Connection, _: object) -> None:
-    """Rebuilding a table drops it, which would delete all that refers to it."""
+    """Disable foreign keys: rebuilding a table drops it, which would delete referring rows."""
     connection.isolation_level = None
     connection.execute("PRAGMA busy_timeout=60000")
     connection.execute("PRAGMA journal_mode=WAL")
@@ -101,9 +101,9 @@ def _take_write_lock(connection: Connection) -> None:
 def _check_foreign_keys(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     if broken:
-        raise RuntimeError(f"a migration left rows that refer to nothing: {broken[:10]}")
+        raise RuntimeError(f"a migration left dangling references: {broken[:10]}")
 
 
 if context.is_offline_mode():
-    raise SystemExit("migrations look at the database they change: there is no offline mode")
+    raise SystemExit("migrations read the database: there is no offline mode")
 run()

@@ -1,4 +1,4 @@
-"""The command ``hyperapi``: serve, upgrade, and look after users."""
+"""The command ``hyperapi`` for operators: serving, migration, backup, users and keys."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def commands() -> None:
 
 
 def main() -> None:
-    """Run a command; what cannot be done is said in one line, with exit status 1."""
+    """Run a command. Expected errors are one line with exit status 1."""
     try:
         commands()
     except (SettingsError, Busy, migrations.MigrationError, backup.BackupError) as error:
@@ -52,7 +52,7 @@ def main() -> None:
 
 @commands.command()
 def serve() -> None:
-    """Bring the embedded database up to date, and serve the API until told to stop."""
+    """Migrate the embedded database, and serve the API."""
     settings = _settings()
     check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
     if settings.embedded:
@@ -62,7 +62,7 @@ def serve() -> None:
 
 @commands.command()
 def upgrade() -> None:
-    """Bring the database to the state that this version expects."""
+    """Migrate the database to the schema of this version."""
     _upgrade(_settings())
     click.echo("The database is up to date.")
 
@@ -74,7 +74,7 @@ def upgrade() -> None:
 def examine(context: click.Context, url: str | None, strict: bool) -> None:
     """Examine the settings, the database, and the service at its public URL (or at URL).
 
-    The exit status is 1 when something is wrong.
+    The exit status is 1 when a check fails.
     """
     settings = _settings()
     served = url or settings.public_url or f"http://{settings.host}:{settings.port}"
@@ -88,48 +88,48 @@ def examine(context: click.Context, url: str | None, strict: bool) -> None:
 @commands.command("backup")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def back_up(file: Path) -> None:
-    """Write the embedded database to FILE, as it is now; the service may run meanwhile.
+    """Back up the embedded database to FILE, while the service runs.
 
-    PostgreSQL has pg_dump for that. The keys that sign tokens are not in it.
+    For PostgreSQL use pg_dump. The backup does not contain the secret keys.
     """
     with _progress("Copying") as progress:
         backup.back_up(_settings(), file, progress)
-    click.echo(f"{file} holds everything but the keys.")
+    click.echo(f"{file} contains everything except the secret keys.")
 
 
 @commands.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def restore(file: Path, yes: bool) -> None:
-    """Put the embedded database back to what FILE holds; what came after it is lost.
+    """Restore the embedded database from FILE. Later changes are lost.
 
-    The service may run meanwhile.
+    The service may keep running.
     """
     settings = _settings()
     if not yes:
-        click.confirm("Everything that is newer than the backup is lost. Go on?", abort=True)
+        click.confirm("Everything newer than the backup will be lost. Continue?", abort=True)
     with _progress("Restoring") as progress:
         backup.restore(settings, file, progress)
     _upgrade(settings)
     state = state_of(_app())
     backup.invalidate_client_state(state[Database])
-    click.echo(f"The database is as {file} has it.")
+    click.echo(f"The database is restored from {file}.")
 
 
 @commands.command("restored")
 def restored() -> None:
-    """After PostgreSQL was put back to an older state: let nothing count that came after it.
+    """After a restore of PostgreSQL: invalidate the cursors and ETags that clients have.
 
-    To be run once, when `hyperapi upgrade` was and before clients are let in again.
+    Run it once, after `hyperapi upgrade` and before you admit clients.
     """
     state = state_of(_app())
     backup.invalidate_client_state(state[Database])
-    click.echo("Clients begin their feeds and caches anew.")
+    click.echo("Clients start their change feeds and caches again.")
 
 
 @contextmanager
 def _progress(label: str) -> Iterator[backup.Progress]:
-    """A bar on the terminal, and what moves it on."""
+    """Show a progress bar. The value is a function that advances it."""
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def show(done: int, of: int) -> None:
@@ -141,27 +141,27 @@ def _progress(label: str) -> Iterator[backup.Progress]:
 
 @commands.group()
 def users() -> None:
-    """Make, list and disable users; give them passwords."""
+    """Create, list and disable users, and set passwords."""
 
 
 @users.command("create")
 @click.argument("username")
-@click.option("--email", help="An address to reach the user at.")
-@click.password_option(help="Asked for when it is not given.")
+@click.option("--email", help="The user's e-mail address.")
+@click.password_option(help="Prompted for by default.")
 def create(username: str, email: str | None, password: str) -> None:
-    """Make a user, whether registration is open or not."""
+    """Create a user, even when registration is closed."""
     state = state_of(_app())
     try:
         new = Registration.of({"username": username, "password": password, "email": email})
         made = create_user(state, new)
     except Problem as problem:
-        raise click.ClickException(_in_words(problem)) from None
+        raise click.ClickException(_describe(problem)) from None
     click.echo(f"{made.username} can sign in now.")
 
 
 @users.command("list")
 def list_users() -> None:
-    """List users: name, since when, and whether disabled."""
+    """List users: name, creation time, and whether disabled."""
     state = state_of(_app())
     for name, made, off in state[Database].read(lambda tx: _ALL_USERS.rows(tx, {})):
         click.echo(f"{name:32} {write_instant(made):28} {'disabled' if off else 'active'}")
@@ -169,9 +169,9 @@ def list_users() -> None:
 
 @users.command("disable")
 @click.argument("username")
-@click.option("--undo", is_flag=True, help="Let the user in again.")
+@click.option("--undo", is_flag=True, help="Enable the user again.")
 def disable(username: str, undo: bool) -> None:
-    """Keep a user out, and end all their sessions; --undo lets them sign in again."""
+    """Disable a user and end all of the user's sessions. Use --undo to enable the user again."""
     state = state_of(_app())
     if not state[Database].write(lambda tx: _disable(tx, username.lower(), not undo)):
         raise click.ClickException(f"There is no user {username}.")
@@ -180,24 +180,24 @@ def disable(username: str, undo: bool) -> None:
 
 @users.command("password")
 @click.argument("username")
-@click.password_option(help="Asked for when it is not given.")
+@click.password_option(help="Prompted for by default.")
 def give_password(username: str, password: str) -> None:
-    """Give a user another password, as one who forgot theirs, and end all their sessions."""
+    """Set a user's password and end all of the user's sessions."""
     state = state_of(_app())
     try:
         new = Registration.of({"username": username, "password": password})
     except Problem as problem:
-        raise click.ClickException(_in_words(problem)) from None
+        raise click.ClickException(_describe(problem)) from None
     hashed = state[Passwords].hash(new.password)
     if not state[Database].write(lambda tx: _give_password(tx, new.username, hashed)):
         raise click.ClickException(f"There is no user {new.username}.")
-    click.echo(f"{new.username} can sign in with it, and is signed out everywhere.")
+    click.echo(f"{new.username} can sign in with the new password. All sessions have ended.")
 
 
 @commands.group(invoke_without_command=True)
 @click.pass_context
 def keys(context: click.Context) -> None:
-    """Show the ring of keys, by their fingerprints, and the live sessions each has signed."""
+    """List the secret keys by fingerprint, with the number of live sessions that each signed."""
     if context.invoked_subcommand is not None:
         return
     settings = _settings()
@@ -214,42 +214,42 @@ def keys(context: click.Context) -> None:
 
 @keys.command("new")
 def new_secret_key() -> None:
-    """Make a new key, which signs from the next start on; older ones still verify."""
+    """Generate a key. It signs from the next start on, and older keys still verify."""
     key = secrets.token_urlsafe(32)
     try:
         settings = _settings()
     except KeysError as error:
         click.echo(f"hyperapi: {error}", err=True)
-        click.echo("Put this into HYPERAPI_SECRET_KEYS, and restart:", err=True)
+        click.echo("Put this key into HYPERAPI_SECRET_KEYS, and restart:", err=True)
         click.echo(key)
         return
     if settings.uses_key_file:
         settings.write_key_file((*settings.secret_keys, key))
         click.echo(f"{fingerprint(key)} is in {settings.key_file}. Restart to sign with it.")
     else:
-        click.echo("Put this behind the others in HYPERAPI_SECRET_KEYS, and restart:", err=True)
+        click.echo("Append this key to HYPERAPI_SECRET_KEYS, and restart:", err=True)
         click.echo(key)
 
 
 @keys.command("remove")
 @click.argument("fingerprint_", metavar="FINGERPRINT")
 def remove_secret_key(fingerprint_: str) -> None:
-    """Take a key off the ring: the tokens that it signed are void from the next start on."""
+    """Remove a key. The tokens that it signed are invalid from the next start on."""
     settings = _settings()
     if not settings.uses_key_file:
-        raise click.ClickException("Keys come from HYPERAPI_SECRET_KEYS here: take it out there.")
+        raise click.ClickException("The keys come from HYPERAPI_SECRET_KEYS: remove it there.")
     left = tuple(key for key in settings.secret_keys if fingerprint(key) != fingerprint_)
     if left == settings.secret_keys:
-        raise click.ClickException(f"There is no key {fingerprint_} on the ring.")
+        raise click.ClickException(f"There is no key {fingerprint_}.")
     if not left:
-        raise click.ClickException("It is the only key. Make a new one first: hyperapi keys new")
+        raise click.ClickException("This is the only key. Generate one first: hyperapi keys new")
     settings.write_key_file(left)
-    click.echo(f"{fingerprint_} is off the ring. Restart for that to count.")
+    click.echo(f"{fingerprint_} is removed. Restart for this to take effect.")
 
 
 @commands.command("purge")
 def purge_all() -> None:
-    """Throw away what has ended and is not needed any more."""
+    """Delete expired rows now."""
     state = state_of(_app())
     for rule in RULES:
         total = 0
@@ -261,7 +261,7 @@ def purge_all() -> None:
 
 @commands.command()
 def routes() -> None:
-    """List every operation: method, path, who may, and what it does."""
+    """List every operation: method, path, required access, and summary."""
     for operation in operations(ROUTES):
         click.echo(
             f"{operation.method:7} {operation.route.path:36} {operation.scope:12} "
@@ -270,7 +270,7 @@ def routes() -> None:
 
 
 @commands.command()
-@click.option("--base", help="Scheme, host and prefix of its URIs; as served when not given.")
+@click.option("--base", help="Scheme, host and prefix of the URIs; default: as served.")
 def openapi(base: str | None) -> None:
     """Print the OpenAPI document."""
     if base is None:
@@ -281,14 +281,14 @@ def openapi(base: str | None) -> None:
 
 def _settings() -> Settings:
     for name in unknown_settings(os.environ):
-        click.echo(f"hyperapi: {name} is no setting of this version", err=True)
+        click.echo(f"hyperapi: {name} is not a setting of this version", err=True)
     settings = Settings.read()
-    dialect_for(settings)  # whose driver may be missing
+    dialect_for(settings)  # fails when the driver is missing
     return settings
 
 
 def _app() -> Flask:
-    """An application on a database that is as this version expects."""
+    """Create an application on a migrated database."""
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
     settings = _settings()
     if (
@@ -296,18 +296,18 @@ def _app() -> Flask:
         and not settings.database_file.exists()
         and settings.database_file.parent.exists()
     ):
-        raise click.ClickException("There is no database yet: first run hyperapi upgrade")
+        raise click.ClickException("There is no database yet: run hyperapi upgrade first")
     app = create_app(settings)
     try:
         state_of(app)[Database].migration()
     except UnusableDatabase as error:
         if "hyperapi upgrade" in str(error):
             raise click.ClickException(
-                "The database is not up to date: first run hyperapi upgrade"
+                "The database is not up to date: run hyperapi upgrade first"
             ) from None
         raise
     except Busy as error:
-        raise click.ClickException(f"The database cannot be reached: {error}") from None
+        raise click.ClickException(f"The database is not available: {error}") from None
     return app
 
 
@@ -315,12 +315,12 @@ def _upgrade(settings: Settings) -> None:
     if settings.embedded:
         settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.uses_key_file and private_files.tighten(settings.key_file):
-        click.echo(f"hyperapi: others could read {settings.key_file}: make a new key", err=True)
+        click.echo(f"hyperapi: others could read {settings.key_file}: generate a new key", err=True)
     migrations.upgrade(settings.database_url)
 
 
 def _disable(tx: Transaction, username: str, disabled: bool) -> bool:
-    """Is there such a user? Tokens from before do not come back when the user does."""
+    """Disable or enable a user. Return whether the user exists. Old sessions stay ended."""
     found = _DISABLE.run(tx, {"name": username, "wanted": disabled})
     if disabled:
         _END_SESSIONS.run(tx, {"name": username})
@@ -328,13 +328,13 @@ def _disable(tx: Transaction, username: str, disabled: bool) -> bool:
 
 
 def _give_password(tx: Transaction, username: str, hashed: str) -> bool:
-    """Is there such a user? Then nothing that the old password opened stays open."""
+    """Set a password and end all sessions. Return whether the user exists."""
     found = _CHANGE_PASSWORD.run(tx, {"name": username, "hashed": hashed})
     _END_SESSIONS.run(tx, {"name": username})
     return found == 1
 
 
-def _in_words(problem: Problem) -> str:
+def _describe(problem: Problem) -> str:
     errors = problem.members.get("errors", ())
     if not errors:
         return f"{problem.title}. {problem}"

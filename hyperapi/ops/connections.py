@@ -1,8 +1,8 @@
-"""The TCP connections of a worker's clients, and their time limits.
+"""Time limits on the TCP connections of a worker's clients.
 
-granian hands over requests, not connections, and a thread that waits for the rest of a body cannot
-be told to stop. The end of the connection ends the wait. So a thread of the worker looks at the
-open files of its process for connections that clients made to the service's port.
+granian passes on requests, not connections, and a thread that reads a body cannot be interrupted.
+Closing the connection ends the read. A thread of the worker therefore inspects the open files of
+its process for connections to the service's port.
 """
 
 import fcntl
@@ -19,18 +19,18 @@ from contextlib import closing, suppress
 
 _OPEN_FILES = "/dev/fd"
 _LAST_DATA_SENT = struct.Struct("=44xI")
-"""Where Linux's ``struct tcp_info`` has ``tcpi_last_data_sent``, in milliseconds."""
+"""The offset of ``tcpi_last_data_sent`` (milliseconds) in Linux's ``struct tcp_info``."""
 _LOOKS_PER_LIMIT = 10
 _LOOK_AT_STOP = 0.1
-"""Seconds between looks while the worker stops."""
+"""Seconds between checks while the worker stops."""
 
 
 def limit_time(port: int, seconds: float) -> None:
-    """Have a thread end connections whose client was sent nothing for some time.
+    """Start a thread that ends connections on which nothing was sent for some time.
 
-    On Linux alone: elsewhere the system does not tell when something was sent.
+    Linux only: other systems do not report the time of the last data.
 
-    :param port: the port that the service listens on.
+    :param port: the port of the service.
     """
     if sys.platform != "linux":
         return
@@ -42,19 +42,20 @@ def limit_time(port: int, seconds: float) -> None:
                 with closing(connection):
                     silent = _seconds_since_sent(connection)
                     if silent > seconds:
-                        # A request's body ends here, and its reply can say why.
+                        # The read of the body ends here, and the reply can say why.
                         _shut(connection, socket.SHUT_RD)
                     if silent > seconds * 1.2:
-                        _shut(connection, socket.SHUT_RDWR)  # no reply came, or nobody reads it
+                        _shut(connection, socket.SHUT_RDWR)  # no reply, or an unread one
 
     threading.Thread(target=look, daemon=True, name="connections").start()
 
 
 def end_unfinished(port: int, is_busy: Callable[[], bool]) -> None:
-    """Have a thread end what is left as soon as no request is being answered any more: idle
-    connections, and requests that are not there whole. To be called when the worker stops.
+    """Start a thread that ends the remaining connections when no request runs any more.
 
-    :param is_busy: whether a request is being answered, or a stream is open.
+    These are idle connections and incomplete requests. Call it when the worker stops.
+
+    :param is_busy: whether a request runs or a stream is open.
     """
 
     def look() -> None:
@@ -62,7 +63,7 @@ def end_unfinished(port: int, is_busy: Callable[[], bool]) -> None:
             time.sleep(_LOOK_AT_STOP)
             if is_busy():
                 continue
-            time.sleep(_LOOK_AT_STOP)  # granian may just be handing one over
+            time.sleep(_LOOK_AT_STOP)  # granian may be passing on a request right now
             if is_busy():
                 continue
             for connection in _accepted(port):
@@ -74,9 +75,9 @@ def end_unfinished(port: int, is_busy: Callable[[], bool]) -> None:
 
 
 def _accepted(port: int) -> Iterator[socket.socket]:
-    """The connections that clients made to a port, each as a socket of its own."""
+    """Yield the clients' connections to a port, each as a new socket object."""
     for name in os.listdir(_OPEN_FILES):
-        with suppress(OSError):  # closed meanwhile, or no connection
+        with suppress(OSError):  # closed meanwhile, or not a connection
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
             found = socket.socket(fileno=os.dup(int(name)))
@@ -90,14 +91,14 @@ def _is_accepted(found: socket.socket, port: int) -> bool:
     if found.family not in (socket.AF_INET, socket.AF_INET6):
         return False
     try:
-        found.getpeername()  # a socket that listens has none
+        found.getpeername()  # fails for a listening socket
         return bool(found.getsockname()[1] == port)
     except OSError:
         return False
 
 
 def _seconds_since_sent(connection: socket.socket) -> float:
-    """How long ago data was sent, or, when there was none, the connection was made."""
+    """Return the seconds since data was sent, or since the connection was made."""
     try:
         told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_SENT.size)
     except OSError:
@@ -106,7 +107,7 @@ def _seconds_since_sent(connection: socket.socket) -> float:
 
 
 def _has_more_to_send(connection: socket.socket) -> bool:
-    """Whether the client has not yet taken all that was sent."""
+    """Whether the client has not yet received all sent data."""
     waiting = bytearray(4)
     with suppress(OSError):
         fcntl.ioctl(connection, termios.TIOCOUTQ, waiting)
@@ -114,5 +115,5 @@ def _has_more_to_send(connection: socket.socket) -> bool:
 
 
 def _shut(connection: socket.socket, how: int) -> None:
-    with suppress(OSError):  # the client was quicker
+    with suppress(OSError):  # the client closed it first
         connection.shutdown(how)

@@ -1,7 +1,7 @@
-"""``hyperapi doctor``: looks at the settings, the database and the service as the world sees it.
+"""``hyperapi doctor``: checks of the settings, the database and the running service.
 
-Each check yields what it found, as a :class:`Finding`; none changes anything. The service is looked
-at from outside, by the links of its root: what a proxy in front makes of them is what clients get.
+Each check yields its results as :class:`Finding`, and changes nothing. The service is checked from
+outside, through the links of its root, so the checks include the proxies in front.
 """
 
 import http.client
@@ -34,13 +34,13 @@ from hyperapi.storage.schema import EXPECTED, schema_problem
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
-_MEMORY, _ROUNDS = 19456, 2  # of a hash, as OWASP asks for
+_MEMORY, _ROUNDS = 19456, 2  # OWASP's recommendation for argon2id
 _ELSEWHERE = "https://somewhere.else.example"
 _MOST_PAGES = 50
 
 
 class Level(Enum):
-    """How bad a finding is."""
+    """The severity of a finding."""
 
     GOOD = "ok"
     DOUBTFUL = "warn"
@@ -49,31 +49,31 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, as one line."""
+    """The result of a check in one line."""
 
     level: Level
     line: str
 
 
 def good(line: str) -> Finding:
-    """All is well."""
+    """Return a finding without a problem."""
     return Finding(Level.GOOD, line)
 
 
 def doubtful(line: str) -> Finding:
-    """It works, and an operator should know."""
+    """Return a finding that works but that an operator should know."""
     return Finding(Level.DOUBTFUL, line)
 
 
 def bad(line: str) -> Finding:
-    """It does not work, or is not safe."""
+    """Return a finding of a failure or of a risk."""
     return Finding(Level.BAD, line)
 
 
 def examine(settings: Settings, url: str) -> Iterator[Finding]:
-    """Everything that can be found out.
+    """Run all checks.
 
-    :param url: of the service, as clients know it: scheme, host and prefix.
+    :param url: scheme, host and prefix of the service, as clients know it.
     """
     yield from of_settings(settings)
     yield from of_database(settings)
@@ -85,7 +85,7 @@ def examine(settings: Settings, url: str) -> Iterator[Finding]:
 
 
 def of_settings(settings: Settings) -> Iterator[Finding]:
-    """What is unsafe, or does not fit together."""
+    """Check settings for risks and contradictions."""
     found = [*_keys(settings), *_hashing(settings), *_limits(settings), *_front(settings)]
     yield from found or [good("the settings are safe")]
 
@@ -133,7 +133,7 @@ def _is_here(host: str | None) -> bool:
 
 
 def of_database(settings: Settings) -> Iterator[Finding]:
-    """Whether it answers, is migrated, and is set up as it should be."""
+    """Check that the database answers, is migrated, and is configured correctly."""
     options = dialect_for(settings).options(settings)
     engine = create_engine(settings.database_url, poolclass=NullPool, **options)
     try:
@@ -188,11 +188,11 @@ def _of_postgresql(connection: Connection, settings: Settings) -> Iterator[Findi
     yield good(f"transactions are {isolation}")
 
 
-# -- where limits are counted
+# -- the storage of rate limits
 
 
 def of_counts(settings: Settings) -> Iterator[Finding]:
-    """Whether nodes can count together, where they are to."""
+    """Check that a configured Redis answers."""
     if not settings.rate_limit_storage:
         return
     if redis_storage(settings.rate_limit_storage).check():
@@ -206,7 +206,7 @@ def of_counts(settings: Settings) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """A reply of the service."""
 
     status: int
     headers: Message
@@ -214,25 +214,25 @@ class Reply:
 
     @property
     def document(self) -> Any:
-        """The body, where it is JSON; else None."""
+        """The body as JSON; None for other bodies."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
 
-class _Stay(HTTPRedirectHandler):
-    """Follows no redirect: where one leads is what is looked for."""
+class _NoRedirects(HTTPRedirectHandler):
+    """Does not follow redirects, because their targets are checked."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-_browser = build_opener(ProxyHandler({}), _Stay())
+_browser = build_opener(ProxyHandler({}), _NoRedirects())
 
 
 def ask(uri: str, method: str = "GET", **headers: str) -> Reply:
-    """Ask the service, as a script of another origin would.
+    """Send a request with a foreign Origin.
 
     :raises OSError: when there is no reply.
     """
@@ -247,13 +247,15 @@ def ask(uri: str, method: str = "GET", **headers: str) -> Reply:
 
 
 def of_service(url: str) -> Iterator[Finding]:
-    """What clients find at the public URL."""
+    """Check the service at its public URL."""
     base = url.rstrip("/")
     root = base + ROOT
     try:
         reply = ask(root)
         if reply.status != 200 or not isinstance(reply.document, dict):
-            yield bad(f"{root} is answered with {reply.status}{_whither(reply)}, not with our root")
+            yield bad(
+                f"{root} is answered with {reply.status}{_target_of(reply)}, not with our root"
+            )
             return
         yield good(f"{root} is our root")
         for check in _CHECKS:
@@ -262,22 +264,22 @@ def of_service(url: str) -> Iterator[Finding]:
         yield bad(f"{base} cannot be reached: {_in_one_line(getattr(error, 'reason', error))}")
 
 
-def _whither(reply: Reply) -> str:
+def _target_of(reply: Reply) -> str:
     place = reply.headers.get("Location")
     return f" to {place}" if place else ""
 
 
 def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
-    """Follow what a stranger may, and look at every URI on the way."""
+    """Follow the links of anonymous clients, and check every URI."""
     waiting, seen, wrong, broken = [base + ROOT], set[str](), set[str](), list[str]()
     while waiting and len(seen) < _MOST_PAGES:
         uri = waiting.pop(0)
         seen.add(uri)
         reply = root if len(seen) == 1 else ask(uri)
         if reply.status not in (200, 401):
-            broken.append(f"{uri} is answered with {reply.status}{_whither(reply)}")
+            broken.append(f"{uri} is answered with {reply.status}{_target_of(reply)}")
         found = set(_uris_of_headers(reply, uri))
-        if isinstance(reply.document, dict) and "uri" in reply.document:  # and not OpenAPI's
+        if isinstance(reply.document, dict) and "uri" in reply.document:  # not OpenAPI
             found |= set(_uris(reply.document))
         wrong |= {each for each in found if not _is_below(each, base)}
         waiting += sorted(found - wrong - seen - set(waiting))
@@ -290,7 +292,7 @@ def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
 
 
 def _uris(document: Any) -> Iterator[str]:
-    """The URIs of resources in a document, without templates."""
+    """Yield the URIs in a document, except templates."""
     if isinstance(document, dict):
         for name, value in document.items():
             if (name == "uri" or name.endswith("_uri")) and isinstance(value, str):
@@ -315,7 +317,7 @@ def _is_below(uri: str, base: str) -> bool:
 
 
 def _kinds(wrong: set[str], base: str) -> dict[str, str]:
-    """What is wrong with URIs, each kind with one of them."""
+    """Return the kinds of wrong URIs, with one example each."""
     kinds, right = dict[str, str](), urlsplit(base)
     for uri in sorted(wrong, reverse=True):
         parts = urlsplit(uri)
@@ -329,7 +331,7 @@ def _kinds(wrong: set[str], base: str) -> dict[str, str]:
 
 
 def _scripts_may_read(base: str, root: Reply) -> Iterator[Finding]:
-    """What scripts of other origins need (Fetch): leave, and to see the headers."""
+    """Check the CORS headers that scripts of other origins need (Fetch standard)."""
     if root.headers.get("Access-Control-Allow-Origin") not in ("*", _ELSEWHERE):
         yield doubtful("scripts of other origins may not use it (HYPERAPI_CORS_ORIGINS)")
         return
@@ -350,8 +352,8 @@ def _scripts_may_read(base: str, root: Reply) -> Iterator[Finding]:
         yield good("scripts of other origins can use it")
 
 
-def _nothing_is_lost_on_the_way(base: str, root: Reply) -> Iterator[Finding]:
-    """What proxies are known to drop or change."""
+def _headers_pass_proxies(base: str, root: Reply) -> Iterator[Finding]:
+    """Check for changes that proxies are known to make."""
     token = ask(base + ROOT, Authorization="Bearer hya_nonsense")
     if token.status != 401 or "WWW-Authenticate" not in token.headers:
         yield bad("Authorization does not reach us, or WWW-Authenticate does not reach clients")
@@ -375,7 +377,7 @@ _Check = Callable[[str, Reply], Iterator[Finding]]
 _CHECKS: list[_Check] = [
     _links_lead_here,
     _scripts_may_read,
-    _nothing_is_lost_on_the_way,
+    _headers_pass_proxies,
     _clock,
 ]
 

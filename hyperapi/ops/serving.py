@@ -1,7 +1,7 @@
-"""``hyperapi serve``: worker processes behind one port, that begin and end together.
+"""``hyperapi serve``: worker processes on one port, which start and stop together.
 
-Told to stop (SIGTERM) it is first no longer ready, so that what is in front sends requests
-elsewhere; then it takes no new connections, finishes what is under way, and ends.
+After SIGTERM the service first reports not ready, so that a load balancer sends requests elsewhere.
+It then accepts no new connections, finishes the current requests, and ends.
 """
 
 import logging
@@ -45,22 +45,22 @@ from hyperapi.storage.retention import compact_quietly, start_retention
 
 _SECONDS_TO_FINISH = 30
 _SPARE_THREADS = 8
-"""Threads of a worker beside those that work, wait for changes or wait for a body."""
+"""Threads of a worker in addition to those that run or wait."""
 _BEYOND_A_STATEMENT = 10
-"""Seconds that a worker may answer nothing beyond the time that a statement may take."""
+"""Seconds in addition to the statement timeout before a worker counts as unresponsive."""
 _OTHER_CONNECTIONS = 512
-"""Connections that a worker keeps open beside its readers'; also where nothing is under way."""
+"""Connections that a worker keeps open in addition to those of waiting readers."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop.
+    """Serve until a stop signal.
 
-    :raises SettingsError: when an address cannot be had.
+    :raises SettingsError: when an address is not available.
     """
     address = _check(settings)
-    # A worker that is started again later must not have keys that the others do not know.
+    # A restarted worker must not read other keys than the running ones.
     os.environ["HYPERAPI_SECRET_KEYS"] = ",".join(settings.secret_keys)
-    # It warns of many threads. Most of ours wait, and those that work take turns.
+    # granian warns of many threads. Most of ours wait, and the concurrency limit bounds the others.
     logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
     import_nothing_from_working_folder()
     hold_signals()
@@ -91,20 +91,20 @@ def serve(settings: Settings) -> None:
 
 
 def workers(settings: Settings) -> int:
-    """How many worker processes there are to be."""
+    """Return the number of worker processes."""
     return settings.workers or _cores()
 
 
 def application() -> Flask:
-    """The application of one worker, which logs for itself."""
+    """Create the application of one worker."""
     inherited = signal.getsignal(signal.SIGTERM)
 
     def stop() -> None:
         granian = signal.getsignal(signal.SIGTERM)
         if granian is inherited or not callable(granian):
-            os._exit(0)  # it does not serve yet, so nothing is under way
+            os._exit(0)  # not serving yet, so no requests are lost
         state_of(app)[ChangeNotifier].close()
-        granian(signal.SIGTERM, None)  # once: told twice, it hangs
+        granian(signal.SIGTERM, None)  # only once: a second call hangs
         connections.end_unfinished(settings.port, lambda: _is_busy(state_of(app)))
 
     obey_main_process(stop)
@@ -118,20 +118,20 @@ def application() -> Flask:
         from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
 
         metrics.count_sessions(state)
-    watchdog.init_app(app)  # the last: from here on it is watched
+    watchdog.init_app(app)  # last: the watchdog counts from here on
     return app
 
 
 def _is_busy(state: AppState) -> bool:
-    """Whether a worker that stops has requests to answer, or streams to end."""
+    """Whether a stopping worker still has requests or streams."""
     return state[ConcurrencyLimit].busy or state[ChangeNotifier].waiting
 
 
 def check_address(host: str, port: int, names: str) -> str:
-    """Refuse an address that is taken: granian would share it, each taking some requests.
+    """Refuse a used address. granian would share it with the other program.
 
-    :param host: an address, or a name of one; of several addresses the first of IPv4 is taken.
-    :param names: the settings that gave it.
+    :param host: an address or a host name. The first IPv4 address of a name is used.
+    :param names: the settings that configure the address.
     :returns: the address.
     """
     try:
@@ -139,7 +139,7 @@ def check_address(host: str, port: int, names: str) -> str:
         family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
         socket.create_server(address[:2], family=family).close()
     except UnicodeError:
-        raise SettingsError(f"{names} cannot be {host} and {port}: no name of a host") from None
+        raise SettingsError(f"{names} cannot be {host} and {port}: unknown host name") from None
     except OSError as error:
         reason = f"{host} and {port}: {error.strerror}"
         raise SettingsError(f"{names} cannot be {reason}") from None
@@ -147,14 +147,13 @@ def check_address(host: str, port: int, names: str) -> str:
 
 
 class Server(Granian):  # type: ignore[misc, valid-type]
-    """granian, whose workers obey it alone, and which lets some time pass between being told to
-    stop and stopping.
+    """granian with our stop signals and a delay before the stop.
 
-    It speaks HTTP/1.1 alone. With cleartext HTTP/2 a few connections of unfinished requests stop
-    a worker for good, and proxies speak HTTP/1.1 to what is behind them.
+    It serves HTTP/1.1 only. With cleartext HTTP/2, a few connections with unfinished requests block
+    a worker, and proxies use HTTP/1.1 to their backends.
 
-    :param application: makes the application of a worker, in the worker.
-    :param drain_delay: how many seconds.
+    :param application: creates the application of a worker, in the worker.
+    :param drain_delay: seconds between the stop signal and the stop.
     """
 
     def __init__(
@@ -169,7 +168,7 @@ class Server(Granian):  # type: ignore[misc, valid-type]
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of its workers."""
+        """The process ids of the workers."""
         return [worker.inner.pid for worker in list(self.wrks) if worker.inner.pid is not None]
 
     def _stop_workers(self) -> None:
@@ -178,14 +177,14 @@ class Server(Granian):  # type: ignore[misc, valid-type]
         super()._stop_workers()
 
     def serve(self) -> None:
-        """Serve until told to stop.
+        """Serve until a stop signal.
 
-        granian's own loader would put the working folder in front of Python's path.
+        granian's own loader would put the working folder on Python's import path.
         """
         super().serve(target_loader=self._application, wrap_loader=False)
 
     def _spawn_worker(self, *arguments: Any, **options: Any) -> Any:
-        """A worker that is told to end in our way; what others send to it does not count."""
+        """Start a worker that ends with our signal only, not with signals from elsewhere."""
         worker = super()._spawn_worker(*arguments, **options)
 
         def terminate() -> None:
@@ -194,14 +193,14 @@ class Server(Granian):  # type: ignore[misc, valid-type]
                 end_worker(worker.inner.pid)
 
         def is_alive() -> bool:
-            # Two threads wait for it, and the one that was not told of its end takes it for alive.
+            # Two threads wait for the process, and one of them does not learn of its end.
             return worker.inner.is_alive() and runs(worker.inner.pid)
 
         worker.terminate, worker.is_alive = terminate, is_alive
         return worker
 
     def signal_handler_interrupt(self, number: int = signal.SIGINT, *_: Any) -> None:
-        """Stop: after a while when a service manager says so, else (or the second time) now."""
+        """Stop: after the drain delay for SIGTERM, at once for SIGINT or a second signal."""
         if self._told or number != signal.SIGTERM or not self._drain_delay:
             super().signal_handler_interrupt()
             return
@@ -213,7 +212,7 @@ class Server(Granian):  # type: ignore[misc, valid-type]
 
 
 def _check(settings: Settings) -> str:
-    """Refuse here, in one line, what every worker would have to refuse.
+    """Check once what every worker would have to refuse.
 
     :returns: the address to listen on.
     """
@@ -225,7 +224,7 @@ def _check(settings: Settings) -> str:
         return address
     if find_spec("prometheus_client") is None:
         raise SettingsError(
-            "HYPERAPI_METRICS_PORT is set, and what it needs is not installed: "
+            "HYPERAPI_METRICS_PORT is set, but its requirements are not installed: "
             "pip install '/path/to/hyperapi[metrics]'"
         )
     names = "HYPERAPI_METRICS_HOST and HYPERAPI_METRICS_PORT"
@@ -234,8 +233,8 @@ def _check(settings: Settings) -> str:
 
 
 def _watch(server: Server, place: Path, address: tuple[str, int], settings: Settings) -> None:
-    """Have workers replaced that no longer answer."""
-    # A statement may take long, and everything else may have to wait for it.
+    """Start the watchdog that replaces unresponsive workers."""
+    # A statement may take long, and all other requests may wait for it.
     limit = settings.worker_timeout
     if limit and not settings.embedded:
         limit = max(limit, settings.statement_timeout + _BEYOND_A_STATEMENT)
@@ -246,7 +245,7 @@ def _watch(server: Server, place: Path, address: tuple[str, int], settings: Sett
 def _export_metrics(place: Path, settings: Settings) -> None:
     counts = place / "metrics"
     counts.mkdir()
-    # Before prometheus_client is imported: it decides then where to count.
+    # Before prometheus_client is imported, because it reads this variable then.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
     from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
 
@@ -254,7 +253,7 @@ def _export_metrics(place: Path, settings: Settings) -> None:
 
 
 def _cores() -> int:
-    """How many processors this process may use, where the system tells; else how many there are."""
+    """Return the number of processors available to this process, or of all when unknown."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,13 +1,12 @@
-"""A worker that no longer answers is noticed, and replaced, whatever the cause.
+"""The watchdog: it replaces workers that no longer answer.
 
-Each worker counts the requests that it answered, in a file of the common folder. The main process
-looks at these counts once a second. Where one stands still it makes connections of its own and
-asks ``OPTIONS *``, HTTP's ping: the system spreads connections over the workers, so a worker that
-is well gets some of them. One whose count still stands after the limit is killed, and granian
-starts another.
+Each worker counts its replies in a file of the shared folder. The main process reads the counts
+once a second. When a count stands still, it opens connections and sends ``OPTIONS *``: the kernel
+spreads connections over the workers, so a healthy worker gets some of them. A worker whose count
+still stands after the limit is killed, and granian starts another.
 
-A count shows the whole way of a request: the connection, a thread, Python's lock, a turn. Slow
-requests, streams and waits do no harm, as long as other requests are answered beside them.
+A reply needs the connection, a thread, Python's lock and a slot, so the count covers them all. Slow
+requests and streams are harmless while the worker answers other requests.
 """
 
 import logging
@@ -35,16 +34,16 @@ Application = Callable[..., Iterable[bytes]]
 _COUNT = struct.Struct("=Q")
 _LOOK_EVERY = 1.0
 _PROBE_EVERY = 5
-"""Looks between two rounds of probes."""
+"""Checks between two rounds of probes."""
 _PROBES = 4
-"""Connections of a round, for each worker."""
+"""Connections per worker in one round of probes."""
 _PROBE = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 _log = logging.getLogger("hyperapi.watchdog")
 
 
 def init_app(app: Flask) -> None:
-    """Have a worker's application count its answers, and answer probes."""
+    """Make a worker count its replies and answer probes."""
     place = folder()
     if place is None:
         return
@@ -54,17 +53,17 @@ def init_app(app: Flask) -> None:
 
 
 class _Answers:
-    """How many requests this worker answered."""
+    """The number of replies of this worker."""
 
     def __init__(self, path: Path) -> None:
-        self._count = 1  # it has started, and is about to take connections
+        self._count = 1  # the worker has started and will accept connections
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(_COUNT.pack(self._count))
         with path.open("r+b") as file:
             self._shared = mmap.mmap(file.fileno(), _COUNT.size)
 
     def around(self, application: Application, concurrency_limit: ConcurrencyLimit) -> Application:
-        """A WSGI application whose answers are counted."""
+        """Wrap a WSGI application so that its replies are counted."""
 
         def counting(environ: Any, start_response: Any) -> Iterable[bytes]:
             try:
@@ -72,14 +71,14 @@ class _Answers:
                     return _pong(start_response, concurrency_limit)
                 return application(environ, start_response)
             finally:
-                self._count += 1  # two threads may count as one: it only has to move
+                self._count += 1  # a lost update between threads is harmless
                 _COUNT.pack_into(self._shared, 0, self._count)
 
         return counting
 
 
 def _pong(start_response: Any, concurrency_limit: ConcurrencyLimit) -> Iterable[bytes]:
-    """Answer a request about the server as a whole (RFC 9110 §9.3.7)."""
+    """Reply to a request about the whole server (RFC 9110 §9.3.7)."""
     with concurrency_limit.slot():
         start_response("204 No Content", [])
         return []
@@ -87,18 +86,18 @@ def _pong(start_response: Any, concurrency_limit: ConcurrencyLimit) -> Iterable[
 
 @dataclass
 class _Seen:
-    """What the main process saw of a worker: its count, and for how many looks that has stood."""
+    """The last count of a worker, and the number of checks without a change."""
 
     count: int = 0
     looks: int = 0
 
 
 class Watchdog:
-    """Kills workers that no longer answer.
+    """Kills unresponsive workers.
 
-    :param address: where the service listens.
-    :param limit: how many seconds a worker may answer nothing.
-    :param pids: tells the process ids of the workers.
+    :param address: the address of the service.
+    :param limit: seconds that a worker may be unresponsive.
+    :param pids: returns the process ids of the workers.
     """
 
     def __init__(
@@ -112,20 +111,20 @@ class Watchdog:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Watch, in a thread, until told to stop.
+        """Start the watchdog thread.
 
-        On Linux alone: elsewhere the workers share one queue of connections, and a worker that is
-        well may get no probe.
+        Linux only: elsewhere the workers share one queue of connections, and a healthy worker may
+        get no probe.
         """
         if self._limit and sys.platform == "linux":
             threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
     def stop(self) -> None:
-        """Leave workers alone: they are about to end."""
+        """Stop the watchdog, because the workers are about to end."""
         self._stopped.set()
 
     def _watch(self) -> None:
-        # Looks are counted, not seconds: this process may have been stopped for a while itself.
+        # Checks are counted, not seconds: this process may have been suspended.
         with ExitStack() as probes:
             while not self._stopped.wait(_LOOK_EVERY):
                 pids = self._pids()
@@ -138,7 +137,7 @@ class Watchdog:
                         self._kill(pid)
 
     def _looks_without_answer(self, pid: int) -> int:
-        """For how many looks a worker has answered nothing; 0 while it starts."""
+        """Return the number of checks without a reply of a worker; 0 while it starts."""
         seen = self._seen.setdefault(pid, _Seen())
         count = self._count(pid)
         seen.looks = seen.looks + 1 if count and count == seen.count else 0
@@ -165,10 +164,10 @@ def _file(place: Path, pid: int) -> Path:
 
 @contextmanager
 def _asked(address: tuple[str, int], number: int) -> Iterator[None]:
-    """Connections to the service on each of which a probe was sent."""
+    """Open connections to the service and send a probe on each."""
     with ExitStack() as stack:
         for _ in range(number):
-            with suppress(OSError):  # no worker listens just now, or none takes connections
+            with suppress(OSError):  # no worker accepts connections
                 connection = stack.enter_context(socket.create_connection(address, _LOOK_EVERY))
                 connection.sendall(_PROBE)
         yield

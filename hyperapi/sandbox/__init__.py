@@ -1,1 +1,1 @@
-"""A throw-away server for tests in any language: ``hyperapi sandbox``. See ``docs/testing.md``."""
+"""A temporary server for tests in any language: ``hyperapi sandbox``. See ``docs/testing.md``."""

@@ -1,6 +1,5 @@
-"""The resource that a sandbox has and no other server: it makes users, takes and restores
-snapshots, and moves the sandbox's clock. Programs may use it, web pages may not
-(:mod:`hyperapi.sandbox.guard`).
+"""The control resource of a sandbox: it creates users, takes and restores snapshots, and moves the
+clock. Programs may use it, web pages may not (:mod:`hyperapi.sandbox.guard`).
 """
 
 import secrets
@@ -50,20 +49,20 @@ REFUSALS = (ControlRefused,)
 
 _LONGEST = 3_000_000_000  # seconds, not quite a hundred years
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""Between these, everything works: keys count from the one, and lives end behind the other."""
+"""The range of the clock: UUIDs count from its start, and no lifetime overflows at its end."""
 
-# -- what may be sent
+# -- request bodies
 
 
 class NewPerson(Body):
-    """Somebody who is to be registered and signed in; what is not said is made up."""
+    """A user to create and sign in. Absent members are generated."""
 
     username: Username | MISSING = MISSING
     password: NewPassword | MISSING = MISSING
 
 
 class ClockChanges(Body):
-    """Where the clock is to be: one of the three."""
+    """A new time of the clock, by one of the three members."""
 
     ahead_by: (
         Annotated[
@@ -77,17 +76,17 @@ class ClockChanges(Body):
     now: Annotated[InstantText, Field(title="New time")] | MISSING = MISSING
 
 
-# -- what is seen
+# -- representations
 
 
 class ControlMembers(Members):
-    """What can be done about a sandbox is behind its links."""
+    """The control resource: its links lead to the controls."""
 
     title: str
 
 
 class PersonMembers(Members):
-    """A user who is signed in, with all that a test needs to be that user."""
+    """A new user with an access token."""
 
     username: str
     password: str
@@ -98,14 +97,14 @@ class PersonMembers(Members):
 
 
 class ClockMembers(Members):
-    """The sandbox's time, and how many seconds it is ahead of the machine's."""
+    """The sandbox's time, and its difference to the machine's in seconds."""
 
     now: Instant
     ahead_by: float
 
 
 class SnapshotMembers(Members):
-    """All that was kept at a moment, to be restored."""
+    """A snapshot, which can be restored."""
 
     made_at: Instant
 
@@ -121,12 +120,12 @@ CLOCK.returns = CLOCK_TYPE = ResourceType("Clock", ClockMembers, links=("up",))
 SNAPSHOTS.returns = SNAPSHOTS_TYPE = ResourceType("Snapshots", links=("up",))
 SNAPSHOT.returns = SNAPSHOT_TYPE = ResourceType("Snapshot", SnapshotMembers, links=("collection",))
 
-# -- what is kept
+# -- snapshots
 
 
 @dataclass
 class _Snapshot:
-    """A copy of the database in memory, and where the clock was."""
+    """A copy of the database in memory, and the offset of the clock."""
 
     copy: sqlite3.Connection
     ahead_by: timedelta
@@ -135,13 +134,13 @@ class _Snapshot:
 
 @dataclass
 class Snapshots:
-    """Those taken in this process, by their keys."""
+    """The snapshots of this process by id."""
 
     kept: dict[str, _Snapshot] = field(default_factory=dict)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, key: str) -> _Snapshot:
-        """The snapshot of this key.
+        """Return the snapshot with this id.
 
         :raises NotFound: when there is none.
         """
@@ -152,28 +151,28 @@ class Snapshots:
 
 
 def sandbox_app(settings: Settings, secret: str = "") -> Flask:
-    """The application, with the control resource, on a database that may be lost at any time.
+    """Create the application with the control resource, on a database without durable writes.
 
-    :param secret: what requests to the control resource must bring; none is needed when empty.
+    :param secret: the secret that requests to the control resource must send; empty for none.
     """
     app = create_app(settings, also=ROUTES)
     state = state_of(app)
     state.add(Snapshots())
     guard.init_app(state[RequestHandler], CONTROL.path, settings.host, settings.port, secret)
-    event.listen(state[Database].engine, "connect", _careless)
+    event.listen(state[Database].engine, "connect", _without_durability)
     return app
 
 
-def _careless(connection: sqlite3.Connection, _: object) -> None:
+def _without_durability(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-# -- what may be done
+# -- operations
 
 
 @CONTROL.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control(ctx: Context) -> Resource:
-    """What can be done about this sandbox."""
+    """The control resource of this sandbox."""
     links = {name: ctx.uris.uri(f"control-{name}") for name in ("users", "clock", "snapshots")}
     members = {"title": "The control of this sandbox"}
     return Resource(CONTROL_TYPE, CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
@@ -194,7 +193,7 @@ def _all_forms(ctx: Context) -> Sequence[Form]:
 
 @USERS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_control_users(ctx: Context) -> Resource:
-    """Where users are made."""
+    """The collection in which users are created."""
     return Resource(
         USERS_TYPE,
         USERS.uri(ctx),
@@ -213,12 +212,12 @@ def get_control_users(ctx: Context) -> Resource:
     problems=REFUSALS,
 )
 def make_person(ctx: Context, wanted: NewPerson) -> Reply:
-    """Make a user who is signed in."""
+    """Create a user who is signed in."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
     with ctx.state[
         Snapshots
-    ].turn:  # or a restored snapshot takes the user away before the session is there
+    ].turn:  # a restore in between would remove the user before the session exists
         row = create_user(ctx.state, Registration(username=username, password=password))
         row_scope = RowScope(row.key)
         session = ctx.write(
@@ -257,7 +256,7 @@ def get_clock(ctx: Context) -> Resource:
     problems=REFUSALS,
 )
 def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
-    """Move the clock of this sandbox; the machine's stays."""
+    """Move the clock of this sandbox, not the machine's."""
     sent = changes.sent()
     if len(sent) != 1:
         raise invalid("", f"takes one of {', '.join(ClockChanges.model_fields)}")
@@ -277,7 +276,7 @@ def move_clock(ctx: Context, changes: ClockChanges) -> Resource:
 
 @SNAPSHOTS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshots(ctx: Context) -> Resource:
-    """Where snapshots are taken."""
+    """The collection in which snapshots are taken."""
     return Resource(
         SNAPSHOTS_TYPE,
         SNAPSHOTS.uri(ctx),
@@ -295,7 +294,7 @@ def get_snapshots(ctx: Context) -> Resource:
     problems=REFUSALS,
 )
 def take_snapshot(ctx: Context) -> Reply:
-    """Keep everything as it is now."""
+    """Take a snapshot of the data and the clock."""
     snapshots = ctx.state[Snapshots]
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     with snapshots.turn, _live(ctx.state) as live:
@@ -319,7 +318,7 @@ def get_snapshot(ctx: Context, key: str) -> Resource:
     problems=REFUSALS,
 )
 def restore_snapshot(ctx: Context, key: str) -> Reply:
-    """Put everything back as it was then: what is kept, and the clock."""
+    """Restore the data and the clock of a snapshot."""
     snapshots = ctx.state[Snapshots]
     snapshot = snapshots.find(key)
     with snapshots.turn, _live(ctx.state) as live:
@@ -330,7 +329,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
 
 @SNAPSHOT.delete(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def delete_snapshot(ctx: Context, key: str) -> Reply:
-    """Forget a snapshot."""
+    """Delete a snapshot."""
     snapshots = ctx.state[Snapshots]
     snapshots.find(key).copy.close()
     del snapshots.kept[key]
@@ -354,7 +353,7 @@ def _represent(ctx: Context, key: str) -> Resource:
 
 @contextmanager
 def _live(state: AppState) -> Iterator[sqlite3.Connection]:
-    """A connection to the database, outside of any transaction."""
+    """Open a connection to the database outside of transactions."""
     with closing(state[Database].engine.raw_connection()) as pooled:
         connection: Any = pooled.driver_connection
         yield connection

@@ -1,10 +1,8 @@
-"""Access to the control resource: for programs that call the sandbox's own address, never for a
-web page.
+"""Access control of the control resource: only programs at the sandbox's own address may use it.
 
-A page of any site can send requests to a server on the reader's machine. Its requests carry an
-``Origin``. A page that points its own host name at that machine (DNS rebinding) sends none, but its
-``Host`` is that name. Both are refused. A sandbox that other machines can reach also asks for a
-secret.
+Any web page can send requests to a server on its reader's machine. Its requests have an ``Origin``.
+A page that points its own host name at that machine (DNS rebinding) sends none, but its ``Host`` is
+that name. Both are refused. A sandbox that other machines can connect to also requires a secret.
 """
 
 import socket
@@ -15,14 +13,14 @@ from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import ControlRefused
 
-SECRET_HEADER = "Sandbox-Secret"  # noqa: S105 - its name, not its value
+SECRET_HEADER = "Sandbox-Secret"  # noqa: S105 - a header's name
 _SECRET = "HTTP_SANDBOX_SECRET"  # noqa: S105 - the header in the WSGI environment
 _HTTP = 80
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def resolve(host: str) -> str:
-    """The address to listen on for a host name or an address.
+    """Resolve a host name or address to the address to listen on.
 
     :raises OSError: when the name is unknown.
     """
@@ -30,20 +28,20 @@ def resolve(host: str) -> str:
 
 
 def reachable_from_elsewhere(host: str) -> bool:
-    """Can other machines reach a sandbox that listens on this host?"""
+    """Whether other machines can connect to a sandbox on this host."""
     return not ip_address(resolve(host)).is_loopback
 
 
 def in_uri(host: str) -> str:
-    """A host as URIs and the ``Host`` header write it: IPv6 addresses in brackets."""
+    """Return a host as in URIs and the ``Host`` header: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def init_app(handler: RequestHandler, path: str, host: str, port: int, secret: str) -> None:
-    """Refuse requests at or below ``path`` unless they are from a program that may send them.
+    """Refuse requests at or below ``path``, except from permitted programs.
 
     :param host: the name or address that the sandbox listens on.
-    :param secret: what the header ``Sandbox-Secret`` must hold; empty on a loopback address.
+    :param secret: the required value of ``Sandbox-Secret``; empty on a loopback address.
     """
     names = {host, resolve(host)}
     everywhere = ip_address(resolve(host)).is_unspecified
@@ -52,15 +50,16 @@ def init_app(handler: RequestHandler, path: str, host: str, port: int, secret: s
     if everywhere or not reachable_from_elsewhere(host):
         names |= _LOOPBACK
     own = {f"{in_uri(name)}:{port}".lower() for name in names}
-    if port == _HTTP:  # clients leave it out
+    if port == _HTTP:  # clients omit it
         own |= {in_uri(name).lower() for name in names}
 
     def check(ctx: Context) -> None:
         if ctx.path != path and not ctx.path.startswith(f"{path}/"):
             return
-        if ctx.environ.pop("HTTP_ORIGIN", None) is not None:  # without it, no header of CORS
+        if ctx.environ.pop("HTTP_ORIGIN", None) is not None:  # removed: no CORS headers
             raise ControlRefused(
-                "Web pages cannot use the control of a sandbox. Send the request from a program, "
+                "Web pages cannot use the control API of a sandbox. Send "
+                "the request from a program, "
                 "without the header Origin."
             )
         sent = ctx.environ["HTTP_HOST"].lower()
@@ -75,12 +74,12 @@ def init_app(handler: RequestHandler, path: str, host: str, port: int, secret: s
                 "line of output names."
             )
 
-    # Second: the first hook gives the request its id, the next one answers preflights.
+    # Second: the first hook gives the request its id, the next one replies to preflights.
     handler.before.insert(1, check)
 
 
 def _is_of_this_machine(sent: str, port: int) -> bool:
-    """Is a ``Host`` an address of this machine with this port? Nothing can listen on others."""
+    """Whether ``Host`` is an address of this machine with this port."""
     name = sent.removesuffix(f":{port}")
     if name == sent:
         return False

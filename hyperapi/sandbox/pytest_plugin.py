@@ -1,18 +1,18 @@
-"""Fixtures for pytest: a throw-away hyperapi, in a clean state for each test.
+"""Fixtures for pytest: a temporary hyperapi with a clean state for each test.
 
-pytest loads the plugin wherever hyperapi is installed. It does nothing until a test asks for one
-of its fixtures, which need the Python client (``clients/python``):
+pytest loads the plugin wherever hyperapi is installed. It does nothing until a test uses one of its
+fixtures, which need the Python client (``clients/python``):
 
 ``hyperapi_server``
-    The sandbox, started once for the whole run (once for each process of pytest-xdist). What is
-    made on it stays.
+    The sandbox, started once per run (once per process of pytest-xdist). Data that is created on
+    it stays.
 ``hyperapi``
-    The same for one test: nothing is there, and the clock is right. What is made on it is gone
-    after the test, and what was made on ``hyperapi_server`` is there again.
+    The sandbox for one test: empty, with the clock reset. Its data is removed after the test, and
+    the data of ``hyperapi_server`` is restored.
 ``make_user``
-    Makes a user, and gives a client that is signed in: ``ann = make_user("ann")``.
+    Creates a user and returns a signed-in client: ``ann = make_user("ann")``.
 ``clock``
-    Moves the sandbox's time: ``clock.forward(hours=1)``.
+    Moves the sandbox's clock: ``clock.forward(hours=1)``.
 """
 
 import json
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import httpx
     from hyperapi_client import Client, Resource
 
-# -P: a module beside the tests, as secrets.py, must not stand in for one that the server needs.
+# -P: a module beside the tests, such as secrets.py, must not hide one that the server needs.
 _COMMAND = [sys.executable, "-P", "-m", "hyperapi", "sandbox"]
 _LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PATIENCE = 30.0
@@ -45,26 +45,25 @@ MakeUser = Callable[..., "Client"]
 
 @dataclass(frozen=True)
 class Clock:
-    """A sandbox's time. It moves when it is told to, and goes on from there; the machine's
-    stays as it is."""
+    """The clock of a sandbox. It runs on from the time that it is set to."""
 
     control: "Resource"
 
     def forward(self, seconds: float = 0, **units: float) -> datetime:
-        """Go forward by seconds, or by what :class:`datetime.timedelta` takes: ``days=30``."""
+        """Move forward by seconds, or by units of :class:`datetime.timedelta`: ``days=30``."""
         span = timedelta(seconds=seconds, **units)
         return self._moved(forward=round(span.total_seconds()))
 
     def set(self, now: datetime) -> datetime:
-        """Be at an instant, which has a time zone."""
+        """Set the clock to an instant with a time zone."""
         return self._moved(now=now)
 
     def reset(self) -> datetime:
-        """Be right again."""
+        """Reset the clock to the machine's."""
         return self._moved(ahead_by=0)
 
     def now(self) -> datetime:
-        """The sandbox's time."""
+        """Return the sandbox's time."""
         return datetime.fromisoformat(self.control.follow("clock").now)
 
     def _moved(self, **wanted: Any) -> datetime:
@@ -73,11 +72,11 @@ class Clock:
 
 @dataclass
 class Sandbox:
-    """A throw-away server.
+    """A temporary server.
 
-    :ivar root: the URL of its API's root.
-    :ivar http: what its clients share, so that each user costs no new connection.
-    :ivar process: the server itself.
+    :ivar root: the URL of the API's root.
+    :ivar http: the connection pool that all clients share.
+    :ivar process: the server process.
     """
 
     root: str
@@ -85,12 +84,12 @@ class Sandbox:
     process: subprocess.Popen[str]
 
     def client(self, token: str | None = None) -> "Client":
-        """A client of nobody, or of whoever has this token."""
+        """Return a client with this token, or without any."""
         made: Client = _client().Client(self.root, token, http=self.http)
         return made
 
     def user(self, username: str | None = None, password: str | None = None) -> "Client":
-        """A client of a new user, signed in; what is not given is made up."""
+        """Create a user and return a signed-in client. Absent arguments are generated."""
         given = {"username": username, "password": password}
         wanted = {name: value for name, value in given.items() if value is not None}
         made = self.control.submit("make-user", wanted)
@@ -101,34 +100,34 @@ class Sandbox:
 
     @cached_property
     def control(self) -> "Resource":
-        """The resource that makes users and snapshots, and moves the clock."""
+        """The control resource."""
         return self.client().follow("control")
 
     @property
     def clock(self) -> Clock:
-        """The sandbox's time."""
+        """The clock of the sandbox."""
         return Clock(self.control)
 
     @cached_property
     def beginning(self) -> "Resource":
-        """The sandbox as it was when this was first asked for."""
+        """A snapshot of the sandbox at the first use of this property."""
         return self.snapshot()
 
     def snapshot(self) -> "Resource":
-        """Everything as it is now, for :meth:`restore`."""
+        """Take a snapshot, for :meth:`restore`."""
         return self.control.submit("take-snapshot")
 
     def restore(self, snapshot: "Resource") -> None:
-        """Put everything back as it was when a snapshot was taken, the clock too."""
+        """Restore the data and the clock of a snapshot."""
         snapshot.submit("restore")
 
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[Sandbox]:
-    """A sandbox, for as long as it is wanted.
+    """Run a sandbox for the duration of the block.
 
-    :param options: of ``hyperapi sandbox``.
-    :raises RuntimeError: when it does not start, with what it said.
+    :param options: options of ``hyperapi sandbox``.
+    :raises RuntimeError: when it does not start. The message has its error output.
     """
     with TemporaryFile("w+") as said:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -143,7 +142,7 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
                     said.seek(0)
                     raise RuntimeError(f"hyperapi sandbox does not start. {said.read().strip()}")
                 greeting = json.loads(line)
-                secret = greeting.get("control_secret")  # where other machines can reach it
+                secret = greeting.get("control_secret")  # when it is not on a loopback address
                 with _installed("httpx").Client(
                     trust_env=False,
                     verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -159,16 +158,16 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
 def hyperapi_server() -> Iterator[Sandbox]:
     """A sandbox for the whole run."""
     with sandbox() as server:
-        _ = server.beginning  # taken now, while nothing has been made
+        _ = server.beginning  # taken while the sandbox is empty
         yield server
 
 
 @pytest.fixture
 def hyperapi(hyperapi_server: Sandbox) -> Iterator[Sandbox]:
-    """A sandbox with nothing in it, whose clock is right.
+    """An empty sandbox with the clock reset, for one test.
 
-    After the test it is as it was before: what fixtures of a module or of the session made on
-    ``hyperapi_server`` is there again, whichever tests ran in between.
+    Afterwards it has its previous state: data that fixtures of a module or session created on
+    ``hyperapi_server`` is restored, whichever tests ran in between.
     """
     shared = hyperapi_server.snapshot()
     hyperapi_server.restore(hyperapi_server.beginning)
@@ -179,23 +178,23 @@ def hyperapi(hyperapi_server: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def make_user(hyperapi: Sandbox) -> MakeUser:
-    """Makes a user, and gives a client that is signed in."""
+    """Create a user and return a signed-in client."""
     return hyperapi.user
 
 
 @pytest.fixture
 def clock(hyperapi: Sandbox) -> Clock:
-    """The sandbox's time, which this test may move."""
+    """The sandbox's clock, which this test may move."""
     return hyperapi.clock
 
 
 def _client() -> Any:
-    """The client, imported when it is first wanted."""
+    """Import the client at its first use."""
     return _installed("hyperapi_client")
 
 
 def _installed(module: str) -> Any:
-    """Import a module, and what it needs, from where libraries are installed.
+    """Import a module and its requirements from the installed libraries.
 
     pytest puts the folders of tests in front of them, where a file ``click.py`` may be.
 

@@ -1,5 +1,4 @@
-"""What a sandbox begins with: a JSON file of users with their lists and tasks, made through the
-API itself.
+"""The initial data of a sandbox: a JSON file of users, created through the API.
 
 ::
 
@@ -21,14 +20,14 @@ _MOST_TASKS = 1000
 
 
 class SeedError(SettingsError):
-    """A seed that cannot be used; its text is one line that says what is wrong."""
+    """An invalid seed. The message is one line with the reason."""
 
 
 def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
-    """The users to begin with: those named, and those in the file with what they have.
+    """Return the users of a seed: the named ones, and those of the file with their data.
 
-    :raises SettingsError: for a file that cannot be read.
-    :raises SeedError: for one that is not laid out so.
+    :raises SettingsError: when the file cannot be read.
+    :raises SeedError: when its structure is not valid.
     """
     seeded: list[dict[str, Any]] = []
     if file is not None:
@@ -38,7 +37,9 @@ def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
             raise SeedError(f"{file} cannot be read: {error}") from None
         seeded = document.get("users") if isinstance(document, dict) else None  # type: ignore[assignment]
         if not isinstance(seeded, list) or not all(isinstance(each, dict) for each in seeded):
-            raise SeedError(f'{file} must hold an object as {{"users": [{{"username": "ann"}}]}}')
+            raise SeedError(
+                f'{file} must contain an object such as {{"users": [{{"username": "ann"}}]}}'
+            )
     named = {each.get("username") for each in seeded}
     return [*({"username": name} for name in usernames if name not in named), *seeded]
 
@@ -49,19 +50,19 @@ def plant(
     users: Sequence[Mapping[str, Any]],
     headers: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Make the users, and what they have.
+    """Create users with their lists and tasks.
 
-    :param base_url: what the server will be known by, so that URIs are right.
-    :param headers: to send with every request.
+    :param base_url: the URL of the server, for its URIs.
+    :param headers: headers of every request.
     :returns: each user's ``username``, ``password`` and ``access_token``.
-    :raises SeedError: when the API refuses something.
+    :raises SeedError: when the API refuses a request.
     """
-    asked = _Asker(app.test_client(), base_url, headers or {})
-    return [_plant_user(asked, user) for user in users]
+    client = _ApiClient(app.test_client(), base_url, headers or {})
+    return [_plant_user(client, user) for user in users]
 
 
-class _Asker:
-    """Speaks to the API before it is served."""
+class _ApiClient:
+    """A client of the API before it is served."""
 
     def __init__(self, client: FlaskClient, base_url: str, headers: Mapping[str, str]) -> None:
         self._client = client
@@ -70,7 +71,7 @@ class _Asker:
         self.root = self.ask("GET", "/", follow_redirects=True)
 
     def ask(self, method: str, uri: str, token: str = "", **request: Any) -> dict[str, Any]:
-        """What comes of a request.
+        """Send a request and return the document of its reply.
 
         :raises SeedError: when it is refused.
         """
@@ -80,29 +81,29 @@ class _Asker:
         )
         document: dict[str, Any] = response.json or {}
         if response.status_code >= 400:
-            wrong = "; ".join(_in_words(each) for each in document.get("errors", ()))
+            wrong = "; ".join(_describe(each) for each in document.get("errors", ()))
             raise SeedError(f"the seed is refused: {wrong or document.get('detail')}")
         return document
 
 
-def _plant_user(asked: _Asker, user: Mapping[str, Any]) -> dict[str, Any]:
-    control = asked.ask("GET", asked.root["control_uri"])
+def _plant_user(client: _ApiClient, user: Mapping[str, Any]) -> dict[str, Any]:
+    control = client.ask("GET", client.root["control_uri"])
     who = {name: value for name, value in user.items() if name != "lists"}
-    made = asked.ask("POST", control["users_uri"], json=who)
+    made = client.ask("POST", control["users_uri"], json=who)
     for each in user.get("lists", ()):
-        _plant_list(asked, made, each)
+        _plant_list(client, made, each)
     return {name: made[name] for name in ("username", "password", "access_token")}
 
 
-def _plant_list(asked: _Asker, user: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _plant_list(client: _ApiClient, user: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     token = user["access_token"]
     members = {name: value for name, value in wanted.items() if name != "tasks"}
-    made = asked.ask("POST", user["lists_uri"], token, json=members)
+    made = client.ask("POST", user["lists_uri"], token, json=members)
     tasks = wanted.get("tasks", [])
     for start in range(0, len(tasks), _MOST_TASKS):
         body = {"tasks": tasks[start : start + _MOST_TASKS]}
-        asked.ask("POST", made["tasks_uri"], token, json=body)
+        client.ask("POST", made["tasks_uri"], token, json=body)
 
 
-def _in_words(error: Mapping[str, Any]) -> str:
+def _describe(error: Mapping[str, Any]) -> str:
     return f"{error.get('pointer', '').lstrip('/')} {error['detail']}"

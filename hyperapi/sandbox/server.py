@@ -1,5 +1,4 @@
-"""Starting a sandbox: on a database of its own, which is gone when it ends; and it ends with
-whoever started it."""
+"""Start of a sandbox: on a temporary database, until its parent process ends."""
 
 import json
 import logging
@@ -44,7 +43,7 @@ CHOSEN = {
     "HYPERAPI_REQUEST_LIMIT": "",
     "HYPERAPI_READERS": "32",
 }
-"""What tests want, unless the environment says otherwise."""
+"""Settings for tests, which the environment can override."""
 
 APART = {
     "HYPERAPI_WORKERS": "1",
@@ -55,8 +54,7 @@ APART = {
     "HYPERAPI_METRICS_PORT": "0",
     "HYPERAPI_DRAIN_DELAY": "0",
 }
-"""What keeps a sandbox apart from whatever is configured where it is started: its links lead to
-itself, it counts in no store that others use, and it takes no port that another one would."""
+"""Settings that isolate a sandbox from the environment: its own URLs, counters and ports."""
 
 _LOOK_EVERY = 0.2
 _SECONDS_TO_DRAIN = 1
@@ -66,15 +64,15 @@ _SECRET = "HYPERAPI_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
 
 
 def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int) -> None:
-    """Serve a sandbox until told to stop, or until whoever started it is gone.
+    """Serve a sandbox until a stop signal, or until its parent process ends.
 
-    When it answers, it prints one line of JSON: its root, and its users. Where other machines can
-    reach it, the line also holds the secret that the control resource asks for.
+    When it is ready, it prints one line of JSON: its root and its users. On an address that is not
+    loopback, the line also has the secret of the control resource.
 
     :param host: the name or address to listen on.
-    :param port: 0 takes any that is free.
-    :raises SettingsError: where a database is configured: this is no place for throw-away data.
-    :raises SeedError: for a seed that cannot be used.
+    :param port: the port; 0 takes any free one.
+    :raises SettingsError: when a database is configured, because a sandbox deletes its data.
+    :raises SeedError: for an invalid seed.
     """
     parent = os.getppid()
     refuse_real_database()
@@ -98,7 +96,7 @@ def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int
             interface=Interfaces.WSGI,
             address=address,
             port=taken,
-            workers=1,  # the clock and the snapshots are one process's
+            workers=1,  # the clock and the snapshots belong to one process
             blocking_threads=settings.threads + settings.readers,
             workers_kill_timeout=_SECONDS_TO_DRAIN,
             log_level=LogLevels.error,
@@ -110,19 +108,19 @@ def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int
 
 
 def refuse_real_database() -> None:
-    """See to it that no database is configured here.
+    """Refuse to start when a database is configured.
 
-    :raises SettingsError: when one is.
+    :raises SettingsError: in that case.
     """
     if read_environment().get("HYPERAPI_DATABASE_URL"):
         raise SettingsError(
-            "HYPERAPI_DATABASE_URL is set, and a sandbox throws its data away: it works on a "
-            "database of its own alone. Unset it first"
+            "HYPERAPI_DATABASE_URL is set, but a sandbox deletes its data and therefore uses a "
+            "database of its own. Unset it first"
         )
 
 
 def prepare(folder: Path, host: str, port: int) -> Settings:
-    """Make an empty database in a folder, and say so to the worker by the environment."""
+    """Create an empty database in a folder, and pass it to the worker in the environment."""
     os.environ |= {**CHOSEN, **read_environment(), **APART}
     os.environ |= {
         "HYPERAPI_INSTANCE": str(folder),
@@ -138,7 +136,7 @@ def prepare(folder: Path, host: str, port: int) -> Settings:
 
 
 def application() -> Flask:
-    """The application of the worker, which ends with its main process."""
+    """Create the application of the worker, which ends with its main process."""
     obey_main_process(_give_up)
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
     return sandbox_app(Settings.read(), os.environ[_SECRET])
@@ -150,15 +148,15 @@ def _stop() -> None:
 
 
 def _give_up() -> None:
-    """End at once, and leave nothing: the main process, which would clean up, may be gone."""
+    """End at once and clean up, because the main process may be gone."""
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
     os._exit(0)
 
 
 def _address(host: str) -> str:
-    """The address to listen on.
+    """Resolve the address to listen on.
 
-    :raises SettingsError: for a name that leads nowhere.
+    :raises SettingsError: for an unknown name.
     """
     try:
         return guard.resolve(host)
@@ -167,17 +165,18 @@ def _address(host: str) -> str:
 
 
 def _near(host: str) -> str:
-    """The host under which this machine reaches a sandbox that listens on ``host``."""
+    """Return the host by which this machine connects to a sandbox on ``host``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not listened on
 
 
 @contextmanager
 def _port(address: str, wanted: int) -> Iterator[int]:
-    """A port that nobody else has, kept from other sandboxes as long as this one runs.
+    """Reserve a port against other sandboxes during the block.
 
-    The server shares its port with whoever asks to share it, so first nobody is asked to.
+    The server shares its port with any program that asks for it, so the port is first bound without
+    sharing.
 
-    :raises SettingsError: when it is taken.
+    :raises SettingsError: when the port is used.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -193,7 +192,7 @@ def _port(address: str, wanted: int) -> Iterator[int]:
 
 
 def _announce(host: str, port: int, line: object) -> None:
-    """Print the line as soon as the server answers; end when nobody is there to read it."""
+    """Print the line when the server answers. End when no process reads it."""
     deadline = time.monotonic() + _PATIENCE
     while not _answers(host, port):
         if time.monotonic() > deadline:
@@ -203,7 +202,7 @@ def _announce(host: str, port: int, line: object) -> None:
         time.sleep(0.02)
     try:
         print(json.dumps(line), flush=True)
-    except OSError:  # whoever started this was gone before we could know who that was
+    except OSError:  # the parent process ended before we started
         _stop()
 
 
@@ -219,7 +218,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _end_with(parent: int) -> None:
-    """Stop once this process has another parent: its own is gone then."""
+    """Stop when this process gets another parent, because its own has ended."""
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY)
     _stop()

@@ -121,7 +121,7 @@ def test_files_that_others_could_read_are_tightened_at_the_next_start(tmp_path: 
     assert f"others may read {chosen.database_file}: chmod 600" in bad
     said = run(tmp_path, "upgrade").stderr
     assert (mode(chosen.database_file), mode(key)) == (0o600, 0o600)
-    assert f"others could read {key}: make a new key" in said
+    assert f"others could read {key}: generate a new key" in said
     assert [each for each in doctor.of_database(chosen) if each.level is doctor.Level.BAD] == []
 
 

@@ -178,7 +178,7 @@ def test_a_user_who_forgot_their_password_is_given_another_and_signed_out(
     bob = stranger(apps, tmp_path).register("bob").sign_in()
     lists = alice.root["lists_uri"]
     given = upgraded("users", "password", "Alice", "--password", "another horse")
-    said = "alice can sign in with it, and is signed out everywhere.\n"
+    said = "alice can sign in with the new password. All sessions have ended.\n"
     assert (given.status, given.out, given.err) == (0, said, "")
     assert alice.ask("GET", lists).status_code == 401
     alice.token = ""
@@ -217,14 +217,14 @@ def test_what_cannot_be_done_to_a_user_is_said_in_one_line(
 def test_before_there_is_a_database_that_is_said_in_one_line(
     hyperapi: Run, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    assert hyperapi(*words).complaint.endswith("first run hyperapi upgrade")
+    assert hyperapi(*words).complaint.endswith("run hyperapi upgrade first")
     nowhere = hyperapi(*words, database_url=f"sqlite:///{tmp_path}/no/folder.db")
-    assert nowhere.complaint.startswith("Error: The database cannot be reached: ")
+    assert nowhere.complaint.startswith("Error: The database is not available: ")
 
 
 def test_of_an_older_database_it_is_said_too(upgraded: Run, tmp_path: Path) -> None:
     command.downgrade(migrations.config(f"sqlite:///{tmp_path}/instance/hyperapi.db"), "-1")
-    assert upgraded("users", "list").complaint.endswith("first run hyperapi upgrade")
+    assert upgraded("users", "list").complaint.endswith("run hyperapi upgrade first")
 
 
 # -- the ring of keys
@@ -342,7 +342,7 @@ def test_a_url_that_is_none_of_redis_is_said_in_one_line(hyperapi: Run, url: str
 def test_a_setting_that_is_none_is_pointed_out_and_no_obstacle(upgraded: Run) -> None:
     ran = upgraded("users", "list", colour="red")
     assert ran.status == 0
-    assert ran.err == "hyperapi: HYPERAPI_COLOUR is no setting of this version\n"
+    assert ran.err == "hyperapi: HYPERAPI_COLOUR is not a setting of this version\n"
 
 
 def test_every_command_says_what_it_is_for(hyperapi: Run) -> None:

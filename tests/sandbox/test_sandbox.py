@@ -227,8 +227,8 @@ def test_a_sandbox_leads_to_itself_whatever_is_configured_around_it(tmp_path: Pa
     ("text", "said"),
     [
         ("{", "cannot be read"),
-        ("[]", r'must hold an object as {"users": \[{"username": "ann"}]}'),
-        ('{"users": [1]}', "must hold an object"),
+        ("[]", r'must contain an object such as {"users": \[{"username": "ann"}]}'),
+        ('{"users": [1]}', "must contain an object"),
         ('{"users": [{"username": "!"}]}', "the seed is refused: username must not be shorter"),
         ('{"users": [{"username": "ann", "lists": [{}]}]}', "title is required"),
     ],
