@@ -1,4 +1,4 @@
-"""Revisions, tombstones and kept replies."""
+"""Revisions, tombstones and idempotency records."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _COUNTERS = {
 }
 _CLUSTERED = {"sqlite_with_rowid": False}
 
-# What was there before has its revision from the order of its last change: lists, then tasks.
+# Existing rows get revisions in the order of their last change: lists first, then tasks.
 _NUMBERED = """
     UPDATE {table} SET revision = numbered.place + {behind} FROM (
         SELECT owner, key, row_number() OVER (PARTITION BY owner ORDER BY updated_at, key) AS place

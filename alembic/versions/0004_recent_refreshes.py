@@ -1,4 +1,4 @@
-"""When a session was refreshed lately, and not only when last."""
+"""The times of a session's recent refreshes, in addition to the last one."""
 
 from collections.abc import Sequence
 

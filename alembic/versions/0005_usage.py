@@ -1,4 +1,4 @@
-"""How much each user keeps, and which accounts are being deleted."""
+"""The usage of each user, and the accounts that are being deleted."""
 
 from collections.abc import Sequence
 

@@ -57,16 +57,16 @@ class Context:
     :ivar environ: the WSGI environment.
     :ivar path: the path below the prefix.
     :ivar rule: the URL rule that matched; None when none did.
-    :ivar principal_or_none: the signed-in user; None when the request has no token.
-    :ivar principal: the same, only where the operation requires a token.
-    :ivar row_scope: the rows that the principal may see.
+    :ivar principal_or_none: the principal; None when the request has no token.
+    :ivar principal: the principal. It is only set when the operation requires a token.
+    :ivar row_scope: the rows that the principal may access. It is set with the principal.
     :ivar tx: the open transaction, only inside of :meth:`read` and :meth:`write`.
-    :ivar media_type: the media type chosen for the reply.
-    :ivar body_taken: whether the request's body was read to its end.
-    :ivar seen_version: the version that If-Match named; None when it named none.
-    :ivar logged: more members of the request's log line; None without any.
-    :ivar version_key: hides versions from a token of one list; None for other tokens.
-    :ivar rate_limit: what the RateLimit headers will say.
+    :ivar media_type: the media type of the reply.
+    :ivar body_taken: whether the request's body was read completely.
+    :ivar seen_version: the version that If-Match named; None without one.
+    :ivar logged: further members of the request's log line; None without any.
+    :ivar version_key: the key that hides versions from a list-bound token; None for other tokens.
+    :ivar rate_limit: the values of the RateLimit headers.
     """
 
     __slots__ = (
@@ -116,7 +116,7 @@ class Context:
         self.version_key: bytes | None = None
 
     def identify(self, principal: Principal) -> None:
-        """Set the principal, and the rows that it may see."""
+        """Set the principal and its row scope."""
         self.principal = self.principal_or_none = principal
         self.row_scope = principal.row_scope
 

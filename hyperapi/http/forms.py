@@ -1,7 +1,7 @@
-"""Forms, declared as a table beside the operations that they carry out.
+"""Forms, declared as tables beside the operations that they submit to.
 
-A :class:`FormSpec` names an operation and the fields to show. The fields come from the declaration
-that validates what is sent, so a form never asks for what the operation does not take.
+A :class:`FormSpec` names an operation and its fields. The fields come from the declaration that
+validates the request, so a form never has a field that the operation does not accept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,11 +20,11 @@ from hyperapi.querying.query import QuerySpec
 from hyperapi.representations.form import Field, FieldKind, Form
 
 _TEXT_AREA = 1000
-"""Fields that take more characters than this have several lines."""
+"""Fields for more characters than this have several lines."""
 _MOST_PATTERNS = 256
 
 Values = Mapping[str, Any]
-"""The members of the resource that a form is about, by name."""
+"""The current members of the resource of a form, by name."""
 FieldLimits = Mapping[str, Mapping[str, Any]]
 """By the name of a field: attributes of :class:`Field` that differ for this request."""
 
@@ -33,17 +33,17 @@ _NO_VALUES: Values = MappingProxyType({})
 
 @dataclass(frozen=True)
 class FormSpec:
-    """One form: the operation that it carries out, and the fields that it shows.
+    """The declaration of a form: its operation and its fields.
 
-    :param route: where the operation is declared; ``method`` says which one it is.
+    :param route: the route of the operation; ``method`` selects the operation.
     :param fields: the members of the body to show; None for all that are not hidden.
-    :param required: members that the form requires, beside those that the body requires.
-    :param hidden: members sent as they are, with their values; None for the current value.
-    :param body: the type of the body, where the operation takes several.
-    :param media: the media type that the form is sent in.
-    :param query: the query of the form's target, with its question mark.
-    :param when: whether the form is offered, besides what the token allows; None for always.
-    :param limits: computes what is different about the fields for this request.
+    :param required: members that the form requires, in addition to those that the body requires.
+    :param hidden: hidden members with their values; None for the current value.
+    :param body: the type of the body, when the operation accepts several.
+    :param media: the media type of the submitted form.
+    :param query: the query string of the form's target, with its question mark.
+    :param when: whether the form is offered in the current state; None for always.
+    :param limits: computes attributes of fields that differ for this request.
     """
 
     name: str
@@ -60,10 +60,10 @@ class FormSpec:
     limits: Callable[[Context, Values], FieldLimits] | None = None
 
     def of(self, ctx: Context, target: str, values: Values = _NO_VALUES) -> Form:
-        """The form for one resource.
+        """Return the form for one resource.
 
         :param target: the absolute URI of the resource.
-        :param values: its members now.
+        :param values: its current members.
         """
         fields = self._fields
         if self._takes_uris:
@@ -91,7 +91,7 @@ class FormSpec:
 
     @cached_property
     def _fields(self) -> tuple[Field, ...]:
-        """The fields, prepared when the form is first shown; requests share them."""
+        """The fields, which are computed at the first use and shared by all requests."""
         shown = (
             replace(each, required=each.required or each.name in self.required)
             for each in self._declared()
@@ -118,10 +118,10 @@ class FormSpec:
 def offers(
     ctx: Context, specs: Iterable[FormSpec], target: str, values: Values = _NO_VALUES
 ) -> list[Form]:
-    """The forms of a table that the principal may send to a resource now.
+    """Return the forms of a table that the principal may submit to a resource now.
 
     :param target: the absolute URI of the resource.
-    :param values: its members now.
+    :param values: its current members.
     """
     return [spec.of(ctx, target, values) for spec in specs if spec.offered(ctx, values)]
 
@@ -140,7 +140,7 @@ def allowed(ctx: Context, operation: Operation) -> bool:
 
 
 def _body_fields(body: type[Body]) -> Iterator[Field]:
-    """The fields of a body, from the JSON Schema that validates it."""
+    """Yield the fields of a body, from the JSON Schema that validates it."""
     schema = body.model_json_schema()
     required = schema.get("required", ())
     for name, member in schema["properties"].items():
@@ -148,14 +148,14 @@ def _body_fields(body: type[Body]) -> Iterator[Field]:
 
 
 def _query_fields(query: QuerySpec) -> Iterator[Field]:
-    """The fields of a search, from the parameters of the query; links hold its cursors."""
+    """Yield the fields of a search, from its query parameters except the cursor."""
     for parameter in query.documented():
         if parameter.name != "cursor":
             yield _field(parameter.name, parameter.meaning, parameter.schema, required=False)
 
 
 def _field(name: str, prompt: str, schema: Mapping[str, Any], *, required: bool) -> Field:
-    """The field for a member or parameter with this JSON Schema."""
+    """Return the field for a member or parameter with this JSON Schema."""
     schema = _inner(schema)
     if "x-route" in schema:
         return Field(name, prompt, "url", required, route=schema["x-route"])
@@ -184,7 +184,7 @@ _KINDS: dict[str, FieldKind] = {"password": "password", "idn-email": "email", "u
 
 
 def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a schema that limits one value: not null, and of an array its items."""
+    """Return the part of a schema that limits one value: without null, and an array's items."""
     for part in schema.get("anyOf", ()):
         if part.get("type") != "null":
             return _inner(part)
@@ -201,7 +201,7 @@ def _kind(schema: Mapping[str, Any]) -> FieldKind:
 
 @lru_cache(maxsize=_MOST_PATTERNS)
 def _located(each: Field, uris: Uris) -> Field:
-    """A field that takes URIs, with their pattern under the request's base."""
+    """Return a field for URIs with its pattern under the request's base."""
     if not each.route:
         return each
     before, _, after = uris.template(each.route).partition("{uuid}")

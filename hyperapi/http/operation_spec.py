@@ -40,7 +40,7 @@ HEADERS = {
     "Accept-Encoding": "The content codings that request bodies may have (RFC 7694).",
     "Accept-Patch": "The media types that PATCH accepts (RFC 5789).",
     "Allow": "The allowed methods.",
-    "Cache-Control": "Who may cache the reply, and for how long.",
+    "Cache-Control": "The caching rules of the reply.",
     "Content-Location": "The URI of the representation.",
     "Content-Security-Policy": "The sources and actions that a page may use.",
     "ETag": "The strong tag of this representation, for If-None-Match and If-Match.",

@@ -485,7 +485,7 @@ def respond(ctx: Context, problem: Problem) -> Response:
 
 
 def _prefers_pages(accept: str) -> bool:
-    """Does a client name ``text/html`` and prefer it to JSON, as browsers do?
+    """Whether a client names ``text/html`` and prefers it to JSON, as browsers do.
 
     The richest is last: a client that likes JSON as well gets JSON.
     """

@@ -1,7 +1,7 @@
-"""The response to a request: status, headers and body, as a WSGI application.
+"""A response as a WSGI application: status, headers and body.
 
-Werkzeug's ``Response`` checks each header, finds out its length and wraps its body in a generator.
-That costs as much as finding a task. Every header here is made by this service.
+Werkzeug's ``Response`` checks headers, computes the length and wraps the body in a generator, which
+costs as much as reading a task. All headers here come from this service.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -12,13 +12,13 @@ Headers = list[tuple[str, str]]
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _WITHOUT_LENGTH = (204, 304)
-"""Statuses whose replies never have a body (RFC 9110 §8.6)."""
+"""Statuses without a body (RFC 9110 §8.6)."""
 
 
 class Response:
-    """A response whose body is bytes.
+    """A response with a body of bytes.
 
-    :ivar headers: in the order in which they are sent.
+    :ivar headers: the headers in the order in which they are sent.
     """
 
     __slots__ = ("body", "headers", "status")
@@ -29,14 +29,14 @@ class Response:
         self.body = body
 
     def get(self, name: str) -> str | None:
-        """The value of a header by its exact name; None when there is none."""
+        """Return the value of a header by its exact name; None without it."""
         for each, value in self.headers:
             if each == name:
                 return value
         return None
 
     def add(self, *headers: tuple[str, str]) -> None:
-        """Add headers behind the others."""
+        """Append headers."""
         self.headers.extend(headers)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -48,7 +48,7 @@ class Response:
 
 
 class StreamedResponse(Response):
-    """A response whose body is made while it is sent.
+    """A response whose body is generated while it is sent.
 
     :param close: called once when nothing more is sent.
     """
@@ -71,7 +71,7 @@ class StreamedResponse(Response):
 
 
 class _Closing:
-    """The parts of a body, and what the WSGI server is to call when it is done with them."""
+    """The parts of a body, with the close method that a WSGI server calls at the end."""
 
     def __init__(self, parts: Iterable[bytes], close: Callable[[], object]) -> None:
         self._parts = iter(parts)
@@ -84,7 +84,7 @@ class _Closing:
         return next(self._parts)
 
     def close(self) -> None:
-        """Called by the WSGI server when it sends nothing more."""
+        """Close the response. The WSGI server calls this at the end."""
         try:
             if isinstance(self._parts, Generator):
                 self._parts.close()

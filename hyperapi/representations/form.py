@@ -1,6 +1,6 @@
-"""Forms: what a client may do with a resource, and the fields it fills in for that.
+"""Forms: the operations that a client may submit to a resource, with their fields.
 
-They are spelled in no media type. A shape that shows forms spells them, as
+They are independent of media types. A shape that has forms serializes them, as
 :mod:`~hyperapi.representations.hal_forms` does.
 """
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FieldKind = Literal["text", "textarea", "number", "password", "email", "url", "hidden"]
-"""How a field is filled in. A client sends a hidden field as it is."""
+"""The input types of fields. Clients submit hidden fields unchanged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One field of a form. Fields are compared by identity: they are made once and kept.
+    """A field of a form. Fields are compared by identity: they are created once and kept.
 
-    :param prompt: the label that people read.
-    :param value: the value that the field always begins with; None where the form tells it.
-    :param pattern: a regular expression that Python and JavaScript read alike.
-    :param minimum: the smallest number; ``maximum`` is the largest.
-    :param min_length: the fewest characters; ``max_length`` is the most.
-    :param options: the only values that the field takes; empty where it takes others.
-    :param route: the route whose URIs the field takes; empty where it takes no URI of ours.
+    :param prompt: the label for people.
+    :param value: a fixed initial value; None when the form provides it.
+    :param pattern: a regular expression for Python and JavaScript.
+    :param minimum: the minimum number; ``maximum`` is the maximum.
+    :param min_length: the minimum number of characters; ``max_length`` is the maximum.
+    :param options: the accepted values; empty for any value.
+    :param route: the route whose URIs the field accepts; empty for other values.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Field:
 
 @dataclass(slots=True)
 class Form:
-    """One form, as it is offered to one client.
+    """A form for one client and one resource.
 
-    :param method: the HTTP method, in upper case.
-    :param target: the absolute URI to send the filled-in form to.
+    :param method: the HTTP method in upper case.
+    :param target: the absolute URI to submit the form to.
     :param content_type: its encoding. The fields of a GET form become the target's query.
-    :param values: what its fields begin with, by name. It may hold more than the fields.
+    :param values: initial values by name. It may have more members than the form has fields.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Form:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def value_of(self, each: Field) -> str | int | None:
-        """The value that a field begins with; None without one, and for several values."""
+        """Return the initial value of a field; None without one, and for several values."""
         value = self.values.get(each.name) if each.value is None else each.value
         if value is None or isinstance(value, list):
             return None

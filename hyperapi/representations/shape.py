@@ -14,7 +14,7 @@ Describe = Callable[[ResourceType, Refer], Schema]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shape:
-    """One media type, how it represents a resource, and what the service has to know of it.
+    """A media type, its serialization of resources, and its properties.
 
     :param render: a pure function from a resource to a JSON object, or to text.
     :param schema: the JSON Schema of a resource type's documents; None for a shape that is text.
@@ -40,6 +40,6 @@ class Shape:
     envelope: tuple[str, ...] = ()
 
     def encode(self, resource: Resource) -> bytes:
-        """The bytes of a resource in this shape."""
+        """Return the bytes of a resource in this shape."""
         document = self.render(resource)
         return document.encode() if isinstance(document, str) else orjson.dumps(document)

@@ -10,8 +10,8 @@ class Shapes:
     """Shapes by their media types: the default first, the richest last.
 
     :ivar offered: the media types of all shapes.
-    :ivar documents: those whose documents are JSON objects, which clients may send back.
-    :ivar only_by_name: those that no wildcard selects.
+    :ivar documents: the media types with JSON objects, which clients may send back.
+    :ivar only_by_name: the media types that no wildcard selects.
     :ivar envelope: the members that belong to a media type and not to the resource.
     """
 
@@ -21,12 +21,12 @@ class Shapes:
             self.add(shape)
 
     def add(self, shape: Shape) -> None:
-        """Offer one more shape, as the richest."""
+        """Add a shape as the richest one."""
         self._shapes[shape.media_type] = shape
         self._settle()
 
     def remove(self, shape: Shape) -> None:
-        """Offer a shape no longer."""
+        """Remove a shape."""
         del self._shapes[shape.media_type]
         self._settle()
 
@@ -40,7 +40,7 @@ class Shapes:
         return iter(self._shapes.values())
 
     def nested(self, media_type: str) -> Shape:
-        """The shape of a resource within a JSON document: this one, or the default for text."""
+        """Return the shape of a nested resource: this one, or the default for text shapes."""
         return self._shapes[media_type if media_type in self.documents else self.offered[0]]
 
     def _settle(self) -> None:

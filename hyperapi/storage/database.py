@@ -78,12 +78,12 @@ class Statement:
         self._prepared: dict[str, _Prepared] = {}
 
     def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """All rows of the result, as plain tuples."""
+        """Run the statement and return all rows as plain tuples."""
         prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
         return prepared.rows(tx, parameters)
 
     def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
-        """The one row of the result, with attributes named after its columns; None without one."""
+        """Run the statement and return its first row; None without one."""
         prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
         found = prepared.rows(tx, parameters)
         return prepared.named(*found[0]) if found else None
@@ -162,7 +162,7 @@ class _Prepared:
 
 
 def _getter(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
-    """A function from named values to those of ``names``, in their order; None for no names."""
+    """Return a function from named values to those of ``names`` in order; None for no names."""
     if names is None:
         return None
     if len(names) < 2:  # an itemgetter of one name returns no sequence

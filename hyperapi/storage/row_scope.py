@@ -1,7 +1,7 @@
 """The rows that a principal may access. Every query on owned rows starts here, with the owner.
 
-Rows outside of a :class:`RowScope` are not refused: they do not exist for these statements. So no
-result tells another user's row from a missing one.
+Rows outside of a :class:`RowScope` are not refused but missing. The statements return nothing that
+distinguishes another user's row from a row that never existed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,8 +47,10 @@ class RowScope:
 
     @property
     def identity(self) -> tuple[str, str | None]:
-        """What cursors are bound to. It has no name of ours in it, so that a new version of the
-        server still reads the cursors of the last one."""
+        """The part of a cursor's binding that identifies the scope.
+
+        It contains no name of our code, so that a newer version still reads existing cursors.
+        """
         return self.owner, self.only_list
 
     def parameters(self) -> dict[str, Any]:
@@ -59,9 +61,9 @@ class RowScope:
 
 
 def owned(model: Model, bound: bool) -> list[ColumnElement[bool]]:
-    """The conditions that keep a statement on ``model`` within a row scope.
+    """Return the conditions that limit a statement on ``model`` to a row scope.
 
-    :param bound: whether the scope is that of one list. Then the model's list binding decides.
+    :param bound: whether the scope is limited to one list. Then the model's list binding decides.
     """
     of_owner = _owner_column(model) == bindparam("of_owner")
     return [of_owner, *(_of_list(model) if bound else ())]
