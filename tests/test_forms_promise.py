@@ -140,7 +140,7 @@ PRINCIPALS = [
         later=timedelta(minutes=30),
         refused=(LoginTooOld,),
     ),
-    Principal("a program whose token is bound", WRITE, derived=True),
+    Principal("a program that is bound to one part", WRITE, derived=True),
 ]
 
 

@@ -252,7 +252,8 @@ def resource_names() -> set[str]:
 
 
 FILES = sorted(Path(rules.__file__).parent.glob("*.py")) + [
-    Path(__file__).with_name(name) for name in ("test_rules.py", "test_forms_promise.py")
+    Path(__file__).with_name(name)
+    for name in ("test_rules.py", "test_forms_promise.py", "test_representations.py")
 ]
 
 

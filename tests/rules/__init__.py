@@ -11,13 +11,33 @@ To test an application of your own::
         assert not violations(rule, world)
 """
 
-from tests.rules import access, bodies, bound, conditional, documents, forms, isolation, messages
+from tests.rules import (
+    access,
+    bodies,
+    bound,
+    conditional,
+    documents,
+    forms,
+    isolation,
+    messages,
+    shapes,
+)
 from tests.rules.rule import Rule, violations
 from tests.rules.world import World
 
 RULES: tuple[Rule, ...] = tuple(
     rule
-    for module in (access, isolation, bound, bodies, conditional, messages, documents, forms)
+    for module in (
+        access,
+        isolation,
+        bound,
+        bodies,
+        conditional,
+        messages,
+        shapes,
+        documents,
+        forms,
+    )
     for rule in module.RULES
 )
 

@@ -55,15 +55,16 @@ def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> 
 
 @RULES.add(shows)
 def what_a_page_holds_is_whole(world: World, operation: Operation) -> None:
-    """An item of a page is what a GET of it gives, in every shape."""
+    """An item of a page, or the resource of an entry, is what a GET of it gives, in every shape."""
     for shape in (SHAPES.offered[0], *HAL):
-        page = _shown(world, operation, shape)
-        kind = operation.route.returns
+        page, kind = _shown(world, operation, shape), operation.route.returns
         assert kind is not None
-        if kind.items is None:
-            continue
-        items = page["_embedded"]["item"] if shape in HAL else page[kind.items_name]
-        assert items, "there is nothing of what was made"
+        items = []
+        if kind.items is not None:
+            items = page["_embedded"]["item"] if shape in HAL else page[kind.items_name]
+        elif kind.entries is not None:
+            items = [each["resource"] for each in page[kind.entries_name] if each["resource"]]
+        assert items or not (kind.items or kind.entries), "there is nothing of what was made"
         for item in items:
             uri = item["_links"]["self"]["href"] if shape in HAL else item["uri"]
             assert world.alice.ask("GET", uri, headers={"Accept": shape}).json == item

@@ -114,8 +114,8 @@ class World:
         """Somebody without a token, who knows of nothing."""
         return Somebody(self.app.test_client(), here=Things(keys=dict(self._shared_keys)))
 
-    def join(self) -> Somebody:
-        """Somebody new, who has things here and there."""
+    def newcomer(self) -> Somebody:
+        """Somebody new, signed in, who has nothing yet."""
         person = self.stranger
         person.there.keys.update(self._shared_keys)
         registered = self._made(person, self.registration)
@@ -123,6 +123,11 @@ class World:
         self.learn(person.there, registered.headers["Location"])
         person.name = (registered.json or {})["username"]
         self.learn(person.here, self.sign_in(person))
+        return person
+
+    def join(self) -> Somebody:
+        """Somebody new, who has things here and there."""
+        person = self.newcomer()
         for things in (person.there, person.here):
             self._furnish(person, things)
         self.learn(person.there, self.sign_in(replace(person)))
