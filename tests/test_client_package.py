@@ -149,4 +149,4 @@ def test_the_extra_brings_what_the_command_needs(command: Environment) -> None:
     assert command.distributions == {"hyperapi-client", *HTTPX, *CLI}
     ran = command.run("hyper", "--help")
     assert ran.stdout.startswith("Usage: hyper"), ran.stderr
-    assert command.run("hyper", "--version").stdout == "hyper 0.1.0\n"
+    assert command.run("hyper", "--version").stdout == "hyper, version 0.1.0\n"
