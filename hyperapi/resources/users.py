@@ -57,7 +57,6 @@ def _lower(name: Any) -> Any:
 
 Username = Annotated[
     str,
-    BeforeValidator(_lower),
     Field(
         title="User name",
         min_length=3,
@@ -65,6 +64,7 @@ Username = Annotated[
         pattern=r"^[a-z0-9][a-z0-9_.\-]*$",
         json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"},
     ),
+    BeforeValidator(_lower),  # the last, so that the limits are those of text and not of items
 ]
 Address = Annotated[
     str,

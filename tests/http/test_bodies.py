@@ -9,6 +9,8 @@ from pydantic import MISSING, Field
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, TextOf, pointer
 from hyperapi.http.problems import Invalid, Malformed, UnsupportedMediaType
+from hyperapi.http.routes import operations
+from hyperapi.resources import ROUTES
 
 NO_CONTEXT: Any = None
 
@@ -255,3 +257,27 @@ def test_what_is_shown_is_only_asked_for_when_links_were_sent() -> None:
     assert WholeThing.read(NO_CONTEXT, b'{"title": "a"}', JSON, (JSON,), nothing).sent() == {
         "title": "a"
     }
+
+
+def test_the_length_of_a_text_is_told_in_characters() -> None:
+    """Where an array may stand as well as a text, pydantic counts items; no text is of items."""
+    told = [
+        (operation.name, error)
+        for operation in operations(ROUTES)
+        if operation.body is not None
+        for error in _too_long(operation.body)
+    ]
+    assert told
+    assert not [each for each in told if "items" in each[1]["detail"]]
+
+
+def _too_long(kind: type[Body]) -> list[dict[str, str]]:
+    texts = [
+        name
+        for name, schema in kind.model_json_schema()["properties"].items()
+        if "string" in {schema.get("type"), *(each.get("type") for each in schema.get("anyOf", ()))}
+    ]
+    with pytest.raises(Invalid) as caught:
+        kind.of(dict.fromkeys(texts, "x" * 20_000) or {"nothing": ""})
+    found: list[dict[str, str]] = caught.value.members["errors"]
+    return [error for error in found if error["pointer"][1:] in texts]
