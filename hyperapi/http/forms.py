@@ -40,7 +40,8 @@ class FormSpec:
     :param required: members that the form requires, in addition to those that the body requires.
     :param hidden: hidden members with their values; None for the current value.
     :param body: the type of the body, when the operation accepts several.
-    :param media: the media type of the submitted form.
+    :param media: the media type of the submitted form. When empty: a form-encoded body where the
+        operation accepts one, else JSON.
     :param query: the query string of the form's target, with its question mark.
     :param when: whether the form is offered in the current state; None for always.
     :param limits: computes attributes of fields that differ for this request.
@@ -54,7 +55,7 @@ class FormSpec:
     required: tuple[str, ...] = ()
     hidden: Mapping[str, str | None] = field(default_factory=dict)
     body: type[Body] | None = None
-    media: str = JSON
+    media: str = ""
     query: str = ""
     when: Callable[[Context, Values], bool] | None = None
     limits: Callable[[Context, Values], FieldLimits] | None = None
@@ -87,7 +88,7 @@ class FormSpec:
     def _media(self) -> str:
         if self.method == "GET":
             return FORM
-        return self.media if self._operation.body else JSON
+        return self.media or (FORM if FORM in self._operation.body_types else JSON)
 
     @cached_property
     def _fields(self) -> tuple[Field, ...]:

@@ -15,12 +15,11 @@ from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
 from hyperapi.http.access import require_scope
-from hyperapi.http.bodies import FORM, JSON
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import Operation, Route
+from hyperapi.http.routes import Route
 from hyperapi.http.scopes import WRITE
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query import Filter, Query, Sort
@@ -191,9 +190,9 @@ class OwnedResource:
     def _forms(self, **named: tuple[Route, str]) -> tuple[FormSpec, ...]:
         """The forms of those operations that the resource file declares."""
         return tuple(
-            FormSpec(name, self._titles[name], route, method, media=_media(operation))
+            FormSpec(name, self._titles[name], route, method)
             for name, (route, method) in named.items()
-            if (operation := route.operations.get(method))
+            if method in route.operations
         )
 
     # -- reading
@@ -419,11 +418,6 @@ class OwnedResource:
 
     def deleted(self, ctx: Context, row: AnyRow) -> None:
         """Called after a row was deleted, in the same transaction."""
-
-
-def _media(operation: Operation) -> str:
-    """The media type that a form is sent in: one that an HTML form can send, where it may be."""
-    return FORM if FORM in operation.media else JSON
 
 
 class OwnedResources:

@@ -253,13 +253,9 @@ _DONE, _NOT_DONE = {"done": "true"}, {"done": "false"}
 _THE_SAME_LIST = {"list_uri": None}
 
 TASKS.forms = (
-    FormSpec("edit", "Edit this task", TASK, "PATCH", hidden=_THE_SAME_LIST, media=FORM),
-    FormSpec(
-        "complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, media=FORM, when=_open
-    ),
-    FormSpec(
-        "reopen", "Reopen this task", TASK, "PATCH", (), hidden=_NOT_DONE, media=FORM, when=_done
-    ),
+    FormSpec("edit", "Edit this task", TASK, "PATCH", hidden=_THE_SAME_LIST),
+    FormSpec("complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, when=_open),
+    FormSpec("reopen", "Reopen this task", TASK, "PATCH", (), hidden=_NOT_DONE, when=_done),
     FormSpec("delete", "Delete this task", TASK, "DELETE"),
 )
 
@@ -273,7 +269,6 @@ def _forms_of_many(route: Route) -> tuple[FormSpec, ...]:
             "PATCH",
             (),
             hidden=_DONE,
-            media=FORM,
             query="?done=false",
         ),
         FormSpec("clear-completed", "Delete all done tasks", route, "DELETE", query="?done=true"),
@@ -285,7 +280,7 @@ TASKS.collection_forms = (
     *_forms_of_many(TASKS.collection),
 )
 FORMS_OF_LIST = (
-    FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask, media=FORM),
+    FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask),
     FormSpec("search", "Search the tasks on this list", TASKS_OF_LIST, "GET"),
     *_forms_of_many(TASKS_OF_LIST),
 )

@@ -155,12 +155,12 @@ def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
     }
 
 
-_REFRESH = FormSpec("refresh", "Refresh an access token", TOKENS, "POST", body=Refresh)
+_REFRESH = FormSpec("refresh", "Refresh an access token", TOKENS, "POST", body=Refresh, media=JSON)
 _DERIVED = ("label", "scope", "expires_in")
 
 FORMS = (FormSpec("revoke", "End this session", TOKEN, "DELETE"),)
 FORMS_OF_ANYONE = (
-    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn),
+    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn, media=JSON),
     _REFRESH,
 )
 FORMS_OF_OWN = (
@@ -172,6 +172,7 @@ FORMS_OF_OWN = (
         "POST",
         _DERIVED,
         body=Derivation,
+        media=JSON,
         limits=_no_more_than_yours,
     ),
     FormSpec("revoke", "Sign out everywhere", TOKENS, "DELETE"),

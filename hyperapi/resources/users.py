@@ -190,14 +190,13 @@ FORMS = (
         "PATCH",
         ("username", "email", _CURRENT),
         (_CURRENT,),
-        media=FORM,
     ),
-    FormSpec("change-password", "Change your password", USER, "PATCH", _SECRETS, _SECRETS),
+    FormSpec(
+        "change-password", "Change your password", USER, "PATCH", _SECRETS, _SECRETS, media=JSON
+    ),
     FormSpec("delete", "Delete your account", USER, "DELETE", when=_signed_in_lately),
 )
-FORMS_OF_ANYONE = (
-    FormSpec("register", "Register", USERS, "POST", media=FORM, when=_registration_open),
-)
+FORMS_OF_ANYONE = (FormSpec("register", "Register", USERS, "POST", when=_registration_open),)
 
 
 # -- what may be done

@@ -178,8 +178,8 @@ def get_control(ctx: Context) -> Resource:
     return Resource(CONTROL_TYPE, CONTROL.uri(ctx), members, links, forms=partial(_all_forms, ctx))
 
 
-_MAKE_USER = FormSpec("make-user", "Create a user", USERS, "POST")
-_MOVE_CLOCK = FormSpec("move-clock", "Move the clock", CLOCK, "PATCH")
+_MAKE_USER = FormSpec("make-user", "Create a user", USERS, "POST", media=JSON)
+_MOVE_CLOCK = FormSpec("move-clock", "Move the clock", CLOCK, "PATCH", media=JSON)
 _TAKE_SNAPSHOT = FormSpec("take-snapshot", "Take a snapshot", SNAPSHOTS, "POST")
 _FORMS_OF_SNAPSHOT = (
     FormSpec("restore", "Restore this snapshot", SNAPSHOT, "POST"),
