@@ -1,13 +1,16 @@
 """The distribution of the Python client: it needs httpx, and nothing of the server."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from importlib.metadata import distribution, distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +126,22 @@ def test_the_wheel_holds_both_packages_their_types_and_the_licence(wheel: Path) 
 
 def test_its_licence_is_that_of_the_project() -> None:
     assert (FOLDER / "LICENSE").read_text() == (FOLDER.parents[1] / "LICENSE").read_text()
+
+
+def _project(folder: Path) -> Any:
+    return tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+
+
+def test_the_tests_install_it_with_the_bounds_that_it_declares() -> None:
+    client, server = _project(FOLDER), _project(FOLDER.parents[1])
+    needed = {*client["dependencies"], *client["optional-dependencies"]["cli"]}
+    assert needed <= {*server["dependencies"], *server["optional-dependencies"]["dev"]}
+
+
+def test_all_distributions_have_one_version() -> None:
+    package = json.loads((FOLDER.parent / "javascript" / "package.json").read_text())
+    found = {_project(FOLDER)["version"], _project(FOLDER.parents[1])["version"]}
+    assert found == {package["version"]}
 
 
 def test_it_brings_httpx_alone(client: Environment) -> None:
