@@ -73,8 +73,9 @@ def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
 @pytest.mark.parametrize("page", ["docs/client.md", "clients/python/README.md"])
 def test_the_pages_about_the_client(hyperapi: Sandbox, tmp_path: Path, page: str) -> None:
     script = "".join(blocks(page, "python")).replace(ADDRESS, hyperapi.root)
-    printed = python(script + "\nclient.close()\n", tmp_path)
-    assert printed == "".join(blocks(page, "text"))
+    for _ in range(2):
+        printed = python(script + "\nclient.close()\n", tmp_path)
+        assert printed == "".join(blocks(page, "text"))
 
 
 def test_the_page_about_the_command_names_every_command_and_status() -> None:
