@@ -171,7 +171,7 @@ class Memos:
         key = ctx.uris.named_by(uri, "list")
         columns = selected_columns(TaskList, "key")
         if key is None or find(ctx.tx, TaskList, ctx.row_scope, key, columns) is None:
-            raise invalid("/list_uri", "must be the URI of a list of yours")
+            raise invalid("/list_uri", "must be the URI of one of your lists")
         return key
 
     def _declare(self) -> None:

@@ -1,4 +1,4 @@
-"""The same done to many tasks: in a few statements, however many they are."""
+"""Bulk changes and deletions of tasks, in a fixed number of statements."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -34,16 +34,16 @@ from hyperapi.storage.row_scope import RowScope, owned
 _TEXTS = ("title", "description", "tags")
 _NARROW = "Narrow the filter, for example with created_before, and send one request for each part."
 
-_Asked = Any
-"""What decides the text of a selection's conditions."""
+_Key = Any
+"""The parts of a selection that decide the text of its conditions."""
 
 
 def change_selected(
     ctx: Context, row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]
 ) -> int:
-    """Give the selected tasks these columns, and tell how many were selected.
+    """Set columns of the selected tasks. Return the number of selected tasks.
 
-    Those that have them already stay as they are: their versions do not move.
+    Tasks that have these values already keep their versions.
     """
     listing, key, names = selected.listing, selected.key, tuple(sorted(columns))
     values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
@@ -67,7 +67,7 @@ def change_selected(
 
 
 def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
-    """Delete the selected tasks, and tell how many there were."""
+    """Delete the selected tasks. Return their number."""
     listing, key = selected.listing, selected.key
     count, text = _counted(ctx, _count(listing, key, _TEXTS, every=True), selected.values)
     check_size(ctx, count, _NARROW)
@@ -81,7 +81,7 @@ def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> in
 
 
 def recount(ctx: Context, row_scope: RowScope) -> None:
-    """Count the tasks of all lists within reach anew."""
+    """Count the tasks of all lists in the row scope again."""
     (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
 
 
@@ -91,7 +91,7 @@ def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> t
 
 
 def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
-    """Has a task other values in these columns than it is to have?"""
+    """Return the condition for tasks with other values in these columns."""
     columns = Task.__table__.c
     return or_(
         *(
@@ -101,17 +101,17 @@ def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
     )
 
 
-def _conditions(listing: Listing, key: _Asked, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+def _conditions(listing: Listing, key: _Key, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
     return [*listing.where(key), *([_different(names)] if names else [])]
 
 
 @lru_cache(maxsize=256)
 def _count(
-    listing: Listing, key: _Asked, names: tuple[str, ...] = (), *, every: bool = False
+    listing: Listing, key: _Key, names: tuple[str, ...] = (), *, every: bool = False
 ) -> Statement:
-    """Counts tasks, and the bytes of their texts among these columns.
+    """Build the statement that counts tasks and the bytes of their texts in these columns.
 
-    :param every: also those that have the wanted values already.
+    :param every: whether tasks that have the new values already count too.
     """
     texts = [Task.__table__.c[name] for name in names if name in _TEXTS]
     counted = select(func.count(), stored_size(texts)).select_from(Task)
@@ -119,10 +119,10 @@ def _count(
 
 
 @lru_cache(maxsize=256)
-def _tombstones(listing: Listing, key: _Asked, names: tuple[str, ...] = ()) -> Statement:
-    """Tombstones of tasks that go; where they only go to another list, of those that do.
+def _tombstones(listing: Listing, key: _Key, names: tuple[str, ...] = ()) -> Statement:
+    """Build the statement that records tombstones of deleted tasks, or of tasks that move.
 
-    They are numbered as :func:`_change` numbers the tasks, so that both have one revision.
+    The order is that of :func:`_change`, so that a task and its tombstone have one revision.
     """
     return record_tombstones_statement(
         "task", Task, *_conditions(listing, key, names), moved=bool(names)
@@ -130,7 +130,7 @@ def _tombstones(listing: Listing, key: _Asked, names: tuple[str, ...] = ()) -> S
 
 
 @lru_cache(maxsize=256)
-def _change(listing: Listing, key: _Asked, names: tuple[str, ...]) -> Statement:
+def _change(listing: Listing, key: _Key, names: tuple[str, ...]) -> Statement:
     columns = Task.__table__.c
     place = func.row_number().over(order_by=Task.key)
     numbered = (

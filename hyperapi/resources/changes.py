@@ -1,11 +1,12 @@
-"""The feed of changes: what there is in one's lists and tasks, and then what becomes of it.
+"""The change feed: the current lists and tasks, and then their changes.
 
-A cursor holds the revision that its reader has seen, and the one at which it began: what was gone
-before that, it never knew. Nothing is missed, since revisions become visible in their order.
+A cursor has the revision that its reader has seen, and the revision at which the reader started.
+The feed skips tombstones from before the start. No change is missed, because revisions become
+visible in order.
 
-A token of one list must not see how much is changed elsewhere. Its cursors are sealed, and move on
-with the changes of that list alone. Since they stay behind the user's revision, it is their age
-that tells whether tombstones are missing.
+A list-bound token must not learn how much changes elsewhere. Its cursors are encrypted and advance
+with the changes of that list only. They therefore stay behind the user's revision, and their age
+decides whether tombstones may be missing.
 """
 
 import time
@@ -56,26 +57,26 @@ _COMMENT = b":\n\n"
 _STEPS_OF_A_LIFETIME = 30
 _LONGEST_CHANGE = 60
 
-# -- what may be asked
+# -- query parameters
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which changes a reader wants: those since a cursor, and how many at once."""
+    """The query of a reader: changes since a cursor, and their maximum number."""
 
     since: str
     limit: int
 
 
 class Feed:
-    """What may be asked of the feed."""
+    """The query parameters of the feed."""
 
-    filters: dict[str, Any] = {}  # noqa: RUF012 - there are none
+    filters: dict[str, Any] = {}  # noqa: RUF012 - always empty
     sorts: dict[str, Any] = {}  # noqa: RUF012
     parameters = ("since", "limit")
 
     def documented(self) -> list[Parameter]:
-        """All that may be asked, in words and as JSON Schema."""
+        """Return all parameters with descriptions and JSON Schema."""
         size = {"type": "integer", "minimum": 1, "maximum": MOST}
         return [
             Parameter(
@@ -87,9 +88,9 @@ class Feed:
         ]
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Question:
-        """Read the pairs of a query string.
+        """Parse the pairs of a query string.
 
-        :raises QueryError: naming every parameter that is wrong.
+        :raises QueryError: with every invalid parameter.
         """
         reader = QueryReader(self, arguments, key_of)
         question = Question(
@@ -99,11 +100,11 @@ class Feed:
         return question
 
 
-# -- what is seen
+# -- representations
 
 
 class ChangeMembers(Members):
-    """Something that happened to a list or a task."""
+    """A change of a list or a task."""
 
     uri: Uri
     type: str
@@ -127,10 +128,10 @@ CHANGES.returns = CHANGES_TYPE = ResourceType(
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """Where a reader is: the revision that it has seen, and the one at which it began.
+    """The position of a reader: the revision that it has seen, and the one at which it started.
 
-    :ivar caught_up: when there was nothing left to tell it, in seconds since 1970, or when it
-        began; told by the cursors of tokens of one list.
+    :ivar caught_up: the time, in seconds since 1970, when the reader had seen all changes, or
+        started. Only cursors of list-bound tokens have it.
     """
 
     seen: int
@@ -140,7 +141,7 @@ class FeedPosition:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened at a revision."""
+    """A change with its revision."""
 
     revision: int
     entry: Entry
@@ -148,7 +149,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Changes in their order, whether there are more, and where their reader is then."""
+    """Changes in order, whether more follow, and the reader's position after them."""
 
     changes: list[Change]
     more: bool
@@ -157,7 +158,7 @@ class ChangePage:
     revision: int
 
 
-# -- what may be done
+# -- operations
 
 
 @CHANGES.get(
@@ -168,7 +169,7 @@ class ChangePage:
     problems=(Gone, TooManyReaders),
 )
 def get_changes(ctx: Context, question: Question) -> Reply | Response:
-    """What there is in your lists and tasks in order of last change, then what changes."""
+    """List your lists and tasks in the order of their last change, and later changes."""
     if ctx.media_type == EVENT_STREAM:
         return _stream(ctx, question)
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
@@ -183,8 +184,7 @@ def get_changes(ctx: Context, question: Question) -> Reply | Response:
 def _awaited(
     ctx: Context, question: Question, place: ReaderSlot | None, seconds: int
 ) -> ChangePage:
-    """The next changes; when there are none, those that come within some seconds, as long as there
-    is a place to wait."""
+    """Return the next changes. Without any, wait for some seconds if a slot is available."""
     deadline = time.monotonic() + seconds
     while True:
         found = ctx.read(lambda: _changes(ctx, question))
@@ -215,7 +215,7 @@ def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
     )
 
 
-# -- the same as a stream (Server-Sent Events, as HTML defines them)
+# -- event streams (Server-Sent Events in the HTML standard)
 
 
 def _stream(ctx: Context, question: Question) -> Response:
@@ -223,7 +223,7 @@ def _stream(ctx: Context, question: Question) -> Response:
     question = Question(last_seen, question.limit)
     resync = False
     try:
-        ctx.read(lambda: _changes(ctx, question))  # what is wrong with it is told before it streams
+        ctx.read(lambda: _changes(ctx, question))  # an invalid query fails before the stream starts
     except Gone:
         question, resync = Question("", question.limit), True
     headers = [*OWNED_HEADERS, ("X-Accel-Buffering", "no")]
@@ -235,12 +235,12 @@ def _stream(ctx: Context, question: Question) -> Response:
     )
     if place is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    events = _until_told(_events(ctx, question, place, resync=resync))
+    events = _until_session_ends(_events(ctx, question, place, resync=resync))
     return StreamedResponse([*headers, ("Content-Type", EVENT_STREAM)], events, held.close)
 
 
-def _until_told(events: Iterator[bytes]) -> Iterator[bytes]:
-    """The events, until the token's session ends; a database that is busy is tried again."""
+def _until_session_ends(events: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield events until the session ends. A busy database is tried again."""
     try:
         yield from events
     except Problem:
@@ -258,7 +258,7 @@ def _events(
         try:
             with ctx.state[ConcurrencyLimit].slot():
                 found = ctx.read(partial(_changes, ctx, question))
-                told = b"".join(_told(ctx, found))
+                told = b"".join(_event_bytes(ctx, found))
         except Busy:
             ctx.state[ChangeNotifier].pause(1)
             yield _COMMENT
@@ -272,7 +272,7 @@ def _events(
             ctx.state[ChangeNotifier].wait(place, found.revision, left)
 
 
-def _told(ctx: Context, found: ChangePage) -> Iterator[bytes]:
+def _event_bytes(ctx: Context, found: ChangePage) -> Iterator[bytes]:
     for change in found.changes:
         at = _cursor(ctx, replace(found.before, seen=change.revision))
         yield _event("change", at, change.entry.document(json.shape))
@@ -282,16 +282,16 @@ def _event(name: str, cursor: str, data: dict[str, Any]) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), name.encode(), orjson.dumps(data))
 
 
-# -- finders
+# -- helpers
 
 
 def _changes(ctx: Context, question: Question) -> ChangePage:
-    """The next changes for the one who asks, in the transaction under way.
+    """Return the principal's next changes, in the open transaction.
 
-    :raises BadQuery: for a cursor that is not one of theirs.
-    :raises Gone: for one that is too old.
+    :raises BadQuery: for a cursor of another user or collection.
+    :raises Gone: for a cursor that is too old.
     """
-    who = _still_there(ctx)
+    who = _current_principal(ctx)
     feed_position = _position(ctx, question.since, who)
     values = {**who.row_scope.parameters(), "seen": feed_position.seen, "until": who.revision}
     values |= {"began": feed_position.began, "most": question.limit + 1}
@@ -308,17 +308,17 @@ def _changes(ctx: Context, question: Question) -> ChangePage:
     return ChangePage(found, more, feed_position, after, who.revision)
 
 
-def _still_there(ctx: Context) -> Principal:
-    """The one who asks, looked up again: a wait may outlast a session."""
+def _current_principal(ctx: Context) -> Principal:
+    """Look up the principal again, because a wait may outlast its session."""
     claims = access_claims(ctx)
-    assert claims is not None, "the operation wants a token"
+    assert claims is not None, "the operation requires a token"
     who: Principal = principal_of(ctx, claims)
     ctx.identify(who)
     return who
 
 
 def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
-    """What is there and was changed."""
+    """Yield the existing rows that changed."""
     named = ctx.state[OwnedResources].named
     for logged, rows in ctx.state[ChangeLog].rows(ctx.tx, row_scope, values):
         represent = named[logged.name].representer(ctx)
@@ -337,9 +337,9 @@ def _change(kind: str, resource: Resource) -> Change:
 
 
 def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
-    """What was deleted. A move to another list counts for tokens of one list only.
+    """Yield deletions. A move to another list counts for list-bound tokens only.
 
-    :raises Gone: where one is too old, whether or not it was thrown away already.
+    :raises Gone: when a tombstone is too old, whether it was deleted or not.
     """
     named = ctx.state[OwnedResources].named
     oldest = now() - timedelta(seconds=ctx.settings.tombstone_lifetime)
@@ -363,10 +363,10 @@ def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
 
 
 def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
-    """Where the reader with this cursor is.
+    """Return the position of a cursor.
 
-    :raises BadQuery: for a cursor that is not one of theirs.
-    :raises Gone: for one that is too old.
+    :raises BadQuery: for a cursor of another user or collection.
+    :raises Gone: for a cursor that is too old.
     """
     if not since:
         began = (
@@ -381,14 +381,14 @@ def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
         )(since, who)
     except ValueError as error:
         raise bad_parameter("since", str(error)) from None
-    # What is ahead of us comes from before the database was put back to an older state.
+    # A revision in the future is from before a restore of the database.
     if too_old or feed_position.seen > who.revision:
         raise _too_old(ctx)
     return feed_position
 
 
 def _read_plain(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
-    """What a cursor says, and whether tombstones that it has not seen may be gone."""
+    """Read a cursor: the position, and whether tombstones after it may be missing."""
     seen_, began = ctx.state[Cursors].read(since, _bound_to(who)).values
     feed_position = FeedPosition(seen_, began, caught_up=0)
     return feed_position, max(feed_position.seen, feed_position.began) < who.forgotten
@@ -401,13 +401,15 @@ def _read_sealed(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition
 
 
 def _era(who: Principal) -> int:
-    """How often the database was put back to an older state: each time revisions leap."""
+    """Return the number of restores of the database. Each one advances the revisions by a leap."""
     return who.revision >> LEAP_BITS
 
 
 def _this_moment(ctx: Context) -> int:
-    """The time in coarse steps, so that a cursor is the same for a while; always too early, by more
-    than a change takes between its time and its commit."""
+    """Return the time in coarse steps, so that a cursor stays the same for a while.
+
+    It is early by more than the time between a change and its commit.
+    """
     step = max(1, ctx.settings.tombstone_lifetime // _STEPS_OF_A_LIFETIME)
     return (int(now().timestamp()) - _LONGEST_CHANGE) // step * step
 

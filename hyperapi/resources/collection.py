@@ -1,4 +1,4 @@
-"""What every collection's page looks like, whatever its items are."""
+"""The common parts of the pages of collections."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -22,13 +22,13 @@ from hyperapi.storage.row_scope import RowScope
 
 
 class PageMembers(Members):
-    """What a page says beside its items: how many there are on all pages, when asked."""
+    """The members of a page: the number of items on all pages, when the client asks for it."""
 
     total: Count | MISSING = MISSING
 
 
 class CountMembers(Members):
-    """How many resources something was done to."""
+    """The number of affected resources."""
 
     count: Count
 
@@ -37,9 +37,9 @@ COUNT = ResourceType("Count", CountMembers, named=False)
 
 
 def page_of(items: ResourceType, name: str, items_name: str, **also: Any) -> ResourceType:
-    """The kind of a collection that is shown page by page.
+    """Return the resource type of a paged collection.
 
-    :param also: what it has beside the links of a page, as :class:`Kind` takes it.
+    :param also: further attributes of the :class:`ResourceType`.
     """
     return ResourceType(
         name,
@@ -64,18 +64,18 @@ def page(
     also: Mapping[str, Any] = MappingProxyType({}),
     **fixed: Any,
 ) -> Resource:
-    """The page of a collection that a query asks for.
+    """Return the page of a collection for a query.
 
-    :param type: the collection's, whose items are shown.
-    :param uri: the collection's.
+    :param type: the resource type of the collection.
+    :param uri: the URI of the collection.
     :param represent: from a row to an item.
-    :param also: values of what the listing's own conditions leave open.
-    :param fixed: columns that have one value in this collection.
-    :raises BadQuery: when its cursor is not one of ours for this.
-    :raises TargetTooLong: when the links to its pages could not be followed.
+    :param also: parameters of the listing's own conditions.
+    :param fixed: columns with one value in this collection.
+    :raises BadQuery: when the cursor is not valid for this query.
+    :raises TargetTooLong: when the links to other pages would be too long.
     """
     if query.filters:
-        _demand_short_links(ctx, listing, query, uri)
+        _require_short_links(ctx, listing, query, uri)
     cursors = ctx.state[Cursors]
     try:
         found = listing.page(ctx.tx, query, row_scope, cursors, type.items_name, fixed, also)
@@ -91,15 +91,17 @@ def page(
     )
 
 
-def _demand_short_links(ctx: Context, listing: Listing, query: Query, uri: str) -> None:
-    """Refuse a query that is so long that links with a cursor would not be taken any more.
+def _require_short_links(ctx: Context, listing: Listing, query: Query, uri: str) -> None:
+    """Refuse a query whose links with a cursor would be too long.
 
-    The longest cursor counts, so that the first page is refused rather than a later one.
+    The longest cursor counts, so that the first page is refused and not a later one.
     """
     scheme, host, _ = ctx.uris.base
     path = len(uri) - len(f"{scheme}://{host}")
     if path + listing.longest_page_query(query) > LONGEST_TARGET:
-        raise TargetTooLong("The links to the pages would be longer than 8 KiB. Send less.")
+        raise TargetTooLong(
+            "The links to the pages would be longer than 8 KiB. Send a shorter query."
+        )
 
 
 def whole(
@@ -109,19 +111,19 @@ def whole(
     items: list[Resource],
     forms: Callable[[], Sequence[Form]] = no_forms,
 ) -> Resource:
-    """A collection that always fits on one page."""
+    """Return a collection that always fits on one page."""
     links = {"up": ctx.uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}
     return Resource(type, uri, {}, links, items=items, forms=forms)
 
 
 def counted(number: int) -> Reply:
-    """How many resources something was done to."""
+    """Return the number of affected resources."""
     return Reply(Resource(COUNT, "", {"count": number}), etag="")
 
 
 @cache
 def search_template(listing: Listing) -> str:
-    """All that a collection may be asked, as the tail of a URI template (RFC 6570)."""
+    """Return the query parameters of a collection as the tail of a URI template (RFC 6570)."""
     names = [
         f"{name}*" if name in listing.filters and listing.filters[name].repeatable else name
         for name in listing.parameters

@@ -1,4 +1,4 @@
-"""What is written about the service: OpenAPI for programs, and for people a page to try it."""
+"""Documents about the service: OpenAPI for programs, and an interactive page for people."""
 
 from functools import cache
 from html import escape
@@ -59,7 +59,7 @@ _PAGE_HEADERS = [
 
 
 class DocsMembers(Members):
-    """What the page is called."""
+    """The title of the page."""
 
     title: str
 
@@ -71,7 +71,7 @@ DOCS.returns = DOCS_TYPE = ResourceType(
 
 @OPENAPI.get(scope=OPEN)
 def get_openapi(ctx: Context) -> Document:
-    """The OpenAPI document of the service: this."""
+    """The OpenAPI document of the service."""
     media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
     scheme, host, prefix = ctx.uris.base
     written = rebased(_written(ctx), f"{scheme}://{host}{prefix}")
@@ -80,7 +80,7 @@ def get_openapi(ctx: Context) -> Document:
 
 @DOCS.get(scope=OPEN)
 def get_docs(ctx: Context) -> Resource | Document:
-    """A page to read about the service, to sign in, and to try requests."""
+    """A page with the documentation, on which you can sign in and try requests."""
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
         links = {"service-desc": OPENAPI.uri(ctx)}
         return Resource(DOCS_TYPE, DOCS.uri(ctx), {"title": "Read and try"}, links)
@@ -90,7 +90,7 @@ def get_docs(ctx: Context) -> Resource | Document:
 
 
 def init_app(handler: RequestHandler) -> None:
-    """Serve what the page is made of."""
+    """Serve the files of the page."""
     handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
 
 
@@ -117,7 +117,7 @@ def _read(name: str) -> Document:
 
 @cache
 def _guide() -> str:
-    """The guide, wherever it is: in a checkout or a package."""
+    """Return the guide, from a checkout or an installed package."""
     folder = _OURS if (_OURS / GUIDE).exists() else _CHECKOUT
     return (folder / GUIDE).read_text()
 
@@ -128,14 +128,14 @@ def _page() -> Template:
 
 
 class _Description:
-    """The OpenAPI document of an application, written once."""
+    """The OpenAPI document of an application, generated once."""
 
     def __init__(self, routes: list[Route]) -> None:
         self.text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
 
 
 def _written(ctx: Context) -> str:
-    """The document, with every URI as in the examples: writing it takes longer than replacing."""
+    """Return the document under the base of the examples: replacing it is faster than writing."""
     found = ctx.state.get(_Description)
     if found is None:
         found = ctx.state.add(_Description(ctx.state[RouteTable].routes))

@@ -1,6 +1,6 @@
-"""Is the service alive, and can it serve? For those who run it, and for what they put in front.
+"""Health checks: whether the process lives, and whether it can serve.
 
-Both are open to everybody, so they say little: the log tells the rest.
+Both are public and therefore give no details. The log has them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,21 +20,21 @@ from hyperapi.storage.schema import newer
 
 _CLOCK = Statement(select(database_clock()))
 _MOST_SKEW = timedelta(seconds=30)
-"""How far our clock may be from the database's. A token from further ahead is refused elsewhere."""
+"""Accepted difference to the database's clock. Tokens from further in the future are refused."""
 
 LIVE = Route("live", "/health/live", prefix="")
 READY = Route("ready", "/health/ready", prefix="")
 
 
 class LiveMembers(Members):
-    """That the service is there."""
+    """The status of the process."""
 
     status: Literal["alive"]
 
 
 class ReadyMembers(Members):
-    """That the service can serve, and what was looked at: the database's migrations may be those
-    of this code, or newer ones that it can live with."""
+    """The status of the service, and the database's migration: that of this code or a newer
+    compatible one."""
 
     status: Literal["ready"]
     database: Literal["answers"]
@@ -48,24 +48,24 @@ READY.returns = READY_TYPE = ResourceType("Ready", ReadyMembers)
 
 @LIVE.get(scope=OPEN, own_transactions=True)
 def get_live(ctx: Context) -> Resource:
-    """The process answers."""
+    """Whether the process answers."""
     return Resource(LIVE_TYPE, LIVE.uri(ctx), {"status": "alive"})
 
 
 @READY.get(scope=OPEN, own_transactions=True)
 def get_ready(ctx: Context) -> Resource:
-    """The service can do its work; otherwise 503.
+    """Whether the service can serve; otherwise 503.
 
-    The database answers and takes changes, its tables are those asked of it, clocks agree, and
-    the service is not about to stop.
+    The database answers and accepts changes, its schema is compatible, the clocks agree, and the
+    service is not about to stop.
     """
     if draining():
         raise Busy("not ready: about to stop")
     present = ctx.state[Database].migration()
-    assert present is not None, "or it would be schema_problem"
+    assert present is not None, "a database without migrations is not usable"
     ctx.state[Database].check_writable()
     there = ctx.read(lambda: _CLOCK.rows(ctx.tx, {})[0][0])
-    skew = datetime.now(UTC) - there  # of machines: none is moved
+    skew = datetime.now(UTC) - there  # the machine's clock, which tests do not move
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
     migrations = "newer" if newer(present) else "as expected"

@@ -1,4 +1,4 @@
-"""Task lists: each is one user's, and holds tasks."""
+"""Task lists, which belong to one user and contain tasks."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ from hyperapi.storage.database import Statement
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import RowScope, owned, remove
 
-# -- what may be sent
+# -- request bodies
 
 Title = Annotated[str, TextOf(200, 1), Field(title="Title")]
 Description = Annotated[str, TextOf(2000), Field(title="Description")]
@@ -31,7 +31,7 @@ Archived = Annotated[bool, Field(title="Archived")]
 
 
 class NewList(Body):
-    """A list to be made."""
+    """A new list."""
 
     title: Title
     description: Description = ""
@@ -39,24 +39,24 @@ class NewList(Body):
 
 
 class WholeList(NewList):
-    """A list as it is to be, whole."""
+    """The complete data of a list."""
 
     read_only = frozenset({"open_count", "done_count", "created_at", "updated_at"})
 
 
 class ListChanges(Body):
-    """What is to be different about a list."""
+    """Changes of a list."""
 
     title: Title | MISSING = MISSING
     description: Description | MISSING = MISSING
     archived: Archived | MISSING = MISSING
 
 
-# -- what is seen
+# -- representations
 
 
 class ListMembers(Members):
-    """A task list, and how much on it is open and done."""
+    """A task list with the numbers of its open and done tasks."""
 
     title: Title
     description: Description
@@ -68,24 +68,24 @@ class ListMembers(Members):
 
 
 class Lists(OwnedResource):
-    """Lists: each counts its tasks, and is deleted with them."""
+    """Lists. A list counts its tasks, and is deleted with them."""
 
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
-        """To the list's tasks, and to all lists."""
+        """Link to the list's tasks and to all lists."""
         lists_uri, tasks_uri = self.collection.uri(ctx), ctx.uris.uri_of("tasks_of_list")
         return lambda key, _: {"tasks": tasks_uri(key), "collection": lists_uri}
 
     def new_columns(
         self, ctx: Context, members: Mapping[str, Any], moment: datetime
     ) -> dict[str, Any]:
-        """A new list has no tasks."""
+        """Set the counts to zero."""
         return {**super().new_columns(ctx, members, moment), "open_count": 0, "done_count": 0}
 
     def delete(self, ctx: Context, key: str) -> Reply:
-        """Delete a list with all that is on it, and record the tombstones.
+        """Delete a list with its tasks, and record the tombstones.
 
         :raises NotFound: when there is no such list.
-        :raises TooManySelected: when there is more on it than one request may delete.
+        :raises TooManySelected: when it has more tasks than one request may delete.
         """
         log, row = ctx.state[ChangeLog], self.find(ctx, key)
         contents = log.contents_of_list(ctx.tx, ctx.row_scope, key)
@@ -125,12 +125,12 @@ LISTS = Lists(
 )
 LIST = LISTS.item
 
-# -- what may be done
+# -- operations
 
 
 @LISTS.collection.get(scope=READ, query=LISTS.listing, versioned_by_owner=True)
 def get_lists(ctx: Context, query: Query) -> Resource:
-    """Your lists, page by page."""
+    """List your lists, in pages."""
     return LISTS.page(ctx, query)
 
 
@@ -141,13 +141,13 @@ def get_lists(ctx: Context, query: Query) -> Resource:
     refused_when_bound=True,
 )
 def create_list(ctx: Context, new: NewList) -> Reply:
-    """Make a list."""
+    """Create a list."""
     return created(LISTS.represent(ctx, LISTS.insert(ctx, new.members())))
 
 
 @LIST.get(scope=READ)
 def get_list(ctx: Context, key: str) -> Resource:
-    """A list, with how much on it is open and done."""
+    """Get a list with the numbers of its open and done tasks."""
     return LISTS.represent(ctx, LISTS.find(ctx, key))
 
 
@@ -157,7 +157,7 @@ def get_list(ctx: Context, key: str) -> Resource:
     statuses=(200, 201),
 )
 def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
-    """Replace a list, or make one under a key of your own choice."""
+    """Replace a list, or create one with a UUID of your choice."""
     return LISTS.put(ctx, key, whole.members())
 
 
@@ -167,13 +167,13 @@ def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
     media=(JSON, MERGE_PATCH, FORM),
 )
 def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
-    """Change a list's title or description, or archive it."""
+    """Change the title or description of a list, or archive it."""
     return LISTS.represent(ctx, LISTS.update(ctx, key, changes.sent()))
 
 
 @LIST.delete(scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
 def delete_list(ctx: Context, key: str) -> Reply:
-    """Delete a list, and the tasks on it."""
+    """Delete a list and its tasks."""
     return LISTS.delete(ctx, key)
 
 
@@ -181,7 +181,7 @@ def delete_list(ctx: Context, key: str) -> Reply:
 
 
 def count(ctx: Context, row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:
-    """Add to a list's counts, in the transaction that changes its tasks."""
+    """Change the counts of a list in the transaction that changes its tasks."""
     if opened or done:
         _COUNT.run(
             ctx.tx, {**row_scope.parameters(), "of_key": key, "more": opened, "more_done": done}

@@ -1,4 +1,4 @@
-"""What the names mean that the service uses: its relations and its types of problem."""
+"""Pages about link relations and problem types."""
 
 from dataclasses import replace
 from functools import partial
@@ -17,18 +17,18 @@ RELATION = Route("relation", "/rels/<string:key>", document=True)
 PROBLEM = Route("problem", "/problems/<string:key>", document=True)
 
 _RENAMED = {"insufficient_scope": "insufficient-scope"}
-"""Problem types that had another name, which still leads to them."""
+"""Former names of problem types, which redirect to the current ones."""
 
 
 class Meaning(Members):
-    """A name, and what it means, in words."""
+    """A name and its meaning."""
 
     name: str
     meaning: str
 
 
 class ProblemMeaning(Meaning):
-    """A type of problem: what it means, and what to do about it."""
+    """A problem type: its meaning, and what to do."""
 
     title: str
     status: int
@@ -44,7 +44,7 @@ PROBLEM.returns = PROBLEM_TYPE = replace(
 
 @RELATION.get(scope=OPEN)
 def get_relation(ctx: Context, key: str) -> Resource:
-    """What a link relation means."""
+    """Explain a link relation."""
     if key not in MEANINGS:
         raise NotFound
     members = {"name": key, "meaning": MEANINGS[key]}
@@ -52,7 +52,7 @@ def get_relation(ctx: Context, key: str) -> Resource:
 
 
 def init_app(handler: RequestHandler) -> None:
-    """Redirect the old names of problem types to the present ones, for good."""
+    """Redirect the former names of problem types permanently."""
     for old, name in _RENAMED.items():
         path = PROBLEM.path.replace("<string:key>", old)
         handler.add(path, f"problem.{old}", partial(_renamed, name=name), ["GET", "HEAD"])
@@ -64,7 +64,7 @@ def _renamed(ctx: Context, name: str) -> Response:
 
 @PROBLEM.get(scope=OPEN)
 def get_problem(ctx: Context, key: str) -> Resource:
-    """What a problem type means, and what to do about it."""
+    """Explain a problem type."""
     for problem in all_problems():
         if problem.name == key:
             members = {

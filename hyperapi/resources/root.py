@@ -17,7 +17,7 @@ ABOUT = (
 
 
 class RootMembers(Members):
-    """What the service is called and does, and the version of its API."""
+    """The name and description of the service, and the version of its API."""
 
     title: str
     description: str
@@ -25,7 +25,7 @@ class RootMembers(Members):
 
 
 def root_of(routes: Sequence[Route]) -> Route:
-    """The root of an application with these routes. They declare how it links to them."""
+    """Return the root of an application with these routes, which declare the root's links."""
     linked = [each for each in routes if each.root_link]
     templated = [each for each in routes if each.root_template]
     root_type = ResourceType(
@@ -41,7 +41,7 @@ def root_of(routes: Sequence[Route]) -> Route:
 
     @root.get(scope=PUBLIC)
     def get_root(ctx: Context) -> Resource:
-        """Where everything begins."""
+        """The entry point of the API."""
         links = {each.root_link: each.uri(ctx) for each in linked}
         if ctx.principal_or_none is not None:
             links["user"] = ctx.uris.uri("user", ctx.principal_or_none.user)

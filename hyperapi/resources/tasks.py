@@ -1,4 +1,4 @@
-"""Tasks: each is on one list, and may move to another of the same user's."""
+"""Tasks, which belong to a list and can move to another list of the same user."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -50,7 +50,7 @@ PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
 MOST_AT_ONCE = 1000
 
-# -- what may be sent
+# -- request bodies
 
 
 def _as_set(tags: list[str]) -> list[str]:
@@ -72,7 +72,7 @@ ListUri = Annotated[
 
 
 class NewTask(Body):
-    """A task to be made."""
+    """A new task."""
 
     title: Title
     description: Description = ""
@@ -83,31 +83,31 @@ class NewTask(Body):
 
 
 class NewTasks(Body):
-    """Tasks to be made at once, all of them or none."""
+    """Several new tasks. All of them are created, or none."""
 
     tasks: Annotated[list[NewTask], Field(title="Tasks", max_length=MOST_AT_ONCE)]
 
 
 class TasksToMake(Body):
-    """A task to be made, or many."""
+    """One or several new tasks."""
 
     @classmethod
     def kinds(cls, media: str = JSON) -> tuple[type[Body], ...]:
-        """Many are sent as JSON only."""
+        """Return the body types. Several tasks require JSON."""
         return (NewTask,) if media == FORM else (NewTask, NewTasks)
 
     @classmethod
     def read(
         cls, _ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
     ) -> Body:
-        """The one that it is: many have a member ``tasks``."""
+        """Parse one task, or several when there is a member ``tasks``."""
         members = decoded(NewTask, body, content_type, media)
         many = "tasks" in members and media_type(content_type) != FORM
         return NewTasks.of(members) if many else NewTask.of(members)
 
 
 class WholeTask(NewTask):
-    """A task as it is to be, whole; it stays where it is when no list is named."""
+    """The complete data of a task. Without ``list_uri`` it stays on its list."""
 
     read_only = frozenset({"completed_at", "created_at", "updated_at"})
 
@@ -115,7 +115,7 @@ class WholeTask(NewTask):
 
 
 class TaskChanges(Body):
-    """What is to be different about a task."""
+    """Changes of a task."""
 
     title: Title | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -126,11 +126,11 @@ class TaskChanges(Body):
     list_uri: ListUri | MISSING = MISSING
 
 
-# -- what is seen
+# -- representations
 
 
 class TaskMembers(Members):
-    """A task, and the list it is on."""
+    """A task with its list."""
 
     title: Title
     description: Description
@@ -145,23 +145,23 @@ class TaskMembers(Members):
 
 
 class Tasks(OwnedResource):
-    """Tasks: each is on a list, which counts it as open or done."""
+    """Tasks. Their list counts them as open or done."""
 
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:  # noqa: ARG002
-        """To the task's list."""
+        """Link to the task's list."""
         return lambda _, members: {"list": members["list_uri"]}
 
     def new_columns(
         self, ctx: Context, members: Mapping[str, Any], moment: datetime
     ) -> dict[str, Any]:
-        """A task that is done from the beginning was completed then."""
+        """Set ``completed_at`` of a task that is created as done."""
         completed = moment if members["done"] else None
         return {**super().new_columns(ctx, members, moment), "completed_at": completed}
 
     def changed_columns(
         self, ctx: Context, members: Mapping[str, Any], moment: datetime
     ) -> dict[str, Any]:
-        """A task is completed when ``done`` becomes true."""
+        """Set ``completed_at`` when ``done`` becomes true, and clear it when it becomes false."""
         columns = super().changed_columns(ctx, members, moment)
         if "done" in members:
             columns["completed_at"] = moment if members["done"] else None
@@ -172,13 +172,13 @@ class Tasks(OwnedResource):
         _count(ctx, row, 1)
 
     def updated(self, ctx: Context, before: AnyRow, row: AnyRow) -> None:
-        """Count the task where it is now, as what it is now."""
+        """Count the task on its current list, as open or done."""
         if (row.list, row.done) != (before.list, before.done):
             _count(ctx, before, -1)
             _count(ctx, row, 1)
 
     def deleted(self, ctx: Context, row: AnyRow) -> None:
-        """Count the task no more."""
+        """Subtract the task from its list's counts."""
         _count(ctx, row, -1)
 
 
@@ -285,12 +285,12 @@ FORMS_OF_LIST = (
     *_forms_of_many(TASKS_OF_LIST),
 )
 
-# -- what may be done
+# -- operations
 
 
 @TASKS.collection.get(scope=READ, query=TASKS.listing, versioned_by_owner=True)
 def get_tasks(ctx: Context, query: Query) -> Resource:
-    """All your tasks, page by page."""
+    """List all your tasks, in pages."""
     return TASKS.page(ctx, query)
 
 
@@ -303,7 +303,7 @@ def get_tasks(ctx: Context, query: Query) -> Resource:
     problems=(TooManySelected,),
 )
 def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
-    """Change all your tasks that a filter selects."""
+    """Change all your tasks that match a filter."""
     return counted(_change_some(ctx, query, changes))
 
 
@@ -315,13 +315,13 @@ def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
     problems=(TooManySelected,),
 )
 def delete_tasks(ctx: Context, query: Query) -> Reply:
-    """Delete all your tasks that a filter selects."""
+    """Delete all your tasks that match a filter."""
     return counted(_delete_some(ctx, query))
 
 
 @TASKS_OF_LIST.get(scope=READ, query=OF_LIST, versioned_by_owner=True)
 def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
-    """The tasks on a list, page by page."""
+    """List the tasks of a list, in pages."""
     uri = TASKS_OF_LIST.uri(ctx, key)
     found = TASKS.page(ctx, query, type=TASKS_OF_LIST_TYPE, uri=uri, listing=OF_LIST, list=key)
     if not found.items:
@@ -338,7 +338,7 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     returns=(TASKS.type, MADE),
 )
 def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
-    """Add a task to a list; or many, all of them or none."""
+    """Create one task on a list, or several at once."""
     LISTS.find(ctx, key)
     if isinstance(new, NewTasks):
         return Reply(_made(ctx, key, new), 201, etag="")
@@ -354,7 +354,7 @@ def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
     problems=(TooManySelected,),
 )
 def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
-    """Change the tasks on a list that a filter selects."""
+    """Change the tasks of a list that match a filter."""
     LISTS.find(ctx, key)
     return counted(_change_some(ctx, query, changes, list=key))
 
@@ -367,7 +367,7 @@ def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: 
     problems=(TooManySelected,),
 )
 def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
-    """Delete the tasks on a list that a filter selects."""
+    """Delete the tasks of a list that match a filter."""
     LISTS.find(ctx, key)
     return counted(_delete_some(ctx, query, list=key))
 
@@ -384,7 +384,7 @@ def get_task(ctx: Context, key: str) -> Resource:
     statuses=(200, 201),
 )
 def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
-    """Replace a task, or make one under a key of your own choice."""
+    """Replace a task, or create one with a UUID of your choice."""
     return TASKS.put(ctx, key, whole.members())
 
 
@@ -408,7 +408,7 @@ def delete_task(ctx: Context, key: str) -> Reply:
 
 
 def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
-    """New tasks on a list, in the order in which they were sent."""
+    """Create tasks on a list, in the order of the request."""
     row_scope, moment = ctx.row_scope, now()
     columns = [TASKS.new_columns(ctx, task.members(), moment) for task in new.tasks]
     growth = sum((TASKS.usage(1, each) for each in columns), start=Usage())
@@ -427,7 +427,7 @@ def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
 
 
 def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A row as reading it back would show it."""
+    """Return a new row as a query would return it."""
     return tuple(
         write_instant(value) if isinstance(value, datetime) else value
         for value in (row[column.key] for column in TASKS.columns)

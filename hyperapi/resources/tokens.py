@@ -1,4 +1,4 @@
-"""Tokens: a session is made by signing in, stands in a list, and is ended by deleting it."""
+"""Tokens: sign-in, refresh and derivation create sessions, which can be listed and revoked."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,7 +59,7 @@ TOKENS = Route(
 
 TOKEN = Route("token", "/tokens/<uuid:key>")
 
-# -- what may be asked
+# -- query parameters
 
 LISTING = Listing(
     Session,
@@ -77,15 +77,15 @@ SOME = Selection(LISTING, needs_filter=False)
 
 
 def _also(who: Principal) -> dict[str, Any]:
-    """What the listing leaves open."""
+    """Return the parameters of the listing's own conditions."""
     return {"moment": now(), "this": who.session}
 
 
-# -- what is seen
+# -- representations
 
 
 class TokenMembers(Members):
-    """A session: what its token may do, and since when and until when it is good."""
+    """A session: its scope, and the times of its creation, last use and end."""
 
     label: str
     scope: str
@@ -97,7 +97,7 @@ class TokenMembers(Members):
 
 
 class NewTokenMembers(TokenMembers):
-    """The same with its secrets, as only the reply that made them shows it."""
+    """A session with its tokens, for the reply that issues them."""
 
     access_token: str
     token_type: Literal["Bearer"]
@@ -116,7 +116,7 @@ TOKENS.returns = TOKENS_TYPE = page_of(
 
 
 def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
-    """A function from rows to tokens as they are seen by the session ``current``."""
+    """Return a function from rows to resources, for use over many rows."""
     token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), ctx.uris.uri_of("list")
 
     def represent(row: AnyRow) -> Resource:
@@ -180,12 +180,12 @@ FORMS_OF_OWN = (
 FORMS_OF_ALL = (*FORMS_OF_OWN, FormSpec("search", "Search your sessions", TOKENS, "GET"))
 
 
-# -- what may be done
+# -- operations
 
 
 @TOKENS.get(scope=PUBLIC, query=LISTING)
 def get_tokens(ctx: Context, query: Query) -> Resource:
-    """Your live sessions; to anyone else, where to sign in."""
+    """List your live sessions. Without a token: the forms to sign in."""
     who = ctx.principal_or_none
     if who is None:
         return whole(
@@ -231,7 +231,7 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     ),
 )
 def create_token(ctx: Context, sent: Body) -> Reply:
-    """Trade credentials, or a refresh token, for tokens; or derive a token that can do less."""
+    """Issue tokens for credentials or a refresh token, or derive a token with fewer rights."""
     if sent.answers_in is None:
         return _traded(ctx, type(sent), sent)
     try:
@@ -242,35 +242,35 @@ def create_token(ctx: Context, sent: Body) -> Reply:
         raise OAuthError.invalid_request(problem) from None
     session = made.resource
     assert isinstance(session, Resource)
-    # To libraries, a member of this name is when the access token expires, as a number.
+    # OAuth 2 libraries take this member for the expiry of the access token, as a number.
     told = {name: value for name, value in session.members.items() if name != "expires_at"}
     return Reply(replace(session, members=told), 200, [("Pragma", "no-cache")], secret=True)
 
 
 @TOKENS.delete(scope=ACCOUNT, query=SOME)
 def delete_tokens(ctx: Context, query: Query) -> Reply:
-    """End all your sessions, this one too, or those that a filter selects."""
-    who = _asker(ctx)
+    """End your sessions, including the current one: all, or those that a filter selects."""
+    who = _principal(ctx)
     SOME.of(query, who.row_scope, {}, _also(who)).delete(ctx.tx)
     return no_content()
 
 
 @TOKEN.get(scope=SIGNED_IN, problems=(InsufficientScope,))
 def get_token(ctx: Context, key: str) -> Resource:
-    """A session of yours."""
-    who = _asker_about(ctx, key)
+    """Get one of your sessions."""
+    who = _principal_for(ctx, key)
     return representer(ctx, who.session)(_find(ctx, who, key))
 
 
 @TOKEN.delete(scope=SIGNED_IN, problems=(InsufficientScope,))
 def delete_token(ctx: Context, key: str) -> Reply:
-    """End a session, and those derived from it; from the next request on their tokens are void."""
-    if remove(ctx.tx, Session, _asker_about(ctx, key).row_scope, key, COLUMNS) is None:
+    """End a session and those derived from it. Their tokens are invalid at the next request."""
+    if remove(ctx.tx, Session, _principal_for(ctx, key).row_scope, key, COLUMNS) is None:
         raise NotFound
     return no_content()
 
 
-# -- the three trades
+# -- sign-in, refresh, derivation
 
 
 def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
@@ -280,7 +280,7 @@ def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
 
 
 def _sign_in(ctx: Context, sent: SignIn) -> Reply:
-    """A new session for whoever these credentials are of."""
+    """Open a session for credentials."""
     scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
     name = sent.username.lower()
     ctx.state[Limits].requests.count(ctx, client_address(ctx))
@@ -300,7 +300,7 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
 
 
 def _refresh(ctx: Context, sent: Refresh) -> Reply:
-    """The same session, with new tokens."""
+    """Issue new tokens for the session of a refresh token."""
     claims = sessions.refresh_claims(ctx, sent.refresh_token)
     log_user(ctx, claims.owner)
     ctx.state[Limits].requests.count(ctx, claims.session)
@@ -309,7 +309,7 @@ def _refresh(ctx: Context, sent: Refresh) -> Reply:
 
 
 def _derive(ctx: Context, sent: Derivation) -> Reply:
-    """A session below the asking one, which ends with it."""
+    """Open a session that derives from the current one and ends with it."""
     claims = access_claims(ctx)
     if claims is None:
         raise TokenMissing
@@ -335,7 +335,7 @@ def _open_session(
         ctx.tx, User, row_scope, user.key, selected_columns(User, "password_hash", "disabled")
     )
     if current is None or current.password_hash != user.password_hash or current.disabled:
-        raise CredentialsInvalid  # changed while we were looking at the password
+        raise CredentialsInvalid  # the password changed during its verification
     if renewed is not None:
         change(
             ctx.tx, User, row_scope, user.key, selected_columns(User, "key"), password_hash=renewed
@@ -347,7 +347,7 @@ def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Princ
     only_list = _list_named(ctx, who, sent.list_uri)
     most = _most(who, only_list)
     if not most:
-        raise invalid("/list_uri", "needs a token that may do something on a list")
+        raise invalid("/list_uri", "requires a scope for lists and tasks")
     scope = sent.wanted_scope(most)
     moment = now()
     left = sessions.derivable_until(ctx, who, moment) - moment
@@ -363,20 +363,20 @@ def _why_no_longer(ctx: Context, who: Principal, left: timedelta) -> str:
     most = f"must be {int(left.total_seconds())} or less"
     if who.token_expires_at < who.expires_at and not sessions.signed_in_lately(ctx, who, now()):
         return f"{most}: your access token ends then. Sign in again to make a longer one"
-    return f"{most}: the asking session ends then"
+    return f"{most}: the session of your token ends then"
 
 
 def _most(who: Principal, only_list: str | None) -> str:
-    """The widest scope that a derived token may have: a token of one list has no account."""
+    """Return the widest scope of a derived token. A list-bound token has no scope account."""
     if only_list is None:
         return who.scope
     return " ".join(word for word in who.scope.split() if word != ACCOUNT)
 
 
 def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
-    """The key of the one list that a derived token is to be for; its parent's, if it has one.
+    """Return the key of the list that a derived token is bound to; that of its parent by default.
 
-    :raises Invalid: when the URI names no list within reach.
+    :raises Invalid: when the URI names no accessible list.
     """
     if uri is MISSING:
         return who.only_list
@@ -385,12 +385,12 @@ def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
         key is None
         or find(ctx.tx, TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None
     ):
-        raise invalid("/list_uri", "must be the URI of a list of yours")
+        raise invalid("/list_uri", "must be the URI of one of your lists")
     return key
 
 
 def _with_secrets(ctx: Context, row_scope: RowScope, row: AnyRow, current: str) -> Resource:
-    """A session as only the reply that made its tokens shows it."""
+    """Return a session with its new tokens."""
     resource = representer(ctx, current)(row)
     resource.type = NEW_TOKEN
     resource.members = {**resource.members, **sessions.secrets(ctx, row_scope, row)}
@@ -401,18 +401,18 @@ _BY_NAME = Statement(
     select(User.key, User.password_hash, User.disabled).where(User.username == bindparam("name"))
 )
 
-# -- finders
+# -- helpers
 
 
-def _asker(ctx: Context) -> Principal:
+def _principal(ctx: Context) -> Principal:
     who = ctx.principal_or_none
-    assert who is not None, "only operations that want a token ask this"
+    assert who is not None, "the operation requires a token"
     return who
 
 
-def _asker_about(ctx: Context, key: str) -> Principal:
-    """The asker, if it may look at this session: its own always, others with their account."""
-    who = _asker(ctx)
+def _principal_for(ctx: Context, key: str) -> Principal:
+    """Return the principal if it may access this session: its own, or any with scope account."""
+    who = _principal(ctx)
     if key != who.session:
         require_scope(ACCOUNT, who)
     return who

@@ -1,4 +1,4 @@
-"""Users: anyone may register; a user is seen and changed by nobody else."""
+"""Users: registration, and the account of the signed-in user."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -48,7 +48,7 @@ USERS = Route(
 )
 USER = Route("user", "/users/<uuid:key>", guarded=True, relation="Your account.")
 
-# -- what may be sent
+# -- request bodies
 
 
 def _lower(name: Any) -> Any:
@@ -92,13 +92,13 @@ CurrentPassword = Annotated[
 
 
 class Registration(Body):
-    """A user to be."""
+    """A new user."""
 
     @classmethod
     def read(cls, ctx: Context, *sent: Any) -> Body:
-        """The registration, where one may register.
+        """Parse the registration.
 
-        :raises RegistrationClosed: else, whatever it says.
+        :raises RegistrationClosed: when registration is closed, whatever the body contains.
         """
         if not _registration_open(ctx):
             raise RegistrationClosed
@@ -115,7 +115,7 @@ _WITH_THE_PRESENT_ONE = ConfigDict(
 
 
 class WholeUser(Body):
-    """A user as it is to be, whole; the password stays when none is sent."""
+    """The complete data of a user. Without a password the current one stays."""
 
     model_config = _WITH_THE_PRESENT_ONE
     read_only = frozenset({"created_at", "updated_at"})
@@ -127,7 +127,7 @@ class WholeUser(Body):
 
 
 class UserChanges(Body):
-    """What is to be different about a user."""
+    """Changes of a user."""
 
     model_config = _WITH_THE_PRESENT_ONE
 
@@ -137,11 +137,11 @@ class UserChanges(Body):
     current_password: CurrentPassword | MISSING = MISSING
 
 
-# -- what is seen
+# -- representations
 
 
 class UserMembers(Members):
-    """A user, as it sees itself."""
+    """A user, for that user only."""
 
     username: str
     email: str | None
@@ -158,7 +158,7 @@ COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "upda
 
 
 def represent(ctx: Context, row: AnyRow) -> Resource:
-    """A user as it sees itself."""
+    """Return a user as a resource."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
     links = {
@@ -199,12 +199,12 @@ FORMS = (
 FORMS_OF_ANYONE = (FormSpec("register", "Register", USERS, "POST", when=_registration_open),)
 
 
-# -- what may be done
+# -- operations
 
 
 @USERS.get(scope=PUBLIC, query=NoParameters())
 def get_users(ctx: Context, _: Query) -> Resource:
-    """Yourself; to anyone else, where to register."""
+    """List your account. Without a token: the form to register."""
     who = ctx.principal_or_none
     if who is not None and who.may(ACCOUNT):
         return whole(ctx, USERS_TYPE, USERS.uri(ctx), [_own(ctx, who)])
@@ -231,13 +231,13 @@ def register(ctx: Context, new: Registration) -> Reply:
 @USER.get(scope=ACCOUNT)
 def get_user(ctx: Context, key: str) -> Resource:
     """Yourself."""
-    return _own(ctx, _asker_named(ctx, key))
+    return _own(ctx, _principal_of_user(ctx, key))
 
 
 @USER.put(scope=ACCOUNT, body=WholeUser, own_transactions=True, problems=(Taken,))
 def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
-    """Replace what is known of you."""
-    return _change(ctx, _asker_named(ctx, key), whole.members())
+    """Replace the data of your account."""
+    return _change(ctx, _principal_of_user(ctx, key), whole.members())
 
 
 @USER.patch(
@@ -248,29 +248,29 @@ def put_user(ctx: Context, whole: WholeUser, key: str) -> Resource:
     problems=(Taken,),
 )
 def change_user(ctx: Context, changes: UserChanges, key: str) -> Resource:
-    """Change your name, address or password; a new password ends your other sessions.
+    """Change your username, e-mail address or password. A new password ends your other sessions.
 
-    Each of these changes takes your current password.
+    Each of these changes requires your current password.
     """
-    return _change(ctx, _asker_named(ctx, key), changes.sent())
+    return _change(ctx, _principal_of_user(ctx, key), changes.sent())
 
 
 @USER.delete(scope=ACCOUNT, problems=(LoginTooOld,))
 def delete_user(ctx: Context, key: str) -> Reply:
-    """Delete your account, with everything that is yours."""
-    who = _asker_named(ctx, key)
+    """Delete your account and all its data."""
+    who = _principal_of_user(ctx, key)
     if not _signed_in_lately(ctx):
         raise LoginTooOld
     _delete(ctx, who)
     return no_content()
 
 
-# -- finders, and how users come about and go
+# -- helpers
 
 
 def _delete(ctx: Context, who: Principal) -> None:
-    """Delete an account. A large one is gone at once as well, but housekeeping removes its rows:
-    everybody else would have to wait for it."""
+    """Delete an account. The rows of a large account are removed by the retention thread, because
+    other requests would have to wait."""
     usage = (User.list_count, User.task_count, User.revision, User.forgotten)
     row = find(ctx.tx, User, who.row_scope, who.user, usage)
     if row is None:
@@ -322,10 +322,10 @@ def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
         raise Taken from None
 
 
-def _asker_named(ctx: Context, key: str) -> Principal:
-    """The asker, if this is its key: other users are not there.
+def _principal_of_user(ctx: Context, key: str) -> Principal:
+    """Return the principal if this is its id. Other users are not accessible.
 
-    :raises NotFound: for every other key.
+    :raises NotFound: for every other id.
     """
     who = ctx.principal
     if key != who.user:
@@ -338,9 +338,9 @@ def _own(ctx: Context, who: Principal) -> Resource:
 
 
 def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
-    """Write what is different, which takes the current password.
+    """Store the members that differ. This requires the current password.
 
-    Passwords are worked on before the transaction begins.
+    Passwords are hashed before the transaction begins.
     """
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
@@ -362,9 +362,9 @@ def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
 def _verified(
     ctx: Context, who: Principal, password: str | None, new: str | None
 ) -> tuple[str, str | None]:
-    """The kept hash of the asker's present password, when ``password`` is it, and a new one's.
+    """Verify the current password. Return its stored hash, and the hash of a new password.
 
-    :raises Invalid: when it is not, which counts as a failed sign-in.
+    :raises Invalid: when it is wrong, which counts as a failed sign-in.
     """
     if password is None:
         raise _password_required()
@@ -395,7 +395,7 @@ def _update_verified(
     if _password_hash(ctx, who) != verified:
         raise invalid("/current_password", "was changed a moment ago")
     if find(ctx.tx, Session, who.row_scope, who.session, selected_columns(Session, "key")) is None:
-        raise TokenRevoked  # while we were looking at the password
+        raise TokenRevoked  # during the verification of the password
     if "password_hash" in members:
         end_others(ctx, who)
     return _update(ctx, who, members, verified=True)
@@ -427,5 +427,5 @@ def _update(
         row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     except ConstraintViolation:
         raise Taken from None
-    assert row is not None, "it was there a moment ago, in this transaction"
+    assert row is not None, "the row was read in this transaction"
     return represent(ctx, row)

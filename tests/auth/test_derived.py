@@ -624,7 +624,7 @@ def test_it_takes_a_list_of_mine(
     refused = derive(alice, list_uri=uri)
     assert pointers(refused) == ["/list_uri"]
     assert refused.json is not None
-    assert refused.json["errors"][0]["detail"] == "must be the URI of a list of yours"
+    assert refused.json["errors"][0]["detail"] == "must be the URI of one of your lists"
 
 
 def test_it_ends_with_its_list_and_does_not_come_back_with_it(

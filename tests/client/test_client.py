@@ -176,7 +176,7 @@ def test_what_only_the_server_can_tell_comes_as_its_problem(groceries: Any) -> N
     task = groceries.follow("tasks").submit("create", title="Milk")
     with pytest.raises(Invalid) as caught:
         task.submit("edit", list_uri=task.uri)
-    assert caught.value.errors == (FieldError("list_uri", "must be the URI of a list of yours"),)
+    assert caught.value.errors == (FieldError("list_uri", "must be the URI of one of your lists"),)
 
 
 def test_nobody_overwrites_what_they_have_not_seen(groceries: Any) -> None:
