@@ -1,1 +1,1 @@
-"""What hyperapi costs, measured: ``python -m benchmarks`` runs it; README.md says what it shows."""
+"""Benchmarks of hyperapi: ``python -m benchmarks``. README.md explains the results."""

@@ -119,7 +119,7 @@ def bulk(server: Server, client: httpx.Client, root: Any, figures: Figures) -> N
 
 
 def feed(server: Server, client: httpx.Client, root: Any, figures: Figures) -> None:
-    """The last changes, page by page, by somebody who was up to date before."""
+    """The latest changes in pages, for a reader that was up to date before."""
     caught_up = read_feed(client, root["changes_uri"])[1]
     uri = made_list(client, root, MANY)
     read = 0

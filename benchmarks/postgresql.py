@@ -200,7 +200,7 @@ def _front(folder: Path, nodes: list[int]) -> Iterator[Server]:
 
 
 def _plans(sets: list[Set], sizes: Sizes) -> dict[str, targets.Plan]:
-    """What is asked of each database; sessions are the database's, so any node takes them."""
+    """The requests to each database. Sessions are in the database, so any node takes tokens."""
     print("signing everyone in", file=sys.stderr)
     found = {
         each.name: targets.of_hyperapi(

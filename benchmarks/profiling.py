@@ -31,7 +31,7 @@ HERE = str(Path(__file__).parent)
 
 
 class Samples:
-    """What was seen on the stack, and how often."""
+    """The sampled stack frames, with their counts."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""What is asked of each server: hyperapi's targets found by following its links and forms."""
+"""The requests to each server. Those to hyperapi follow its links and forms."""
 
 import json
 import random
