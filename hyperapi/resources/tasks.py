@@ -374,7 +374,7 @@ def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
 
 @TASK.get(scope=READ)
 def get_task(ctx: Context, key: str) -> Resource:
-    """A task."""
+    """Get a task."""
     return TASKS.represent(ctx, TASKS.find(ctx, key))
 
 

@@ -221,7 +221,7 @@ def get_users(ctx: Context, _: Query) -> Resource:
     problems=(RegistrationClosed, Taken, TooManyRequests),
 )
 def register(ctx: Context, new: Registration) -> Reply:
-    """Register."""
+    """Create a user account."""
     ctx.state[Limits].register.count(ctx, client_address(ctx))
     with hashing(ctx) as address:
         hashed = ctx.state[Passwords].hash(new.password, address)
@@ -230,7 +230,7 @@ def register(ctx: Context, new: Registration) -> Reply:
 
 @USER.get(scope=ACCOUNT)
 def get_user(ctx: Context, key: str) -> Resource:
-    """Yourself."""
+    """Get your account."""
     return _own(ctx, _principal_of_user(ctx, key))
 
 

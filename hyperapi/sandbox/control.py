@@ -306,7 +306,7 @@ def take_snapshot(ctx: Context) -> Reply:
 
 @SNAPSHOT.get(scope=OPEN, own_transactions=True, problems=REFUSALS)
 def get_snapshot(ctx: Context, key: str) -> Resource:
-    """A snapshot."""
+    """Get a snapshot."""
     return _represent(ctx, key)
 
 
