@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure hyperapi beside the least and the ordinary; see README.md."""
+"""``python -m benchmarks``: compare hyperapi with two other servers. See README.md."""
 
 import argparse
 import os
@@ -30,14 +30,14 @@ CLI = ("-m", "hyperapi")
 
 @dataclass(frozen=True)
 class Figure:
-    """One run: what the client saw, and the server's CPU milliseconds for each request."""
+    """The client's result of one run, and the server's CPU milliseconds per request."""
 
     load: Load
     cpu: float
 
 
 Side = tuple[str, str]
-"""A server, and an operation that it is asked for."""
+"""A server and an operation."""
 
 Figures = dict[Side, list[Figure]]
 """One figure from each round."""
@@ -50,7 +50,7 @@ RATIOS: tuple[tuple[str, Side, Side, float], ...] = (
     ("hyperapi, last / first page", (HYPERAPI, targets.LAST), (HYPERAPI, targets.FIRST), 1.2),
     ("ordinary, last / first page", (ORDINARY, targets.LAST), (ORDINARY, targets.FIRST), 0),
 )
-"""CPU of one side for each request divided by that of the other, and the aim, if there is one."""
+"""CPU per request of one side divided by that of the other, and the aim, if there is one."""
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def hyperapi_environment(folder: Path) -> dict[str, str]:
-    """One worker, no limits: what is measured is the work, not the refusals."""
+    """One worker without rate limits, so that no request is refused."""
     limits = [name.upper() for name in Settings.__dataclass_fields__ if name.endswith("_limit")]
     return {
         "HYPERAPI_INSTANCE": str(folder),
@@ -131,7 +131,7 @@ def _seed(folder: Path, sizes: Sizes, *, with_ordinary: bool) -> None:
 
 @contextmanager
 def _all_served(folder: Path) -> Iterator[dict[str, Server]]:
-    """The three of them side by side; who is not asked takes no CPU time."""
+    """The three servers, running side by side. Idle ones take no CPU time."""
     environments = {
         HYPERAPI: hyperapi_environment(folder),
         FLOOR: {"BENCHMARK_DATABASE": str(folder / "hyperapi.db")},
@@ -171,7 +171,7 @@ def _plans(
 def _round(
     servers: dict[str, Server], plans: dict[str, targets.Plan], seconds: int, *, wrk: bool
 ) -> list[tuple[Side, Figure]]:
-    """Every operation on every server that has it, one server after the other."""
+    """Measure every operation on every server that has it, one server after the other."""
     return [
         ((name, operation), _run(servers[name], plans[name][operation], seconds, wrk=wrk))
         for operation in targets.OPERATIONS
@@ -181,7 +181,10 @@ def _round(
 
 
 def _run(server: Server, plan: list[Target], seconds: int, *, wrk: bool) -> Figure:
-    """:raises RuntimeError: when a request is refused; what then is measured is not the work."""
+    """Measure one operation.
+
+    :raises RuntimeError: when a request is refused, since a refusal costs less than the work.
+    """
     check(server.port, plan[0])
     before = server.cpu_seconds()
     load = drive(server.port, plan, seconds, wrk=wrk)
@@ -201,7 +204,7 @@ def _conditions(sizes: Sizes, rounds: int, seconds: int, *, wrk: bool) -> str:
 
 
 def _table(figures: Figures) -> Iterable[str]:
-    """CPU milliseconds for each request are CPU seconds for each thousand."""
+    """Print the table. CPU milliseconds per request are CPU seconds per thousand requests."""
     yield "| operation | server | requests/s | p50, ms | p99, ms | CPU s per 1,000 |"
     yield "|---|---|---:|---:|---:|---:|"
     for (name, operation), runs in sorted(
@@ -218,7 +221,7 @@ def _table(figures: Figures) -> Iterable[str]:
 
 
 def _ratios(figures: Figures) -> Iterable[str]:
-    """Each the median of the rounds' own ratios, so that a slow minute weighs on both sides."""
+    """Print medians of the ratios within each round, so that a slow minute affects both sides."""
     yield "| CPU per request | ratio | lowest to highest round | aim |"
     yield "|---|---:|---|---|"
     for name, above, below, aim in RATIOS:

@@ -1,9 +1,9 @@
-"""The floor: the least that Python can do for a page of tasks, as a bare WSGI callable.
+"""A lower bound for the cost: the tasks API as a bare WSGI application.
 
 It runs the same statements on the same database as hyperapi and writes the same members: the
-session joined to its user, then the page, or the task. No framework, no signature, no validation,
-no links but the tasks' own. Nothing could serve these rows through WSGI and sqlite3 for much
-less, so hyperapi's cost divided by this one's is the price of everything else that it does.
+session joined to its user, then the page or the task. It has no framework, no signatures, no
+validation, and no links except those of tasks. Hyperapi's cost divided by this one is the price of
+everything else that hyperapi does.
 """
 
 import os
@@ -52,7 +52,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 def connection() -> sqlite3.Connection:
-    """This thread's own connection, opened at its first request."""
+    """The connection of this thread, opened at its first request."""
     opened: sqlite3.Connection | None = getattr(thread, "connection", None)
     if opened is None:
         opened = sqlite3.connect(os.environ["BENCHMARK_DATABASE"], isolation_level=None)

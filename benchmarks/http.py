@@ -1,7 +1,7 @@
-"""``python -m benchmarks.http``: what conditional requests, bulk, the feed and waiting cost.
+"""``python -m benchmarks.http``: the cost of conditional requests, bulk, the feed and waiting.
 
-One worker of ``hyperapi serve`` is asked by one client on one connection. CPU is the server's, read
-from ``/proc``; what is compared is asked in turn, round by round, and the medians are shown.
+One client sends requests to one worker of ``hyperapi serve`` on one connection. CPU is the
+server's, read from ``/proc``. Rounds measure the compared requests in turn; medians are printed.
 """
 
 import sys
@@ -26,7 +26,7 @@ PASSWORD = "correct horse battery staple"
 PATIENCE = 60
 
 Figures = dict[str, list[float]]
-"""CPU milliseconds of each piece of work, by what it was."""
+"""CPU milliseconds of each piece of work, by its name."""
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def signed_in(server: Server, client: httpx.Client) -> Any:
-    """The root as somebody new sees it, whose token the client has from then on."""
+    """Register and sign in a new user. Return the root; the client keeps the token."""
     where = f"http://127.0.0.1:{server.port}/"
     root = client.get(where, follow_redirects=True).json()
     credentials = {"username": "alice", "password": PASSWORD}
@@ -70,24 +70,24 @@ def made_list(client: httpx.Client, root: Any, tasks: int = 100) -> str:
 
 
 def many(number: int) -> dict[str, Any]:
-    """So many tasks to be made at once."""
+    """The body that creates so many tasks in one request."""
     return {"tasks": [one(place) for place in range(number)]}
 
 
 def one(number: int) -> dict[str, Any]:
-    """A task to be made."""
+    """The body that creates one task."""
     return {"title": f"Thing {number}", "priority": "high", "tags": ["home", "garden"]}
 
 
 def cost(server: Server, work: Callable[[], object]) -> float:
-    """CPU milliseconds that the server takes for some work."""
+    """The server's CPU milliseconds for some work."""
     before = server.cpu_seconds()
     work()
     return (server.cpu_seconds() - before) * 1000
 
 
 def conditional(server: Server, client: httpx.Client, uri: str, figures: Figures) -> None:
-    """A page that the client has, and one that it has not."""
+    """A page that the client has already, and one that it has not."""
     tag = client.get(uri).headers["ETag"]
     for name, headers, status in (
         ("a page of 25, 200", {}, 200),
@@ -102,7 +102,7 @@ def conditional(server: Server, client: httpx.Client, uri: str, figures: Figures
 
 
 def bulk(server: Server, client: httpx.Client, root: Any, figures: Figures) -> None:
-    """The same tasks one by one, and all at once."""
+    """Create the same tasks one by one, and in one request."""
     single, whole = made_list(client, root, 0), made_list(client, root, 0)
 
     def one_by_one() -> None:
@@ -134,7 +134,7 @@ def feed(server: Server, client: httpx.Client, root: Any, figures: Figures) -> N
 
 
 def read_feed(client: httpx.Client, uri: str) -> tuple[int, str]:
-    """How many changes there are from there on, and where the next ones will be."""
+    """The number of changes from a cursor on, and the URI of the next ones."""
     told, more = 0, True
     while more:
         page = client.get(uri).json()
@@ -154,7 +154,7 @@ def print_costs(figures: Figures) -> None:
 
 
 def print_waiting(server: Server, root: Any, authorization: str) -> None:
-    """What clients that wait take of memory, and whether others are served meanwhile."""
+    """Memory of waiting clients, and the time of a page for another client meanwhile."""
     headers = {"Authorization": authorization}
     before = server.memory()
     with ExitStack() as waiting:
@@ -173,7 +173,7 @@ def print_waiting(server: Server, root: Any, authorization: str) -> None:
 
 @contextmanager
 def streaming(uri: str, headers: dict[str, str]) -> Iterator[None]:
-    """A client that follows the feed as a stream, on a connection and a thread of its own."""
+    """A client that follows the feed as a stream, with its own connection and thread."""
     begun, over = threading.Event(), threading.Event()
 
     def follow() -> None:
@@ -198,7 +198,7 @@ def streaming(uri: str, headers: dict[str, str]) -> Iterator[None]:
 
 
 def page_times(root: Any, headers: dict[str, str]) -> float:
-    """Milliseconds until a page of tasks is there, the median of fifty."""
+    """Milliseconds for a page of tasks, the median of fifty."""
     taken = []
     with httpx.Client(timeout=PATIENCE, trust_env=False, headers=headers) as client:
         for _ in range(50):

@@ -1,4 +1,4 @@
-"""Which layout of the tasks' rows does SQLite serve for the least CPU?
+"""Compare the CPU cost of layouts of the tasks' rows on SQLite.
 
     python -m benchmarks.layout
 
@@ -60,7 +60,7 @@ Representing = Callable[[Row], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Layout:
-    """One way to keep a row."""
+    """One layout of a row."""
 
     clustered: bool
     key_bytes: bool
@@ -83,7 +83,7 @@ class Layout:
         )
 
     def keep(self, row: Row) -> Row:
-        """A row in the terms of this layout, from one with text keys and counted instants."""
+        """A row in this layout, from one with ids as text and instants as numbers."""
         keys = tuple(key_bytes(key) for key in row[:3]) if self.key_bytes else row[:3]
         if self.instant_number:
             return (*keys, *row[3:])
@@ -98,7 +98,7 @@ class Layout:
 
 @dataclass
 class Database:
-    """One layout's file, with what reads it."""
+    """The database file of one layout, and its queries."""
 
     layout: Layout
     path: Path
@@ -116,7 +116,7 @@ def same(key: str) -> str:
 
 
 def representing(layout: Layout) -> Representing:
-    """A function from a row to the members that a client sees, as quick as Python writes them."""
+    """A fast function from a row to the members of a representation."""
     bytes_kept, numbers_kept = layout.key_bytes, layout.instant_number
 
     def key_text(key: Any) -> str:
@@ -156,7 +156,7 @@ def representing(layout: Layout) -> Representing:
 
 @dataclass(frozen=True)
 class Data:
-    """The same rows for every layout, and whose they are."""
+    """The rows, which are the same for every layout, and their owners."""
 
     owners: list[str]
     lists: dict[str, list[str]]
@@ -220,7 +220,7 @@ def cpu_each(work: Callable[[Database, Any], None], database: Database, items: A
 
 
 def measure(databases: list[Database], data: Data, rounds: int) -> dict[Layout, list[float]]:
-    """Medians over rounds; in each, every layout answers the very same questions in turn."""
+    """Medians over rounds. In each round every layout runs the same queries in turn."""
     chance = random.Random(2)
     figures: dict[Layout, list[list[float]]] = {each.layout: [] for each in databases}
     now = START + len(data.rows) * STEP
@@ -248,7 +248,7 @@ def measure(databases: list[Database], data: Data, rounds: int) -> dict[Layout, 
 
 
 def check_alike(databases: list[Database], data: Data) -> None:
-    """Every layout must answer with the same bytes, or the comparison means nothing."""
+    """Check that every layout gives the same bytes; otherwise the comparison is void."""
     owner = data.owners[0]
     parent = data.lists[owner][0]
     answers = set()

@@ -1,7 +1,7 @@
-"""Sends requests as fast as a server answers them, and counts: with wrk, or with Python alone.
+"""Load clients: wrk, or one in Python. They send requests without pauses and count replies.
 
-Both keep ``CONNECTIONS`` connections open, each with one request under way. wrk takes less of the
-machine from the server, so it is used wherever it is installed.
+Both keep ``CONNECTIONS`` connections open, each with one running request. wrk takes less CPU from
+the server, so it is used where it is installed.
 """
 
 import json
@@ -22,7 +22,7 @@ from statistics import quantiles
 
 CONNECTIONS = 4
 PATIENCE = 20
-"""Seconds past its time after which a run is given up."""
+"""Seconds after its planned end at which a run is aborted."""
 
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 FAILED = 400
@@ -30,7 +30,7 @@ FAILED = 400
 
 @dataclass(frozen=True)
 class Target:
-    """One request. ``{n}`` in its body becomes a number that is never the same again."""
+    """One request. ``{n}`` in its body becomes a number that is used once."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run showed: latencies in milliseconds; ``errors`` are failures and statuses >= 400."""
+    """A run's latencies in milliseconds. ``errors`` counts failures and statuses >= 400."""
 
     requests: int
     seconds: float
@@ -58,7 +58,7 @@ def has_wrk() -> bool:
 
 
 def drive(port: int, targets: Sequence[Target], seconds: int, *, wrk: bool) -> Load:
-    """Send ``targets`` in turn, over and over, for so many seconds."""
+    """Send ``targets`` in turn for so many seconds."""
     return _with_wrk(port, targets, seconds) if wrk else _with_python(port, targets, seconds)
 
 
@@ -88,7 +88,7 @@ def _with_wrk(port: int, targets: Sequence[Target], seconds: int) -> Load:
 
 
 def _with_python(port: int, targets: Sequence[Target], seconds: int) -> Load:
-    """As many processes as connections: one would be busier than the server."""
+    """Send with one process per connection, since one process would be busier than the server."""
     with ProcessPoolExecutor(CONNECTIONS, mp_context=get_context("spawn")) as pool:
         runs = [pool.submit(_one_client, port, targets, seconds) for _ in range(CONNECTIONS)]
         parts = [run.result(timeout=seconds + PATIENCE) for run in runs]
@@ -99,7 +99,7 @@ def _with_python(port: int, targets: Sequence[Target], seconds: int) -> Load:
 
 
 def _one_client(port: int, targets: Sequence[Target], seconds: int) -> tuple[list[float], int]:
-    """Latencies in seconds, and how many of the replies were failures."""
+    """Latencies in seconds, and the number of failed replies."""
     requests = _requests(port, targets)
     latencies, errors = [], 0
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as connection:
@@ -127,7 +127,7 @@ def _requests(port: int, targets: Sequence[Target]) -> Iterator[bytes]:
 
 
 def _status(connection: socket.socket) -> int:
-    """Read one whole reply, whose length is given in its head."""
+    """Read one reply, by its Content-Length."""
     reply = b""
     while (end := reply.find(b"\r\n\r\n")) < 0:
         reply += _received(connection)

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.login``: does the time of a refused sign-in tell why it was refused?
+"""``python -m benchmarks.login``: compare the times of sign-ins refused for different reasons.
 
-The service is called in this process, with the hashing that operators have by default, its limits
-off. Each round asks once in each way, in an order of chance, so that a slow minute of the machine
-weighs on all of them; medians of all rounds are compared.
+The service is called in this process, with the default hashing and without limits. Each round tries
+each kind once, in random order, so that a slow minute of the machine affects all of them. The
+medians of all rounds are compared.
 """
 
 import argparse
@@ -34,11 +34,11 @@ WAYS = {
 }
 
 Times = dict[str, list[float]]
-"""Seconds that each try took, by the way of asking."""
+"""Seconds of each attempt, by the reason of the refusal."""
 
 
 def main() -> None:
-    """Measure, print a table for ``login.md``, and fail when it tells."""
+    """Measure, print a table for ``login.md``, and fail when the medians differ too much."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
     options.add_argument("--tries", type=int, default=TRIES, help="in each way (%(default)s)")
     tries = options.parse_args().tries
@@ -62,7 +62,7 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 
 def made(folder: Path) -> Flask:
-    """A service with Alice, and with Dave, who was disabled."""
+    """A service with the user Alice and the disabled user Dave."""
     url = f"sqlite:///{folder}/hyperapi.db"
     migrations.upgrade(url)
     off = dict.fromkeys(("SIGN_IN_LIMIT", "SIGN_IN_ADDRESS_LIMIT", "REGISTER_LIMIT"), "")
@@ -76,7 +76,7 @@ def made(folder: Path) -> Flask:
 
 
 def measured(client: FlaskClient, tries: int) -> Times:
-    """The times of so many refusals of each kind, in an order of chance."""
+    """The times of so many refusals of each kind, in random order."""
     times: Times = defaultdict(list)
     for number in range(tries + 5):
         for way in random.sample(list(WAYS), len(WAYS)):
@@ -84,13 +84,13 @@ def measured(client: FlaskClient, tries: int) -> Times:
             reply = client.post("/api/v1/tokens", json=WAYS[way])
             seconds = time.perf_counter() - start
             assert reply.status_code == 401, reply.text
-            if number >= 5:  # what comes before warms up
+            if number >= 5:  # the first attempts warm up
                 times[way].append(seconds)
     return {way: times[way] for way in WAYS}
 
 
 def spread(times: Times) -> float:
-    """How far the medians are apart, as a part of the least of them."""
+    """The difference between the medians, as a fraction of the smallest."""
     medians = [median(seconds) for seconds in times.values()]
     return max(medians) / min(medians) - 1
 

@@ -1,8 +1,8 @@
-"""The ordinary way: the same API in small, as tutorials of Flask and Flask-SQLAlchemy write it.
+"""The ordinary version: a small part of the API, as Flask and Flask-SQLAlchemy tutorials write it.
 
 ORM objects for the session, its user and the tasks; ``paginate()`` with its count; ``url_for`` for
 each URI; ``jsonify``; itsdangerous' timed serializer for tokens, Werkzeug's hashes for passwords.
-Nothing in it is slow on purpose: its index serves the page's order, and it checks little.
+It is not slow on purpose: it has an index for the order of the page, and checks little.
 """
 
 import os
@@ -198,7 +198,7 @@ def update_task(task_id: int) -> Response:
 
 
 def served() -> Flask:
-    """The application of a server's process, by its environment."""
+    """The application of a server process, configured by the environment."""
     return create_app(
         f"sqlite:///{os.environ['BENCHMARK_DATABASE']}", os.environ["BENCHMARK_SECRET_KEY"]
     )

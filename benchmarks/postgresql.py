@@ -1,5 +1,5 @@
-"""``python -m benchmarks.postgresql``: hyperapi on PostgreSQL beside hyperapi on SQLite, with more
-workers, and with two nodes behind nginx; see postgresql.md."""
+"""``python -m benchmarks.postgresql``: compare hyperapi on PostgreSQL and on SQLite, with more
+workers, and with two nodes behind nginx. See postgresql.md."""
 
 import argparse
 import os
@@ -41,14 +41,14 @@ CAREFUL = {
     "shared_buffers": "256MB",
     "synchronous_commit": "on",
 }
-"""The server's own defaults, which the tests do without; and memory for all of the data."""
+"""The server's durability defaults, which tests turn off, and memory for all of the data."""
 
 
 @dataclass(frozen=True)
 class Set:
-    """What answers together.
+    """Servers that are measured together.
 
-    :ivar port: where requests go.
+    :ivar port: the port that gets the requests.
     :ivar api: the processes of hyperapi.
     :ivar database: the processes of PostgreSQL, where there is one.
     :ivar front: the processes of nginx, where there is one.
@@ -61,7 +61,7 @@ class Set:
     front: tuple[Server, ...] = ()
 
     def cpu(self) -> tuple[float, float, float]:
-        """The seconds that each of the three has taken so far."""
+        """CPU seconds of each of the three so far."""
         api, database, front = (
             sum(server.cpu_seconds() for server in servers)
             for servers in (self.api, self.database, self.front)
@@ -71,7 +71,7 @@ class Set:
 
 @dataclass(frozen=True)
 class Figure:
-    """One run: what the client saw, and CPU milliseconds for each request, by who took them."""
+    """The client's result of one run, and CPU milliseconds per request by server."""
 
     load: Load
     api: float
@@ -80,7 +80,7 @@ class Figure:
 
 
 Figures = dict[tuple[str, str], list[Figure]]
-"""By the name of the set and the operation, one figure from each round."""
+"""One figure per round, by the name of the set and the operation."""
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def _upgrade(environment: Mapping[str, str]) -> None:
 
 
 def _copied(path: Path, server: postgres.Server) -> str:
-    """The URL of a database that holds what a file of SQLite's does."""
+    """The URL of a database with the same rows as a SQLite file."""
     with server.connect() as administrator:
         administrator.execute("CREATE DATABASE benchmark")
     url = f"postgresql://postgres@127.0.0.1:{server.port}/benchmark"
@@ -159,7 +159,7 @@ def _started(
     database: postgres.Server,
     url: str,
 ) -> list[Set]:
-    """All that is measured, side by side; who is not asked takes no CPU time."""
+    """All sets, running side by side. Idle ones take no CPU time."""
     assert database.process is not None
     below = (Server(POSTGRESQL, database.port, database.process),)
 
@@ -185,7 +185,7 @@ def _name(workers: int) -> str:
 
 @contextmanager
 def _front(folder: Path, nodes: list[int]) -> Iterator[Server]:
-    """nginx with our site, but without TLS: what that costs is not ours."""
+    """nginx with the site of ``deploy/``, without TLS, whose cost is not hyperapi's."""
     place = folder / "nginx"
     place.mkdir()
     server = nginx.Server(nginx.program(), place, nodes)
@@ -215,7 +215,7 @@ def _plans(sets: list[Set], sizes: Sizes) -> dict[str, targets.Plan]:
 def _round(
     sets: list[Set], plans: Mapping[str, targets.Plan], seconds: int, *, wrk: bool
 ) -> list[tuple[tuple[str, str], Figure]]:
-    """Every operation on every set that is asked for it, one after the other."""
+    """Measure every operation on every set that takes it, one after the other."""
     return [
         ((each.name, operation), _run(each, plans[each.name][operation], seconds, wrk=wrk))
         for operation in targets.OPERATIONS
@@ -225,7 +225,10 @@ def _round(
 
 
 def _run(asked: Set, plan: list[Target], seconds: int, *, wrk: bool) -> Figure:
-    """:raises RuntimeError: when a request is refused; what then is measured is not the work."""
+    """Measure one operation.
+
+    :raises RuntimeError: when a request is refused, since a refusal costs less than the work.
+    """
     check(asked.port, plan[0])
     before = asked.cpu()
     load = drive(asked.port, plan, seconds, wrk=wrk)
@@ -264,7 +267,7 @@ def _seen(runs: list[Figure]) -> str:
 
 
 def _ratios(figures: Figures) -> Iterable[str]:
-    """Each the median of the rounds' own ratios, so that a slow minute weighs on both sides."""
+    """Print medians of the ratios within each round, so that a slow minute affects both sides."""
     yield "| PostgreSQL / SQLite, CPU of the API | ratio | lowest to highest round | aim |"
     yield "|---|---:|---|---|"
     for operation in targets.OPERATIONS:
@@ -276,7 +279,7 @@ def _ratios(figures: Figures) -> Iterable[str]:
 
 
 def _sizes(figures: Figures) -> Iterable[str]:
-    """A page of 25 by more and more workers, and by two nodes."""
+    """A page of 25 with one worker, with more workers, and with two nodes."""
     yield "| a page, on PostgreSQL | requests/s | p50, ms | p99, ms | CPU of the API | of the database | of nginx |"  # noqa: E501
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for name in [*(_name(workers) for workers in WORKERS), BEHIND]:

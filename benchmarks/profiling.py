@@ -1,8 +1,8 @@
-"""Where the CPU time of a page request goes: the application called in this process, sampled.
+"""A sampling profiler for one request: the application is called in this process.
 
-A timer interrupts every half millisecond and the stack is noted. Unlike a tracing profiler it
-does not make small functions look dear, and unlike hand-written clocks it needs to know nothing
-of how the application is laid out. Time inside C counts for the Python line that called it.
+A timer interrupts every half millisecond and records the stack. A tracing profiler would make small
+functions look expensive, and hand-written timers would have to know the parts of the
+application. Time inside C counts for the Python line that called it.
 """
 
 import os
@@ -83,11 +83,11 @@ class InProcess(Api):
 def report(
     environment: Mapping[str, str], people: list[Person], operation: str, times: int
 ) -> None:
-    """Print the microseconds of each part of a request of hyperapi's, over ``times`` of them."""
+    """Print the microseconds of each part of a request, over ``times`` requests."""
     application = create_app(Settings.read(environment))
     call = _calling(application, of_hyperapi(InProcess(application), people)[operation])
     with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        write_json_lines()  # as when it is served: a line for each request is part of its price
+        write_json_lines()  # like ``hyperapi serve``: the log line is part of the cost
         for _ in range(100):
             call()
         cost = _cost(call, times)
@@ -104,7 +104,7 @@ def report(
 
 
 def _calling(application: WSGIApplication, targets: list[Target]) -> Callable[[], None]:
-    """A function that sends the next of the targets and takes its whole reply."""
+    """A function that sends the next target and reads its whole reply."""
     turn = cycle([(_environ(each), each.body) for each in targets])
     number = count(1)
 
@@ -135,7 +135,7 @@ def _environ(target: Target) -> WSGIEnvironment:
 
 
 def _cost(call: Callable[[], None], times: int) -> float:
-    """CPU microseconds of one call, without the sampling."""
+    """CPU microseconds of one call, without sampling."""
     before = time.process_time_ns()
     for _ in range(times):
         call()
@@ -143,7 +143,7 @@ def _cost(call: Callable[[], None], times: int) -> float:
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    """From the innermost outwards, without this module's own."""
+    """The frames from the innermost outwards, without those of this module."""
     while frame is not None and not frame.f_code.co_filename.startswith(HERE):
         yield frame
         frame = frame.f_back

@@ -1,8 +1,8 @@
-"""What a test costs that uses the sandbox: a user, a reset, a snapshot.
+"""The cost of the sandbox for a test: a user, a reset, a snapshot.
 
     python -m benchmarks.sandbox
 
-The aims: a reset under 10 ms, a user under 5 ms. A median above its aim ends the run with 1.
+The aims: a reset under 10 ms, a user under 5 ms. The exit status is 1 when a median misses its aim.
 """
 
 import sys
@@ -18,7 +18,7 @@ AIMS = {"user": 5.0, "reset": 10.0, f"reset, {TASKS:,} tasks made since": 10.0}
 
 
 def timed(rounds: int, work: Callable[[], object]) -> list[float]:
-    """Milliseconds that something takes, each time."""
+    """Milliseconds of each call."""
     found = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -28,7 +28,7 @@ def timed(rounds: int, work: Callable[[], object]) -> list[float]:
 
 
 def after_much_work(server: Sandbox, restore: Callable[[], object]) -> list[float]:
-    """What a reset takes when a lot was done."""
+    """The time of a reset after many changes."""
     found = []
     for _ in range(20):
         tasks = server.user().follow("lists").submit("create", title="Many").follow("tasks")

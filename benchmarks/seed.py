@@ -1,7 +1,7 @@
-"""The data that is measured on: the same tasks for hyperapi's own schema and for the ordinary one.
+"""The benchmark data: the same tasks in hyperapi's schema and in that of the ordinary version.
 
-Rows are written by plain ``sqlite3``, some 100,000 a second, into databases that already have
-their tables; what the API would have written is what must be here, and the tests read it back.
+Plain ``sqlite3`` writes some 100,000 rows a second into databases that have their tables already.
+The rows must equal those that the API would write.
 """
 
 import random
@@ -18,7 +18,7 @@ from werkzeug.security import generate_password_hash
 
 EPOCH = datetime(1970, 1, 1)
 START = 1_767_225_600_000_000
-"""The first task's instant, 2026-01-01T00:00:00Z, in microseconds; the others follow it."""
+"""The instant of the first task, 2026-01-01T00:00:00Z, in microseconds. The others follow it."""
 
 STEP = 1_000_003
 PASSWORD = "correct horse battery staple"
@@ -40,7 +40,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is seeded: ``users`` with ``tasks`` each, and one user with one long list."""
+    """The amount of data: ``users`` with ``tasks`` each, and one user with one long list."""
 
     users: int = 200
     lists: int = 4
@@ -53,7 +53,7 @@ QUICK = Sizes(users=20)
 
 @dataclass(frozen=True)
 class Person:
-    """A seeded user, and the keys of the lists with the number of tasks on each."""
+    """A seeded user, with the ids of the lists and the number of tasks on each."""
 
     name: str
     key: str
@@ -61,7 +61,7 @@ class Person:
 
 
 def stored_instant(microseconds: int | None) -> str | None:
-    """Text of fixed width, so that its order as text is its order in time."""
+    """Text of fixed width, which sorts by time."""
     if microseconds is None:
         return None
     instant = EPOCH + timedelta(microseconds=microseconds)
@@ -69,7 +69,7 @@ def stored_instant(microseconds: int | None) -> str | None:
 
 
 def new_id(chance: random.Random, microseconds: int) -> str:
-    """A UUID of version 7 for that instant."""
+    """A UUID of version 7 for an instant."""
     digits = f"{microseconds // 1000:012x}7{chance.getrandbits(12):03x}"
     digits += f"{0b10 << 62 | chance.getrandbits(62):016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -101,7 +101,7 @@ def new_task(chance: random.Random, owner: str, parent: str, created: int) -> Ro
 
 
 def people(sizes: Sizes) -> list[Person]:
-    """Everyone who is seeded, the one with the long list last."""
+    """All seeded users, the one with the long list last."""
     chance = random.Random(1)
     shares = [sizes.tasks // sizes.lists] * sizes.lists
     named = [(f"user-{place:03}", shares) for place in range(sizes.users)]
@@ -109,7 +109,7 @@ def people(sizes: Sizes) -> list[Person]:
 
 
 def tasks_of(person: Person) -> Iterator[Row]:
-    """The tasks of one user, list by list; the same at every call."""
+    """The tasks of one user, list by list. Every call gives the same tasks."""
     chance = random.Random(person.key)
     for parent, count in person.lists:
         for place in range(count):
@@ -117,7 +117,7 @@ def tasks_of(person: Person) -> Iterator[Row]:
 
 
 def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
-    """Fill a migrated hyperapi database; everyone's password hash is the one given."""
+    """Fill a migrated hyperapi database. All users get the given password hash."""
     now = stored_instant(START)
     with closing(_opened(path)) as database:
         for person in _counted(people(sizes), path.name):
@@ -135,7 +135,7 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
 
 
 def seed_ordinary(path: Path, sizes: Sizes) -> None:
-    """Fill the ordinary version's database, whose tables are there: whole numbers for keys."""
+    """Fill the database of the ordinary version, whose tables exist. Its ids are integers."""
     password_hash = generate_password_hash(PASSWORD)
     lists = 0
     with closing(_opened(path)) as database:
@@ -176,7 +176,7 @@ def _person(chance: random.Random, name: str, shares: list[int]) -> Person:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """A connection in one transaction; a crash of the machine may cost the file, never a truth."""
+    """A connection in one transaction without syncing. A crash may lose the file."""
     database = sqlite3.connect(path, isolation_level=None)
     for statement in ("PRAGMA synchronous=OFF", "PRAGMA cache_size=-64000", "BEGIN"):
         database.execute(statement)
@@ -208,7 +208,7 @@ def _lists(person: Person, rows: list[Row]) -> Iterator[Row]:
 
 
 def _ordinary(row: Row, parent: int) -> Row:
-    """The members that the ordinary version keeps, instants as SQLAlchemy's DateTime has them."""
+    """The columns of the ordinary version, with instants as SQLAlchemy's DateTime stores them."""
     due, completed, created, updated = (_date_time(row[place]) for place in (8, 11, 12, 13))
     tags = row[10].strip("\n")
     return (parent, row[3], row[5], row[7], due, row[9], tags, completed, created, updated)
@@ -222,7 +222,7 @@ def _date_time(microseconds: int | None) -> str | None:
 
 
 def _counted(everyone: list[Person], name: str) -> Iterator[Person]:
-    """Everyone in turn, with the progress shown on standard error."""
+    """All users in turn, with progress on standard error."""
     for place, person in enumerate(everyone, start=1):
         yield person
         if place % 20 == 0 or place == len(everyone):

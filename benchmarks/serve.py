@@ -1,4 +1,4 @@
-"""Starts what is measured, on a free port of this machine, ends it, and reads its CPU time."""
+"""Starts and stops the measured servers on free ports of 127.0.0.1, and reads their CPU time."""
 
 import os
 import signal
@@ -19,32 +19,32 @@ from hyperapi.settings import Settings
 START_PATIENCE = 30
 STOP_PATIENCE = 10
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine itself, whatever proxy the environment names."""
+"""Opens URLs directly, without the proxy of the environment."""
 
 THREADS = int(os.environ.get("HYPERAPI_THREADS", Settings.threads))
-"""Requests that each server works on at once: hyperapi's default, or what the environment says."""
+"""Threads of each server: ``HYPERAPI_THREADS``, or hyperapi's default."""
 
 GRANIAN = (
     *("-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),
     *("--workers", "1", "--blocking-threads", str(THREADS), "--no-ws", "--log-level", "warning"),
 )
-"""granian as ``hyperapi serve`` runs it, with one worker and hyperapi's own number of threads."""
+"""granian as ``hyperapi serve`` runs it, with one worker and the same number of threads."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server under way: a process with its children, on a port of 127.0.0.1."""
+    """A running server: a process with its children, on a port of 127.0.0.1."""
 
     name: str
     port: int
     process: subprocess.Popen[bytes]
 
     def cpu_seconds(self) -> float:
-        """User and system time that the process and its children have taken so far."""
+        """User and system time of the process and its children so far, in seconds."""
         return sum(_cpu_seconds(pid) for pid in _tree(self.process.pid))
 
     def memory(self) -> int:
-        """Bytes of the process and its children, with their part of what they share."""
+        """Memory of the process and its children in bytes, shared pages divided among them."""
         return sum(_memory(pid) for pid in _tree(self.process.pid))
 
 
@@ -54,7 +54,7 @@ def served(
 ) -> Iterator[Server]:
     """Run ``python ARGUMENTS`` with ``{port}`` filled in, until the block ends.
 
-    hyperapi is told its port by the environment, as its operators tell it.
+    hyperapi gets its port from the environment.
     """
     port = _free_port()
     command = [sys.executable, *(each.format(port=port) for each in arguments)]
@@ -72,7 +72,7 @@ def served(
 def _started(
     command: list[str], environment: dict[str, str], output: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """In a process group of its own, so that it can be ended with all its children."""
+    """Start it in a process group of its own, to stop it with all its children."""
     return subprocess.Popen(
         command, env=environment, stdout=output, stderr=output, start_new_session=True
     )
@@ -85,7 +85,7 @@ def _free_port() -> int:
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Until it answers anything at all, be it 404."""
+    """Wait until the server gives any reply, even a 404."""
     end = time.monotonic() + START_PATIENCE
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -125,7 +125,7 @@ def _tree(root: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Its own time and that of the children it has already waited for."""
+    """The CPU time of a process and of its children that have ended."""
     fields = _stat(pid)
     ticks = sum(map(int, fields[11:15])) if fields else 0
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -140,7 +140,7 @@ def _memory(pid: int) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name, which may hold spaces; empty when it is gone."""
+    """The fields of /proc/PID/stat after the name, which may contain spaces. Empty if it ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

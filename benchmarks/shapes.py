@@ -1,8 +1,8 @@
-"""``python -m benchmarks.shapes``: what a page of 25 tasks costs in each shape.
+"""``python -m benchmarks.shapes``: the cost of a page of 25 tasks in each shape.
 
-The application is called in this process, shape after shape in every round, so that a slow minute
-of the machine weighs on all of them. Bytes are those of the body, as it is and compressed as a
-proxy would; CPU is this process's.
+The application is called in this process. Each round measures every shape in turn, so that a slow
+minute of the machine affects all of them. Bytes are those of the body, as it is and compressed like
+a proxy would; CPU is that of this process.
 """
 
 import gzip
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def made(folder: Path) -> Flask:
-    """An application on a database of its own."""
+    """An application with a new database."""
     url = f"sqlite:///{folder}/hyperapi.db"
     migrations.upgrade(url)
     chosen = {"HYPERAPI_INSTANCE": str(folder), "HYPERAPI_DATABASE_URL": url}
@@ -50,7 +50,7 @@ def made(folder: Path) -> Flask:
 
 
 def furnished(client: FlaskClient) -> tuple[str, str]:
-    """The URI of a page of 25 tasks with more behind it, and a token for it."""
+    """The URI of a page of 25 tasks that has a next page, and a token for it."""
     root: Any = client.get("/api/v1/").json
     person = {"username": "alice", "password": PASSWORD}
     client.post(root["users_uri"], json=person)
@@ -71,7 +71,7 @@ def furnished(client: FlaskClient) -> tuple[str, str]:
 
 
 def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
-    """A function that asks for a page in a shape, at no cost of its own to speak of."""
+    """A function that requests a page in a shape, with negligible cost of its own."""
     headers = {"Accept": shape, "Authorization": f"Bearer {token}"}
     environ: Mapping[str, Any] = create_environ(uri, headers=headers)
 
@@ -86,7 +86,7 @@ def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], byte
 
 
 def measured(asks: Mapping[str, Callable[[], bytes]]) -> dict[str, float]:
-    """Microseconds of CPU for each request: the median of the rounds."""
+    """CPU microseconds per request, the median of the rounds."""
     rounds: dict[str, list[float]] = {shape: [] for shape in asks}
     for _ in range(ROUNDS):
         for shape, ask in asks.items():

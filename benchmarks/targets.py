@@ -30,7 +30,7 @@ PER_PAGE = 25
 
 
 def of_hyperapi(api: "Api", people: Iterable[Person]) -> Plan:
-    """Sign everyone in and look around, knowing the root and the names of relations."""
+    """Sign in all users and follow links, from the root and the names of relations alone."""
     plan: Plan = {name: [] for name in OPERATIONS}
     for person in people:
         tokens_uri = api.get(api.root)["tokens_uri"]
@@ -46,7 +46,10 @@ def of_hyperapi(api: "Api", people: Iterable[Person]) -> Plan:
 
 
 def of_floor(people: Iterable[Person], sessions: Mapping[str, str]) -> Plan:
-    """``sessions`` has, by user, the key of a session that hyperapi made."""
+    """The requests to the floor.
+
+    :param sessions: for each user the id of a session that hyperapi made.
+    """
     plan: Plan = {PAGE: [], TASK: []}
     for person in people:
         token = f"{person.key}:{sessions[person.key]}"
@@ -59,7 +62,10 @@ def of_floor(people: Iterable[Person], sessions: Mapping[str, str]) -> Plan:
 
 
 def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
-    """Keys are whole numbers in the order of seeding; tokens are signed here, with its key."""
+    """The requests to the ordinary version.
+
+    Ids are integers in the order of seeding. Tokens are signed here, with the server's key.
+    """
     plan: Plan = {name: [] for name in OPERATIONS}
     lists = tasks = 0
     for number, person in enumerate(people, start=1):
@@ -84,7 +90,7 @@ def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
 
 
 class Api:
-    """A client that knows a root and perhaps a token; it builds no URI."""
+    """A client with a root and perhaps a token. It builds no URI."""
 
     token = ""
 
@@ -152,6 +158,6 @@ def _path(uri: str) -> str:
 
 
 def _mixed(plan: Plan) -> Plan:
-    """In no order, so that no user's rows are asked for twice running."""
+    """The targets shuffled, so that consecutive requests read different users' rows."""
     chance = random.Random(1)
     return {name: chance.sample(targets, len(targets)) for name, targets in plan.items()}

@@ -1,8 +1,8 @@
-"""A hundred thousand tasks in and out again, by the command and over one worker.
+"""Import and export 100,000 tasks with ``hyper``, on a server with one worker.
 
     python -m benchmarks.transfer [NUMBER]
 
-Ends with 1 when a request failed, or when what came out is not what went in.
+The exit status is 1 when a request failed, or the exported lines differ from the imported ones.
 """
 
 import json
@@ -24,7 +24,7 @@ SERVE = ("-m", "hyperapi", "serve")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Import, export, compare, and print what it took."""
+    """Import, export, compare, and print the times."""
     number = int(arguments[0]) if arguments else NUMBER
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,7 +58,7 @@ def answered(log: Path) -> list[int]:
 
 
 def hyper(*arguments: str, typed: str = "") -> None:
-    """Run a command; its progress shows where somebody looks."""
+    """Run a command. It shows its progress on a terminal."""
     subprocess.run([*HYPER, *arguments], input=typed, text=True, check=True)
 
 
