@@ -1,4 +1,4 @@
-"""A token that is bound to one list: what is elsewhere is as if it had never been."""
+"""A token that is bound to one list gets the same replies for other lists as for missing ones."""
 
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ def _refused(operation: Operation) -> bool:
 
 @RULES.add(_refused)
 def a_bound_token_is_refused_where_declared(world: World, operation: Operation) -> None:
-    """What is declared so, and what needs the account, is 403 here, there and nowhere."""
+    """An operation that is declared so, or needs the account, is 403 for every URI."""
     helper, before = world.bound(world.alice), world.stored(world.alice)
     for uri in _uris(world, operation):
         assert_problem(world.ask(helper, operation, uri), InsufficientScope)
@@ -72,7 +72,7 @@ def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: 
 def a_bound_token_works_here_and_changes_nothing_elsewhere(
     world: World, operation: Operation
 ) -> None:
-    """What is not refused succeeds on the token's list, and leaves other lists as they were."""
+    """Other operations succeed on the token's list, and leave other lists as they were."""
     carol = world.guest(operation)
     helper, before = world.bound(carol), _elsewhere(world, carol)
     assert world.ask(helper, operation).status_code < 300
@@ -133,7 +133,7 @@ def _secrets_elsewhere(world: World, who: Somebody) -> list[str]:
 
 
 def _elsewhere(world: World, who: Somebody) -> list[bytes]:
-    """What is there, as its owner sees it."""
+    """The things that are there, as their owner sees them."""
     routes = [each.route for each in world.every(lambda each: gets(each) and keyed(each))]
     return [
         who.ask("GET", world.uri(route, who, there=True)).data

@@ -72,7 +72,7 @@ def what_a_client_has_is_not_sent_again(world: World, operation: Operation) -> N
 
 @RULES.add(shows)
 def one_tag_never_stands_for_two_contents(world: World, operation: Operation) -> None:
-    """Whoever asks, and in whatever shape: equal tags have equal bytes."""
+    """Equal tags have equal bytes, for every principal and in every shape."""
     seen: dict[str, bytes] = {}
     asking = [world.alice]
     if owned(operation):

@@ -159,7 +159,7 @@ def _value(each: Property, random: Random, uris: Iterable[str], much: float) -> 
         least = each.get("min", 0)
         most = each.get("max", least + 100)
         if each["name"] == "expires_in":
-            most = max(least, most - 300)  # what the asker has left is less when the form is sent
+            most = max(least, most - 300)  # the token's life is shorter when the form is sent
         return least + int(much * (most - least))
     if each["type"] == "url":
         fitting = sorted(uri for uri in uris if _fits(each, uri))

@@ -30,7 +30,7 @@ RULES = Rules()
 def another_users_resource_is_a_missing_one(world: World, operation: Operation) -> None:
     """Another user's resource gives the same 404 as one that never was, byte for byte.
 
-    A PUT that makes what is missing makes the asker's own, in both cases.
+    A PUT that makes what is missing creates the principal's own, in both cases.
     """
     before = world.stored(world.bob)
     keys = (world.key(operation.route, world.bob.here), str(uuid4()))
@@ -58,7 +58,7 @@ def replies_show_nothing_of_another_user(world: World, operation: Operation) -> 
 
 @RULES.add(needs_token)
 def a_change_leaves_other_users_alone(world: World, operation: Operation) -> None:
-    """An operation on the asker's things changes no row of another user."""
+    """An operation on the principal's things changes no row of another user."""
     carol, before = world.guest(operation), _kept(world, world.bob)
     assert world.ask(carol, operation).status_code < 300
     assert _kept(world, world.bob) == before
