@@ -363,7 +363,7 @@ class World:
                 self._tables.reflect(connection)
             key = None if whose is None else self.owner_key(whose)
             return {
-                table.name: [tuple(row) for row in connection.execute(statement)]
+                table.name: sorted(map(tuple, connection.execute(statement)), key=repr)
                 for table, statement in self._statements(key)
             }
 
