@@ -265,8 +265,8 @@ def of_service(url: str) -> Iterator[Finding]:
 
 
 def _target_of(reply: Reply) -> str:
-    place = reply.headers.get("Location")
-    return f" to {place}" if place else ""
+    target = reply.headers.get("Location")
+    return f" to {target}" if target else ""
 
 
 def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:

@@ -65,7 +65,7 @@ def serve(settings: Settings) -> None:
     import_nothing_from_working_folder()
     hold_signals()
     write_json_lines()
-    with common_folder() as place:
+    with common_folder() as shared:
         server = Server(
             application,
             drain_delay=settings.drain_delay,
@@ -84,8 +84,8 @@ def serve(settings: Settings) -> None:
         url = f"http://{settings.host}:{settings.port}/"
         print(f"hyperapi: {workers(settings)} workers on {url}", file=sys.stderr, flush=True)
         if settings.metrics_port:
-            _export_metrics(place, settings)
-        _watch(server, place, (address, settings.port), settings)
+            _export_metrics(shared, settings)
+        _watch(server, shared, (address, settings.port), settings)
         server.serve()
         compact_quietly(dialect_for(settings).compact)  # all workers have ended
 
@@ -232,18 +232,18 @@ def _check(settings: Settings) -> str:
     return address
 
 
-def _watch(server: Server, place: Path, address: tuple[str, int], settings: Settings) -> None:
+def _watch(server: Server, shared: Path, address: tuple[str, int], settings: Settings) -> None:
     """Start the watchdog that replaces unresponsive workers."""
     # A statement may take long, and all other requests may wait for it.
     limit = settings.worker_timeout
     if limit and not settings.embedded:
         limit = max(limit, settings.statement_timeout + _BEYOND_A_STATEMENT)
-    server.watchdog = Watchdog(place, address, limit, lambda: server.pids)
+    server.watchdog = Watchdog(shared, address, limit, lambda: server.pids)
     server.watchdog.start()
 
 
-def _export_metrics(place: Path, settings: Settings) -> None:
-    counts = place / "metrics"
+def _export_metrics(shared: Path, settings: Settings) -> None:
+    counts = shared / "metrics"
     counts.mkdir()
     # Before prometheus_client is imported, because it reads this variable then.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)

@@ -44,11 +44,11 @@ _log = logging.getLogger("hyperapi.watchdog")
 
 def init_app(app: Flask) -> None:
     """Make a worker count its replies and answer probes."""
-    place = folder()
-    if place is None:
+    shared = folder()
+    if shared is None:
         return
     concurrency_limit = state_of(app)[ConcurrencyLimit]
-    counted = _Answers(_file(place, os.getpid()))
+    counted = _Answers(_file(shared, os.getpid()))
     app.wsgi_app = counted.around(app.wsgi_app, concurrency_limit)  # type: ignore[method-assign]
 
 
@@ -101,9 +101,9 @@ class Watchdog:
     """
 
     def __init__(
-        self, place: Path, address: tuple[str, int], limit: int, pids: Callable[[], Sequence[int]]
+        self, shared: Path, address: tuple[str, int], limit: int, pids: Callable[[], Sequence[int]]
     ) -> None:
-        self._place = place
+        self._shared = shared
         self._address = address
         self._limit = limit
         self._pids = pids
@@ -146,7 +146,7 @@ class Watchdog:
 
     def _count(self, pid: int) -> int:
         try:
-            return int(_COUNT.unpack(_file(self._place, pid).read_bytes())[0])
+            return int(_COUNT.unpack(_file(self._shared, pid).read_bytes())[0])
         except (OSError, struct.error):
             return 0
 
@@ -155,11 +155,11 @@ class Watchdog:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self._seen.pop(pid, None)
-        _file(self._place, pid).unlink(missing_ok=True)
+        _file(self._shared, pid).unlink(missing_ok=True)
 
 
-def _file(place: Path, pid: int) -> Path:
-    return place / "answers" / str(pid)
+def _file(shared: Path, pid: int) -> Path:
+    return shared / "answers" / str(pid)
 
 
 @contextmanager

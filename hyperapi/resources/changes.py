@@ -175,15 +175,13 @@ def get_changes(ctx: Context, question: Question) -> Reply | Response:
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
-    with ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx)) as place:
-        found = _awaited(ctx, question, place, wait)
-    waited = [("Preference-Applied", f"wait={wait}")] if place else []
+    with ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx)) as slot:
+        found = _awaited(ctx, question, slot, wait)
+    waited = [("Preference-Applied", f"wait={wait}")] if slot else []
     return Reply(_page(ctx, question, found), headers=waited)
 
 
-def _awaited(
-    ctx: Context, question: Question, place: ReaderSlot | None, seconds: int
-) -> ChangePage:
+def _awaited(ctx: Context, question: Question, slot: ReaderSlot | None, seconds: int) -> ChangePage:
     """Return the next changes. Without any, wait for some seconds if a slot is available."""
     deadline = time.monotonic() + seconds
     while True:
@@ -192,13 +190,13 @@ def _awaited(
         if (
             found.changes
             or left <= 0
-            or place is None
-            or place.ended
+            or slot is None
+            or slot.ended
             or ctx.state[ChangeNotifier].closing
         ):
             return found
         with ctx.slot.released():
-            ctx.state[ChangeNotifier].wait(place, found.revision, left)
+            ctx.state[ChangeNotifier].wait(slot, found.revision, left)
 
 
 def _page(ctx: Context, question: Question, found: ChangePage) -> Resource:
@@ -230,12 +228,12 @@ def _stream(ctx: Context, question: Question) -> Response:
     if ctx.method == "HEAD":
         return Response(200, [*headers, ("Content-Type", EVENT_STREAM)])
     held = ExitStack()
-    place = held.enter_context(
+    slot = held.enter_context(
         ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx))
     )
-    if place is None:
+    if slot is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
-    events = _until_session_ends(_events(ctx, question, place, resync=resync))
+    events = _until_session_ends(_events(ctx, question, slot, resync=resync))
     return StreamedResponse([*headers, ("Content-Type", EVENT_STREAM)], events, held.close)
 
 
@@ -247,14 +245,12 @@ def _until_session_ends(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(
-    ctx: Context, question: Question, place: ReaderSlot, *, resync: bool
-) -> Iterator[bytes]:
+def _events(ctx: Context, question: Question, slot: ReaderSlot, *, resync: bool) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})
     silent_until = time.monotonic() + _HEARTBEAT
-    while not (place.ended or ctx.state[ChangeNotifier].closing):
+    while not (slot.ended or ctx.state[ChangeNotifier].closing):
         try:
             with ctx.state[ConcurrencyLimit].slot():
                 found = ctx.read(partial(_changes, ctx, question))
@@ -269,7 +265,7 @@ def _events(
         question = Question(_cursor(ctx, found.feed_position), question.limit)
         if not found.more:
             left = max(0.0, silent_until - time.monotonic())
-            ctx.state[ChangeNotifier].wait(place, found.revision, left)
+            ctx.state[ChangeNotifier].wait(slot, found.revision, left)
 
 
 def _event_bytes(ctx: Context, found: ChangePage) -> Iterator[bytes]:

@@ -284,8 +284,9 @@ def test_routes_lists_every_operation_with_who_may(
         for rule in apps[-1].url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    # What is no operation: the way from the bare host, and files of the page of documentation.
-    assert {path for _, path in served - listed} <= {"/", "/api/v1/docs/<path:name>"}
+    # No operations: the redirects, and the files of the documentation's page.
+    redirects = {"/", "/api/v1/problems/insufficient_scope"}
+    assert {path for _, path in served - listed} <= redirects | {"/api/v1/docs/<path:name>"}
     assert listed <= served
     assert all(len(line.split()) > 3 for line in lines)
 
