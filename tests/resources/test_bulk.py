@@ -143,7 +143,7 @@ def test_what_is_known_of_a_task_is_told_to_who_sent_something_else(
     carol: Person, groceries: Any
 ) -> None:
     refused = problem(make_many(carol, groceries, [{"title": "x", "hue": 1}]), 422, "invalid")
-    assert "known are title, description" in refused["errors"][0]["detail"]
+    assert "known members: title, description" in refused["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("tasks", [None, "x", {}, 1, {"0": {"title": "x"}}])
