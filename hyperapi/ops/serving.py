@@ -82,7 +82,9 @@ def serve(settings: Settings) -> None:
         )
         obey_signals(server.signal_handler_interrupt)
         url = f"http://{settings.host}:{settings.port}/"
-        print(f"hyperapi: {workers(settings)} workers on {url}", file=sys.stderr, flush=True)
+        count = workers(settings)
+        noun = "worker" if count == 1 else "workers"
+        print(f"hyperapi: {count} {noun} on {url}", file=sys.stderr, flush=True)
         if settings.metrics_port:
             _export_metrics(shared, settings)
         _watch(server, shared, (address, settings.port), settings)
