@@ -18,6 +18,8 @@ from tests.serving import Served, read_environment, serve
 FOLDER = Path(__file__).parent.parent
 README = (FOLDER / "README.md").read_text()
 ADDRESS = "http://127.0.0.1:5000"
+PAGES = ("docs", "benchmarks", "clients", "examples")
+"""Folders of pages."""
 _SHELLS = [shell for shell in ("sh", "bash", "zsh") if shutil.which(shell)]
 
 
@@ -121,12 +123,6 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert {"serve", "test"} <= set(re.findall(r"^    make ([a-z]+)", README, re.MULTILINE))
 
 
-def test_every_file_that_is_linked_exists() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert len(links) >= 5
-    assert [link for link in links if not (FOLDER / link).exists()] == []
-
-
 @pytest.mark.parametrize(
     "page", sorted((FOLDER / "docs").rglob("*.md")), ids=lambda page: page.name
 )
@@ -137,6 +133,24 @@ def test_every_file_that_the_docs_name_is_there(page: Path) -> None:
     modules = re.findall(r"`((?:\w+/)*\w+\.py)`", text)
     places = (FOLDER, FOLDER / "hyperapi", FOLDER / "alembic", FOLDER / "benchmarks")
     assert [name for name in modules if not any((at / name).exists() for at in places)] == []
+
+
+def heading_anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*FOLDER.glob("*.md"), *(page for name in PAGES for page in (FOLDER / name).rglob("*.md"))],
+    ids=lambda page: str(page.relative_to(FOLDER)),
+)
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in heading_anchors(target), f"{link}#{anchor}"
 
 
 def test_the_session_can_be_pasted_twice_into_one_shell(
