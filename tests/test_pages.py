@@ -20,7 +20,7 @@ HOSTILE = {
     "right to left": "\u202eقائمة التسوق evil \U0001f6d2 משימות",  # noqa: RUF001
     "wide": "漢" * 200,
     "long words": "W" * 200,
-    "high": "x" + "\u0301" * 150,
+    "high": ("x" + "\u0301" * 30) * 5,
 }
 WIDTHS = {"desktop": 1100, "tablet": 600, "phone": 320}
 
