@@ -17,8 +17,8 @@ from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, request_log
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
-from hyperapi.querying.seal import Seals
-from hyperapi.resources import OWNED, documents, meanings, routes_of, security, with_root
+from hyperapi.querying.cursor_encryption import Seals
+from hyperapi.resources import OWNED, documents, reference_pages, routes_of, security_txt, with_root
 from hyperapi.resources.owned import OwnedResource, OwnedResources
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
@@ -41,7 +41,7 @@ def create_app(
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
     owned = [*OWNED, *(each for each in also if isinstance(each, OwnedResource))]
-    routes = with_root([*security.routes(settings), *routes_of(also)])
+    routes = with_root([*security_txt.routes(settings), *routes_of(also)])
     _add_parts(app, state, routes, owned)
     handler = state.add(RequestHandler(app, state))
 
@@ -49,7 +49,7 @@ def create_app(
     cors.init_app(handler, settings)
     pipeline.init_app(handler, state)
     documents.init_app(handler)
-    meanings.init_app(handler)
+    reference_pages.init_app(handler)
     handler.add("/", "home", _redirect_to_root, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)

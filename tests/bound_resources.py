@@ -10,7 +10,7 @@ from hyperapi.http.bodies import Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.responses import Reply, created
 from hyperapi.http.scopes import READ, WRITE
-from hyperapi.querying.query import Query
+from hyperapi.querying.query_string import Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Uri
 from hyperapi.resources.conversions import Reference

@@ -11,7 +11,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.responses import Reply, created
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
-from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.query_string import Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.resources.owned import REFUSED, OwnedMembers, OwnedResource
 from hyperapi.storage.models import Folded, OwnedRow

@@ -14,7 +14,7 @@ from hyperapi.http.problems import NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ, WRITE
-from hyperapi.querying.query import NoParameters, Query
+from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.resources.collection import page_of, whole

@@ -16,7 +16,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN
 from hyperapi.http.uris import Uris
-from hyperapi.querying.query import QuerySpec
+from hyperapi.querying.query_string import QuerySpec
 from hyperapi.representations.form import Field, FieldKind, Form
 
 _TEXT_AREA = 1000

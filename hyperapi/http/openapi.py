@@ -32,7 +32,7 @@ from hyperapi.http.operation_spec import (
 from hyperapi.http.problems import PROBLEM_JSON, Problem, all_problems
 from hyperapi.http.routes import Operation, Route, operations
 from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
-from hyperapi.querying.query import Parameter
+from hyperapi.querying.query_string import Parameter
 from hyperapi.representations import html
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
 from hyperapi.representations.shapes import SHAPES

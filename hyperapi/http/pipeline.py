@@ -13,7 +13,6 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
 from hyperapi.http import preconditions
-from hyperapi.http.access import require_scope
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.context import Context
 from hyperapi.http.etags import names_representation
@@ -45,10 +44,11 @@ from hyperapi.http.responses import (
     respond_with_document,
 )
 from hyperapi.http.routes import Operation, Route, RouteTable, accept_patch
+from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.http.wsgi_response import Response
 from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, QueryError, QuerySpec
+from hyperapi.querying.query_string import Query, QueryError, QuerySpec
 from hyperapi.representations import json
 from hyperapi.representations.resource import Resource
 from hyperapi.state import AppState

@@ -14,7 +14,7 @@ from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem, QuotaExceeded
 from hyperapi.http.scopes import LEVELS
-from hyperapi.querying.query import QuerySpec
+from hyperapi.querying.query_string import QuerySpec
 from hyperapi.representations.relations import declare_relation
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES

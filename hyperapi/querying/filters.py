@@ -10,7 +10,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from hyperapi.common.clock import INSTANT, parse_instant
 from hyperapi.common.text import ANY_TEXT, folded, normal
-from hyperapi.querying.query import Filter, true_or_false
+from hyperapi.querying.query_string import Filter, true_or_false
 
 LONGEST_TEXT = 1000
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": INSTANT}

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.querying.cursor import Cursors, Direction, Position
-from hyperapi.querying.query import (
+from hyperapi.querying.query_string import (
     DEFAULT_LIMIT,
     EACH_ONCE,
     MOST_LIMIT,

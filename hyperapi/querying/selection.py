@@ -10,7 +10,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.querying.page import Listing, StatementKey, values_of
-from hyperapi.querying.query import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
+from hyperapi.querying.query_string import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
 from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.row_scope import RowScope, table_of
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from hyperapi.auth.principal import access_claims, principal_of
+from hyperapi.auth.authenticator import access_claims, principal_of
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.prefer import seconds_to_wait
@@ -33,8 +33,8 @@ from hyperapi.middleware.change_notifier import ChangeNotifier, ReaderSlot
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.middleware.rate_limit import client_address
 from hyperapi.querying.cursor import Cursors, Direction, Position
-from hyperapi.querying.query import KeyOf, Parameter, QueryReader, whole_number
-from hyperapi.querying.seal import Seals
+from hyperapi.querying.cursor_encryption import Seals
+from hyperapi.querying.query_string import KeyOf, Parameter, QueryReader, whole_number
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType, Uri

@@ -13,7 +13,7 @@ from hyperapi.http.responses import Reply
 from hyperapi.http.uris import LONGEST_TARGET
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
-from hyperapi.querying.query import Query, QueryError
+from hyperapi.querying.query_string import Query, QueryError
 from hyperapi.representations.form import Form
 from hyperapi.representations.resource import Resource, no_forms
 from hyperapi.representations.resource_type import Count, Members, ResourceType

@@ -13,7 +13,7 @@ from hyperapi.http.problems import TooManySelected
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
-from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.query_string import Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members
 from hyperapi.resources.owned import OwnedResource

@@ -14,15 +14,15 @@ from sqlalchemy import Text
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
-from hyperapi.http.access import require_scope
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
+from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import WRITE
 from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Filter, Query, Sort
+from hyperapi.querying.query_string import Filter, Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page, page_of

@@ -29,7 +29,7 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.query_string import Query, Sort
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType

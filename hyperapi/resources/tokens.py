@@ -10,12 +10,11 @@ from pydantic import MISSING
 from sqlalchemy import bindparam, select
 
 from hyperapi.auth import sessions
+from hyperapi.auth.authenticator import access_claims, principal_of, record_use
 from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.principal import access_claims, principal_of, record_use
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
-from hyperapi.http.access import require_scope
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
@@ -36,12 +35,13 @@ from hyperapi.http.problems import (
 )
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
+from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
-from hyperapi.querying.query import Query, Sort
+from hyperapi.querying.query_string import Query, Sort
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType

@@ -31,7 +31,7 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
-from hyperapi.querying.query import NoParameters, Query
+from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.collection import page_of, whole

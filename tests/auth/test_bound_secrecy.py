@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from hyperapi.querying.seal import Seals
+from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.state import state_of
 from hyperapi.storage.models import User
 from hyperapi.storage.retention import RULES, purge

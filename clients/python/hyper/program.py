@@ -6,7 +6,7 @@ import click
 from hyperapi_client import ClientError
 
 from hyper import (  # noqa: F401 - each declares commands
-    following,
+    api,
     listing,
     sign_in,
     tasks,

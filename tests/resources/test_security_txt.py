@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from hyperapi.common.clock import move, now
-from hyperapi.resources.security import SECURITY
+from hyperapi.resources.security_txt import SECURITY
 from tests.conftest import MakeApp, Person, problem
 
 FILE = "/.well-known/security.txt"
