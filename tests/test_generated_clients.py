@@ -78,5 +78,5 @@ def test_a_client_for_python_lists_tasks(app: Flask, described: Path, tmp_path: 
     )
     assert "WARNING" not in said
     with recorded(app) as service:
-        walked = run(sys.executable, "-W", "error", WALK, service.base, folder=tmp_path)
+        walked = run(sys.executable, "-P", "-W", "error", WALK, service.base, folder=tmp_path)
     assert walked.splitlines() == ["401 A token is required", "[('Milk', True)] None"]

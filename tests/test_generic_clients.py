@@ -42,7 +42,7 @@ def test_ketting_does_everything_by_links_and_forms(app: Flask) -> None:
 
 def test_halchemy_does_everything_that_hal_has_links_for(app: Flask) -> None:
     with recorded(app) as service:
-        walked = walk(service, [sys.executable, str(HALCHEMY)])
+        walked = walk(service, [sys.executable, "-P", str(HALCHEMY)])
     assert walked == [
         "sign in",
         "fill a list",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Rule
 
 from hyperapi.http import problems
@@ -84,7 +84,9 @@ def _match(ctx: Context, method: str | None = None) -> tuple[Rule, dict[str, Any
 def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
     """Build the 405, with the same Allow and Accept-Patch as OPTIONS."""
     allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
-    rule, _ = _match(ctx, "OPTIONS")
-    route = ctx.state[RouteTable].named(rule.endpoint)
+    try:
+        route = ctx.state[RouteTable].named(_match(ctx, "OPTIONS")[0].endpoint)
+    except HTTPException:  # a path of no resource, which has no OPTIONS
+        route = None
     headers = [("Allow", allowed), *(accept_patch(route) if route else ())]
     return problems.respond(ctx, MethodNotAllowedProblem(f"Use one of {allowed}.", headers=headers))

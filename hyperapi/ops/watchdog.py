@@ -37,7 +37,8 @@ _PROBE_EVERY = 5
 """Checks between two rounds of probes."""
 _PROBES = 4
 """Connections per worker in one round of probes."""
-_PROBE = b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_PROBE_HOST = "worker-probe.localhost"
+_PROBE = f"OPTIONS * HTTP/1.1\r\nHost: {_PROBE_HOST}\r\nConnection: close\r\n\r\n".encode()
 
 _log = logging.getLogger("hyperapi.watchdog")
 
@@ -67,7 +68,7 @@ class _Answers:
 
         def counting(environ: Any, start_response: Any) -> Iterable[bytes]:
             try:
-                if environ["PATH_INFO"] == "*":
+                if environ["PATH_INFO"] == "*" and environ.get("HTTP_HOST") == _PROBE_HOST:
                     return _pong(start_response, concurrency_limit)
                 return application(environ, start_response)
             finally:

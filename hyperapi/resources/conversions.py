@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from hyperapi.http.context import Context
 from hyperapi.http.problems import invalid
 from hyperapi.http.routes import Route
-from hyperapi.storage.row_scope import Model, find, selected_columns
+from hyperapi.storage.row_scope import Model, find, selected_columns, table_of
 
 
 class Conversion(Protocol):
@@ -82,7 +82,9 @@ class Reference:
         key = ctx.uris.named_by(value, self.route.name)
         columns = selected_columns(self.model, "key")
         if key is None or find(ctx.tx, self.model, ctx.row_scope, key, columns) is None:
-            raise invalid(f"/{self.member}", f"must be the URI of a {self.route.name} of yours")
+            raise invalid(
+                f"/{self.member}", f"must be the URI of one of your {table_of(self.model).name}"
+            )
         return key
 
     def reader(self, ctx: Context) -> Callable[[str], str]:

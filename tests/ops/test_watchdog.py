@@ -14,7 +14,7 @@ import pytest
 
 from tests.serving import PATIENCE, Served, read_environment, serve, workers_of
 
-STUCK = [sys.executable, str(Path(__file__).with_name("stuck_server.py"))]
+STUCK = [sys.executable, "-P", str(Path(__file__).parents[1] / "stuck_server.py")]
 LIMIT = "5"
 LATEST = 4 * PATIENCE
 """Seconds for which a test waits for a worker to be replaced, on a busy machine."""

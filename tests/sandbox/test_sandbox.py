@@ -197,7 +197,7 @@ def test_a_sandbox_does_not_start_where_a_database_is_configured(
 ) -> None:
     database = "postgresql://todo.example.org/production"
     said = failed(folder=tmp_path, HYPERAPI_DATABASE_URL=database)
-    assert said.startswith("hyperapi: HYPERAPI_DATABASE_URL is set, and a sandbox throws its data")
+    assert said.startswith("hyperapi: HYPERAPI_DATABASE_URL is set, but a sandbox deletes its data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYPERAPI_DATABASE_URL", raising=False)
     refuse_real_database()
