@@ -25,7 +25,7 @@ pytestmark = pytest.mark.only_on("sqlite")  # no text comes to a database before
 
 SIZE = 8_000
 MOST_GROWTH = 2.5
-TRIES = 6
+TRIES = 40
 
 Text = Callable[[int], str]
 """Makes a hostile text of about so many characters."""
