@@ -22,7 +22,7 @@ _OPTIONS = ("--require-hashes", "--disable-pip", "--progress-spinner=off", "--fo
 
 @dataclass
 class Findings:
-    """What was found out about packages: each a name, its version and its advisories."""
+    """The result of an audit: for each package its name, version and advisories."""
 
     clean: set[str] = field(default_factory=set)
     vulnerable: set[str] = field(default_factory=set)
@@ -37,7 +37,7 @@ class Findings:
         return UNKNOWN if self.skipped or self.failure or not self.clean else CLEAN
 
     def report(self) -> str:
-        """What was found out, in lines."""
+        """The result as lines of text."""
         lines = [f"vulnerable: {each}" for each in sorted(self.vulnerable)]
         if self.failure:
             lines.append(f"The advisory service could not be reached: {self.failure}")

@@ -1,4 +1,4 @@
-"""Who may ask for an operation: decided by the token, before anything else."""
+"""Rules on access: the token decides whether an operation may run, before anything else."""
 
 from dataclasses import replace
 from uuid import uuid4

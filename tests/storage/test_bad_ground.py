@@ -448,7 +448,7 @@ def test_a_damaged_file_is_unavailable_and_served_again_when_it_was_put_back(
             alice.ask("POST", groceries["tasks_uri"], json={"title": "x"}).status_code,
             alice.ask("GET", "/health/ready").status_code,
         ]
-        # What is written over there is not in use: the newer pages are in the -wal.
+        # SQLite does not read the overwritten pages: newer ones are in the -wal file.
         in_wal = not everything_in_the_file and harm is write_noise
         assert set(found) <= ({200, 201} if in_wal else {503}), found
         if not in_wal:
