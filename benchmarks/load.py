@@ -30,12 +30,18 @@ FAILED = 400
 
 @dataclass(frozen=True)
 class Target:
-    """One request. ``{n}`` in its body becomes a number that is used once."""
+    """One request. ``{n}`` in its body becomes a number that is used once.
+
+    :param tag: its If-None-Match; empty without.
+    :param status: the status of its reply; 0 for any below 400.
+    """
 
     method: str
     path: str
     token: str = ""
     body: str = ""
+    tag: str = ""
+    status: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,19 @@ def drive(port: int, targets: Sequence[Target], seconds: int, *, wrk: bool) -> L
 
 
 def check(port: int, target: Target) -> None:
-    """:raises RuntimeError: with the reply, unless one such request succeeds."""
+    """:raises RuntimeError: unless one such request succeeds, with the status that it must have."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)) as connection:
         connection.sendall(next(_requests(port, [target])))
-        if _status(connection) >= FAILED:
-            raise RuntimeError(f"{target.method} {target.path} was refused")
+        found = _status(connection)
+        if found >= FAILED or target.status not in (0, found):
+            raise RuntimeError(f"{target.method} {target.path}: {found}")
 
 
 def _with_wrk(port: int, targets: Sequence[Target], seconds: int) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as lines:
         for each in targets:
-            lines.write(f"{each.method}\t{each.path}\t{each.token}\t{each.body}\n")
+            parts = (each.method, each.path, each.token, each.tag, each.body)
+            lines.write("\t".join(parts) + "\n")
         lines.flush()
         script = str(Path(__file__).with_name("rotate.lua"))
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"]
@@ -121,13 +129,15 @@ def _requests(port: int, targets: Sequence[Target]) -> Iterator[bytes]:
         lines = [f"{each.method} {each.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         if each.token:
             lines.append(f"Authorization: Bearer {each.token}")
+        if each.tag:
+            lines.append(f"If-None-Match: {each.tag}")
         if body:
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         yield "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _status(connection: socket.socket) -> int:
-    """Read one reply, by its Content-Length."""
+    """Read one reply, by its Content-Length. A 304 has no body."""
     reply = b""
     while (end := reply.find(b"\r\n\r\n")) < 0:
         reply += _received(connection)

@@ -75,9 +75,11 @@ class InProcess(Api):
         super().__init__("http://127.0.0.1/api/v1/")
         self.client = Client(application)
 
-    def send(self, method: str, uri: str, headers: dict[str, str], body: bytes | None) -> bytes:
+    def send(
+        self, method: str, uri: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[bytes, str]:
         with self.client.open(uri, method=method, headers=headers, data=body) as reply:
-            return reply.get_data()
+            return reply.get_data(), reply.headers.get("ETag", "")
 
 
 def report(
@@ -109,7 +111,7 @@ def _calling(application: WSGIApplication, targets: list[Target]) -> Callable[[]
     number = count(1)
 
     def start_response(status: str, *_: Any) -> Callable[[bytes], object]:
-        assert status.startswith("2"), status
+        assert status.startswith(("2", "304")), status
         return lambda _: None
 
     def call() -> None:
@@ -129,6 +131,8 @@ def _calling(application: WSGIApplication, targets: list[Target]) -> Callable[[]
 
 def _environ(target: Target) -> WSGIEnvironment:
     headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+    if target.tag:
+        headers["If-None-Match"] = target.tag
     if target.body:
         headers["Content-Type"] = "application/json"
     return create_environ(target.path, "http://127.0.0.1/", method=target.method, headers=headers)

@@ -1,4 +1,4 @@
--- Drives wrk from a file of requests, one a line: method, path, token, body, between tabs.
+-- Drives wrk from a file of requests, one a line: method, path, token, tag, body, between tabs.
 -- "{n}" in a body becomes a number that is never the same again. Prints one line of JSON.
 
 local requests = {}
@@ -7,10 +7,11 @@ local sent = 0
 function init(arguments)
   math.randomseed(os.time())
   for line in io.lines(arguments[1]) do
-    local method, path, token, body = line:match("^(.-)\t(.-)\t(.-)\t(.*)$")
+    local method, path, token, tag, body = line:match("^(.-)\t(.-)\t(.-)\t(.-)\t(.*)$")
     local headers = {}
     for name, value in pairs(wrk.headers) do headers[name] = value end
     if token ~= "" then headers["Authorization"] = "Bearer " .. token end
+    if tag ~= "" then headers["If-None-Match"] = tag end
     if body ~= "" then headers["Content-Type"] = "application/json" end
     local varies = body:find("{n}", 1, true) ~= nil
     local whole = not varies and wrk.format(method, path, headers, body ~= "" and body or nil)

@@ -59,6 +59,11 @@ class Person:
     key: str
     lists: tuple[tuple[str, int], ...]
 
+    @property
+    def revision(self) -> int:
+        """The number of changes: one for each list and each task."""
+        return len(self.lists) + sum(count for _, count in self.lists)
+
 
 def stored_instant(microseconds: int | None) -> str | None:
     """Text of fixed width, which sorts by time."""
@@ -125,8 +130,7 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
                 (*_stored(row), revision)
                 for revision, row in enumerate(tasks_of(person), start=len(person.lists) + 1)
             ]
-            latest = len(person.lists) + len(rows)
-            counters = (1, latest, 0)
+            counters = (1, person.revision, 0)
             user = (person.key, person.name, None, password_hash, 0, now, now, *counters)
             database.execute(_insert("users", USER), user)
             database.executemany(_insert("lists", LIST), _lists(person, rows))

@@ -15,18 +15,22 @@ from benchmarks.serve import DIRECT
 
 PAGE = "page of 25"
 TASK = "one task"
+UNCHANGED = "304 on a page"
 CREATE = "create"
+TOGGLE = "toggle done"
 PATCH = "patch"
 SIGN_IN = "sign-in"
 FIRST = "first page of 100,000"
 LAST = "last page of 100,000"
-OPERATIONS = (PAGE, TASK, FIRST, LAST, CREATE, PATCH, SIGN_IN)
+OPERATIONS = (PAGE, TASK, UNCHANGED, FIRST, LAST, CREATE, TOGGLE, PATCH, SIGN_IN)
 
 Plan = dict[str, list[Target]]
 
 NEW = '{"title": "Written by benchmark {n}"}'
 CHANGED = '{"title": "Changed by benchmark {n}"}'
 PER_PAGE = 25
+READERS = 4
+"""Each user of this number only reads, so that the tags of its pages stay valid."""
 
 
 def of_hyperapi(api: "Api", people: Iterable[Person]) -> Plan:
@@ -41,7 +45,7 @@ def of_hyperapi(api: "Api", people: Iterable[Person]) -> Plan:
         else:
             body = json.dumps(credentials)
             plan[SIGN_IN].append(Target("POST", _path(tokens_uri), body=body))
-            _look_at_lists(plan, signed_in)
+            _look_at_lists(plan, signed_in, writes=_writes(person))
     return _mixed(plan)
 
 
@@ -50,14 +54,22 @@ def of_floor(people: Iterable[Person], sessions: Mapping[str, str]) -> Plan:
 
     :param sessions: for each user the id of a session that hyperapi made.
     """
-    plan: Plan = {PAGE: [], TASK: []}
+    plan: Plan = {name: [] for name in (PAGE, TASK, UNCHANGED, CREATE, TOGGLE)}
     for person in people:
+        if person.name == LONG_USER:
+            continue
         token = f"{person.key}:{sessions[person.key]}"
-        if person.name != LONG_USER:
-            for key, _ in person.lists:
-                plan[PAGE].append(Target("GET", f"/api/v1/lists/{key}/tasks", token))
-            for row in _first_rows(person):
-                plan[TASK].append(Target("GET", f"/api/v1/tasks/{row[1]}", token))
+        for key, _ in person.lists:
+            path = f"/api/v1/lists/{key}/tasks"
+            plan[PAGE].append(Target("GET", path, token))
+            if _writes(person):
+                plan[CREATE].append(Target("POST", path, token, NEW))
+            else:
+                plan[UNCHANGED].append(_unchanged(path, token, f'"{person.revision}"'))
+        rows = _first_rows(person)
+        plan[TASK] += [Target("GET", f"/api/v1/tasks/{row[1]}", token) for row in rows]
+        if _writes(person):
+            plan[TOGGLE] += _toggled(f"/api/v1/tasks/{rows[0][1]}", token)
     return _mixed(plan)
 
 
@@ -66,7 +78,7 @@ def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
 
     Ids are integers in the order of seeding. Tokens are signed here, with the server's key.
     """
-    plan: Plan = {name: [] for name in OPERATIONS}
+    plan: Plan = {name: [] for name in OPERATIONS if name not in (UNCHANGED, TOGGLE)}
     lists = tasks = 0
     for number, person in enumerate(people, start=1):
         token = make_token(secret_key, number)
@@ -90,9 +102,12 @@ def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
 
 
 class Api:
-    """A client with a root and perhaps a token. It builds no URI."""
+    """A client with a root and perhaps a token. It builds no URI.
 
-    token = ""
+    :ivar tag: the ETag of the last reply; empty without one.
+    """
+
+    token = tag = ""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -115,25 +130,32 @@ class Api:
         if content is not None:
             headers["Content-Type"] = "application/json"
         body = None if content is None else json.dumps(content).encode()
-        return json.loads(self.send(method, uri, headers, body))
+        reply, self.tag = self.send(method, uri, headers, body)
+        return json.loads(reply)
 
-    def send(self, method: str, uri: str, headers: dict[str, str], body: bytes | None) -> bytes:
-        """Send one request, and return the body of its reply."""
+    def send(
+        self, method: str, uri: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[bytes, str]:
+        """Send one request, and return the body and the ETag of its reply."""
         request = urllib.request.Request(uri, body, headers, method=method)
         with DIRECT.open(request, timeout=20) as reply:
-            content: bytes = reply.read()
-            return content
+            return reply.read(), reply.headers.get("ETag", "")
 
 
-def _look_at_lists(plan: Plan, api: Api) -> None:
-    for each in api.get(api.get(api.root)["lists_uri"])["lists"]:
+def _look_at_lists(plan: Plan, api: Api, *, writes: bool) -> None:
+    lists = api.get(api.get(api.root)["lists_uri"])["lists"]
+    for each in lists:
         path = _path(each["tasks_uri"])
+        tasks = [_path(task["uri"]) for task in api.get(each["tasks_uri"])["tasks"]]
         plan[PAGE].append(Target("GET", path, api.token))
-        plan[CREATE].append(Target("POST", path, api.token, NEW))
-        for task in api.get(each["tasks_uri"])["tasks"]:
-            path = _path(task["uri"])
-            plan[TASK].append(Target("GET", path, api.token))
-            plan[PATCH].append(Target("PATCH", path, api.token, CHANGED))
+        plan[TASK] += [Target("GET", task, api.token) for task in tasks]
+        if writes:
+            plan[CREATE].append(Target("POST", path, api.token, NEW))
+            plan[PATCH] += [Target("PATCH", task, api.token, CHANGED) for task in tasks]
+        else:
+            plan[UNCHANGED].append(_unchanged(path, api.token, api.tag))
+        if writes and each is lists[0]:
+            plan[TOGGLE] += _toggled(tasks[0], api.token)
 
 
 def _look_at_long_list(plan: Plan, api: Api) -> None:
@@ -141,6 +163,20 @@ def _look_at_long_list(plan: Plan, api: Api) -> None:
     page = api.get(only["tasks_uri"])
     plan[FIRST].append(Target("GET", _path(page["first_uri"]), api.token))
     plan[LAST].append(Target("GET", _path(page["last_uri"]), api.token))
+
+
+def _writes(person: Person) -> bool:
+    """Whether the benchmark changes anything of this user."""
+    return int(person.name.rpartition("-")[2]) % READERS != 0
+
+
+def _unchanged(path: str, token: str, tag: str) -> Target:
+    return Target("GET", path, token, tag=tag, status=304)
+
+
+def _toggled(path: str, token: str) -> list[Target]:
+    """Complete a task, and reopen it."""
+    return [Target("PATCH", path, token, json.dumps({"done": done})) for done in (True, False)]
 
 
 def _first_rows(person: Person) -> list[Any]:
@@ -158,6 +194,11 @@ def _path(uri: str) -> str:
 
 
 def _mixed(plan: Plan) -> Plan:
-    """The targets shuffled, so that consecutive requests read different users' rows."""
+    """The targets shuffled, so that consecutive requests read different users' rows.
+
+    Of toggles, all completions come first, so that each request changes its task.
+    """
     chance = random.Random(1)
-    return {name: chance.sample(targets, len(targets)) for name, targets in plan.items()}
+    toggles = plan.pop(TOGGLE, [])
+    mixed = {name: chance.sample(targets, len(targets)) for name, targets in plan.items()}
+    return {**mixed, TOGGLE: toggles[::2] + toggles[1::2]} if toggles else mixed
