@@ -1,10 +1,11 @@
 """The command ``hyperapi``: what operators run, and the sandbox."""
 
-from hyperapi.ops import cli
+from hyperapi.ops.cli import commands, main
 from hyperapi.sandbox.cli import sandbox
 
-cli.commands.add_command(sandbox)
-main = cli.main
+__all__ = ["commands", "main"]
+
+commands.add_command(sandbox)
 
 if __name__ == "__main__":
     main()

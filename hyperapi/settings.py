@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
+from hyperapi.common.operator_error import OperatorError
 from hyperapi.common.secret_keys import weakness
 
 PREFIX = "HYPERAPI_"
@@ -43,7 +44,7 @@ _CONTACT = re.compile(
 """The URI characters (RFC 3986) and schemes of a security contact."""
 
 
-class SettingsError(ValueError):
+class SettingsError(OperatorError, ValueError):
     """An invalid setting. The message is one line that names the setting."""
 
 

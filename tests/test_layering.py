@@ -187,7 +187,7 @@ def test_only_the_settings_read_the_environment() -> None:
         }
     }
     # The command points out what is no setting; a parent tells its workers by the environment.
-    told = {"ops.cli", "ops.serving", "sandbox.server", "common.processes"}
+    told = {"ops.installation", "ops.serving", "sandbox.server", "common.processes"}
     assert reading - {"sandbox.pytest_plugin"} == {"settings", *told}
 
 

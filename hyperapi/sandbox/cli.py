@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from hyperapi.sandbox.server import start
-
 
 @click.command()
 @click.option("--users", default="", metavar="NAME,...", help="Users to create at the start.")
@@ -17,5 +15,7 @@ def sandbox(users: str, seed: Path | None, host: str, port: int) -> None:
 
     When it is ready, it prints one line of JSON: its root, and its users with their tokens.
     """
+    from hyperapi.sandbox.server import start
+
     names = [name.strip() for name in users.split(",") if name.strip()]
     start(names, seed, host, port)

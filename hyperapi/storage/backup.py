@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from hyperapi.common import private_files
+from hyperapi.common.operator_error import OperatorError
 from hyperapi.settings import Settings
 from hyperapi.storage.change_log import LEAP_BITS
 from hyperapi.storage.database import Database, Statement
@@ -26,7 +27,7 @@ _PAGES_AT_ONCE = 500
 _PATIENCE = 30.0
 
 
-class BackupError(Exception):
+class BackupError(OperatorError):
     """The backup or restore failed. The message is one line with the reason."""
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from hyperapi.common.operator_error import OperatorError
 from hyperapi.state import AppState
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
 from hyperapi.storage.models import Base, Tables
@@ -44,7 +45,7 @@ _MOST_LOST = 2
 """Retries on a new connection before the database counts as unavailable."""
 
 
-class Busy(Exception):
+class Busy(OperatorError):
     """The database was not available in time. Nothing was changed, and a retry may succeed."""
 
 

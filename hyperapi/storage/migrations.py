@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
+from hyperapi.common.operator_error import OperatorError
+
 _INSTALLED = Path(__file__).parents[1] / "migrations"
 _CHECKOUT = Path(__file__).parents[2] / "alembic"
 
@@ -30,7 +32,7 @@ def config(database_url: str, scripts: Path | None = None) -> Config:
     return settings
 
 
-class MigrationError(Exception):
+class MigrationError(OperatorError):
     """The database cannot be migrated now. The message is one line."""
 
 

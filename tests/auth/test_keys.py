@@ -18,7 +18,7 @@ from flask import Flask
 
 from hyperapi import Settings, create_app
 from hyperapi.common.secret_keys import fingerprint
-from hyperapi.ops import cli
+from hyperapi.ops import cli, installation
 from tests.auth.trading import (
     LISTS,
     TOKENS,
@@ -137,7 +137,7 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Say]:
         assert ran.exit_code == status, ran.output
         return f"{ran.output} {ran.exception}"
 
-    monkeypatch.setattr(cli, "create_app", create)
+    monkeypatch.setattr(installation, "create_app", create)
     monkeypatch.chdir(tmp_path)
     log = logging.getLogger("hyperapi")
     level = log.level

@@ -14,7 +14,7 @@ from flask import Flask
 
 from hyperapi import Settings, create_app
 from hyperapi.common.secret_keys import weakness
-from hyperapi.ops import cli
+from hyperapi.ops import cli, installation
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
 from tests.conftest import CHEAP_HASHING, NEW_KEY, NO_LIMITS, OLD_KEY, PASSWORD, Person
@@ -49,7 +49,7 @@ def apps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Flask]]:
         made.append(create_app(settings))
         return made[-1]
 
-    monkeypatch.setattr(cli, "create_app", create)
+    monkeypatch.setattr(installation, "create_app", create)
     log = logging.getLogger("hyperapi")
     level = log.level
     yield made

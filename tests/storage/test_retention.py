@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import func, insert, select
 
-from hyperapi.ops import cli
+from hyperapi.ops import cli, installation
 from hyperapi.state import state_of
 from hyperapi.storage import retention
 from hyperapi.storage.database import Busy, Transaction
@@ -116,7 +116,7 @@ def test_the_command_throws_all_of_it_away_and_says_how_much(
     task = alice.make_task(alice.make_list())
     alice.ask("DELETE", task["uri"])
     crowd(app, 450, timedelta(days=1))
-    monkeypatch.setattr(cli, "_app", lambda: app)
+    monkeypatch.setattr(installation, "open_state", lambda: state_of(app))
     ran = CliRunner().invoke(cli.commands, ["purge"])
     assert ran.exit_code == 0, ran.output
     told = [line.rpartition("\r")[2] for line in ran.output.strip().split("\n")]

@@ -1,0 +1,109 @@
+"""Users and their sessions, for the commands of operators."""
+
+from typing import Any
+
+import click
+from sqlalchemy import bindparam, delete, func, select, update
+
+from hyperapi.auth.passwords import Passwords
+from hyperapi.common.clock import now
+from hyperapi.http.problems import Problem
+from hyperapi.resources.users import Registration, create_user
+from hyperapi.state import AppState
+from hyperapi.storage.database import Database, Statement, Transaction
+from hyperapi.storage.models import Session, User
+
+
+def create(state: AppState, username: str, email: str | None, password: str) -> str:
+    """Create a user, and return the name in its stored form.
+
+    :raises ClickException: when the name is taken, or a value is invalid.
+    """
+    try:
+        new = Registration.of({"username": username, "password": password, "email": email})
+        name: str = create_user(state, new).username
+    except Problem as problem:
+        raise click.ClickException(_describe(problem)) from None
+    return name
+
+
+def all_users(state: AppState) -> list[tuple[Any, ...]]:
+    """Return name, creation time and whether disabled, of each user."""
+    return state[Database].read(lambda tx: _ALL_USERS.rows(tx, {}))
+
+
+def disable(state: AppState, username: str, *, disabled: bool) -> None:
+    """Disable a user and end the user's sessions, or enable the user. Old sessions stay ended.
+
+    :raises ClickException: when there is no such user.
+    """
+    name = username.lower()
+
+    def write(tx: Transaction) -> int:
+        found = _DISABLE.run(tx, {"name": name, "wanted": disabled})
+        if disabled:
+            _END_SESSIONS.run(tx, {"name": name})
+        return found
+
+    _require(state[Database].write(write), username)
+
+
+def give_password(state: AppState, username: str, password: str) -> str:
+    """Set a password and end the user's sessions. Return the name in its stored form.
+
+    :raises ClickException: when there is no such user, or a value is invalid.
+    """
+    try:
+        new = Registration.of({"username": username, "password": password})
+    except Problem as problem:
+        raise click.ClickException(_describe(problem)) from None
+    hashed = state[Passwords].hash(new.password)
+
+    def write(tx: Transaction) -> int:
+        found = _CHANGE_PASSWORD.run(tx, {"name": new.username, "hashed": hashed})
+        _END_SESSIONS.run(tx, {"name": new.username})
+        return found
+
+    _require(state[Database].write(write), new.username)
+    return new.username
+
+
+def live_sessions_by_key(state: AppState) -> dict[str, int]:
+    """Return the number of live sessions by the fingerprint of the key that signed them."""
+    return dict(state[Database].read(lambda tx: _SESSIONS_BY_KEY.rows(tx, {"moment": now()})))
+
+
+def _require(found: int, username: str) -> None:
+    if not found:
+        raise click.ClickException(f"There is no user {username}.")
+
+
+def _describe(problem: Problem) -> str:
+    errors = problem.members.get("errors", ())
+    if not errors:
+        return f"{problem.title}. {problem}"
+    return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
+
+
+_ALL_USERS = Statement(
+    select(User.username, User.created_at, User.disabled)
+    .where(User.deleted_at.is_(None))
+    .order_by(User.username)
+)
+_SESSIONS_BY_KEY = Statement(
+    select(Session.signed_by, func.count())
+    .where(Session.expires_at > bindparam("moment"))
+    .group_by(Session.signed_by)
+)
+_DISABLE = Statement(
+    update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))
+)
+_CHANGE_PASSWORD = Statement(
+    update(User).where(User.username == bindparam("name")).values(password_hash=bindparam("hashed"))
+)
+_END_SESSIONS = Statement(
+    delete(Session).where(
+        Session.owner
+        == select(User.key).where(User.username == bindparam("name")).scalar_subquery()
+    )
+)

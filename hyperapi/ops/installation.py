@@ -1,0 +1,70 @@
+"""The installation that a command works on: its settings, its database, and its application."""
+
+import logging
+import os
+
+import click
+
+from hyperapi.app import create_app
+from hyperapi.common import private_files
+from hyperapi.settings import Settings, unknown_settings
+from hyperapi.state import AppState, state_of
+from hyperapi.storage import migrations
+from hyperapi.storage.database import Busy, Database, UnusableDatabase
+from hyperapi.storage.dialects import dialect_for
+
+
+def read_settings() -> Settings:
+    """Read the settings, and warn of unknown ones.
+
+    :raises SettingsError: for an invalid setting, or when the database's driver is missing.
+    """
+    for name in unknown_settings(os.environ):
+        click.echo(f"hyperapi: {name} is not a setting of this version", err=True)
+    settings = Settings.read()
+    dialect_for(settings)  # fails when the driver is missing
+    return settings
+
+
+def base_url(settings: Settings) -> str:
+    """Return scheme, host and prefix of the URIs."""
+    return settings.public_url or f"http://{settings.host}:{settings.port}"
+
+
+def upgrade(settings: Settings) -> None:
+    """Migrate the database. Create an embedded one that is missing.
+
+    :raises MigrationError: when that fails.
+    """
+    if settings.embedded:
+        settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.uses_key_file and private_files.tighten(settings.key_file):
+        click.echo(f"hyperapi: others could read {settings.key_file}: generate a new key", err=True)
+    migrations.upgrade(settings.database_url)
+
+
+def open_state() -> AppState:
+    """Create an application on a migrated database, and return its state.
+
+    :raises ClickException: when there is no such database.
+    """
+    logging.getLogger("hyperapi").setLevel(logging.WARNING)
+    settings = read_settings()
+    if (
+        settings.embedded
+        and not settings.database_file.exists()
+        and settings.database_file.parent.exists()
+    ):
+        raise click.ClickException("There is no database yet: run hyperapi upgrade first")
+    state = state_of(create_app(settings))
+    try:
+        state[Database].migration()
+    except UnusableDatabase as error:
+        if "hyperapi upgrade" in str(error):
+            raise click.ClickException(
+                "The database is not up to date: run hyperapi upgrade first"
+            ) from None
+        raise
+    except Busy as error:
+        raise click.ClickException(f"The database is not available: {error}") from None
+    return state

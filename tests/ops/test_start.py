@@ -1,0 +1,68 @@
+"""A command imports what it needs, so that the shell answers at once."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from hyperapi.__main__ import commands
+
+HEAVY = frozenset(
+    {
+        "alembic",
+        "argon2",
+        "dotenv",
+        "flask",
+        "granian",
+        "httpx",
+        "limits",
+        "orjson",
+        "passlib",
+        "pydantic",
+        "sqlalchemy",
+        "werkzeug",
+    }
+)
+"""What takes long to import, or pulls in what does."""
+
+SCRIPT = """
+import sys
+from importlib.metadata import entry_points
+(command,) = entry_points(group="console_scripts", name=sys.argv[0])
+try:
+    command.load()()
+finally:
+    print("\\n".join(sys.modules), file=sys.stderr)
+"""
+"""Run a command as its script does, and name the modules that were imported."""
+
+
+def imported(*words: str) -> set[str]:
+    """The top-level modules that a command imports."""
+    script = f"import sys; sys.argv = {list(words)!r}\n{SCRIPT}"
+    command = [sys.executable, "-P", "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout
+    return {name.partition(".")[0] for name in ran.stderr.split()}
+
+
+def helps(group: click.Group, *before: str) -> list[tuple[str, ...]]:
+    """The words that show each command's help."""
+    return [
+        words
+        for name, each in group.commands.items()
+        for words in (
+            (*before, name, "--help"),
+            *(helps(each, *before, name) if isinstance(each, click.Group) else ()),
+        )
+    ]
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), *helps(commands)], ids=" ".join)
+def test_version_and_help_import_no_server(words: tuple[str, ...]) -> None:
+    assert imported("hyperapi", *words) & HEAVY == set()
+
+
+def test_a_heavy_import_would_be_noticed() -> None:
+    assert imported("hyperapi", "routes") & HEAVY >= {"flask", "pydantic", "sqlalchemy"}
