@@ -7,19 +7,20 @@ from flask import Flask
 from hyperapi.auth.authenticator import TokenAuthenticator
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
+from hyperapi.extension.extension import Extension, Extensions, load
+from hyperapi.extension.owned import OwnedResources
 from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.principal import Authenticator
 from hyperapi.http.problems import redirect
-from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.routes import Route
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, request_log
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
-from hyperapi.resources import OWNED, documents, reference_pages, routes_of, security_txt, with_root
-from hyperapi.resources.owned import OwnedResource, OwnedResources
+from hyperapi.resources import BUILT_IN, documents, reference_pages, routes_of, security_txt
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, attach
@@ -29,20 +30,25 @@ from hyperapi.storage.models import Tables
 
 
 def create_app(
-    settings: Settings | None = None, also: Sequence[Route | OwnedResource] = ()
+    settings: Settings | None = None,
+    also: Sequence[Route] = (),
+    extensions: Sequence[Extension] = (),
 ) -> Flask:
     """Create the WSGI application.
 
     :param settings: the operator's settings; read from the environment when None.
-    :param also: further routes and owned resources, in addition to those of the API.
+    :param also: further routes.
+    :param extensions: further extensions, in addition to those that the settings name.
+    :raises SettingsError: when an extension is not installed, or needs another resource.
     """
     settings = settings or Settings.read()
+    extended = Extensions(
+        [*(BUILT_IN[name] for name in settings.resources), *load(settings.extensions), *extensions]
+    )
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
-    owned = [*OWNED, *(each for each in also if isinstance(each, OwnedResource))]
-    routes = with_root([*security_txt.routes(settings), *routes_of(also)])
-    _add_parts(app, state, routes, owned)
+    _add_parts(app, state, extended, [*security_txt.routes(settings), *also])
     handler = state.add(RequestHandler(app, state))
 
     handler.before.append(proxy.refuse)
@@ -64,20 +70,19 @@ def create_app(
     return app
 
 
-def _add_parts(
-    app: Flask, state: AppState, routes: Sequence[Route], owned: Sequence[OwnedResource]
-) -> None:
+def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Sequence[Route]) -> None:
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
+    state.add(extended)
+    state.add(extended.route_table(routes_of(extended.all, further)))
     state.add(Passwords(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
     state.add(Cursors(keys))
     state.add(Seals(keys))
-    state.add(RouteTable(routes))
-    state.add(OwnedResources(owned))
-    state.add(ChangeLog(each.logged for each in owned))
-    state.add(Tables(each.model for each in owned))
+    state.add(OwnedResources(extended.resources))
+    state.add(ChangeLog(each.logged for each in extended.resources))
+    state.add(Tables(extended.models))
     state.add(TokenAuthenticator(), Authenticator)
     database.init_app(app, state)
 

@@ -62,6 +62,20 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
+def _resources(value: str) -> tuple[str, ...]:
+    names = _words(value)
+    if names and sorted(names) != ["lists", "tasks"]:
+        raise ValueError("must be lists,tasks or empty: lists and tasks need each other")
+    return ("lists", "tasks") if names else ()
+
+
+def _extensions(value: str) -> tuple[str, ...]:
+    names = _words(value)
+    if len(set(names)) < len(names):
+        raise ValueError("names an extension twice")
+    return names
+
+
 def _boolean(value: str) -> bool:
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     try:
@@ -252,6 +266,16 @@ class Settings:
     )
     public_url: str = _setting(
         "", _public_url, "scheme, host and prefix of every URI; empty takes them from the request"
+    )
+    resources: tuple[str, ...] = _setting(
+        "lists,tasks",
+        _resources,
+        "built-in resources to serve: lists,tasks, or empty for extensions alone",
+    )
+    extensions: tuple[str, ...] = _setting(
+        "",
+        _extensions,
+        "installed extensions to serve, comma-separated, in order",
     )
     trusted_proxies: int = _setting(
         "0",

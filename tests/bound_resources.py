@@ -6,6 +6,8 @@ from pydantic import MISSING, Field
 from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hyperapi.extension.conversions import Reference
+from hyperapi.extension.owned import VISIBLE, OwnedMembers, OwnedResource, by_list_column
 from hyperapi.http.bodies import Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.responses import Reply, created
@@ -13,9 +15,7 @@ from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying.query_string import Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Uri
-from hyperapi.resources.conversions import Reference
 from hyperapi.resources.lists import LIST
-from hyperapi.resources.owned import VISIBLE, OwnedMembers, OwnedResource, by_list_column
 from hyperapi.storage.models import Key, OwnedRow, TaskList
 
 METADATA = MetaData(naming_convention=OwnedRow.metadata.naming_convention)

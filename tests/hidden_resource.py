@@ -6,6 +6,7 @@ from pydantic import MISSING, Field
 from sqlalchemy import Boolean, MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hyperapi.extension.owned import REFUSED, OwnedMembers, OwnedResource
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.responses import Reply, created
@@ -13,7 +14,6 @@ from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying import filters
 from hyperapi.querying.query_string import Query, Sort
 from hyperapi.representations.resource import Resource
-from hyperapi.resources.owned import REFUSED, OwnedMembers, OwnedResource
 from hyperapi.storage.models import Folded, OwnedRow
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import MISSING, Field, create_model
 
 from hyperapi.common.ids import new_id
+from hyperapi.extension.collection import page_of, whole
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
@@ -17,7 +18,6 @@ from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.resources.collection import page_of, whole
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import find, selected_columns
 

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 from hyperapi.common.clock import move
 from hyperapi.http.problems import LoginTooOld, Problem, RegistrationClosed
 from hyperapi.http.routes import Operation
-from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SIGNED_IN, WRITE
 from tests.conftest import applications
 from tests.databases import Store
 from tests.rules import World
@@ -130,13 +130,13 @@ PRINCIPALS = [
         settings=(("registration", "closed"),),
         refused=(RegistrationClosed,),
     ),
-    Principal("somebody who may everything", " ".join(SCOPES)),
+    Principal("somebody who may everything", " ".join((ACCOUNT, READ, WRITE))),
     Principal("somebody who may only read", READ),
     Principal("somebody who may only write", WRITE),
     Principal("somebody who has only their account", ACCOUNT),
     Principal(
         "somebody who signed in long ago",
-        " ".join(SCOPES),
+        " ".join((ACCOUNT, READ, WRITE)),
         later=timedelta(minutes=30),
         refused=(LoginTooOld,),
     ),

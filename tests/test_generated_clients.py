@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from hyperapi.http.openapi import EXAMPLES_BASE, document
+from hyperapi.http.routes import RouteTable
 from hyperapi.resources import ROUTES
 from tests.javascript import FOLDER, node
 from tests.recording import recorded
@@ -23,7 +24,7 @@ WALK = Path(__file__).with_name("python_client_walk.py")
 def described(tmp_path: Path) -> Path:
     """The document, in a file."""
     path = tmp_path / "openapi.json"
-    path.write_text(json.dumps(document(ROUTES, EXAMPLES_BASE)))
+    path.write_text(json.dumps(document(RouteTable(ROUTES), EXAMPLES_BASE)))
     return path
 
 

@@ -21,6 +21,7 @@ ORDER = (
     "http",
     "auth",
     "middleware",
+    "extension",
     "resources",
     "app",
     "hyperapi",

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from hyperapi.http.openapi import document
 from hyperapi.http.operation_spec import media_types
-from hyperapi.http.routes import operations
+from hyperapi.http.routes import RouteTable, operations
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema
 from hyperapi.representations.shape import Shape
@@ -151,7 +151,7 @@ def test_what_it_shows_may_be_sent_back_if_it_is_an_object(busy: Person, shape: 
 
 
 def test_the_openapi_document_describes_it(shape: Shape) -> None:
-    written = document(ROUTES, "https://example.org")
+    written = document(RouteTable(ROUTES), "https://example.org")
     validate(written)
     for operation in operations(ROUTES):
         if shape.media_type not in media_types(operation):

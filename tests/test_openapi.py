@@ -11,9 +11,9 @@ from werkzeug.test import TestResponse
 
 from hyperapi.http.openapi import EXAMPLES_BASE, document, examples
 from hyperapi.http.operation_spec import HEADERS
-from hyperapi.http.problems import all_problems
-from hyperapi.http.routes import Operation, operations
-from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
+from hyperapi.http.problems import own_problems
+from hyperapi.http.routes import Operation, RouteTable
+from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.ops.cli import commands
 from hyperapi.resources import ROUTES
@@ -21,14 +21,15 @@ from tests import example_replies
 from tests.conftest import MakeApp, Person, problem
 from tests.rules import contract
 
-OPERATIONS = list(operations(ROUTES))
+TABLE = RouteTable(ROUTES)
+OPERATIONS = list(TABLE.operations())
 BASE = "https://example.org/todo"
 
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, Any]:
     """The document."""
-    return document(ROUTES, BASE)
+    return document(TABLE, BASE)
 
 
 def every(*chosen: Operation) -> pytest.MarkDecorator:
@@ -65,7 +66,7 @@ def test_every_operation_is_there(written: dict[str, Any], operation: Operation)
     )
     ways = found["security"]
     assert ({} in ways) == (operation.scope in (OPEN, PUBLIC))
-    if operation.scope in SCOPES:
+    if isinstance(operation.scope, Scope):
         assert ways == [{"oauth2": [operation.scope]}, {"bearer": [operation.scope]}]
 
 
@@ -74,7 +75,7 @@ def test_nothing_else_is_there(written: dict[str, Any]) -> None:
     assert sorted(names) == sorted(operation.name for operation in OPERATIONS)
 
 
-@pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", own_problems(), ids=lambda kind: kind.name)
 def test_every_problem_is_there(written: dict[str, Any], kind: Any) -> None:
     schemas = written["components"]["schemas"].values()
     types = [schema.get("properties", {}).get("type", {}).get("pattern") for schema in schemas]
@@ -86,7 +87,7 @@ def test_every_problem_may_come_of_some_operation(written: dict[str, Any]) -> No
         name for response in written["components"]["responses"] for name in response.split(".")[1:]
     }
     of_sandboxes = {"control-refused"}
-    assert {kind.name for kind in all_problems()} - named == {"method-not-allowed"} | of_sandboxes
+    assert {kind.name for kind in own_problems()} - named == {"method-not-allowed"} | of_sandboxes
 
 
 def test_every_header_that_scripts_may_read_is_explained() -> None:
@@ -142,11 +143,8 @@ def test_a_broken_promise_is_noticed(alice: Person, changed: dict[str, Any]) -> 
     operation = next(each for each in OPERATIONS if each.name == "get_list")
     reply = alice.ask("GET", alice.make_list()["uri"])
     here = "http://localhost"
-    assert contract.promises_of(tuple(ROUTES)).broken(operation, Wrong(reply), here) == []
-    assert (
-        len(contract.promises_of(tuple(ROUTES)).broken(operation, Wrong(reply, **changed), here))
-        == 1
-    )
+    assert contract.promises_of(TABLE).broken(operation, Wrong(reply), here) == []
+    assert len(contract.promises_of(TABLE).broken(operation, Wrong(reply, **changed), here)) == 1
 
 
 # -- where it is
@@ -191,7 +189,7 @@ def test_it_may_be_kept_and_asked_for_again(stranger: Person, name: str) -> None
 def test_it_names_the_service_as_its_public_url_does(make_app: MakeApp) -> None:
     client = make_app(public_url="https://example.org/todo").test_client()
     reply = client.get("/api/v1/openapi.json")
-    assert reply.json == json.loads(json.dumps(document(ROUTES, BASE)))
+    assert reply.json == json.loads(json.dumps(document(TABLE, BASE)))
 
 
 def test_the_page_loads_nothing_from_elsewhere(stranger: Person) -> None:
@@ -225,4 +223,4 @@ def test_the_page_has_no_other_parts(stranger: Person, name: str) -> None:
 def test_the_command_prints_it() -> None:
     printed = CliRunner().invoke(commands, ["openapi", "--base", BASE])
     assert printed.exit_code == 0
-    assert json.loads(printed.output) == json.loads(json.dumps(document(ROUTES, BASE)))
+    assert json.loads(printed.output) == json.loads(json.dumps(document(TABLE, BASE)))

@@ -10,10 +10,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from hyperapi.http.bodies import MOST_BYTES
-from hyperapi.http.problems import all_problems
-from hyperapi.http.routes import PREFIX, Operation
+from hyperapi.http.problems import own_problems
+from hyperapi.http.routes import PREFIX, Operation, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC, READ
-from hyperapi.representations.relations import RELATIONS
+from hyperapi.resources import ROUTES
 from hyperapi.storage.database import Busy
 from tests import databases
 from tests.conftest import MakeApp, applications, problem
@@ -66,14 +66,14 @@ def meaning(world: World, name: str) -> Any:
     return page
 
 
-@pytest.mark.parametrize("kind", all_problems(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", own_problems(), ids=lambda kind: kind.name)
 def test_every_problem_type_has_a_page_at_its_uri(world: World, kind: Any) -> None:
     page = meaning(world, kind.name)
     assert (page["name"], page["title"], page["status"]) == (kind.name, kind.title, kind.status)
     assert len(page["meaning"]) > 40
 
 
-@pytest.mark.parametrize("name", RELATIONS)
+@pytest.mark.parametrize("name", RouteTable(ROUTES).relations)
 def test_every_relation_of_ours_has_a_page(world: World, name: str) -> None:
     assert meaning(world, name)["name"] == name
 

@@ -18,6 +18,7 @@ from hyperapi.resources import ROUTES
 from hyperapi.storage.database import database
 from tests import databases, hidden_resource, rules
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, end
+from tests.further_extensions import NOTES_EXTENSION
 from tests.hidden_resource import NOTES, Note
 from tests.memos import Memo, MemoChanges, Memos
 from tests.rules import RULES, Rule, World, violations
@@ -194,7 +195,7 @@ def world(
             **NO_LIMITS,
         }
         also = [route for memos in planted.values() for route in memos.routes]
-        app = create_app(Settings.read(chosen), also=[*also, NOTES])
+        app = create_app(Settings.read(chosen), also=also, extensions=[NOTES_EXTENSION])
         with app.app_context():
             Note.metadata.create_all(database.engine)
         yield World(app)

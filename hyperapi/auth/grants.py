@@ -5,6 +5,7 @@ an OAuth 2 token request (RFC 6749). Basic header without a body (RFC 7617).
 """
 
 from base64 import b64decode
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,12 +26,12 @@ from hyperapi.http.bodies import (
 )
 from hyperapi.http.context import Context
 from hyperapi.http.problems import CredentialsInvalid, Invalid, Malformed, OAuthError, invalid
-from hyperapi.http.scopes import READ, SCOPES, WRITE
+from hyperapi.http.routes import RouteTable
+from hyperapi.http.scopes import with_included
 
 SHORT_LIFE = 3600
 LONG_LIFE = 31_536_000
-
-SCOPE_PATTERN = f"^({'|'.join(SCOPES)})( ({'|'.join(SCOPES)}))*$"
+LONGEST_SCOPE = 1000
 
 
 Username = Annotated[str, TextOf(100, 1), Field(title="User name")]
@@ -43,7 +44,7 @@ Password = Annotated[
 RefreshToken = Annotated[str, TextOf(1000, 1), Field(title="Refresh token")]
 Label = Annotated[str, TextOf(100), Field(title="Label")]
 Scope = Annotated[
-    str, TextOf(200), Field(title="Scope", json_schema_extra={"pattern": SCOPE_PATTERN})
+    str, TextOf(LONGEST_SCOPE), Field(title="Scope", json_schema_extra={"x-scopes": True})
 ]
 Life = Annotated[
     int, Field(title=f"Lifetime in seconds (over {SHORT_LIFE}: add a label)", ge=1, le=LONG_LIFE)
@@ -94,17 +95,15 @@ class _TokenOptions(Body):
     scope: Scope | MISSING = MISSING
     expires_in: Life | MISSING = MISSING
 
-    def wanted_scope(self, most: str) -> str:
+    def wanted_scope(self, ctx: Context, most: Iterable[str]) -> str:
         """Return the requested scope, sorted; ``most`` by default.
 
         :raises Invalid: for an unknown scope, or one that ``most`` does not include.
         """
         if self.scope is MISSING:
-            return most
+            return " ".join(most)
         words = set(self.scope.split())
-        held = set(most.split())
-        if WRITE in held:
-            held.add(READ)
+        held = with_included(most, ctx.state[RouteTable].scopes)
         if not words or not words <= held:
             raise invalid("/scope", f"takes {' '.join(sorted(held))}, separated by spaces")
         return " ".join(sorted(words))

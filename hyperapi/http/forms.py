@@ -14,7 +14,7 @@ from hyperapi.common.text import ANY_TEXT, UUID, literal
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.routes import Operation, Route
-from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN
+from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.http.uris import Uris
 from hyperapi.querying.query_string import QuerySpec
 from hyperapi.representations.form import Field, FieldKind, Form
@@ -134,7 +134,7 @@ def allowed(ctx: Context, operation: Operation) -> bool:
     who = ctx.principal_or_none
     if who is None or (operation.refused_when_bound and who.only_list is not None):
         return False
-    return operation.scope == SIGNED_IN or who.may(operation.scope)
+    return not isinstance(operation.scope, Scope) or who.may(operation.scope)
 
 
 # -- fields, from the declarations of bodies and queries

@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from hyperapi.http.operation_spec import (
     request_headers,
     successes,
 )
-from hyperapi.http.problems import PROBLEM_JSON, Problem, all_problems
-from hyperapi.http.routes import Operation, Route, operations
-from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
+from hyperapi.http.problems import PROBLEM_JSON, Problem
+from hyperapi.http.routes import Operation, Route, RouteTable
+from hyperapi.http.scopes import OPEN, PUBLIC, Scope, scope_pattern
 from hyperapi.querying.query_string import Parameter
 from hyperapi.representations import html
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
@@ -54,12 +54,6 @@ a page about it. Text is Unicode in normal form C, without NUL; lengths are in c
 are RFC 3339.
 """
 
-SCOPE_MEANINGS = {
-    "account": "read and change the user and all its sessions",
-    "tasks:read": "read lists and tasks",
-    "tasks:write": "read and change lists and tasks",
-}
-
 _SUCCESSES = {
     200: "The request succeeded. The body is the resource or the result.",
     201: "The resource was created. The body is its representation.",
@@ -69,7 +63,7 @@ _SUCCESSES = {
 _PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
 
 
-def document(routes: Sequence[Route], base: str) -> Schema:
+def document(routes: RouteTable, base: str) -> Schema:
     """Return the OpenAPI document of the service.
 
     :param base: scheme, host and prefix of all URIs, without a slash at the end.
@@ -97,12 +91,13 @@ _EXAMPLES = Path(__file__).with_name("examples.json")
 class _Writer:
     """Writes one document and collects the components that operations refer to."""
 
-    def __init__(self, routes: Sequence[Route], base: str) -> None:
-        self._operations = list(operations(list(routes)))
+    def __init__(self, table: RouteTable, base: str) -> None:
+        self._table = table
+        self._operations = list(table.operations())
         self._base = base
         self._schemas: dict[str, Schema] = {}
         self._responses: dict[str, Schema] = {}
-        self._routes = {route.name: route for route in routes}
+        self._routes = {route.name: route for route in table.routes}
         self._examples = examples()
 
     def document(self) -> Schema:
@@ -112,7 +107,7 @@ class _Writer:
             path[operation.method.lower()] = self._operation(operation)
         for shape in SHAPES:
             self._schemas |= shape.shared or {}
-        for problem in all_problems():
+        for problem in self._table.problems:
             self._problem_schema(problem)
         self._any_problem_schema()
         components = {
@@ -154,7 +149,8 @@ class _Writer:
 
     def _security_schemes(self) -> dict[str, Schema]:
         tokens = [self._base + _path(each.route) for each in self._operations if each.grants]
-        password = {"tokenUrl": tokens[0], "refreshUrl": tokens[0], "scopes": SCOPE_MEANINGS}
+        scopes = {str(scope): scope.meaning for scope in self._table.scopes}
+        password = {"tokenUrl": tokens[0], "refreshUrl": tokens[0], "scopes": scopes}
         bearer = {"type": "http", "scheme": "bearer", "description": "An access token."}
         basic = {"type": "http", "scheme": "basic", "description": "Username and password."}
         oauth2 = {"type": "oauth2", "flows": {"password": password}}
@@ -281,10 +277,20 @@ class _Writer:
         return shared(name)
 
     def _body(self, kind: type[Body], media_type: str) -> Schema:
-        schema = described(kind)
+        schema = self._with_scopes(described(kind))
         if media_type == FORM and as_fields(schema) != schema:
             return self._named(f"{kind.__name__}Form", as_fields(schema))
         return self._named(kind.__name__, schema)
+
+    def _with_scopes(self, schema: Any) -> Any:
+        """Return a schema in which members for scopes have the pattern of the service's."""
+        if isinstance(schema, list):
+            return [self._with_scopes(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        own = {"pattern": scope_pattern(self._table.scopes)} if "x-scopes" in schema else {}
+        rest = {name: self._with_scopes(each) for name, each in schema.items()}
+        return {name: each for name, each in rest.items() if name != "x-scopes"} | own
 
     def _problem_schema(self, kind: type[Problem]) -> Schema:
         """Register the schema of a problem type. It matches the end of the type's URI."""
@@ -304,7 +310,7 @@ class _Writer:
         """Register the schema of any problem, with the extension members of all problems."""
         common = _problem("/problems/[^/]+$", {})
         found: dict[str, list[Schema]] = {}
-        for kind in all_problems():
+        for kind in self._table.problems:
             for name, schema in described(kind.extends)["properties"].items():
                 if schema not in found.setdefault(name, []):
                     found[name].append(schema)
@@ -380,8 +386,9 @@ def _request_header(name: str, meaning: str, schema: Schema) -> Schema:
 def _security(operation: Operation) -> list[Schema]:
     """Return the security requirements. An empty one means that none is required."""
     nobody: Schema = {}
-    scopes = [operation.scope] if operation.scope in SCOPES else []
-    token: list[Schema] = [{"oauth2": scopes}, {"bearer": scopes}]
+    alternatives = operation.scope.alternatives if isinstance(operation.scope, Scope) else ("",)
+    scopes = [[str(scope)] if scope else [] for scope in alternatives]
+    token: list[Schema] = [{kind: each} for each in scopes for kind in ("oauth2", "bearer")]
     if operation.grants:
         return [nobody, {"basic": []}, {"bearer": []}]
     if operation.scope == OPEN:

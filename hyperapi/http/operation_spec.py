@@ -31,7 +31,7 @@ from hyperapi.http.problems import (
 )
 from hyperapi.http.responses import DOCUMENT_OFFERED, EVENT_STREAM
 from hyperapi.http.routes import Operation
-from hyperapi.http.scopes import OPEN, PUBLIC, SCOPES
+from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
@@ -120,7 +120,7 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
         found |= {TokenInvalid, TokenExpired, TokenRevoked, TooManyRequests}
     if operation.scope not in (OPEN, PUBLIC):
         found.add(TokenMissing)
-    if operation.scope in SCOPES:
+    if isinstance(operation.scope, Scope):
         found.add(InsufficientScope)
     if operation.body is not None:
         found |= {Malformed, TooLarge, UnsupportedMediaType, Invalid}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from hyperapi.http.scopes import READ, WRITE
+from hyperapi.http.scopes import Scope
 from hyperapi.storage.row_scope import RowScope
 
 
@@ -41,10 +41,9 @@ class Principal:
         """Whether the session is a sign-in by password since an instant, never refreshed."""
         return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
 
-    def may(self, scope: str) -> bool:
+    def may(self, scope: Scope) -> bool:
         """Whether the token's scope includes this one."""
-        held = self.scope.split()
-        return scope in held or (scope == READ and WRITE in held)
+        return not scope.granted_by.isdisjoint(self.scope.split())
 
 
 class Claims(Protocol):

@@ -122,10 +122,15 @@ class Problem(Exception):
 
 
 def all_problems(kind: type[Problem] = Problem) -> list[type[Problem]]:
-    """Return every problem type of the service by name."""
+    """Return every problem type that was imported, by name."""
     found = [each for child in kind.__subclasses__() for each in all_problems(child)]
     named = [kind] if "name" in vars(kind) else []
     return sorted(named + found, key=lambda each: each.name)
+
+
+def own_problems() -> list[type[Problem]]:
+    """Return the problem types that every service has, by name: those of this module."""
+    return [kind for kind in all_problems() if kind.__module__ == __name__]
 
 
 class Malformed(Problem):

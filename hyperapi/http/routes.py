@@ -5,15 +5,16 @@ operation to it. The pipeline, the forms, the OpenAPI document and the tests rea
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
-from hyperapi.http.problems import Problem, QuotaExceeded
-from hyperapi.http.scopes import LEVELS
+from hyperapi.http.problems import Problem, QuotaExceeded, own_problems
+from hyperapi.http.scopes import ACCOUNT, LEVELS, Scope
 from hyperapi.querying.query_string import QuerySpec
 from hyperapi.representations.relations import declare_relation
 from hyperapi.representations.resource_type import ResourceType
@@ -23,6 +24,7 @@ PREFIX = "/api/v1"
 
 View = TypeVar("View", bound=Callable[..., Any])
 P = ParamSpec("P")
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ class Route:
 
         :raises ValueError: for an unknown scope, or a method that is declared already.
         """
-        if declaration.scope not in LEVELS:
+        if not isinstance(declaration.scope, Scope) and declaration.scope not in LEVELS:
             raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is not a scope")
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")
@@ -196,11 +198,33 @@ class Route:
 
 
 class RouteTable:
-    """The routes of an application."""
+    """The routes of an application, and the names that they use.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    :param relations: further relations with their meanings, which no route is named after.
+    :param problems: further problem types, which no operation declares.
+    :ivar scopes: the scopes of its tokens, in the order of their names.
+    :ivar relations: the meanings of its own relations, by name.
+    :ivar problems: its problem types, in the order of their names.
+    :raises ValueError: when two routes, scopes or problem types have one name.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        relations: Mapping[str, str] = MappingProxyType({}),
+        problems: Iterable[type[Problem]] = (),
+    ) -> None:
         self.routes = list(routes)
-        self._by_name = {route.name: route for route in self.routes}
+        self._by_name = _unique("route", ((route.name, route) for route in self.routes))
+        self.scopes = sorted({ACCOUNT, *_scopes(self.routes)})
+        named = {route.name: route.relation for route in self.routes if route.relation}
+        self.relations = {**named, **relations}
+        for name, meaning in relations.items():
+            declare_relation(name, meaning)
+        declared = (each for operation in self.operations() for each in operation.problems)
+        kinds = {*own_problems(), *declared, *problems}
+        _unique("problem type", ((kind.name, kind) for kind in kinds))
+        self.problems = sorted(kinds, key=lambda kind: kind.name)
 
     def named(self, name: str) -> Route | None:
         """Return the route of an endpoint; None for other endpoints."""
@@ -209,6 +233,35 @@ class RouteTable:
     def operations(self) -> Iterator[Operation]:
         """Yield every operation in the order of the routes."""
         return operations(self.routes)
+
+
+def _scopes(routes: Iterable[Route]) -> Iterator[Scope]:
+    """Yield the scopes that operations require, with those that they include.
+
+    :raises ValueError: when two scopes have one name.
+    """
+    required = {
+        id(scope): scope
+        for operation in operations(routes)
+        if isinstance(operation.scope, Scope)
+        for alternative in operation.scope.alternatives
+        for scope in (alternative, *alternative.all_included())
+    }
+    _unique("scope", ((str(scope), scope) for scope in required.values()))
+    yield from required.values()
+
+
+def _unique(what: str, pairs: Iterable[tuple[str, Named]]) -> dict[str, Named]:
+    """Return pairs as a dictionary.
+
+    :param what: what is named, for the message.
+    :raises ValueError: when two things have one name.
+    """
+    found: dict[str, Named] = {}
+    for name, each in pairs:
+        if found.setdefault(name, each) is not each:
+            raise ValueError(f"There are two of the {what} {name}. Rename one of them.")
+    return found
 
 
 def accept_patch(route: Route) -> list[tuple[str, str]]:

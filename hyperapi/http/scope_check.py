@@ -2,7 +2,7 @@
 
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import InsufficientScope
-from hyperapi.http.scopes import SCOPES
+from hyperapi.http.scopes import Scope
 
 
 def require_scope(scope: str, principal: Principal, *, refused_when_bound: bool = False) -> None:
@@ -16,8 +16,8 @@ def require_scope(scope: str, principal: Principal, *, refused_when_bound: bool 
             "This token is bound to one list. Use a token for all lists.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )
-    if scope in SCOPES and not principal.may(scope):
+    if isinstance(scope, Scope) and not principal.may(scope):
         raise InsufficientScope(
-            f"Use a token with the scope {scope}.",
+            f"Use a token with the scope {' or '.join(scope.alternatives)}.",
             headers=[("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')],
         )

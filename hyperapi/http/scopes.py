@@ -1,12 +1,90 @@
 """Scopes of tokens, and the access levels that an operation can require."""
 
+import re
+from collections.abc import Iterable, Iterator
+
 PUBLIC = "public"
 """No token is required. A token that is sent must be valid."""
 OPEN = "open"
 """No token is required. The operation reads the Authorization header itself, or ignores it."""
 SIGNED_IN = "signed-in"
 """Any valid token, with any scope."""
-READ, WRITE, ACCOUNT = "tasks:read", "tasks:write", "account"
-SCOPES = (ACCOUNT, READ, WRITE)
 
-LEVELS = (PUBLIC, OPEN, SIGNED_IN, *SCOPES)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}(:[a-z][a-z0-9-]{0,30})?")
+
+
+class Scope(str):
+    """What a token permits: the name, as tokens and requests carry it, and its meaning.
+
+    :param name: lower-case words, such as ``notes:read``.
+    :param meaning: continues the words "This token may".
+    :param includes: the scopes that this one includes.
+    :ivar granted_by: the names that permit it: its own, and those of scopes that include it.
+    :raises ValueError: for another name.
+    """
+
+    meaning: str
+    includes: tuple["Scope", ...]
+    granted_by: set[str]
+
+    def __new__(cls, name: str, meaning: str, includes: Iterable["Scope"] = ()) -> "Scope":
+        """Make a scope, which grants what it includes."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a scope: write lower-case words such as notes:read")
+        scope = super().__new__(cls, name)
+        scope.meaning, scope.includes, scope.granted_by = meaning, tuple(includes), {name}
+        for each in scope.all_included():
+            each.granted_by.add(name)
+        return scope
+
+    @property
+    def alternatives(self) -> tuple["Scope", ...]:
+        """The scopes of which a token needs one."""
+        return (self,)
+
+    def all_included(self) -> Iterator["Scope"]:
+        """The scopes that this one includes, also by others."""
+        for each in self.includes:
+            yield each
+            yield from each.all_included()
+
+
+class AnyScope(Scope):
+    """Any one of several scopes. Its name is that of the first."""
+
+    _alternatives: tuple[Scope, ...]
+
+    @classmethod
+    def of(cls, scopes: Iterable[Scope]) -> Scope:
+        """Return what any of these scopes grants; the scope itself when there is one."""
+        first, *others = dict.fromkeys(scopes)
+        if not others:
+            return first
+        either = cls(str(first), first.meaning)
+        either._alternatives = (first, *others)
+        either.granted_by = set().union(*(each.granted_by for each in either.alternatives))
+        return either
+
+    @property
+    def alternatives(self) -> tuple[Scope, ...]:
+        return self._alternatives
+
+
+ACCOUNT = Scope("account", "read and change the user and all its sessions")
+READ = Scope("tasks:read", "read lists and tasks")
+WRITE = Scope("tasks:write", "read and change lists and tasks", includes=[READ])
+
+LEVELS = (PUBLIC, OPEN, SIGNED_IN)
+"""What an operation can require beside a scope."""
+
+
+def scope_pattern(names: Iterable[str]) -> str:
+    """Return the regular expression of one or more of these scopes, separated by spaces."""
+    words = "|".join(names)
+    return f"^({words})( ({words}))*$"
+
+
+def with_included(names: Iterable[str], scopes: Iterable[Scope]) -> set[str]:
+    """Return the names of scopes, and of those of ``scopes`` that they include."""
+    held = set(names)
+    return held | {scope for scope in scopes if not scope.granted_by.isdisjoint(held)}

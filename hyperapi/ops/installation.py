@@ -7,6 +7,7 @@ import click
 
 from hyperapi.app import create_app
 from hyperapi.common import private_files
+from hyperapi.http.routes import RouteTable
 from hyperapi.settings import Settings, unknown_settings
 from hyperapi.state import AppState, state_of
 from hyperapi.storage import migrations
@@ -29,6 +30,11 @@ def read_settings() -> Settings:
 def base_url(settings: Settings) -> str:
     """Return scheme, host and prefix of the URIs."""
     return settings.public_url or f"http://{settings.host}:{settings.port}"
+
+
+def route_table(settings: Settings) -> RouteTable:
+    """Return the routes of the service, with those of its extensions. No database is needed."""
+    return state_of(create_app(settings))[RouteTable]
 
 
 def upgrade(settings: Settings) -> None:

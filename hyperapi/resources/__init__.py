@@ -1,7 +1,8 @@
-"""The resources, in the order of their URLs: the one list that names them all."""
+"""The resources of the service: those that it always has, and its own extensions."""
 
 from collections.abc import Iterable
 
+from hyperapi.extension.extension import Extension
 from hyperapi.http.routes import Route
 from hyperapi.resources import (
     changes,
@@ -14,39 +15,35 @@ from hyperapi.resources import (
     tokens,
     users,
 )
-from hyperapi.resources.owned import OwnedResource
 
-OWNED = [lists.LISTS, tasks.TASKS]
-"""The resource types that belong to users and are in the change log."""
-
-_ROUTES = [
-    users.USERS,
-    users.USER,
-    tokens.TOKENS,
-    tokens.TOKEN,
-    *lists.LISTS.routes,
-    tasks.TASKS_OF_LIST,
-    *tasks.TASKS.routes,
-    changes.CHANGES,
-    reference_pages.RELATION,
-    reference_pages.PROBLEM,
-    documents.OPENAPI,
-    documents.DOCS,
-    health.LIVE,
-    health.READY,
-]
+BUILT_IN = {each.name: each for each in (lists.EXTENSION, tasks.EXTENSION)}
+"""The extensions that come with the service, by name."""
 
 
-def with_root(further: Iterable[Route] = ()) -> list[Route]:
-    """The routes of the API and further ones, and the root that links to them."""
-    routes = [*_ROUTES, *further]
+def routes_of(extensions: Iterable[Extension], further: Iterable[Route] = ()) -> list[Route]:
+    """Return the routes of a service with these extensions: the root, which links to the others,
+    and the others in the order of their URLs.
+
+    :param further: further routes.
+    """
+    extensions = list(extensions)
+    routes = [
+        users.USERS,
+        users.USER,
+        tokens.TOKENS,
+        tokens.TOKEN,
+        *(route for each in extensions for route in each.all_routes),
+        *changes.routes_of([one for each in extensions for one in each.resources]),
+        reference_pages.RELATION,
+        reference_pages.PROBLEM,
+        documents.OPENAPI,
+        documents.DOCS,
+        health.LIVE,
+        health.READY,
+        *further,
+    ]
     return [root.root_of(routes), *routes]
 
 
-def routes_of(further: Iterable[Route | OwnedResource]) -> Iterable[Route]:
-    """The routes of further resources."""
-    for each in further:
-        yield from each.routes if isinstance(each, OwnedResource) else [each]
-
-
-ROUTES = with_root()
+ROUTES = routes_of(BUILT_IN.values())
+"""The routes of a service without further extensions."""

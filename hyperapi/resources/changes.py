@@ -10,7 +10,7 @@ decides whether tombstones may be missing.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,13 +21,15 @@ import orjson
 
 from hyperapi.auth.authenticator import access_claims, principal_of
 from hyperapi.common.clock import now
+from hyperapi.extension.owned import OwnedResource, OwnedResources
 from hyperapi.http.context import Context
+from hyperapi.http.forms import allowed
 from hyperapi.http.prefer import seconds_to_wait
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import Gone, Problem, TooManyReaders, bad_parameter
 from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
-from hyperapi.http.scopes import READ
+from hyperapi.http.scopes import AnyScope, Scope
 from hyperapi.http.wsgi_response import Response, StreamedResponse
 from hyperapi.middleware.change_notifier import ChangeNotifier, ReaderSlot
 from hyperapi.middleware.concurrency import ConcurrencyLimit
@@ -38,7 +40,6 @@ from hyperapi.querying.query_string import KeyOf, Parameter, QueryReader, whole_
 from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType, Uri
-from hyperapi.resources.owned import OwnedResources
 from hyperapi.storage.change_log import LEAP_BITS, ChangeLog
 from hyperapi.storage.database import Busy
 from hyperapi.storage.row_scope import RowScope
@@ -161,13 +162,26 @@ class ChangePage:
 # -- operations
 
 
-@CHANGES.get(
-    scope=READ,
-    query=Feed(),
-    own_transactions=True,
-    streams=True,
-    problems=(Gone, TooManyReaders),
-)
+def routes_of(owned: Sequence[OwnedResource]) -> list[Route]:
+    """Return the route of a feed of these resources. It shows a token what it may read."""
+    scopes = [
+        each.read_operation.scope
+        for each in owned
+        if each.read_operation and isinstance(each.read_operation.scope, Scope)
+    ]
+    if not scopes:
+        return []
+    route = replace(CHANGES, operations={})
+    route.get(
+        scope=AnyScope.of(scopes),
+        query=Feed(),
+        own_transactions=True,
+        streams=True,
+        problems=(Gone, TooManyReaders),
+    )(get_changes)
+    return [route]
+
+
 def get_changes(ctx: Context, question: Question) -> Reply | Response:
     """List your lists and tasks in the order of their last change, and later changes."""
     if ctx.media_type == EVENT_STREAM:
@@ -316,7 +330,7 @@ def _current_principal(ctx: Context) -> Principal:
 def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator[Change]:
     """Yield the existing rows that changed."""
     named = ctx.state[OwnedResources].named
-    for logged, rows in ctx.state[ChangeLog].rows(ctx.tx, row_scope, values):
+    for logged, rows in _log(ctx).rows(ctx.tx, row_scope, values):
         represent = named[logged.name].representer(ctx)
         for row in rows:
             yield _change(logged.name, represent(row))
@@ -339,9 +353,7 @@ def _gone(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator
     """
     named = ctx.state[OwnedResources].named
     oldest = now() - timedelta(seconds=ctx.settings.tombstone_lifetime)
-    for revision, kind, key, deleted_at in ctx.state[ChangeLog].tombstones(
-        ctx.tx, row_scope, values
-    ):
+    for revision, kind, key, deleted_at in _log(ctx).tombstones(ctx.tx, row_scope, values):
         if datetime.fromisoformat(deleted_at) <= oldest:
             raise _too_old(ctx)
         uri = named[kind].item.uri(ctx, key)
@@ -353,9 +365,9 @@ def _cursor(ctx: Context, feed_position: FeedPosition) -> str:
     who = ctx.principal
     if who.row_scope.bound:
         numbers = (feed_position.seen, feed_position.began, _era(who), feed_position.caught_up)
-        return ctx.state[Seals].write(numbers, _bound_to(who))
+        return ctx.state[Seals].write(numbers, _bound_to(ctx, who))
     position = Position(Direction.NEXT, (feed_position.seen, feed_position.began))
-    return ctx.state[Cursors].write(position, _bound_to(who))
+    return ctx.state[Cursors].write(position, _bound_to(ctx, who))
 
 
 def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
@@ -366,7 +378,7 @@ def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
     """
     if not since:
         began = (
-            ctx.state[ChangeLog].newest_revision(ctx.tx, who.row_scope)
+            _log(ctx).newest_revision(ctx.tx, who.row_scope)
             if who.row_scope.bound
             else who.revision
         )
@@ -385,13 +397,13 @@ def _position(ctx: Context, since: str, who: Principal) -> FeedPosition:
 
 def _read_plain(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
     """Read a cursor: the position, and whether tombstones after it may be missing."""
-    seen_, began = ctx.state[Cursors].read(since, _bound_to(who)).values
+    seen_, began = ctx.state[Cursors].read(since, _bound_to(ctx, who)).values
     feed_position = FeedPosition(seen_, began, caught_up=0)
     return feed_position, max(feed_position.seen, feed_position.began) < who.forgotten
 
 
 def _read_sealed(ctx: Context, since: str, who: Principal) -> tuple[FeedPosition, bool]:
-    seen_, began, era, caught_up = ctx.state[Seals].read(since, _bound_to(who))
+    seen_, began, era, caught_up = ctx.state[Seals].read(since, _bound_to(ctx, who))
     oldest = now().timestamp() - ctx.settings.tombstone_lifetime
     return FeedPosition(seen_, began, caught_up), era != _era(who) or caught_up <= oldest
 
@@ -415,5 +427,20 @@ def _too_old(ctx: Context) -> Gone:
     return Gone(headers=[("Link", f'<{uri}>; rel="first"')], first_uri=uri)
 
 
-def _bound_to(who: Principal) -> str:
-    return repr(("changes", who.row_scope.identity))
+def _log(ctx: Context) -> ChangeLog:
+    """Return the change log of the types that the principal may read."""
+    return ctx.state[ChangeLog].without(_hidden(ctx))
+
+
+def _hidden(ctx: Context) -> tuple[str, ...]:
+    """Return the names of the types that the token's scope does not let it read."""
+    return tuple(
+        name
+        for name, each in ctx.state[OwnedResources].named.items()
+        if not (each.read_operation and allowed(ctx, each.read_operation))
+    )
+
+
+def _bound_to(ctx: Context, who: Principal) -> str:
+    """Return what a cursor is bound to: its principal, and the types that it passes over."""
+    return repr(("changes", who.row_scope.identity, *_hidden(ctx)))

@@ -130,7 +130,7 @@ def _page() -> Template:
 class _Description:
     """The OpenAPI document of an application, generated once."""
 
-    def __init__(self, routes: list[Route]) -> None:
+    def __init__(self, routes: RouteTable) -> None:
         self.text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
 
 
@@ -138,5 +138,5 @@ def _written(ctx: Context) -> str:
     """Return the document under the base of the examples: replacing it is faster than writing."""
     found = ctx.state.get(_Description)
     if found is None:
-        found = ctx.state.add(_Description(ctx.state[RouteTable].routes))
+        found = ctx.state.add(_Description(ctx.state[RouteTable]))
     return found.text

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 from sqlalchemy import bindparam, update
 
+from hyperapi.extension.extension import Extension
+from hyperapi.extension.owned import OwnedResource
+from hyperapi.extension.quotas import check_size
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.problems import TooManySelected
@@ -16,8 +19,6 @@ from hyperapi.querying import filters
 from hyperapi.querying.query_string import Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members
-from hyperapi.resources.owned import OwnedResource
-from hyperapi.resources.quotas import check_size
 from hyperapi.storage.change_log import ChangeLog
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import TaskList
@@ -176,6 +177,8 @@ def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list and its tasks."""
     return LISTS.delete(ctx, key)
 
+
+EXTENSION = Extension(name="lists", resources=[LISTS], needs=["task"])
 
 # -- the counts of a list's tasks
 

@@ -5,11 +5,11 @@ from functools import partial
 
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
-from hyperapi.http.problems import NotFound, all_problems, redirect
-from hyperapi.http.routes import Route
+from hyperapi.http.problems import NotFound, redirect
+from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
 from hyperapi.http.wsgi_response import Response
-from hyperapi.representations.relations import MEANINGS
+from hyperapi.representations.relations import IANA_RELATIONS
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
@@ -45,9 +45,10 @@ PROBLEM.returns = PROBLEM_TYPE = replace(
 @RELATION.get(scope=OPEN)
 def get_relation(ctx: Context, key: str) -> Resource:
     """Explain a link relation."""
-    if key not in MEANINGS:
+    meaning = ctx.state[RouteTable].relations.get(key) or IANA_RELATIONS.get(key)
+    if meaning is None:
         raise NotFound
-    members = {"name": key, "meaning": MEANINGS[key]}
+    members = {"name": key, "meaning": meaning}
     return Resource(RELATION_TYPE, RELATION.uri(ctx, key), members, {"up": ctx.uris.uri("root")})
 
 
@@ -65,7 +66,7 @@ def _renamed(ctx: Context, name: str) -> Response:
 @PROBLEM.get(scope=OPEN)
 def get_problem(ctx: Context, key: str) -> Resource:
     """Explain a problem type."""
-    for problem in all_problems():
+    for problem in ctx.state[RouteTable].problems:
         if problem.name == key:
             members = {
                 "name": key,

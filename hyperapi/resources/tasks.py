@@ -9,6 +9,12 @@ from pydantic import MISSING, AfterValidator, Field
 
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_ids
+from hyperapi.extension.bulk import change_selected, delete_selected
+from hyperapi.extension.collection import COUNT, counted, page_of
+from hyperapi.extension.conversions import Choice, Lines, Reference
+from hyperapi.extension.extension import Extension
+from hyperapi.extension.owned import OwnedResource
+from hyperapi.extension.quotas import next_revision
 from hyperapi.http.bodies import (
     FORM,
     JSON,
@@ -33,12 +39,7 @@ from hyperapi.querying.query_string import Query, Sort
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
-from hyperapi.resources.bulk import change_selected, delete_selected
-from hyperapi.resources.collection import COUNT, counted, page_of
-from hyperapi.resources.conversions import Choice, Lines, Reference
 from hyperapi.resources.lists import LIST, LISTS, Title, count
-from hyperapi.resources.owned import OwnedResource
-from hyperapi.resources.quotas import next_revision
 from hyperapi.storage.change_log import Usage
 from hyperapi.storage.database import AnyRow
 from hyperapi.storage.models import Task, TaskList
@@ -403,6 +404,8 @@ def delete_task(ctx: Context, key: str) -> Reply:
     """Delete a task."""
     return TASKS.delete(ctx, key)
 
+
+EXTENSION = Extension(name="tasks", resources=[TASKS], routes=[TASKS_OF_LIST], needs=["list"])
 
 # -- many tasks at once
 

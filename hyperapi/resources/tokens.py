@@ -15,6 +15,7 @@ from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
+from hyperapi.extension.collection import page, page_of, whole
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
@@ -34,9 +35,9 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import Route
+from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scope_check import require_scope
-from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SCOPES, SIGNED_IN
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN, scope_pattern
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
@@ -45,7 +46,6 @@ from hyperapi.querying.query_string import Query, Sort
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
-from hyperapi.resources.collection import page, page_of, whole
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, TaskList, User
 from hyperapi.storage.row_scope import RowScope, change, find, remove, selected_columns
@@ -146,11 +146,14 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     return represent
 
 
+def _known_scopes(ctx: Context, _: Values) -> FieldLimits:
+    return {"scope": {"pattern": scope_pattern(ctx.state[RouteTable].scopes)}}
+
+
 def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
     who = ctx.principal
-    words = "|".join(who.scope.split())
     return {
-        "scope": {"pattern": f"^({words})( ({words}))*$"},
+        "scope": {"pattern": scope_pattern(who.scope.split())},
         "expires_in": {"maximum": sessions.longest_life_in_forms(ctx, who)},
     }
 
@@ -160,7 +163,7 @@ _DERIVED = ("label", "scope", "expires_in")
 
 FORMS = (FormSpec("revoke", "End this session", TOKEN, "DELETE"),)
 FORMS_OF_ANYONE = (
-    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn, media=JSON),
+    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn, media=JSON, limits=_known_scopes),
     _REFRESH,
 )
 FORMS_OF_OWN = (
@@ -281,7 +284,7 @@ def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
 
 def _sign_in(ctx: Context, sent: SignIn) -> Reply:
     """Open a session for credentials."""
-    scope, life = sent.wanted_scope(" ".join(SCOPES)), sent.wanted_life()
+    scope, life = sent.wanted_scope(ctx, ctx.state[RouteTable].scopes), sent.wanted_life()
     name = sent.username.lower()
     ctx.state[Limits].requests.count(ctx, client_address(ctx))
     with sign_in_attempt(ctx, name):
@@ -348,7 +351,7 @@ def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Princ
     most = _most(who, only_list)
     if not most:
         raise invalid("/list_uri", "requires a scope for lists and tasks")
-    scope = sent.wanted_scope(most)
+    scope = sent.wanted_scope(ctx, most.split())
     moment = now()
     left = sessions.derivable_until(ctx, who, moment) - moment
     life = sent.wanted_life() or min(left, timedelta(seconds=ctx.settings.access_token_lifetime))

@@ -10,6 +10,7 @@ from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
 from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
+from hyperapi.extension.collection import page_of, whole
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.etags import check_seen_version
@@ -34,7 +35,6 @@ from hyperapi.middleware.sign_in_log import logged
 from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
-from hyperapi.resources.collection import page_of, whole
 from hyperapi.state import AppState
 from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Transaction
 from hyperapi.storage.models import Session, User

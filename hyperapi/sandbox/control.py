@@ -27,8 +27,8 @@ from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import ControlRefused, NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import Route
-from hyperapi.http.scopes import OPEN, SCOPES
+from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.scopes import OPEN
 from hyperapi.representations.form import Form
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
@@ -222,7 +222,9 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
         row_scope = RowScope(row.key)
         session = ctx.write(
             lambda: sessions.begin(
-                ctx, row_scope, SessionOptions("sandbox", " ".join(SCOPES), None)
+                ctx,
+                row_scope,
+                SessionOptions("sandbox", " ".join(ctx.state[RouteTable].scopes), None),
             )
         )
     members = {

@@ -204,6 +204,15 @@ class ChangeLog:
         further = [model for model in seen if model not in (TaskList, Task)]
         self._state = _state(further)
         self._newest = self._newest_of(seen)
+        self._limited: dict[tuple[str, ...], ChangeLog] = {(): self}
+
+    def without(self, names: tuple[str, ...]) -> "ChangeLog":
+        """The change log without the types of these names, built once for each choice."""
+        found = self._limited.get(names)
+        if found is None:
+            found = ChangeLog(each for each in self.types if each.name not in names)
+            self._limited[names] = found
+        return found
 
     def rows(
         self, tx: Transaction, row_scope: RowScope, values: Mapping[str, Any]

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.ddl import sort_tables
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -398,13 +399,15 @@ class Tombstone(Base):
 class Tables:
     """The tables of one application: the service's, and those of the resources added to it.
 
+    :param models: the models of the resources that were added.
     :ivar all: every table, those that others refer to first.
     :ivar with_owner: those of them whose rows have an owner.
     """
 
     def __init__(self, models: Iterable[type[Base]] = ()) -> None:
         added = [table for model in models if isinstance(table := model.__table__, Table)]
-        self.all: list[Table] = list(dict.fromkeys([*Base.metadata.sorted_tables, *added]))
+        known = dict.fromkeys([*_OWN_TABLES, *added])
+        self.all: list[Table] = sort_tables(known)
         self.with_owner = [table for table in self.all if "owner" in table.c]
 
 
@@ -426,3 +429,7 @@ class IdempotencyRecord(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (Index(None, "created_at"), {"sqlite_with_rowid": False})
+
+
+_OWN_TABLES = tuple(Base.metadata.sorted_tables)
+"""The tables of this module: those that every service has."""

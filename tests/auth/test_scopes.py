@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
-from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, SIGNED_IN, WRITE
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SIGNED_IN, WRITE
 from hyperapi.resources import ROUTES
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
@@ -19,6 +19,7 @@ from tests.contexts import context
 from tests.databases import Store
 from tests.rules.crawling import crawl
 
+SCOPES = (ACCOUNT, READ, WRITE)
 OPERATIONS = list(operations_of(ROUTES))
 SCOPED = [each for each in OPERATIONS if each.scope in SCOPES]
 SUBSETS = [" ".join(words) for number in (1, 2, 3) for words in combinations(SCOPES, number)]

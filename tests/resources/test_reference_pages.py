@@ -12,11 +12,15 @@ import pytest
 
 import hyperapi
 from hyperapi.http.problems import Problem, all_problems
-from hyperapi.representations.relations import MEANINGS, RELATIONS
+from hyperapi.http.routes import RouteTable
+from hyperapi.representations.relations import IANA_RELATIONS
+from hyperapi.resources import ROUTES
 from tests.conftest import Person, problem
 from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 
-PROBLEMS = {kind.name: kind.meaning() for kind in all_problems()}
+RELATIONS = RouteTable(ROUTES).relations
+MEANINGS = {**IANA_RELATIONS, **RELATIONS}
+PROBLEMS = {kind.name: kind.meaning() for kind in RouteTable(ROUTES).problems}
 PAGES = [f"rels/{name}" for name in MEANINGS] + [f"problems/{name}" for name in PROBLEMS]
 
 pytestmark = pytest.mark.only_on("sqlite")  # what names mean is in no database

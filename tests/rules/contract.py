@@ -16,7 +16,7 @@ from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
 from hyperapi.http.operation_spec import problems_of
 from hyperapi.http.problems import PROBLEM_JSON, all_problems
-from hyperapi.http.routes import Operation, Route, RouteTable
+from hyperapi.http.routes import Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.state import state_of
@@ -27,8 +27,8 @@ _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 
 def hold(app: Flask, broken: list[str]) -> None:
     """Write down every promise that a reply of ``app`` breaks."""
-    routes = state_of(app)[RouteTable].routes
-    by_rule = {route.path: route for route in routes}
+    table = state_of(app)[RouteTable]
+    by_rule = {route.path: route for route in table.routes}
 
     def check(ctx: Context, response: Response) -> Response:
         route = by_rule.get(ctx.rule or "")
@@ -38,7 +38,7 @@ def hold(app: Flask, broken: list[str]) -> None:
         if operation is not None:
             said = f"{ctx.method} {ctx.path} {response.status}"
             scheme, host, prefix = ctx.uris.base
-            promises = promises_of(tuple(routes))
+            promises = promises_of(table)
             found = promises.broken(operation, as_received(response), f"{scheme}://{host}{prefix}")
             broken.extend(f"{said}: {each}" for each in found)
         return response
@@ -54,7 +54,7 @@ def as_received(response: Response) -> WerkzeugResponse:
 class Promises:
     """What the OpenAPI document of some routes promises."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: RouteTable) -> None:
         self.document = document(routes, EXAMPLES_BASE)
         paths = self.document["paths"].values()
         self._by_name = {each["operationId"]: each for path in paths for each in path.values()}
@@ -130,7 +130,7 @@ class Promises:
 
 
 @cache
-def promises_of(routes: tuple[Route, ...]) -> Promises:
+def promises_of(routes: RouteTable) -> Promises:
     """What the OpenAPI document of some routes promises."""
     return Promises(routes)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from hyperapi.http.bodies import Body
 from hyperapi.http.routes import Operation, Route
-from hyperapi.http.scopes import OPEN, PUBLIC, READ, SCOPES, WRITE
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, Scope
 from hyperapi.querying.selection import Selection
 
 _KEY = re.compile(r"<[^>]*>")
@@ -23,7 +23,7 @@ def keyed(operation: Operation) -> bool:
 
 def owned(operation: Operation) -> bool:
     """Does it take a token, and read or change what one user has?"""
-    return operation.scope in (READ, WRITE)
+    return scoped(operation) and operation.scope != ACCOUNT
 
 
 def needs_token(operation: Operation) -> bool:
@@ -33,7 +33,7 @@ def needs_token(operation: Operation) -> bool:
 
 def scoped(operation: Operation) -> bool:
     """Does it need a certain scope?"""
-    return operation.scope in SCOPES
+    return isinstance(operation.scope, Scope)
 
 
 def gets(operation: Operation) -> bool:

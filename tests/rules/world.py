@@ -22,7 +22,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.operation_spec import successes
 from hyperapi.http.responses import EVENT_STREAM
 from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
-from hyperapi.http.scopes import OPEN
+from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
@@ -97,7 +97,8 @@ class World:
         self.routes: list[Route] = self.state[RouteTable].routes
         self.operations: list[Operation] = list(self.state[RouteTable].operations())
         self.undocumented: dict[str, list[str]] = {}
-        self.promises = contract.promises_of(tuple(self.routes))
+        self.scopes: list[Scope] = self.state[RouteTable].scopes
+        self.promises = contract.promises_of(self.state[RouteTable])
         self.context = _context(app)
         self._guest: Somebody | None = None
         self._others: dict[tuple[str, str], Somebody] = {}

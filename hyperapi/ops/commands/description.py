@@ -8,10 +8,9 @@ import click
 @click.command()
 def routes() -> None:
     """List every operation: method, path, required access, and summary."""
-    from hyperapi.http.routes import operations
-    from hyperapi.resources import ROUTES
+    from hyperapi.ops import installation
 
-    for operation in operations(ROUTES):
+    for operation in installation.route_table(installation.read_settings()).operations():
         click.echo(
             f"{operation.method:7} {operation.route.path:36} {operation.scope:12} "
             f"{operation.summary}"
@@ -24,8 +23,8 @@ def openapi(base: str | None) -> None:
     """Print the OpenAPI document."""
     from hyperapi.http.openapi import document
     from hyperapi.ops import installation
-    from hyperapi.resources import ROUTES
 
-    if base is None:
-        base = installation.base_url(installation.read_settings())
-    click.echo(json.dumps(document(ROUTES, base.rstrip("/")), indent=2, ensure_ascii=False))
+    settings = installation.read_settings()
+    table = installation.route_table(settings)
+    base = (base or installation.base_url(settings)).rstrip("/")
+    click.echo(json.dumps(document(table, base), indent=2, ensure_ascii=False))

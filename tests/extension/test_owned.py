@@ -11,16 +11,17 @@ from flask import Flask
 from sqlalchemy import MetaData, func, select
 
 from hyperapi import Settings, create_app
+from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
-from hyperapi.resources.owned import OwnedResource
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.list_binding import REFUSED, by_list_column
 from hyperapi.storage.models import Base, OwnedRow, User
 from hyperapi.storage.retention import RULES, purge
 from tests import databases, hidden_resource, usage
-from tests.bound_resources import COMMENTS, LABELS, METADATA
+from tests.bound_resources import METADATA
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, Person, end, problem
+from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION
 from tests.hidden_resource import NOTES, Note
 
 MOST_LINES = 110
@@ -48,7 +49,7 @@ def make(
                 **NO_LIMITS,
                 **{f"HYPERAPI_{name.upper()}": value for name, value in settings.items()},
             }
-            app = create_app(Settings.read(chosen), also=[NOTES, LABELS, COMMENTS])
+            app = create_app(Settings.read(chosen), extensions=[NOTES_EXTENSION, BOUND_EXTENSION])
             with app.app_context():
                 for metadata in (Note.metadata, METADATA):
                     metadata.create_all(database.engine)

@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 
 from hyperapi.common.clock import now
+from hyperapi.extension.quotas import check_size, next_revision
 from hyperapi.http.context import Context
 from hyperapi.querying.page import Listing
 from hyperapi.querying.selection import Selected
-from hyperapi.resources.quotas import check_size, next_revision
 from hyperapi.storage.change_log import (
     Usage,
     clear_moved_tombstones,

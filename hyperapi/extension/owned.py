@@ -14,20 +14,20 @@ from sqlalchemy import Text
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.common.text import folded
+from hyperapi.extension.collection import page, page_of
+from hyperapi.extension.conversions import Conversion
+from hyperapi.extension.quotas import next_revision
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import Route
+from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scope_check import require_scope
-from hyperapi.http.scopes import WRITE
+from hyperapi.http.scopes import SIGNED_IN
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Filter, Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
-from hyperapi.resources.collection import page, page_of
-from hyperapi.resources.conversions import Conversion
-from hyperapi.resources.quotas import next_revision
 from hyperapi.storage.change_log import (
     LoggedType,
     Usage,
@@ -194,6 +194,17 @@ class OwnedResource:
             for name, (route, method) in named.items()
             if method in route.operations
         )
+
+    @property
+    def read_operation(self) -> Operation | None:
+        """The operation that returns one resource; None without one."""
+        return self.item.operations.get("GET")
+
+    @property
+    def write_scope(self) -> str:
+        """The access that changes of these resources require."""
+        operations = (*self.collection.operations.values(), *self.item.operations.values())
+        return next((each.scope for each in operations if each.writes), SIGNED_IN)
 
     # -- reading
 
@@ -369,7 +380,7 @@ class OwnedResource:
             member = next(name for name in self._names if self._column_of(name) == column)
             raise invalid(f"/{member}", f"is required to make a {self.name}")
         if not admits(self.model, ctx.row_scope, values):
-            require_scope(WRITE, ctx.principal, refused_when_bound=True)
+            require_scope(self.write_scope, ctx.principal, refused_when_bound=True)
 
     def usage(self, number: int, columns: Mapping[str, Any]) -> Usage:
         """What a number of rows with these texts takes of the quotas."""

@@ -1,0 +1,118 @@
+"""Extensions: packages that add resources to the service."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from click import Command
+
+from hyperapi.extension.owned import OwnedResource
+from hyperapi.http.problems import Problem
+from hyperapi.http.routes import Route, RouteTable
+from hyperapi.settings import SettingsError
+from hyperapi.storage.row_scope import Model
+
+GROUP = "hyperapi.extensions"
+"""The group of entry points that name extensions."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """What a package adds to the service.
+
+    :param name: lower-case letters, digits and ``_``; at most 16 characters. Its migrations begin
+        with it.
+    :param resources: the owned resources.
+    :param routes: further routes.
+    :param models: the models of tables that belong to none of the resources.
+    :param migrations: the folder of the migrations; None without tables.
+    :param relations: the meanings of link relations that no route is named after.
+    :param problems: problem types that no operation declares.
+    :param commands: commands that ``hyperapi`` gets.
+    :param needs: the names of resource types, such as ``list``, which the service must have.
+    :raises ValueError: for another name.
+    """
+
+    name: str
+    resources: Sequence[OwnedResource] = ()
+    routes: Sequence[Route] = ()
+    models: Sequence[Model] = ()
+    migrations: Path | None = None
+    relations: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[type[Problem]] = ()
+    commands: Sequence[Command] = ()
+    needs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name!r} is not the name of an extension: write 1 to 16 lower-case letters, "
+                "digits and _"
+            )
+
+    @cached_property
+    def all_routes(self) -> tuple[Route, ...]:
+        """The routes of the resources, then the further ones."""
+        return (*(route for each in self.resources for route in each.routes), *self.routes)
+
+    @cached_property
+    def all_models(self) -> tuple[Model, ...]:
+        """The models of the resources, then the further ones."""
+        return (*(each.model for each in self.resources), *self.models)
+
+
+class Extensions:
+    """The extensions of one application, in order. The first are the service's own.
+
+    :raises SettingsError: when one needs resources that are not served.
+    """
+
+    def __init__(self, extensions: Iterable[Extension]) -> None:
+        self.all = tuple(extensions)
+        self.resources = tuple(one for each in self.all for one in each.resources)
+        self.models = tuple(model for each in self.all for model in each.all_models)
+        served = {each.name for each in self.resources}
+        for each in self.all:
+            if missing := sorted(set(each.needs) - served):
+                raise SettingsError(
+                    f"the extension {each.name} needs {', '.join(missing)}: serve it, or take "
+                    f"{each.name} out of HYPERAPI_EXTENSIONS"
+                )
+
+    def route_table(self, routes: Iterable[Route]) -> RouteTable:
+        """Return the table of the application's routes, with the names that these add."""
+        return RouteTable(
+            routes,
+            {name: meaning for each in self.all for name, meaning in each.relations.items()},
+            [kind for each in self.all for kind in each.problems],
+        )
+
+
+def load(names: Iterable[str]) -> list[Extension]:
+    """Import the extensions of these names, in order.
+
+    :raises SettingsError: when one is not installed, or is no :class:`Extension` of this name.
+    """
+    installed = {each.name: each for each in entry_points(group=GROUP)}
+    return [_loaded(name, installed) for name in names]
+
+
+def _loaded(name: str, installed: Mapping[str, EntryPoint]) -> Extension:
+    if name not in installed:
+        known = ", ".join(sorted(installed)) or "none"
+        raise SettingsError(
+            f"HYPERAPI_EXTENSIONS names {name}, which is not installed. Install its package, or "
+            f"take it out. Installed: {known}"
+        )
+    extension = installed[name].load()
+    if not isinstance(extension, Extension) or extension.name != name:
+        raise SettingsError(
+            f"HYPERAPI_EXTENSIONS names {name}, whose entry point {installed[name].value} is not "
+            f"an Extension of this name"
+        )
+    return extension
