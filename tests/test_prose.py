@@ -40,7 +40,6 @@ PHRASES = {
 ALLOWED: dict[str, int] = {
     "clients/javascript/hyperapi.d.ts": 4,
     "clients/javascript/hyperapi.js": 5,
-    "clients/python/hyper/formatting.py": 1,
     "docs/frontend.md": 4,
     "examples/sandbox/sandbox.js": 1,
     "examples/spa/app/app.js": 3,

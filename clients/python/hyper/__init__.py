@@ -4,7 +4,7 @@ import codecs
 import io
 import os
 import sys
-from importlib import import_module
+from importlib.util import find_spec
 
 _NEEDED = ("click", "httpx", "rich")
 
@@ -14,17 +14,28 @@ def main() -> None:
     _complete_streams()
     _decode_arguments()
     _ignore_empty_screens()
-    try:
-        program = import_module("hyper.program")
-    except ModuleNotFoundError as missing:
-        package = (missing.name or "").partition(".")[0]
-        if package not in _NEEDED:
-            raise
-        sys.exit(
-            f"hyper needs {package}. Install it from the folder of a clone: "
-            "pip install './clients/python[cli]'"
-        )
+    _require_distributions()
+    _leave_out_command_of_httpx()
+    from hyper import program
+
     sys.exit(program.run())
+
+
+def _require_distributions() -> None:
+    for package in _NEEDED:
+        if find_spec(package) is None:
+            sys.exit(
+                f"hyper needs {package}. Install it from the folder of a clone: "
+                "pip install './clients/python[cli]'"
+            )
+
+
+def _leave_out_command_of_httpx() -> None:
+    """Let httpx do without its own command, which imports pygments and all of rich.
+
+    httpx takes the failed import for a missing extra.
+    """
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 def _complete_streams() -> None:

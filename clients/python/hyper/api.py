@@ -1,19 +1,23 @@
 """``hyper api``: follow relations and submit forms; ``hyper completion``: shell completion."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import get_completion_class
-from hyperapi_client import Resource
 from hyperapi_client.document import State, plain
 
 from hyper.context import CommandContext
+from hyper.escaping import visible
 from hyper.failures import NOT_FOUND, USAGE, Failure
-from hyper.formatting import visible
 from hyper.group import command, hyper
 from hyper.wording import quoted
+
+if TYPE_CHECKING:
+    from hyperapi_client import Resource
 
 
 @command(hyper, "api")

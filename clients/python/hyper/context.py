@@ -1,22 +1,26 @@
 """The command context: screen, account, client, and the names of lists."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hyperapi_client import Client, How, Resource, State
+from hyperapi_client import State
 from hyperapi_client.text import folded
 
 from hyper import dates
 from hyper.accounts import Account, current
 from hyper.failures import NOT_FOUND, USAGE, Failure, about_file
-from hyper.formatting import Screen
 from hyper.numbering import Numbers
+from hyper.screen import Screen
 from hyper.wording import quoted
 
-USER_AGENT = f"hyper/{version('hyperapi-client')}"
+if TYPE_CHECKING:
+    from hyperapi_client import Client, Resource
+
 DEFAULT_LIST = "Inbox"
 _MOST_SHOWN = 10
 _PAGE = 100
@@ -46,9 +50,11 @@ class CommandContext:
 
     def client_at(self, root: str, **options: Any) -> Client:
         """Return a client for a server. It is closed when the command ends."""
+        from hyperapi_client import Client
+
         client = Client(
             root,
-            user_agent=USER_AGENT,
+            user_agent=f"hyper/{version('hyperapi-client')}",
             on_pause=self._pause,
             **options,
         )
@@ -128,6 +134,8 @@ class CommandContext:
 
         :param key: an Idempotency-Key, to create the list once.
         """
+        from hyperapi_client import How
+
         how = How(idempotency_key=key)
         made = self.client.follow("lists").submit("create", title=title, how=how)
         self.lists.append(made)

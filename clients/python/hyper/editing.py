@@ -1,16 +1,20 @@
 """Edit a task as text in an editor, and find what was changed."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from hyperapi_client import Resource
 
 from hyper import dates, todotxt
 from hyper.context import CommandContext
 from hyper.failures import FAILED, INVALID, Failure
 from hyper.wording import quoted
+
+if TYPE_CHECKING:
+    from hyperapi_client import Resource
 
 _NAMES = ("Title", "List", "Done", "Due", "Priority", "Tags")
 _YES = {"yes": True, "y": True, "true": True, "x": True, "no": False, "n": False, "false": False}

@@ -1,92 +1,21 @@
-"""Output: tables for people, tab-separated lines for pipes, JSON for programs."""
+"""Tables of tasks and of other rows, for people. This module imports rich."""
 
-import json
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from hyperapi_client.document import State, plain
+from hyperapi_client.document import State
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hyper import dates, todotxt
-from hyper.failures import as_document, in_words
+from hyper.escaping import visible, visible_lines
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _GAP = 2
 _SHORTEST_TITLE, _SHORT_TITLE = 16, 28
 _LONGEST_TAGS, _LONGEST_LIST = 24, 20
 _FOR_WHOLE_DATES = 50
 _PRIORITIES = {"high": ("!!!", "bold red"), "medium": ("!!", "yellow"), "low": ("!", "blue")}
-
-
-class Screen:
-    """Standard output and standard error.
-
-    :param as_json: print JSON only, one document on a line.
-    """
-
-    def __init__(self, *, as_json: bool = False) -> None:
-        self.as_json = as_json
-        self.out = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-    @property
-    def for_people(self) -> bool:
-        """Is standard output a terminal, and JSON not asked for?"""
-        return self.out.is_terminal and not self.as_json
-
-    def say(self, text: str, state: State | None = None) -> None:
-        """Report success: a sentence for people, the resource for programs."""
-        if not self.as_json:
-            self.out.print(Text(visible(text)), soft_wrap=True)
-        elif state is not None:
-            self.json(plain(state))
-
-    def json(self, document: Any) -> None:
-        """Print a JSON document on one line."""
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-
-    def flush(self) -> None:
-        """Flush standard output."""
-        sys.stdout.flush()
-
-    def lines(self, rows: Iterable[Sequence[str]]) -> None:
-        """Print rows for pipes, with tabs between cells."""
-        for row in rows:
-            sys.stdout.write("\t".join(visible(cell) for cell in row) + "\n")
-
-    def fail(self, error: BaseException) -> None:
-        """Print a failure on standard error."""
-        if self.as_json:
-            self._json_error(as_document(error))
-            return
-        for number, line in enumerate(in_words(error)):
-            start = Text("hyper: ", style="bold red") if number == 0 else Text("       ")
-            self.err.print(start + Text(visible(line)), soft_wrap=True)
-
-    def note(self, text: str) -> None:
-        """Print a note on standard error."""
-        if self.as_json:
-            self._json_error({"note": text})
-            return
-        self.err.print(Text(visible(text), style="dim"), soft_wrap=True)
-
-    def _json_error(self, document: Any) -> None:
-        self.err.file.write(json.dumps(document, ensure_ascii=False) + "\n")
-
-
-def visible(text: str) -> str:
-    """Escape control characters, so that text cannot control the terminal."""
-    return _UNSEEN.sub(lambda match: _picture(ord(match[0])), text)
-
-
-def _picture(code: int) -> str:
-    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "�"
 
 
 def task_table(
@@ -172,19 +101,6 @@ def _widest(heading: str, cells: Iterable[Text], most: int) -> int:
     return min(most, max([cell_len(heading), *(cell.cell_len for cell in cells)]))
 
 
-def task_row(task: State, titles: Mapping[str, str]) -> list[str]:
-    """Return a task for pipes: state, title, due, priority, tags, list."""
-    members = task.members
-    return [
-        "done" if members["done"] else "open",
-        members["title"],
-        members["due_at"] or "",
-        members["priority"],
-        ",".join(members["tags"]),
-        titles.get(members["list_uri"], ""),
-    ]
-
-
 def details(task: State, titles: Mapping[str, str], now: datetime) -> Table:
     """Return all details of a task."""
     members = task.members
@@ -225,11 +141,6 @@ def plain_table(headings: Sequence[str], rows: Iterable[Sequence[Text | str]]) -
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
     return table
-
-
-def visible_lines(text: str) -> str:
-    """Like :func:`visible`, but keep line ends."""
-    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def _mark(task: State) -> Text:

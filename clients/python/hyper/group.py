@@ -3,15 +3,15 @@
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
-from hyperapi_client import Client
 
 from hyper.accounts import current
 from hyper.context import CommandContext
-from hyper.formatting import visible
+from hyper.escaping import visible
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,29 +43,43 @@ json_option = click.option(
 )
 
 
-SECTIONS = {
-    "Tasks": ("add", "ls", "show", "edit", "done", "mv", "rm", "watch"),
-    "Lists": ("lists",),
-    "Files": ("import", "export"),
-    "You": ("login", "register", "logout", "whoami", "tokens"),
-    "More": ("api", "completion"),
+SECTIONS: dict[str, dict[str, str]] = {
+    "Tasks": dict.fromkeys(("add", "ls", "show", "edit", "done", "mv", "rm"), "tasks")
+    | {"watch": "watching"},
+    "Lists": {"lists": "listing"},
+    "Files": {"import": "transfer", "export": "transfer"},
+    "You": dict.fromkeys(("login", "register", "logout", "whoami"), "sign_in")
+    | {"tokens": "tokens"},
+    "More": {"api": "api", "completion": "api"},
 }
-"""The sections of the help, with their commands in order."""
+"""The sections of the help, with their commands in order, and the modules that declare them."""
 
 
 class SectionedGroup(OrderedGroup):
-    """The root group, which lists its commands in sections."""
+    """The root group, which lists its commands in sections.
+
+    It imports the module of a command when it is asked for that command.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of the commands."""
         return [name for names in SECTIONS.values() for name in names]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; None when there is none of that name."""
+        for names in SECTIONS.values():
+            if cmd_name in names:
+                import_module(f"hyper.{names[cmd_name]}")  # declares the command here
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their short help."""
         for section, names in SECTIONS.items():
+            commands = {name: self.get_command(ctx, name) for name in names}
             told = [
-                (name.ljust(_LONGEST_NAME), self.commands[name].get_short_help_str(_SHORT_HELP))
-                for name in names
+                (name.ljust(_LONGEST_NAME), command.get_short_help_str(_SHORT_HELP))
+                for name, command in commands.items()
+                if command is not None
             ]
             with formatter.section(section):
                 formatter.write_dl(told)
@@ -129,6 +143,8 @@ def complete_task_or_list(
 
 def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem]:
     """Return titles with this prefix; none when the server does not answer."""
+    from hyperapi_client import Client
+
     try:
         account = current()
         with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:

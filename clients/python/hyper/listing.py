@@ -6,8 +6,8 @@ import click
 from hyperapi_client.document import plain
 
 from hyper.context import CommandContext
+from hyper.escaping import visible
 from hyper.failures import FAILED, USAGE, Failure
-from hyper.formatting import plain_table, visible
 from hyper.group import command, complete_list, hyper, subgroup
 from hyper.wording import counted, quoted
 
@@ -29,6 +29,8 @@ def lists(context: click.Context) -> None:
     elif not ctx.lists:
         screen.say("No lists yet. Create it: hyper lists add Groceries")
     else:
+        from hyper.formatting import plain_table
+
         rows = [
             [each.title, str(each.open_count), str(each.done_count), "archived" * each.archived]
             for each in ctx.lists

@@ -1,18 +1,22 @@
 """Find the tasks that a command names: by number, URI or title."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hyperapi_client import NotFound, Resource
+from hyperapi_client import NotFound
 from hyperapi_client.text import folded
 
 from hyper.context import CommandContext
 from hyper.failures import NOT_FOUND, Failure
-from hyper.formatting import task_table
 from hyper.numbering import number_in
 from hyper.wording import quoted
+
+if TYPE_CHECKING:
+    from hyperapi_client import Resource
 
 _PAGE = 100
 _MOST_SHOWN = 10
@@ -149,6 +153,8 @@ def _ambiguous(ctx: CommandContext, name: str, found: Sequence[Resource]) -> Fai
         more = ["…"] if len(found) > len(shown) else []
         hint = "\n".join([*candidates, *more, "Use more of the title, or a URI."])
         return Failure(message, NOT_FOUND, hint)
+    from hyper.formatting import task_table
+
     ctx.remember("tasks", shown)
     ctx.screen.out.print(task_table(shown, ctx.titles, ctx.now, ctx.screen.out.width))
     return Failure(message, NOT_FOUND, "Use the number in front, more of the title, or a URI.")

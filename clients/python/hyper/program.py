@@ -5,15 +5,6 @@ import sys
 import click
 from hyperapi_client import ClientError
 
-from hyper import (  # noqa: F401 - each declares commands
-    api,
-    listing,
-    sign_in,
-    tasks,
-    tokens,
-    transfer,
-    watching,
-)
 from hyper.context import CommandContext
 from hyper.failures import USAGE, status_of
 from hyper.group import hyper

@@ -1,17 +1,23 @@
 """Sign in and out: ``hyper login``, ``register``, ``logout``, ``whoami``."""
 
+from __future__ import annotations
+
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from hyperapi_client import Client, ClientError, NoSuchForm, Unauthorized, Unreachable
+from hyperapi_client import ClientError, NoSuchForm, Unauthorized, Unreachable
 
 from hyper.accounts import Credentials, credentials_file, read_private
 from hyper.context import CommandContext
 from hyper.failures import FILE, NOT_ALLOWED, TOKEN, UNREACHABLE, URL, USAGE, Failure, about_file
 from hyper.group import command, hyper
+
+if TYPE_CHECKING:
+    from hyperapi_client import Client
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 

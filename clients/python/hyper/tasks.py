@@ -6,15 +6,13 @@ from itertools import islice
 from typing import Any
 
 import click
-from hyperapi_client import NoSuchForm
+from hyperapi_client import NoSuchForm, State
 from hyperapi_client.document import plain
-from rich.text import Text
 
 from hyper import dates, todotxt
 from hyper.context import CommandContext
 from hyper.editing import edit_by_hand
 from hyper.failures import INVALID, Failure
-from hyper.formatting import details, task_row, task_table
 from hyper.group import command, complete_list, complete_task, complete_task_or_list, hyper
 from hyper.listing import confirm
 from hyper.naming import Named, task_named, tasks_named
@@ -111,16 +109,31 @@ def show_tasks(ctx: CommandContext, found: Any, most: int | None) -> None:
         for each in islice(found, most):
             screen.json(plain(each.state))
     elif not screen.for_people:
-        screen.lines(task_row(each.state, ctx.titles) for each in islice(found, most))
+        screen.lines(_row(each.state, ctx.titles) for each in islice(found, most))
     else:
         shown = [each.state for each in islice(found, most)]
         ctx.remember("tasks", shown)
         if not shown:
             screen.say("Nothing to do here.")
             return
+        from hyper.formatting import task_table
+
         screen.out.print(task_table(shown, ctx.titles, ctx.now, screen.out.width))
         if next(found, None) is not None:
             screen.note(f"There are more tasks. Show them: hyper ls -n {2 * len(shown)}")
+
+
+def _row(task: State, titles: Mapping[str, str]) -> list[str]:
+    """Return a task for pipes: state, title, due, priority, tags, list."""
+    members = task.members
+    return [
+        "done" if members["done"] else "open",
+        members["title"],
+        members["due_at"] or "",
+        members["priority"],
+        ",".join(members["tags"]),
+        titles.get(members["list_uri"], ""),
+    ]
 
 
 def question(
@@ -178,11 +191,13 @@ def show(ctx: CommandContext, tasks: tuple[str, ...]) -> None:
         if ctx.screen.as_json:
             ctx.screen.json(plain(each.state))
         else:
+            from hyper.formatting import details
+
             if number:
                 ctx.screen.out.print()
             ctx.screen.out.print(details(each.state, ctx.titles, ctx.now))
             # The URI stands alone on its line, to be copied.
-            ctx.screen.out.print(Text(each.uri, style="dim"), soft_wrap=True)
+            ctx.screen.out.print(each.uri, style="dim", soft_wrap=True)
 
 
 @command(hyper, "edit")

@@ -1,21 +1,25 @@
 """Tokens: ``hyper tokens``, and its commands ``create`` and ``revoke``."""
 
+from __future__ import annotations
+
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from hyperapi_client import FieldErrors, Resource
+from hyperapi_client import FieldErrors
 from hyperapi_client.document import plain
 
 from hyper import dates
 from hyper.context import CommandContext
 from hyper.failures import INVALID, NOT_FOUND, USAGE, Failure
-from hyper.formatting import plain_table
 from hyper.group import command, complete_list, hyper, subgroup
 from hyper.listing import confirm
 from hyper.numbering import number_in
 from hyper.sign_in import asked_name, asked_password, password_option
 from hyper.wording import quoted
+
+if TYPE_CHECKING:
+    from hyperapi_client import Resource
 
 _SCOPES = ("tasks:read", "tasks:write", "account")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31_536_000}
@@ -38,6 +42,8 @@ def tokens(context: click.Context) -> None:
     elif not ctx.screen.for_people:
         ctx.screen.lines([each.label, each.scope, each.expires_at, each.uri] for each in found)
     else:
+        from hyper.formatting import plain_table
+
         ctx.remember("tokens", [each.state for each in found])
         with_times = ctx.screen.out.width >= _FOR_TIMES
         ctx.screen.out.print(

@@ -1,5 +1,7 @@
 """``hyper import`` and ``hyper export``: many tasks from and to files."""
 
+from __future__ import annotations
+
 import errno
 import io
 import json
@@ -12,18 +14,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
-from hyperapi_client import ClientError, FieldErrors, Form, How, Resource
+from hyperapi_client import ClientError, FieldErrors, Form
 from hyperapi_client.text import folded
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from hyper import dates
 from hyper.context import CommandContext
@@ -33,6 +28,9 @@ from hyper.group import command, hyper
 from hyper.import_journal import Journal
 from hyper.tasks import list_option
 from hyper.wording import counted
+
+if TYPE_CHECKING:
+    from hyperapi_client import Resource
 
 _MOST_TASKS = 1000
 _MOST_BYTES = 1_000_000  # below the server's limit of 1 MiB
@@ -196,6 +194,8 @@ class _Import:
         return self._list_name or entry.list_title
 
     def _send(self, batch: Batch) -> None:
+        from hyperapi_client import How
+
         place = self._place(batch.list_title)
         journal = self._journal
         first = batch.entries[0].members["title"]
@@ -402,6 +402,14 @@ def _umask() -> int:
 @contextmanager
 def _progress(ctx: CommandContext, what: str, total: int) -> Iterator[Any]:
     """Show a progress bar on a terminal. The result is called with the number of tasks done."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn(what),
         BarColumn(),

@@ -14,17 +14,17 @@ It knows a root URL and the names of relations and forms, never a path::
 ``docs/client.md`` tells the rest.
 """
 
-try:
-    import httpx as _httpx  # noqa: F401
-except ModuleNotFoundError as missing:
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if find_spec("httpx") is None:
     raise ModuleNotFoundError(
         "hyperapi_client needs httpx. Install it from the folder of a clone: "
         "pip install ./clients/python",
-        name=missing.name,
-    ) from None
+        name="httpx",
+    )
 
-from hyperapi_client.actions import Change, How
-from hyperapi_client.asynchronous import AsyncClient, AsyncResource
 from hyperapi_client.document import Link, State
 from hyperapi_client.errors import (
     BadEnvironment,
@@ -66,8 +66,12 @@ from hyperapi_client.errors import (
     Unreachable,
 )
 from hyperapi_client.forms import Field, Form
-from hyperapi_client.sync import Client, Resource
 from hyperapi_client.tokens import InMemory, Keeper, Tokens
+
+if TYPE_CHECKING:
+    from hyperapi_client.actions import Change, How
+    from hyperapi_client.asynchronous import AsyncClient, AsyncResource
+    from hyperapi_client.sync import Client, Resource
 
 __all__ = [
     "AsyncClient",
@@ -121,3 +125,19 @@ __all__ = [
     "Unavailable",
     "Unreachable",
 ]
+
+_LATER = {
+    "AsyncClient": "asynchronous",
+    "AsyncResource": "asynchronous",
+    "Change": "actions",
+    "Client": "sync",
+    "How": "actions",
+    "Resource": "sync",
+}
+"""Names by module that are imported at their first use, because httpx and asyncio take long."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
-
 if TYPE_CHECKING:
+    import httpx
+
     from hyperapi_client.document import State
 
 PROBLEM_JSON = "application/problem+json"
@@ -164,7 +164,7 @@ class ProblemError(ClientError):
     statuses: ClassVar[tuple[int, ...]] = ()
     errors: tuple[FieldError, ...] = ()
 
-    def __init__(self, response: httpx.Response, members: Mapping[str, Any]) -> None:
+    def __init__(self, response: "httpx.Response", members: Mapping[str, Any]) -> None:
         self.members = members
         self.status = response.status_code
         self.type = str(members.get("type", "about:blank"))
@@ -331,7 +331,7 @@ def problem_name(members: Mapping[str, Any]) -> str:
     return str(members.get("type", "")).rstrip("/").rpartition("/")[2]
 
 
-def problem_in(response: httpx.Response) -> ProblemError | None:
+def problem_in(response: "httpx.Response") -> ProblemError | None:
     """Return the problem of a reply; None when it is not a problem document.
 
     The class follows from the type, else from the status.
@@ -351,12 +351,12 @@ def problem_in(response: httpx.Response) -> ProblemError | None:
     return (named or fitting or [ProblemError])[0](response, members)
 
 
-def media_type(response: httpx.Response) -> str:
+def media_type(response: "httpx.Response") -> str:
     """Return the media type of a reply without parameters, in lower case."""
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
-def retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: "httpx.Response") -> float | None:
     """Return the seconds of ``Retry-After`` (RFC 9110 §10.2.3); None without it."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
