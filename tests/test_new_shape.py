@@ -18,7 +18,7 @@ from hyperapi.representations.shape import Shape
 from hyperapi.representations.shapes import SHAPES
 from hyperapi.resources import ROUTES
 from tests.conftest import Person, problem
-from tests.rules.contract import promises_of
+from tests.rules.contract import PROMISES
 from tests.rules.crawling import HTML, JSON, crawl
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know no database
@@ -75,12 +75,12 @@ TABLE = Shape(media_type="text/csv", render=table, content_type="text/csv; chars
 def shape(request: pytest.FixtureRequest) -> Iterator[Shape]:
     """A shape that is offered during the test; the contract promises it too."""
     SHAPES.add(request.param)
-    promises_of.cache_clear()
+    PROMISES.clear()
     try:
         yield request.param
     finally:
         SHAPES.remove(request.param)
-        promises_of.cache_clear()
+        PROMISES.clear()
 
 
 @pytest.fixture

@@ -101,6 +101,8 @@ class Feed:
         return question
 
 
+FEED = Feed()
+
 # -- representations
 
 
@@ -174,7 +176,7 @@ def routes_of(owned: Sequence[OwnedResource]) -> list[Route]:
     route = replace(CHANGES, operations={})
     route.get(
         scope=AnyScope.of(scopes),
-        query=Feed(),
+        query=FEED,
         own_transactions=True,
         streams=True,
         problems=(Gone, TooManyReaders),

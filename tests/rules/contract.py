@@ -4,7 +4,8 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -16,7 +17,7 @@ from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
 from hyperapi.http.operation_spec import problems_of
 from hyperapi.http.problems import PROBLEM_JSON, all_problems
-from hyperapi.http.routes import Operation, RouteTable
+from hyperapi.http.routes import Declaration, Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.state import state_of
@@ -129,10 +130,23 @@ class Promises:
         return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
-@cache
+PROMISES: dict[tuple[Any, ...], Promises] = {}
+
+
 def promises_of(routes: RouteTable) -> Promises:
-    """What the OpenAPI document of some routes promises."""
-    return Promises(routes)
+    """What the OpenAPI document of some routes promises. Applications with the same routes share
+    it, since it takes a tenth of a second to write."""
+    declared = tuple(map(_declared, routes.operations()))
+    if declared not in PROMISES:
+        PROMISES[declared] = Promises(routes)
+    return PROMISES[declared]
+
+
+def _declared(operation: Operation) -> tuple[Any, ...]:
+    """All that decides what the document says about an operation."""
+    said = (getattr(operation, each.name) for each in fields(Declaration))
+    route = operation.route
+    return (route.path, route.returns, operation.method, operation.name, operation.summary, *said)
 
 
 _STEPS = (
