@@ -61,7 +61,7 @@ def create_app(
     change_notifier.init_app(state)
     request_log.init_app(handler)
     if settings.metrics_port:
-        _add_metrics(app, state, handler)
+        _add_metrics(state, handler)
 
     limit = state.add(ConcurrencyLimit(settings.threads))
     app.wsgi_app = header_size.bounded(  # type: ignore[method-assign, assignment]
@@ -87,10 +87,10 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     database.init_app(app, state)
 
 
-def _add_metrics(app: Flask, state: AppState, handler: RequestHandler) -> None:
+def _add_metrics(state: AppState, handler: RequestHandler) -> None:
     from hyperapi.middleware import metrics  # noqa: PLC0415 - needs an extra
 
-    metrics.init_app(app, state, handler, TOKENS.path)
+    metrics.init_app(state, handler, TOKENS.path)
 
 
 def _redirect_to_root(ctx: Context) -> Response:

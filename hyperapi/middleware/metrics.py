@@ -12,10 +12,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from flask import Flask
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from sqlalchemy import Engine, bindparam, event, func, select
+from sqlalchemy import bindparam, event, func, select
 
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
@@ -24,7 +23,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.wsgi_response import Response
 from hyperapi.state import AppState
-from hyperapi.storage.database import Busy, Database, Statement, Transaction, database
+from hyperapi.storage.database import Busy, Database, Statement, Transaction
 from hyperapi.storage.models import Session
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -112,16 +111,12 @@ class Metrics:
             self._refused.labels(status).inc()
         self._hashing.set(self._state[Passwords].pending)
 
-    def watch(self, engine: Engine) -> None:
-        """Count the connections of a pool."""
-        event.listen(engine, "connect", lambda *_: self._connections.inc())
-        event.listen(engine, "close", lambda *_: self._connections.dec())
-        event.listen(engine, "checkout", lambda *_: self._busy.inc())
-        event.listen(engine, "checkin", lambda *_: self._busy.dec())
-
-    def retried(self) -> None:
-        """Count a retried transaction."""
-        self._retries.inc()
+    def watch(self, database: Database) -> None:
+        """Count the open connections, those in use, and retried transactions."""
+        event.listen(database.engine, "connect", lambda *_: self._connections.inc())
+        event.listen(database.engine, "close", lambda *_: self._connections.dec())
+        database.connections.on_use.append(self._busy.inc)
+        database.on_retry = self._retries.inc
 
     def count_sessions(self) -> None:
         """Start a thread that counts live sessions from time to time."""
@@ -136,15 +131,13 @@ class Metrics:
             time.sleep(_LOOK_EVERY)
 
 
-def init_app(app: Flask, state: AppState, handler: RequestHandler, sign_in: str) -> None:
-    """Count the requests of ``app``.
+def init_app(state: AppState, handler: RequestHandler, sign_in: str) -> None:
+    """Count the requests of an application.
 
     :param sign_in: the path of the route that issues tokens.
     """
     found = state.add(Metrics(state, handler, sign_in))
-    with app.app_context():
-        found.watch(database.engine)
-    state[Database].on_retry = found.retried
+    found.watch(state[Database])
 
 
 def _live_sessions(tx: Transaction) -> int:

@@ -1,8 +1,7 @@
 """Transactions and statements on SQLite and PostgreSQL. One request is one transaction.
 
-Flask-SQLAlchemy manages the engine and its pool. Statements are written in SQLAlchemy Core,
-compiled once, and run on the driver's own connection (``docs/decisions/0004``). Views never begin
-or commit.
+Flask-SQLAlchemy manages the engine. Statements are written in SQLAlchemy Core, compiled once, and
+run on the driver's own connection (``docs/decisions/0004``). Views never begin or commit.
 """
 
 import random
@@ -16,13 +15,13 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, PoolProxiedConnection, Select, UpdateBase, event
+from sqlalchemy import Engine, NullPool, Select, UpdateBase
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.state import AppState
+from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
 from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import schema_problem
@@ -207,9 +206,15 @@ class Database:
     """The database of an application, and the execution of transactions on it."""
 
     def __init__(
-        self, engine: Engine, dialect: DatabaseDialect, patience: float, tables: Tables
+        self,
+        engine: Engine,
+        connections: Connections,
+        dialect: DatabaseDialect,
+        patience: float,
+        tables: Tables,
     ) -> None:
         self.engine = engine
+        self.connections = connections
         self.patience = patience
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
@@ -218,15 +223,13 @@ class Database:
         self._tables = tables
         self._driver = engine.dialect.loaded_dbapi
         self._write_lock = threading.Lock() if dialect.one_writer else None
-        self._valid_since = 0.0
         self._check_schema_at = 0.0
         self._problem: str | None = None
         self._suspect = False
         self._check_writable_at = 0.0
         self._read_only: str | None = None
         self.schema: str | None = None
-        event.listen(engine, "connect", self._connected)
-        event.listen(engine, "checkout", self._checked_out)
+        connections.on_replaced = self._suspect_damage
 
     def read(self, work: Callable[[Transaction], Result]) -> Result:
         """Run ``work`` in a read-only transaction with one snapshot of the database.
@@ -313,7 +316,8 @@ class Database:
             self._check_schema_at = time.monotonic() + _EXAMINE_EVERY
         elif self._problem is None:
             if self._suspect:
-                self._suspect, self._valid_since = False, time.monotonic()
+                self._suspect = False
+                self.connections.discard_all()
             self._check_schema_at = time.monotonic() + _CHECK_SCHEMA_EVERY
 
     def _inspect(self, work: Callable[[Transaction], Result]) -> Result:
@@ -394,43 +398,41 @@ class Database:
         try:
             if self._suspect and not examines:
                 raise _Suspect("the database must be examined")
-            cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]
+            cursor = connection.driver.cursor()
             begin(cursor)
             result = work(Transaction(cursor, self._sql_dialect, writes))
             if writes:
                 self._commit(connection)
             return result
         except self._driver.Error as error:
-            self._translate(error, connection, writes)
+            self._translate(error, writes)
         finally:
             self._release(connection)
 
-    def _connect(self) -> PoolProxiedConnection:
+    def _connect(self) -> Connection:
         try:
-            return self.engine.raw_connection()
-        except PoolTimeout:
-            raise Busy("all connections are in use") from None
+            return self.connections.take()
+        except TimeoutError as error:
+            raise Busy(str(error)) from None
         except (self._driver.Error, DBAPIError) as error:
             raise Busy(_in_one_line(error)) from error
 
-    def _commit(self, connection: PoolProxiedConnection) -> None:
+    def _commit(self, connection: Connection) -> None:
         try:
-            connection.commit()
+            connection.driver.commit()
         except self._driver.Error as error:
             if self._dialect.classify(error, True) is Failure.LOST and not self._dialect.one_writer:
-                self._discard(connection)
+                self.connections.discard_all()
                 raise Uncertain(_in_one_line(error)) from error
             raise
 
-    def _translate(
-        self, error: Exception, connection: PoolProxiedConnection, writes: bool
-    ) -> NoReturn:
+    def _translate(self, error: Exception, writes: bool) -> NoReturn:
         """Raise the exception for an error of the driver. A mistake in our code stays as it is."""
         failure = self._dialect.classify(error, writes)
         if failure is Failure.DAMAGED:
             self._suspect_damage()
         if failure in (Failure.LOST, Failure.DAMAGED):
-            self._discard(connection)
+            self.connections.discard_all()
             raise _Lost(_in_one_line(error)) from error
         if failure is Failure.MISSING:
             self._suspect_damage()
@@ -443,39 +445,13 @@ class Database:
             raise Busy(_in_one_line(error)) from error
         raise error
 
-    def _release(self, connection: PoolProxiedConnection) -> None:
-        """Roll back what was not committed, and return the connection to the pool."""
-        if connection.is_valid:
-            try:
-                connection.rollback()
-            except self._driver.Error:
-                self._discard(connection)
-        connection.close()
-
-    def _discard(self, connection: PoolProxiedConnection) -> None:
-        """Discard this connection and all older ones.
-
-        A restart, a switch to a standby or a replaced file breaks all connections at once.
-        """
-        self._valid_since = time.monotonic()
-        if connection.is_valid:
-            connection.invalidate()
-
-    def _connected(self, connection: Any, record: Any) -> None:
-        record.info["made"] = time.monotonic()
-        record.info["identity"] = self._dialect.identity()
+    def _release(self, connection: Connection) -> None:
+        """Roll back what was not committed, and keep the connection."""
         try:
-            self._dialect.prepare(connection, record)
-        except BaseException:
-            connection.close()  # the pool would leave it open
-            raise
-
-    def _checked_out(self, _connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info["made"] < self._valid_since:
-            raise DisconnectionError("older than a broken connection")
-        if record.info["identity"] != self._dialect.identity():
-            self._suspect_damage()
-            raise DisconnectionError("the database was replaced")
+            self._dialect.roll_back(connection.driver)
+        except self._driver.Error:
+            self.connections.discard_all()
+        self.connections.give_back(connection)
 
 
 def init_app(app: Flask, state: AppState) -> None:
@@ -484,16 +460,15 @@ def init_app(app: Flask, state: AppState) -> None:
     dialect = dialect_for(settings)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_size": settings.database_connections or settings.threads,
-        "max_overflow": 0,
-        "pool_timeout": settings.busy_timeout,
-        "pool_reset_on_return": None,  # each transaction ends itself
+        "poolclass": NullPool,  # Connections keeps them
         **dialect.options(settings),
     }
     database.init_app(app)
     with app.app_context():
         engine = database.engine
-    state.add(Database(engine, dialect, settings.busy_timeout, state[Tables]))
+    patience, most = settings.busy_timeout, settings.database_connections or settings.threads
+    connections = Connections(engine, dialect, most, patience)
+    state.add(Database(engine, connections, dialect, patience, state[Tables]))
 
 
 def _migration(tx: Transaction) -> str | None:

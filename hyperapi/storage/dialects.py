@@ -61,6 +61,9 @@ class DatabaseDialect(Protocol):
         A connection with another identity must not be used any more.
         """
 
+    def roll_back(self, connection: Any) -> None:
+        """Roll back the transaction of a connection of the driver, if one is open."""
+
     def classify(self, error: Exception, writes: bool) -> Failure | None:
         """Classify an error of the driver. None means a mistake in our code.
 
@@ -169,6 +172,11 @@ class SQLite:
         self._size = found.st_size
         return found.st_dev, found.st_ino, self._times_cut
 
+    def roll_back(self, connection: sqlite3.Connection) -> None:
+        """Run the statement, which the driver prepares once. Its method prepares it each time."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
     def classify(self, error: Exception, writes: bool) -> Failure | None:  # noqa: ARG002
         """Classify by SQLite's primary result code. A missing table has no code of its own."""
         code = getattr(error, "sqlite_errorcode", None)
@@ -266,6 +274,10 @@ class PostgreSQL:
     def identity(self) -> object:
         """Return None: a replaced server closes its connections."""
         return None
+
+    def roll_back(self, connection: Any) -> None:
+        """Roll back by the driver, which knows whether a transaction is open."""
+        connection.rollback()
 
     def classify(self, error: Exception, writes: bool) -> Failure | None:
         """Classify by SQLSTATE. An operational error without one is a lost connection."""

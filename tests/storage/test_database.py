@@ -72,9 +72,11 @@ def test_a_reader_does_not_wait_for_writers_to_have_it_written_down_that_it_came
 
 def _patience(app: Flask) -> int:
     """Milliseconds that the connection which is used next waits for SQLite's lock."""
-    with app.app_context(), closing(database.engine.raw_connection()) as connection:
-        found: int = connection.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
-        return found
+
+    def look(tx: Transaction) -> int:
+        return int(tx.cursor.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    return state_of(app)[Database].read(look)
 
 
 @pytest.mark.only_on("sqlite")
@@ -289,12 +291,11 @@ def _add_list(ctx: Context, title: str) -> None:
 
 
 def test_out_of_connections_is_busy(make_app: MakeApp) -> None:
-    app = make_app(busy_timeout="1", threads="1")
-    with app.app_context():
-        held = database.engine.raw_connection()
-        try:
-            with pytest.raises(Busy):
-                state_of(app)[Database].read(lambda _: None)
-        finally:
-            held.close()
-        assert state_of(app)[Database].read(lambda _: "served") == "served"
+    found = state_of(make_app(busy_timeout="1", threads="1"))[Database]
+
+    def refuse_another(_: Transaction) -> None:
+        with pytest.raises(Busy, match="all connections are in use"):
+            found.read(lambda _: None)
+
+    found.read(refuse_another)
+    assert found.read(lambda _: "served") == "served"

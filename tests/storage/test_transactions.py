@@ -82,13 +82,14 @@ def test_what_readers_ask_is_planned_once_for_each_connection(app: Flask, alice:
     tasks = alice.make_list()["tasks_uri"]
     for _ in range(10):
         alice.get(tasks)
-    with app.app_context():
-        connection = database.engine.raw_connection()
-    cursor = connection.cursor()
-    cursor.execute("SELECT statement FROM pg_prepared_statements")
-    prepared = [statement for (statement,) in cursor.fetchall()]
-    connection.close()
+    prepared = state_of(app)[Database].read(_prepared)
     assert any("FROM tasks" in statement for statement in prepared), prepared
+
+
+def _prepared(tx: Transaction) -> list[str]:
+    """What the server has planned for the connection that is used next."""
+    found = tx.cursor.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    return [statement for (statement,) in found]
 
 
 # -- in each other's way
