@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flask import Flask
 
-from hyperapi.auth.authenticator import TokenAuthenticator
+from hyperapi.auth.authenticator import AUTHENTICATOR
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
 from hyperapi.extension.extension import Extension, Extensions, load
@@ -12,7 +12,6 @@ from hyperapi.extension.owned import OwnedResources
 from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
-from hyperapi.http.principal import Authenticator
 from hyperapi.http.problems import redirect
 from hyperapi.http.routes import Route
 from hyperapi.http.wsgi_response import Response
@@ -62,11 +61,10 @@ def create_app(
     request_log.init_app(handler)
     if settings.metrics_port:
         _add_metrics(state, handler)
+    header_size.init_app(handler)
 
     limit = state.add(ConcurrencyLimit(settings.threads))
-    app.wsgi_app = header_size.bounded(  # type: ignore[method-assign, assignment]
-        proxy.around(limit.around(handler), settings)
-    )
+    app.wsgi_app = proxy.around(limit.around(handler), settings)  # type: ignore[method-assign]
     return app
 
 
@@ -83,7 +81,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(OwnedResources(extended.resources))
     state.add(ChangeLog(each.logged for each in extended.resources))
     state.add(Tables(extended.models))
-    state.add(TokenAuthenticator(), Authenticator)
+    state.add(AUTHENTICATOR)
     database.init_app(app, state)
 
 

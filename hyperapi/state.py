@@ -1,6 +1,6 @@
 """The typed state of one application: its settings and its parts."""
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from flask import Flask
 
@@ -20,7 +20,7 @@ class AppState:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._parts: dict[type, object] = {}
+        self._parts: dict[type, Any] = {}
 
     def add(self, part: Part, kind: type | None = None) -> Part:
         """Register a part and return it.
@@ -39,11 +39,13 @@ class AppState:
 
         :raises KeyError: when there is none.
         """
-        return cast(Part, self._parts[kind])
+        part: Part = self._parts[kind]
+        return part
 
     def get(self, kind: type[Part]) -> Part | None:
         """Return the part of a class; None when there is none."""
-        return cast("Part | None", self._parts.get(kind))
+        part: Part | None = self._parts.get(kind)
+        return part
 
 
 def attach(app: Flask, state: AppState) -> None:

@@ -5,16 +5,15 @@ A token's signature and time are checked in ``auth/tokens.py``, without the data
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from hyperapi.auth.sessions import longest_life_in_forms
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims
-from hyperapi.common.clock import now
+from hyperapi.common.clock import now, seconds
 from hyperapi.http.context import Context
 from hyperapi.http.principal import Authenticator, Principal
-from hyperapi.http.principal import Claims as AnyClaims
 from hyperapi.http.problems import TokenExpired, TokenInvalid, TokenRevoked
 from hyperapi.storage.database import Busy, Statement
 from hyperapi.storage.models import Session, User
@@ -36,7 +35,7 @@ def access_claims(ctx: Context) -> Claims | None:
     kind, _, text = header.partition(" ")
     if header and kind.lower() != "bearer":
         return None  # an empty value may have been a token: granian drops non-ASCII values
-    moment = now().timestamp()
+    moment = seconds()
     try:
         claims = ctx.state[AccessTokens].read(text.strip(), moment)
     except BadToken:
@@ -46,7 +45,7 @@ def access_claims(ctx: Context) -> Claims | None:
     return claims
 
 
-def principal_of(ctx: Context, claims: Claims, *, to_write: bool = False) -> Principal:
+def principal_of(ctx: Context, claims: Claims, to_write: bool = False) -> Principal:
     """Look up the user and session of a token in one statement.
 
     :param to_write: whether a change follows in this transaction. The user's row then stays
@@ -120,21 +119,10 @@ _LOOK_UP = Statement(_SESSION)
 _LOOK_UP_TO_WRITE = Statement(_SESSION.with_for_update(of=User, key_share=True))
 
 
-class TokenAuthenticator(Authenticator):
-    """Verifies access tokens and looks up their sessions."""
+def _forms_depend_on(ctx: Context) -> str:
+    """Return the maximum life that forms offer for a derived token."""
+    return str(longest_life_in_forms(ctx, ctx.principal))
 
-    def claims(self, ctx: Context) -> Claims | None:
-        """See :meth:`Authenticator.claims`."""
-        return access_claims(ctx)
 
-    def principal(self, ctx: Context, claims: AnyClaims, *, to_write: bool) -> Principal:
-        """See :meth:`Authenticator.principal`."""
-        return principal_of(ctx, cast(Claims, claims), to_write=to_write)
-
-    def record_use(self, ctx: Context) -> None:
-        """See :meth:`Authenticator.record_use`."""
-        record_use(ctx, ctx.principal)
-
-    def forms_depend_on(self, ctx: Context) -> str:
-        """The maximum life that forms offer for a derived token."""
-        return str(longest_life_in_forms(ctx, ctx.principal))
+AUTHENTICATOR = Authenticator(access_claims, principal_of, record_use, _forms_depend_on)
+"""Verifies access tokens and looks up their sessions."""

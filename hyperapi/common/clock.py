@@ -5,6 +5,7 @@ without changing the machine's clock.
 """
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 _offset = timedelta()
@@ -28,6 +29,11 @@ _instant = re.compile(INSTANT)
 def now() -> datetime:
     """Return the current instant in UTC, with microseconds."""
     return datetime.now(UTC) + _offset
+
+
+def seconds() -> float:
+    """Return the current instant in seconds since 1970."""
+    return time.time() + _offset.total_seconds()
 
 
 def move(by: timedelta) -> None:

@@ -7,6 +7,7 @@ transaction while one is open.
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -122,17 +123,17 @@ class Context:
 
     def read(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` in a read-only transaction; see :meth:`Database.read`."""
-        return self.state[Database].read(lambda tx: self._within(tx, work))
+        return self.state[Database].read(partial(self._within, work))
 
     def write(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` in a writing transaction; see :meth:`Database.write`."""
-        return self.state[Database].write(lambda tx: self._within(tx, work))
+        return self.state[Database].write(partial(self._within, work))
 
     def write_nowait(self, work: Callable[[], object]) -> None:
         """Run ``work`` in a writing transaction, without waiting for other writers."""
-        self.state[Database].write_nowait(lambda tx: self._within(tx, work))
+        self.state[Database].write_nowait(partial(self._within, work))
 
-    def _within(self, tx: Transaction, work: Callable[[], Result]) -> Result:
+    def _within(self, work: Callable[[], Result], tx: Transaction) -> Result:
         self.tx = tx
         try:
             return work()

@@ -15,7 +15,7 @@ from hyperapi.http.problems import BadRequest, PreconditionFailed
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _TAGS = re.compile(rf"[ \t,]*(?:{_TAG.pattern}[ \t]*(?:,[ \t,]*|$))+")
-_CODE = version_of("hyperapi")
+_OF_CODE = hashlib.blake2b(version_of("hyperapi").encode(), digest_size=9)
 
 
 def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
@@ -24,7 +24,7 @@ def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
     :param version: the version of the state; None when only the bytes identify it.
     :param content: the bytes, or everything that they depend on.
     """
-    digest = hashlib.blake2b(_CODE.encode(), digest_size=9)
+    digest = _OF_CODE.copy()
     for part in content:
         digest.update(part)
     return f'"{"" if version is None else _named(ctx, version)}.{digest.hexdigest()}"'

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import BaseConverter, Rule
+from werkzeug.routing import BaseConverter
 
 from hyperapi.http import problems
 from hyperapi.http.context import Context
@@ -68,7 +68,7 @@ class RequestHandler:
             for hook in self.before:
                 if (response := hook(ctx)) is not None:
                     return response
-            rule, values = _match(ctx)
+            rule, values = ctx.uris.match(ctx.path, ctx.method, ctx.environ.get("QUERY_STRING", ""))
             ctx.rule = rule.rule
             return self._endpoints[rule.endpoint](ctx, **values)
         except MethodNotAllowed as refusal:
@@ -77,15 +77,11 @@ class RequestHandler:
             return problems.from_exception(ctx, failure)
 
 
-def _match(ctx: Context, method: str | None = None) -> tuple[Rule, dict[str, Any]]:
-    return ctx.uris.match(ctx.path, method or ctx.method, ctx.environ.get("QUERY_STRING", ""))
-
-
 def _refuse_method(ctx: Context, refusal: MethodNotAllowed) -> Response:
     """Build the 405, with the same Allow and Accept-Patch as OPTIONS."""
     allowed = ", ".join(sorted({*(refusal.valid_methods or ()), "OPTIONS"}))
     try:
-        route = ctx.state[RouteTable].named(_match(ctx, "OPTIONS")[0].endpoint)
+        route = ctx.state[RouteTable].named(ctx.uris.match(ctx.path, "OPTIONS")[0].endpoint)
     except HTTPException:  # a path of no resource, which has no OPTIONS
         route = None
     headers = [("Allow", allowed), *(accept_patch(route) if route else ())]

@@ -7,49 +7,35 @@ links.
 """
 
 import re
-from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any
 
-from flask import Flask
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
+from hyperapi.http.wsgi_response import Headers, Response
 
 MOST_BYTES = 4000
 """Bytes of the header section: status line, headers, and the empty line."""
 
-_ADDED = 200
-"""Bytes for the status line and the headers of the WSGI server (``date``, ``server``)."""
+_ADDED = 230
+"""Bytes for the status line, ``Content-Length``, and the headers of the WSGI server (``date``,
+``server``)."""
 _ROOM = MOST_BYTES - _ADDED
 _FRAMING = len(": \r\n")
 _BETWEEN_LINKS = re.compile(r', (?=[<"])')
 
-Headers = list[tuple[str, str]]
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+def init_app(handler: RequestHandler) -> None:
+    """Limit the header section of every reply. No hook after this one may add headers."""
+    handler.after.append(_limit)
 
 
-def init_app(app: Flask) -> None:
-    """Limit the header section of every reply of ``app``."""
-    app.wsgi_app = bounded(app.wsgi_app)  # type: ignore[method-assign,assignment]
-
-
-def bounded(application: Application) -> Application:
-    """Wrap a WSGI application so that its header sections have at most :data:`MOST_BYTES`."""
-
-    def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        def start(status: str, headers: Headers, *error: Any) -> Any:
-            return start_response(status, fitted(headers), *error)
-
-        return application(environ, start)
-
-    return call
-
-
-def fitted(headers: Headers) -> Headers:
-    """Return the headers without the links that do not fit."""
+def _limit(_: Context, response: Response) -> Response:
+    """Leave out the links that do not fit."""
     for name in ("Link", "Link-Template"):
-        if (room := _ROOM - size_of(headers)) >= 0:
+        if (room := _ROOM - size_of(response.headers)) >= 0:
             break
-        headers = _shortened(headers, name, -room)
-    return headers
+        response.headers = _shortened(response.headers, name, -room)
+    return response
 
 
 def size_of(headers: Headers) -> int:

@@ -112,12 +112,10 @@ class Pipeline:
     def _authenticate(self, ctx: Context, operation: Operation, claims: Claims) -> None:
         """Look up the principal and check the token's scope."""
         if operation.own_transactions:
-            ctx.identify(
-                ctx.read(lambda: self._authenticator.principal(ctx, claims, to_write=False))
-            )
+            ctx.identify(ctx.read(lambda: self._authenticator.principal(ctx, claims, False)))
         else:
             writes = operation.writes
-            ctx.identify(self._authenticator.principal(ctx, claims, to_write=writes))
+            ctx.identify(self._authenticator.principal(ctx, claims, writes))
         if ctx.principal.only_list is not None:
             ctx.version_key = preconditions.version_key(ctx, ctx.principal.only_list)
         require_scope(
@@ -129,7 +127,7 @@ class Pipeline:
             for hook in self.on_change:
                 hook(ctx, claims)
         if operation.method != "DELETE":
-            self._authenticator.record_use(ctx)
+            self._authenticator.record_use(ctx, ctx.principal)
 
 
 def init_app(handler: RequestHandler, state: AppState) -> Pipeline:
@@ -337,9 +335,11 @@ def _discard_unread_body(ctx: Context, response: Response) -> Response:
 
     The server closes a connection with unread data, and the client would lose its next request.
     """
+    comes = "CONTENT_LENGTH" in ctx.environ or "HTTP_TRANSFER_ENCODING" in ctx.environ
+    if not comes or ctx.body_taken:
+        return response
     announced = ctx.content_length or 0
-    comes = announced or "HTTP_TRANSFER_ENCODING" in ctx.environ
-    if comes and announced <= _MOST_DISCARDED and not ctx.body_taken:
+    if announced <= _MOST_DISCARDED:
         left = _MOST_DISCARDED if _body_ends(ctx) else announced
         with ctx.slot.awaiting_body() as may_wait:
             take = ctx.environ["wsgi.input"].read

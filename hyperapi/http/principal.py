@@ -3,16 +3,16 @@
 The package ``auth`` reads tokens and provides the :class:`Authenticator`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hyperapi.http.scopes import Scope
 from hyperapi.storage.row_scope import RowScope
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """The signed-in user of a request, and the session of its token.
 
     ``expires_at`` is the end of the session, ``token_expires_at`` that of the access token.
@@ -58,30 +58,23 @@ class Claims(Protocol):
         """The session's id."""
 
 
+@dataclass(frozen=True)
 class Authenticator:
-    """Finds the principal of a request. ``ctx`` is the request's context."""
+    """Finds the principal of a request. The functions take the request's context.
 
-    def claims(self, ctx: Any) -> Claims | None:
-        """Verify the request's token without the database; None without a token.
+    :param claims: verifies the request's token without the database; None without a token. It
+        raises TokenInvalid (or a subclass) for an invalid one.
+    :param principal: looks up the user and the session of a token in one statement. With
+        ``to_write`` a change follows in this transaction: the user's row then stays locked until
+        commit, so the writers of one user run one after the other. It raises TokenRevoked when the
+        session was revoked, or its user is disabled or deleted, and TokenExpired when the session
+        has expired.
+    :param record_use: records that a principal's session was used.
+    :param forms_depend_on: the state, besides the scope, that the principal's forms depend on, as
+        text.
+    """
 
-        :raises TokenInvalid: (or a subclass) for an invalid token.
-        """
-        raise NotImplementedError
-
-    def principal(self, ctx: Any, claims: Claims, *, to_write: bool) -> Principal:
-        """Look up the user and session of a token in one statement.
-
-        :param to_write: whether a change follows in this transaction. The user's row then stays
-            locked until commit, so the writers of one user run one after the other.
-        :raises TokenRevoked: when the session was revoked, or its user is disabled or deleted.
-        :raises TokenExpired: when the session has expired.
-        """
-        raise NotImplementedError
-
-    def record_use(self, ctx: Any) -> None:
-        """Record that the principal's session was used."""
-        raise NotImplementedError
-
-    def forms_depend_on(self, ctx: Any) -> str:
-        """Return the state, besides the scope, that this principal's forms depend on, as text."""
-        raise NotImplementedError
+    claims: Callable[[Any], Claims | None]
+    principal: Callable[[Any, Any, bool], Principal]
+    record_use: Callable[[Any, Principal], None]
+    forms_depend_on: Callable[[Any], str]

@@ -1,10 +1,12 @@
-"""The URIs in representations, all built by ``url_for``.
+"""The URIs in representations, all built by ``url_for``, and the routes that paths match.
 
 ``url_for`` costs more than a database row. Each base (scheme, host, prefix) therefore caches one
-template per endpoint, and a URI is the template with an id. The number of cached bases is limited,
-because clients choose the Host when no trusted hosts are set.
+template per endpoint, and a URI is the template with an id. Matching a path costs as much, so each
+base also caches the matches of paths, with a hole in place of the id. The number of cached bases is
+limited, because clients choose the Host when no trusted hosts are set.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
@@ -28,6 +30,11 @@ LONGEST_TARGET = 8 * 1024
 _LONGEST_REPEATED_QUERY = 1024
 
 _HOLE = "00000000-0000-0000-0000-000000000000"
+_ID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LOWER_HOLE, _UPPER_HOLE = "a" + _HOLE[1:], "A" + _HOLE[1:]
+"""An id in a path: converters of UUIDs return it in lower case, others as it is."""
+_MOST_PATHS, _LONGEST_PATH = 256, 200
+"""Number and length of the paths whose match a base keeps."""
 _MOST_BASES = 64
 
 
@@ -41,6 +48,7 @@ class Uris:
         self._root = f"{scheme}://{host}{prefix}/"
         self._adapter: MapAdapter = app.url_map.bind(host, prefix or "/", url_scheme=scheme)
         self._templates: dict[tuple[str, bool], tuple[str, str]] = {}
+        self._matched = lru_cache(maxsize=_MOST_PATHS)(self._match)
         self.relation_names = _RelationNames(self)
 
     def uri(self, endpoint: str, key: str | None = None) -> str:
@@ -84,6 +92,17 @@ class Uris:
         :param query: the query string that a redirect repeats.
         :raises HTTPException: when no rule matches the path and method.
         """
+        ids = _ID.findall(path)
+        if len(ids) > 1 or len(path) > _LONGEST_PATH:
+            return self._match(path, method, query)
+        key = ids[0] if ids else ""
+        try:
+            rule, keys = self._matched(path.replace(key, _UPPER_HOLE) if key else path, method)
+        except HTTPException:
+            return self._match(path, method, query)  # the redirect has the id and the query
+        return rule, {name: _filled(value, key) for name, value in keys.items()}
+
+    def _match(self, path: str, method: str, query: str = "") -> tuple[Rule, dict[str, Any]]:
         rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
         return rule, dict(keys)
 
@@ -100,6 +119,13 @@ class Uris:
                 return url_for(endpoint, _external=True), ""
             before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
         return before, after
+
+
+def _filled(value: Any, key: str) -> Any:
+    """Return a value in a path with the id in its hole."""
+    if value == _LOWER_HOLE:
+        return key.lower()
+    return value.replace(_UPPER_HOLE, key) if isinstance(value, str) else value
 
 
 class _RelationNames(dict[str, str]):

@@ -5,9 +5,9 @@ makes each request slower. A request therefore holds a slot while it runs, and r
 waits for the rest of a body, a change, or a password hash.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 MOST_BODIES = 64
@@ -24,7 +24,9 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, most: int, most_bodies: int = MOST_BODIES) -> None:
-        self.free = threading.Semaphore(most)
+        self.free: SimpleQueue[None] = SimpleQueue()  # written in C, unlike a semaphore
+        for _ in range(most):
+            self.free.put(None)
         self.most_bodies = most_bodies
         self.requests: set[Slot] = set()
         self.bodies: set[Slot] = set()
@@ -65,20 +67,22 @@ class ConcurrencyLimit:
 class Slot:
     """One request's share of the limit."""
 
+    __slots__ = ("_held", "_limit")
+
     def __init__(self, limit: ConcurrencyLimit) -> None:
         self._limit = limit
         self._held = False
 
     def acquire(self) -> None:
         """Wait for the slot."""
-        self._limit.free.acquire()
+        self._limit.free.get()
         self._held = True
 
     def release(self) -> None:
         """Release the slot if it is held."""
         if self._held:
             self._held = False
-            self._limit.free.release()
+            self._limit.free.put(None)
 
     @contextmanager
     def released(self) -> Iterator[None]:

@@ -75,7 +75,9 @@ def init_app(handler: RequestHandler, settings: Settings) -> None:
             asked = EnvironHeaders(ctx.environ)
             found = get_cors_headers(resolved, asked, ctx.method)
             response.add(*((name, str(value)) for name, value in found.items(multi=True)))
-        return _vary(response)
+        if response.get("Vary") is None:
+            response.add(("Vary", "Origin"))  # CORS headers differ between origins
+        return response
 
     handler.before.append(_preflight)
     handler.after.append(add)
@@ -103,10 +105,3 @@ def _preflight(ctx: Context) -> Response | None:
         asked["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"] = ", ".join(ALLOWED)
         return empty_response(204, [])
     return None
-
-
-def _vary(response: Response) -> Response:
-    """Add Origin to Vary, because CORS headers differ between origins."""
-    if response.get("Vary") is None:
-        response.add(("Vary", "Origin"))
-    return response

@@ -7,13 +7,13 @@ id.
 """
 
 import logging
-import os
+import random
 import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import perf_counter, time
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 
@@ -29,6 +29,10 @@ class JsonLines(logging.Formatter):
     """Formats log records as JSON lines with times in UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
+        return self.line(record).decode().rstrip("\n")
+
+    def line(self, record: logging.LogRecord) -> bytes:
+        """Return a record as a line, with its line feed."""
         moment = datetime.fromtimestamp(record.created, UTC)
         line = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -38,7 +42,28 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class _JsonLinesHandler(logging.Handler):
+    """Writes log records as JSON lines to a stream.
+
+    One call writes a whole line, so it needs no lock, which the base class takes twice.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._file = stream.buffer
+        self._lines = JsonLines()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write one line."""
+        try:
+            self._file.write(self._lines.line(record))
+            self._file.flush()
+        except Exception:
+            self.handleError(record)
+        return True
 
 
 class _RequestRecord(logging.LogRecord):
@@ -56,10 +81,8 @@ _COMMON = vars(logging.LogRecord(_log.name, logging.INFO, __file__, 0, "request"
 
 def write_json_lines() -> None:
     """Write the log of hyperapi to standard error as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
     log = logging.getLogger("hyperapi")
-    log.handlers[:] = [handler]
+    log.handlers[:] = [_JsonLinesHandler(sys.stderr)]
     log.setLevel(logging.INFO)
     log.propagate = False
 
@@ -76,8 +99,8 @@ def _begin(ctx: Context) -> None:
 
 
 def _new_id() -> str:
-    """Return a random UUID (version 4)."""
-    chance = os.urandom(16).hex()
+    """Return a random UUID (version 4). It is no secret, so it need not be hard to guess."""
+    chance = f"{random.getrandbits(128):032x}"
     return f"{chance[:8]}-{chance[8:12]}-4{chance[13:16]}-a{chance[17:20]}-{chance[20:]}"
 
 

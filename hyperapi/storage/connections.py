@@ -1,7 +1,7 @@
 """The open connections of an application, kept for the next transaction.
 
 SQLAlchemy opens and closes them. Its pool would cost more for each transaction than SQLite needs to
-read a task (``docs/decisions/0009``).
+read a task (``docs/decisions/0010``).
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask
@@ -18,6 +18,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, NullPool, Select, UpdateBase
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.state import AppState
@@ -115,13 +116,7 @@ class _Prepared:
     def __init__(self, expression: _Expression, dialect: Dialect) -> None:
         compiled = expression.compile(dialect=dialect)
         self._text = str(compiled)
-        self._in_order = _getter(compiled.positiontup)
-        self._defaults = dict(compiled.params)
-        self._writers = {
-            name: writer
-            for name, bound in compiled.binds.items()
-            if (writer := bound.type.dialect_impl(dialect).bind_processor(dialect))
-        }
+        self._given = _giver(compiled, dialect)
         columns = list(expression.exported_columns)
         self._readers = [
             (index, reader)
@@ -142,13 +137,6 @@ class _Prepared:
         except tx.driver.IntegrityError as error:
             raise ConstraintViolation(str(error)) from error
 
-    def _given(self, parameters: Mapping[str, Any]) -> Any:
-        """Return the parameters in the form that the driver takes."""
-        values = {**self._defaults, **parameters}
-        for name, writer in self._writers.items():
-            values[name] = writer(values[name])
-        return values if self._in_order is None else self._in_order(values)
-
     def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self.run(tx, parameters).fetchall()
         if not self._readers or not found:
@@ -161,10 +149,31 @@ class _Prepared:
         return list(zip(*columns, strict=True))
 
 
-def _getter(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
-    """Return a function from named values to those of ``names`` in order; None for no names."""
+def _giver(compiled: SQLCompiler, dialect: Dialect) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function from parameters to the form in which the driver takes them."""
+    in_order = _getter(compiled.positiontup)
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    writers = {
+        name: writer
+        for name, bound in compiled.binds.items()
+        if (writer := bound.type.dialect_impl(dialect).bind_processor(dialect))
+    }
+    if not constants and not writers:
+        return in_order
+
+    def given(parameters: Mapping[str, Any]) -> Any:
+        values = {**constants, **parameters}
+        for name, writer in writers.items():
+            values[name] = writer(values[name])
+        return in_order(values)
+
+    return given
+
+
+def _getter(names: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function from named values to those of ``names`` in order; all for no names."""
     if names is None:
-        return None
+        return dict
     if len(names) < 2:  # an itemgetter of one name returns no sequence
         return lambda values: [values[name] for name in names]
     return itemgetter(*names)
@@ -219,6 +228,8 @@ class Database:
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
         self._dialect = dialect
+        self._begin_to_read = methodcaller("execute", dialect.begin_read)
+        self._begin_to_write = methodcaller("execute", dialect.begin_write)
         self._sql_dialect = engine.dialect
         self._tables = tables
         self._driver = engine.dialect.loaded_dbapi
@@ -238,7 +249,7 @@ class Database:
 
         :raises Busy: when the database is not available in time.
         """
-        return self._run_with_retries(work, writes=False)
+        return self._with_retries(self._read_once, work)
 
     def write(self, work: Callable[[Transaction], Result]) -> Result:
         """Run ``work`` in one transaction. Commit when it returns, roll back when it raises.
@@ -248,7 +259,7 @@ class Database:
         :raises Busy: when the database is not available in time.
         :raises Uncertain: when the connection was lost during the commit.
         """
-        return self._run_with_retries(work, writes=True)
+        return self._with_retries(self._write_once, work)
 
     def migration(self) -> str | None:
         """Return the last migration of the database, freshly read.
@@ -256,7 +267,7 @@ class Database:
         :raises UnusableDatabase: when this code cannot work on the database.
         """
         self.check_schema()
-        return self._run_with_retries(lambda _: self.schema, writes=False)
+        return self.read(lambda _: self.schema)
 
     def write_nowait(self, work: Callable[[Transaction], object]) -> None:
         """Run ``work`` in a writing transaction without waiting for other writers.
@@ -273,7 +284,11 @@ class Database:
             if self._write_lock is not None:
                 self._write_lock.release()
 
-    def _run_with_retries(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
+    def _with_retries(
+        self,
+        run: Callable[[Callable[[Transaction], Result]], Result],
+        work: Callable[[Transaction], Result],
+    ) -> Result:
         """Run ``work`` in a transaction. Retry when the database undid it because of another one.
 
         :raises Busy: when the database is not available in time.
@@ -285,7 +300,7 @@ class Database:
             if self._problem is not None:
                 raise UnusableDatabase(self._problem)
             try:
-                return self._try(work, writes)
+                return run(work)
             except _Suspect as failure:
                 reason = str(failure)
                 continue
@@ -365,9 +380,10 @@ class Database:
         """Have the database examined before its next use."""
         self._suspect, self._check_schema_at = True, 0.0
 
-    def _try(self, work: Callable[[Transaction], Result], writes: bool) -> Result:
-        if not writes:
-            return self._within(self._begin_to_read, work, writes=False)
+    def _read_once(self, work: Callable[[Transaction], Result]) -> Result:
+        return self._within(self._begin_to_read, work, writes=False)
+
+    def _write_once(self, work: Callable[[Transaction], Result]) -> Result:
         if self._write_lock is None:
             return self._within(self._begin_to_write, work, writes=True)
         # Where the database has one writer at a time, the writers of this process queue here:
@@ -378,12 +394,6 @@ class Database:
             return self._within(self._begin_to_write, work, writes=True)
         finally:
             self._write_lock.release()
-
-    def _begin_to_read(self, cursor: Any) -> None:
-        cursor.execute(self._dialect.begin_read)
-
-    def _begin_to_write(self, cursor: Any) -> None:
-        cursor.execute(self._dialect.begin_write)
 
     def _within(
         self,

@@ -127,10 +127,12 @@ class Instant(TypeDecorator[Any]):
             return value
         return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        if value is None or isinstance(value, datetime):
-            return value
-        return datetime.fromisoformat(value)
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:  # noqa: ARG002
+        return _read_instant if dialect.name == "sqlite" else None
+
+
+def _read_instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 class _InstantText(TypeDecorator[str]):
