@@ -52,7 +52,7 @@ from hyperapi.storage.row_scope import (
 Name = tuple[str, str]
 """The name of a route and of the relation to it, and what the relation's page says."""
 
-_LONGEST_NAME = 10
+_LONGEST_NAME = 40
 """Characters that a tombstone has for the name of a type."""
 
 

@@ -264,7 +264,7 @@ class Session(Base):
     parent: Mapped[str | None] = mapped_column(Key)
     list: Mapped[str | None] = mapped_column(Key)
     label: Mapped[str] = mapped_column(String(100))
-    scope: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(Text)
     client: Mapped[str] = mapped_column(String(200))
     generation: Mapped[int] = mapped_column(Integer)
     refreshed_at: Mapped[datetime] = mapped_column(Instant)
@@ -385,7 +385,7 @@ class Tombstone(Base):
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
     )
     revision: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    kind: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(40))
     key: Mapped[str] = mapped_column(Key)
     list: Mapped[str] = mapped_column(Key)
     moved: Mapped[bool] = mapped_column(Boolean)

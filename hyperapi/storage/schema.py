@@ -8,7 +8,7 @@ are newer than itself (``docs/operating.md``, "Upgrading").
 
 import re
 
-EXPECTED = "0005"
+EXPECTED = "0006"
 """The newest migration, which this code was written for. A test keeps it current."""
 
 NAME = re.compile(r"(?P<number>\d{4})(_since_(?P<since>\d{4}))?")

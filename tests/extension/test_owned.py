@@ -264,11 +264,11 @@ def test_every_model_declares_its_list_binding() -> None:
 
 
 def test_a_name_that_a_tombstone_cannot_hold_does_not_import() -> None:
-    with pytest.raises(ValueError, match="longer than 10"):
+    with pytest.raises(ValueError, match="longer than 40"):
         OwnedResource(
             Note,
             hidden_resource.NoteMembers,
-            one=("much-too-long", ""),
+            one=("long" * 11, ""),
             many=("notes", ""),
             filters={},
         )
