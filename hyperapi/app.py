@@ -15,7 +15,14 @@ from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import redirect
 from hyperapi.http.routes import Route
 from hyperapi.http.wsgi_response import Response
-from hyperapi.middleware import change_notifier, cors, proxy, rate_limit, request_log
+from hyperapi.middleware import (
+    change_notifier,
+    compression,
+    cors,
+    proxy,
+    rate_limit,
+    request_log,
+)
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
@@ -58,6 +65,7 @@ def create_app(
     handler.add("/", "home", _redirect_to_root, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
+    compression.init_app(handler)
     request_log.init_app(handler)
     if settings.metrics_port:
         _add_metrics(state, handler)

@@ -3,6 +3,9 @@
 A strong ETag is ``"VERSION.HASH"``. The version identifies the state of the resource in every
 representation. The hash covers the bytes, which also depend on the media type, forms and counts.
 Reads compare whole tags. Writes compare versions, so any representation of a state permits one.
+
+A compressed representation has other bytes and therefore a tag of its own, ``"VERSION.HASH-gzip"``.
+Comparisons ignore the coding: a client that has a representation in one coding has it in all.
 """
 
 import hashlib
@@ -10,11 +13,13 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 
+from hyperapi.http.content_coding import CODINGS
 from hyperapi.http.context import Context
 from hyperapi.http.problems import BadRequest, PreconditionFailed
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _TAGS = re.compile(rf"[ \t,]*(?:{_TAG.pattern}[ \t]*(?:,[ \t,]*|$))+")
+_CODED = re.compile(f"-(?:{'|'.join(CODINGS)})$")
 _OF_CODE = hashlib.blake2b(version_of("hyperapi").encode(), digest_size=9)
 
 
@@ -39,16 +44,21 @@ def _named(ctx: Context, version: int | str) -> str:
     return hashlib.blake2b(str(version).encode(), key=key, digest_size=9).hexdigest()
 
 
+def in_coding(tag: str, coding: str) -> str:
+    """Return the tag of the same representation in a content coding."""
+    return f'{tag[:-1]}-{coding}"'
+
+
 def tags(header: str) -> Sequence[tuple[bool, str]] | None:
     """Parse If-Match or If-None-Match: whether each tag is weak, and its opaque text.
 
-    Empty list elements are allowed (RFC 9110 §5.6.1.2).
+    The text is without a content coding. Empty list elements are allowed (RFC 9110 §5.6.1.2).
 
     :returns: None for malformed text.
     """
     if not _TAGS.fullmatch(header):
         return None
-    return [(bool(weak), opaque) for weak, opaque in _TAG.findall(header)]
+    return [(bool(weak), _CODED.sub("", opaque)) for weak, opaque in _TAG.findall(header)]
 
 
 def names_representation(header: str, tag: str, *, least: bool = False) -> bool:

@@ -20,7 +20,7 @@ from hyperapi.http.operation_spec import (
     ALWAYS,
     COUNTED,
     HEADERS,
-    OF_PAGES,
+    OF_BODIES,
     headers_of,
     kinds_of,
     media_types,
@@ -238,7 +238,7 @@ class _Writer:
         if name not in self._responses:
             one = self._problem_schema(kinds[0]) if len(kinds) == 1 else shared("Problem")
             sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-            headers = [*ALWAYS, *COUNTED, *sent, *OF_PAGES]
+            headers = [*ALWAYS, *COUNTED, *sent, *OF_BODIES]
             self._responses[name] = {
                 "description": "\n\n".join(f"{kind.title}. {kind.meaning()}" for kind in kinds),
                 "headers": {header: _header_of(header) for header in headers},

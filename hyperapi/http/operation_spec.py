@@ -41,6 +41,7 @@ HEADERS = {
     "Accept-Patch": "The media types that PATCH accepts (RFC 5789).",
     "Allow": "The allowed methods.",
     "Cache-Control": "The caching rules of the reply.",
+    "Content-Encoding": "The content coding of the body: `gzip` or `zstd`.",
     "Content-Location": "The URI of the representation.",
     "Content-Security-Policy": "The sources and actions that a page may use.",
     "ETag": "The strong tag of this representation, for If-None-Match and If-Match.",
@@ -66,7 +67,13 @@ ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
 """The headers of every reply."""
 COUNTED = ("RateLimit", "RateLimit-Policy")
 """The headers of replies to rate-limited requests."""
-OF_PAGES = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options")
+OF_BODIES = (
+    "Content-Encoding",
+    "Content-Security-Policy",
+    "Referrer-Policy",
+    "X-Content-Type-Options",
+)
+"""The headers of replies that are compressed, or pages."""
 
 _Header = tuple[str, str, dict[str, Any]]
 """Name, meaning and JSON Schema."""
@@ -177,7 +184,7 @@ def headers_of(operation: Operation, status: int) -> list[str]:
     if status == 201:
         found += ["Location", "Content-Location"]
     if status not in (204, 304):
-        found += OF_PAGES
+        found += OF_BODIES
     if status not in (204, 304) or (status == 204 and prefers(operation)):
         found += ["ETag", "Link", "Link-Template"]
     if _repeatable(operation):

@@ -1,8 +1,8 @@
 """The request pipeline: the same steps in the same order for every operation.
 
 1. Verify the token. 2. Read the body. Then, in one transaction: 3. Look up the principal. 4. Check
-its scope. 5. Validate query and body. 6. Negotiate the media type. 7. Check preconditions and
-idempotency. 8. Call the view and build the reply.
+its scope. 5. Validate query and body. 6. Negotiate the media type and the content coding. 7. Check
+preconditions and idempotency. 8. Call the view and build the reply.
 """
 
 import time
@@ -32,6 +32,7 @@ from hyperapi.http.problems import (
     UnsupportedMediaType,
 )
 from hyperapi.http.responses import (
+    EVENT_STREAM,
     OWNED_HEADERS,
     Document,
     Reply,
@@ -40,6 +41,7 @@ from hyperapi.http.responses import (
     minimal,
     not_modified,
     readable,
+    require_coding,
     respond,
     respond_with_document,
 )
@@ -158,6 +160,7 @@ def _carry_out(ctx: Context, operation: Operation, body: bytes, keys: dict[str, 
         answers_in = sent.answers_in
     accept = ctx.environ.get("HTTP_ACCEPT")
     media_type = ctx.media_type = answers_in or _media_type(operation, accept)
+    _require_coding(ctx, operation, media_type)
     do = partial(operation.view, ctx, *arguments, **keys)
     if operation.method == "GET":
         return _show(ctx, operation, do, media_type)
@@ -168,6 +171,14 @@ def _media_type(operation: Operation, accept: str | None) -> str:
     if operation.route.document:
         return readable(accept)
     return acceptable(accept, streams=operation.streams)
+
+
+def _require_coding(ctx: Context, operation: Operation, media_type: str) -> None:
+    """Check Accept-Encoding. Documents are sent whatever it says."""
+    asked = ctx.environ.get("HTTP_ACCEPT_ENCODING")
+    if asked is not None and not operation.route.document:
+        compressed = not operation.grants and media_type != EVENT_STREAM
+        require_coding(asked, compressed=compressed)
 
 
 def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Response:

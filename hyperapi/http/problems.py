@@ -305,11 +305,11 @@ class MethodNotAllowed(Problem):
 
 
 class NotAcceptable(Problem):
-    """The resource has no representation in a media type of `Accept`. `acceptable` lists its media
-    types."""
+    """The resource has no representation in a media type of `Accept`, or in a content coding of
+    `Accept-Encoding`. `acceptable` lists those that it has."""
 
     name, status, title = "not-acceptable", 406, "No acceptable representation"
-    advice = "Send Accept with a media type that acceptable lists, or leave it out."
+    advice = "Send the header with a value that acceptable lists, or leave it out."
     extends = _Acceptable
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hyperapi.http.content_coding import OFFERED
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
 from hyperapi.http.problems import NotAcceptable
-from hyperapi.http.wsgi_response import Headers, Response
+from hyperapi.http.wsgi_response import Compression, Headers, Response
 from hyperapi.representations import html, json
-from hyperapi.representations.negotiation import choose
+from hyperapi.representations.negotiation import IDENTITY, choose, choose_coding
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.shapes import SHAPES
 
@@ -22,7 +23,7 @@ PUBLIC_LONG = "public, max-age=86400"
 
 OWNED_VARY = "Accept, Accept-Encoding, Authorization, Origin"
 OWNED_HEADERS = [("Vary", OWNED_VARY), ("Cache-Control", PRIVATE)]
-DOCUMENT_VARY = "Accept, Origin"
+DOCUMENT_VARY = "Accept, Accept-Encoding, Origin"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,20 @@ def acceptable(accept: str | None, *, streams: bool = False) -> str:
     return chosen
 
 
+def require_coding(accept_encoding: str | None, *, compressed: bool) -> None:
+    """Check that a content coding of a representation is acceptable.
+
+    :param compressed: whether it may be compressed.
+    :raises NotAcceptable: when none is.
+    """
+    offered = OFFERED if compressed else (IDENTITY,)
+    if choose_coding(accept_encoding, offered) is None:
+        raise NotAcceptable(
+            f"Send Accept-Encoding with one of {', '.join(offered)}, or leave it out.",
+            acceptable=list(offered),
+        )
+
+
 def readable(accept: str | None) -> str:
     """Negotiate the media type of a document: HTML, or JSON for clients that ask for it."""
     return choose(accept, DOCUMENT_OFFERED) or DOCUMENT_OFFERED[0]
@@ -107,7 +122,8 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
     if shape.links_in_headers:
         headers += link_headers(ctx, reply.resource)
     media_type = shape.content_type or media_type
-    return Response(reply.status, [*headers, ("Content-Type", media_type)], body)
+    compression = Compression.NEVER if reply.secret else Compression.EACH
+    return Response(reply.status, [*headers, ("Content-Type", media_type)], body, compression)
 
 
 def not_modified(headers: Headers) -> Response:
@@ -125,7 +141,8 @@ def minimal(response: Response) -> Response:
 
 def _finished(ctx: Context, document: Document, headers: Headers) -> Response:
     own = [("ETag", etag(ctx, None, document.content)), ("Content-Type", document.media_type)]
-    return Response(200, [*headers, *document.headers, *own], document.content)
+    all_headers = [*headers, *document.headers, *own]
+    return Response(200, all_headers, document.content, Compression.ONCE)
 
 
 def empty_response(status: int, headers: Headers) -> Response:

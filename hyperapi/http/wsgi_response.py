@@ -5,6 +5,7 @@ costs as much as reading a task. All headers here come from this service.
 """
 
 from collections.abc import Callable, Generator, Iterable
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
@@ -15,18 +16,34 @@ _WITHOUT_LENGTH = (204, 304)
 """Statuses without a body (RFC 9110 §8.6)."""
 
 
+class Compression(Enum):
+    """When a body is compressed: for each reply, once for all, or never (it has secrets)."""
+
+    EACH = "each"
+    ONCE = "once"
+    NEVER = "never"
+
+
 class Response:
     """A response with a body of bytes.
 
     :ivar headers: the headers in the order in which they are sent.
+    :ivar compression: when the body is compressed for clients that ask for it.
     """
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "compression", "headers", "status")
 
-    def __init__(self, status: int, headers: Iterable[tuple[str, str]], body: bytes = b"") -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]],
+        body: bytes = b"",
+        compression: Compression = Compression.EACH,
+    ) -> None:
         self.status = status
         self.headers: Headers = list(headers)
         self.body = body
+        self.compression = compression
 
     def get(self, name: str) -> str | None:
         """Return the value of a header by its exact name; None without it."""
@@ -38,6 +55,12 @@ class Response:
     def add(self, *headers: tuple[str, str]) -> None:
         """Append headers."""
         self.headers.extend(headers)
+
+    def replace(self, name: str, change: Callable[[str], str]) -> None:
+        """Change the value of a header, if there is one of this exact name."""
+        self.headers = [
+            (each, change(value) if each == name else value) for each, value in self.headers
+        ]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         headers = self.headers
@@ -61,7 +84,7 @@ class StreamedResponse(Response):
         parts: Iterable[bytes],
         close: Callable[[], object],
     ) -> None:
-        super().__init__(200, headers)
+        super().__init__(200, headers, compression=Compression.NEVER)
         self._parts = parts
         self._close = close
 

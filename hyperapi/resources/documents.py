@@ -1,6 +1,6 @@
 """Documents about the service: OpenAPI for programs, and an interactive page for people."""
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +18,7 @@ from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document, Reply, not_modified, readable, respond_with_document
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
+from hyperapi.http.uris import Base
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations import html
 from hyperapi.representations.negotiation import choose
@@ -45,6 +46,7 @@ _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
     "favicon-32x32.png": (_RENDERER, "image/png"),
 }
 _GUIDE_ROOT = "http://127.0.0.1:5000/api/v1/"
+_MOST_BASES = 8
 _CHECKOUT = Path(__file__).parents[2] / "docs"
 _PAGE_HEADERS = [
     (
@@ -73,9 +75,7 @@ DOCS.returns = DOCS_TYPE = ResourceType(
 def get_openapi(ctx: Context) -> Document:
     """The OpenAPI document of the service."""
     media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
-    scheme, host, prefix = ctx.uris.base
-    written = rebased(_written(ctx), f"{scheme}://{host}{prefix}")
-    return Document(written.encode(), media_type)
+    return Document(_written(ctx), media_type)
 
 
 @DOCS.get(scope=OPEN)
@@ -128,15 +128,23 @@ def _page() -> Template:
 
 
 class _Description:
-    """The OpenAPI document of an application, generated once."""
+    """The OpenAPI document of an application, generated once.
+
+    :ivar under: the document under a base. Some are kept, because clients may choose the Host.
+    """
 
     def __init__(self, routes: RouteTable) -> None:
-        self.text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
+        self._text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
+        self.under = lru_cache(maxsize=_MOST_BASES)(self._under)
+
+    def _under(self, base: Base) -> bytes:
+        """Return the document: replacing the base of the examples is faster than writing."""
+        scheme, host, prefix = base
+        return rebased(self._text, f"{scheme}://{host}{prefix}").encode()
 
 
-def _written(ctx: Context) -> str:
-    """Return the document under the base of the examples: replacing it is faster than writing."""
+def _written(ctx: Context) -> bytes:
     found = ctx.state.get(_Description)
     if found is None:
         found = ctx.state.add(_Description(ctx.state[RouteTable]))
-    return found.text
+    return found.under(ctx.uris.base)

@@ -60,7 +60,7 @@ def test_everybody_gets_it_and_caches_keep_it(stranger: Person, page: str) -> No
         reply = stranger.ask("GET", ROOT + page, headers=headers)
         assert reply.status_code == 200, accept
         assert reply.content_type == (JSON if accept == JSON else "text/html; charset=utf-8")
-        assert reply.headers.getlist("Vary") == ["Accept, Origin"]
+        assert reply.headers.getlist("Vary") == ["Accept, Accept-Encoding, Origin"]
         assert reply.headers["Cache-Control"] == "public, max-age=86400"
 
 

@@ -21,6 +21,7 @@ from hyperapi.http.routes import Declaration, Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.state import state_of
+from tests.rules.replies import decoded
 
 _PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
@@ -172,7 +173,7 @@ def _words(text: str) -> str:
 def _body(response: Any) -> bytes:
     """What the reply holds, where it is there at once; a stream is let go by."""
     parts = getattr(response, "response", None)
-    return b"".join(parts) if isinstance(parts, list) else b""
+    return decoded(response.headers, b"".join(parts)) if isinstance(parts, list) else b""
 
 
 def _close(part: Any) -> None:

@@ -1,11 +1,18 @@
 """What a reply says, and what it must say when it refuses."""
 
-from collections.abc import Iterable
+import gzip
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import PROBLEM_JSON, Problem
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def assert_problem(reply: TestResponse, kind: type[Problem]) -> Any:
@@ -15,6 +22,14 @@ def assert_problem(reply: TestResponse, kind: type[Problem]) -> Any:
     document: Any = reply.json
     assert document["type"].endswith(f"/problems/{kind.name}"), reply.text
     return document
+
+
+def decoded(headers: Mapping[str, str], body: bytes) -> bytes:
+    """A body without the content coding that its headers name."""
+    coding = headers.get("Content-Encoding")
+    if coding is None or not body:
+        return body
+    return gzip.decompress(body) if coding == "gzip" else zstd.decompress(body)
 
 
 def told(reply: TestResponse) -> tuple[int, Any, bytes]:
