@@ -1,8 +1,8 @@
-"""Which shape a client is given."""
+"""Which shape and which content coding a client is given."""
 
 import pytest
 
-from hyperapi.representations.negotiation import choose
+from hyperapi.representations.negotiation import choose, choose_coding
 
 JSON = "application/json"
 HAL = "application/hal+json"
@@ -110,3 +110,48 @@ def test_it_does_not_matter_how_much_i_ask_for() -> None:
     assert choose("image/png," * 10_000 + JSON, OFFERED) is None
     assert choose(JSON + ",image/png" * 10_000, OFFERED) == JSON
     assert choose("application/json;" + "a=b;" * 10_000, OFFERED) == JSON
+
+
+CODINGS = (IDENTITY, GZIP, ZSTD) = ("identity", "gzip", "zstd")
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (None, IDENTITY),
+        ("", IDENTITY),
+        (" ", IDENTITY),
+        ("br", IDENTITY),
+        ("br;q=1.0, deflate", IDENTITY),
+        ("gzip", GZIP),
+        ("GZIP", GZIP),
+        ("gzip;q=0.001", GZIP),
+        ("gzip, deflate", GZIP),
+        ("gzip, deflate, br, zstd", ZSTD),
+        ("zstd, gzip", ZSTD),
+        ("gzip;q=0.9, zstd;q=0.8", GZIP),
+        ("gzip ; q=0.8 , zstd ; q=0.9", ZSTD),
+        ("gzip, identity", GZIP),
+        ("gzip;q=0.5, identity", IDENTITY),
+        ("gzip;q=0.5, identity;q=0.4", GZIP),
+        ("identity", IDENTITY),
+        ("*", IDENTITY),
+        ("gzip, *", GZIP),
+        ("gzip;q=0.5, *", IDENTITY),
+        ("identity;q=0, *", GZIP),
+        ("identity;q=0, gzip;q=0, *;q=0.1", ZSTD),
+        ("gzip, *;q=0", GZIP),
+        ("gzip, identity;q=0", GZIP),
+        ("gzip;q=0", IDENTITY),
+        ("gzip;q=0, zstd;q=0", IDENTITY),
+        ("zstd;q=high", IDENTITY),
+        ("identity;q=0.5, *;q=0", IDENTITY),
+        ("identity;q=0", None),
+        ("*;q=0", None),
+        ("br, identity;q=0", None),
+        ("br, *;q=0", None),
+        ("gzip;q=0, zstd;q=0, identity;q=0, *", None),
+    ],
+)
+def test_i_get_the_coding_that_i_would_rather_have(asked: str | None, chosen: str | None) -> None:
+    assert choose_coding(asked, CODINGS) == chosen

@@ -173,7 +173,8 @@ def _words(text: str) -> str:
 def _body(response: Any) -> bytes:
     """What the reply holds, where it is there at once; a stream is let go by."""
     parts = getattr(response, "response", None)
-    return decoded(response.headers, b"".join(parts)) if isinstance(parts, list) else b""
+    body = b"".join(parts) if isinstance(parts, list) else b""
+    return decoded(body, response.headers.get("Content-Encoding"))
 
 
 def _close(part: Any) -> None:

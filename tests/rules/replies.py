@@ -2,7 +2,7 @@
 
 import gzip
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from werkzeug.test import TestResponse
@@ -24,9 +24,8 @@ def assert_problem(reply: TestResponse, kind: type[Problem]) -> Any:
     return document
 
 
-def decoded(headers: Mapping[str, str], body: bytes) -> bytes:
-    """A body without the content coding that its headers name."""
-    coding = headers.get("Content-Encoding")
+def decoded(body: bytes, coding: str | None) -> bytes:
+    """A body without its content coding, as Content-Encoding names it."""
     if coding is None or not body:
         return body
     return gzip.decompress(body) if coding == "gzip" else zstd.decompress(body)
