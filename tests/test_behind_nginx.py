@@ -10,9 +10,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from hyperapi.http.content_coding import CODINGS
 from tests import nginx
 from tests.conftest import SECRET_KEY
 from tests.ops.test_serving import Person
+from tests.rules.replies import decoded
 from tests.serving import PATIENCE, Served, free_port, read_environment, serve
 
 MOST = 4000
@@ -153,3 +155,26 @@ def test_the_redirect_to_https_repeats_no_long_target(site: Site) -> None:
     }.items():
         led = httpx.get(http + target, trust_env=False)
         assert (led.status_code, led.headers["Location"]) == (308, to + kept)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_compressed_replies_and_their_tags_pass(site: Site, alice: Person, coding: str) -> None:
+    made = alice.create(alice.root["lists_uri"], title="Long", description="long " * 400)
+    with site.client() as http:
+        headers = {"Authorization": f"Bearer {alice.token}"}
+        plain = http.get(made["uri"], headers={**headers, "Accept-Encoding": "identity"})
+        asked = {**headers, "Accept-Encoding": coding}
+        with http.stream("GET", made["uri"], headers=asked) as reply:
+            sent = b"".join(reply.iter_raw())
+        assert reply.headers["Content-Encoding"] == coding
+        assert reply.headers["Content-Length"] == str(len(sent))
+        assert decoded(sent, coding) == plain.content
+        tag = reply.headers["ETag"]
+        assert tag == f'{plain.headers["ETag"][:-1]}-{coding}"'
+        for known in (tag, plain.headers["ETag"]):
+            again = http.get(made["uri"], headers={**asked, "If-None-Match": known})
+            assert (again.status_code, again.headers["ETag"]) == (304, tag)
+        changed = http.patch(
+            made["uri"], headers={**asked, "If-Match": tag}, json={"description": "short"}
+        )
+        assert changed.status_code == 200

@@ -23,9 +23,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from hyperapi.common import private_files
+from hyperapi.http.content_coding import CODINGS
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.middleware.counters import redis_storage
 from hyperapi.ops.serving import workers
+from hyperapi.representations import html
 from hyperapi.resources.root import PATH as ROOT
 from hyperapi.settings import Settings
 from hyperapi.storage import migrations
@@ -360,11 +362,30 @@ def _headers_pass_proxies(base: str, root: Reply) -> Iterator[Finding]:
     wanted = "00000000-0000-4000-8000-00000000d0c7"
     if ask(base + ROOT, X_Request_Id=wanted).headers.get("X-Request-Id") != wanted:
         yield doubtful("X-Request-Id is changed on the way: logs will not match")
-    tag = ask(base + ROOT, Accept_Encoding="gzip").headers.get("ETag") or ""
-    if tag.startswith("W/"):
-        yield doubtful("ETags are made weak on the way (compression?): If-Match will fail")
     if "Origin" not in root.headers.get("Vary", ""):
         yield bad("Vary is changed on the way: caches will mix origins")
+
+
+def _compression_passes_proxies(base: str, _: Reply) -> Iterator[Finding]:
+    """Check that clients get our compressed replies, with the ETags that belong to them."""
+    passed = []
+    for coding in CODINGS:
+        asked = {"Accept": html.MEDIA_TYPE, "Accept_Encoding": coding}
+        reply = ask(base + ROOT, **asked)
+        tag = reply.headers.get("ETag") or ""
+        if tag.startswith("W/"):
+            yield doubtful("ETags are made weak on the way (compression?): If-Match will fail")
+        elif not tag.endswith(f'-{coding}"'):
+            yield doubtful(f"Accept-Encoding: {coding} does not reach us, or ETags are changed")
+        elif reply.headers.get("Content-Encoding") == coding:
+            passed.append(coding)
+            again = ask(base + ROOT, **asked, If_None_Match=tag)
+            if (again.status, again.headers.get("ETag")) != (304, tag):
+                yield doubtful("If-None-Match does not reach us: clients load everything again")
+        else:
+            yield bad(f"something in front decodes {coding} and leaves the ETag of it")
+    if passed:
+        yield good(f"replies are compressed with {' and '.join(passed)}")
 
 
 def _clock(_: str, root: Reply) -> Iterator[Finding]:
@@ -378,6 +399,7 @@ _CHECKS: list[_Check] = [
     _links_lead_here,
     _scripts_may_read,
     _headers_pass_proxies,
+    _compression_passes_proxies,
     _clock,
 ]
 

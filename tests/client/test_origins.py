@@ -34,7 +34,7 @@ def lie(road: Road, foreign: str, honest: int) -> None:
         if honest >= 0:
             return response
         headers = [(name, value.replace(ROOT, foreign)) for name, value in response.headers.items()
-                   if name != "content-length"]  # fmt: skip
+                   if name not in ("content-length", "content-encoding")]  # fmt: skip
         quoted = json.dumps(foreign)[1:-1].encode()
         content = response.content.replace(ROOT.encode(), quoted)
         return httpx.Response(response.status_code, headers=headers, content=content)

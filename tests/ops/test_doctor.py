@@ -167,6 +167,7 @@ def test_a_service_that_is_all_right_is_found_so(app: Flask) -> None:
         found = list(of_service(url))
     assert {finding.level for finding in found} == {Level.GOOD}, found
     assert any("every link leads to" in finding.line for finding in found)
+    assert doctor.good("replies are compressed with gzip and zstd") in found
 
 
 def header(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -190,6 +191,23 @@ def weak(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[
     return [(name, f"W/{v}" if name == "ETag" else v) for name, v in headers]
 
 
+def plain(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Something that takes no compressed replies."""
+    environ.pop("HTTP_ACCEPT_ENCODING", None)
+    return headers
+
+
+def decoding(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Something that decodes replies."""
+    return [each for each in headers if each[0] != "Content-Encoding"]
+
+
+def whole(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Something that asks for everything each time."""
+    environ.pop("HTTP_IF_NONE_MATCH", None)
+    return headers
+
+
 def ids(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Something that has ids of its own."""
     return [(name, "1" if name == "X-Request-Id" else v) for name, v in headers]
@@ -203,6 +221,10 @@ def ids(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[s
         (authorization, Level.BAD, "Authorization does not reach us"),
         (vary, Level.BAD, "Vary is changed"),
         (weak, Level.DOUBTFUL, "made weak"),
+        (plain, Level.DOUBTFUL, "Accept-Encoding: gzip does not reach us"),
+        (plain, Level.DOUBTFUL, "Accept-Encoding: zstd does not reach us"),
+        (decoding, Level.BAD, "decodes gzip"),
+        (whole, Level.DOUBTFUL, "If-None-Match does not reach us"),
         (ids, Level.DOUBTFUL, "X-Request-Id is changed"),
     ],
 )
