@@ -2,13 +2,15 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from alembic.runtime.migration import MigrationInfo
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -34,13 +36,18 @@ def run() -> None:
     with _migration_lock(engine), engine.connect() as connection:
         if not embedded:
             connection.exec_driver_sql(f"SET lock_timeout = '{_PATIENCE}'")
+        applied = context.config.attributes["applied"] = list[str]()
         context.configure(
             connection=connection,
-            target_metadata=models.Base.metadata,
+            version_table=context.config.attributes.get("version_table", "alembic_version"),
+            on_version_apply=lambda *, step, **_: applied.extend(_ends_of(step, applied)),
+            target_metadata=[*dict.fromkeys(each.metadata for each in _tables())],
+            include_name=_is_ours,
+            include_object=lambda item, _, kind, *__: kind != "table" or item in _tables(),
             render_as_batch=True,
             transactional_ddl=True,  # SQLite supports it, contrary to alembic's default
             compare_type=True,
-            render_item=_own_types,
+            render_item=partial(_own_types, context.config.attributes.get("types")),
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -48,6 +55,22 @@ def run() -> None:
                 _check_foreign_keys(connection)
         connection.commit()
     engine.dispose()
+
+
+def _ends_of(step: MigrationInfo, applied: list[str]) -> list[str]:
+    """Return the migration of a step, and before the first step the one that it starts from."""
+    before = [step.source_revision_ids[0] if step.source_revision_ids else ""]
+    return [*(before if not applied else []), step.up_revision_id]
+
+
+def _tables() -> Sequence[Table]:
+    """The tables that a new migration is about: the service's own, or those of an extension."""
+    found: Sequence[Table] = context.config.attributes.get("tables", models.OWN_TABLES)
+    return found
+
+
+def _is_ours(name: str | None, kind: str, _: object) -> bool:
+    return kind != "table" or name in {each.name for each in _tables()}
 
 
 def _keep_private(path: Path) -> None:
@@ -78,11 +101,20 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _own_types(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
-    """Render our column types by name, with an import, in new migrations."""
-    if kind == "type" and type(item).__module__ == models.__name__:
-        autogenerate.imports.add(f"from {models.__name__} import {type(item).__name__}")
-        return f"{type(item).__name__}()"
+def _own_types(public: str | None, kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+    """Render our column types by name, with an import, in new migrations.
+
+    :param public: the module that extensions import them from; None for our own migrations.
+    """
+    if kind != "type":
+        return False
+    name, home = type(item).__name__, type(item).__module__
+    if home == models.__name__:
+        name = "InstantColumn" if public and name == "Instant" else name
+        autogenerate.imports.add(f"from {public or home} import {name}")
+        return f"{name}()"
+    if not home.startswith("sqlalchemy."):
+        autogenerate.imports.add(f"import {home}")
     return False
 
 

@@ -48,9 +48,7 @@ def create_app(
     :raises SettingsError: when an extension is not installed, or needs another resource.
     """
     settings = settings or Settings.read()
-    extended = Extensions(
-        [*(BUILT_IN[name] for name in settings.resources), *load(settings.extensions), *extensions]
-    )
+    extended = extensions_of(settings, extensions)
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
@@ -76,6 +74,15 @@ def create_app(
     return app
 
 
+def extensions_of(settings: Settings, further: Sequence[Extension] = ()) -> Extensions:
+    """Return the service's own extensions, those that the settings name, and further ones.
+
+    :raises SettingsError: when one is not installed, or needs another resource.
+    """
+    own = (BUILT_IN[name] for name in settings.resources)
+    return Extensions([*own, *load(settings.extensions), *further])
+
+
 def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Sequence[Route]) -> None:
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
@@ -89,6 +96,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(OwnedResources(extended.resources))
     state.add(ChangeLog(each.logged for each in extended.resources))
     state.add(Tables(extended.models))
+    state.add(extended.schemas)
     state.add(AUTHENTICATOR)
     database.init_app(app, state)
 

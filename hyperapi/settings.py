@@ -480,6 +480,16 @@ class Settings:
         return keys
 
 
+def read_extensions() -> tuple[str, ...]:
+    """Read the names of the extensions alone. No secret key is needed or made.
+
+    :raises SettingsError: when they are invalid.
+    """
+    [each] = (each for each in fields(Settings) if each.name == "extensions")
+    names: tuple[str, ...] = _parse(each, read_environment().get(variable(each), ""))
+    return names
+
+
 def read_environment() -> dict[str, str]:
     """Return the environment variables over those of ``.env``.
 

@@ -42,9 +42,14 @@ class Served:
         return (self.folder / "stderr").read_text().splitlines()
 
     @property
+    def greeting(self) -> str:
+        """The line that says where it serves, after those about migrations."""
+        return next(line for line in self.said if " on http" in line)
+
+    @property
     def logged(self) -> list[dict[str, Any]]:
-        """Its log: all it said but the greeting."""
-        return [json.loads(line) for line in self.said[1:]]
+        """Its log: all it said after the migrations and the greeting."""
+        return [json.loads(line) for line in self.said if line.startswith("{")]
 
     def stop(self) -> int:
         """Ask it to stop, as service managers do; its exit status."""

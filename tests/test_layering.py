@@ -188,7 +188,8 @@ def test_only_the_settings_read_the_environment() -> None:
         }
     }
     # The command points out what is no setting; a parent tells its workers by the environment.
-    told = {"ops.installation", "ops.serving", "sandbox.server", "common.processes"}
+    # The group of commands asks whether there may be extensions, before it imports the settings.
+    told = {"ops.cli", "ops.installation", "ops.serving", "sandbox.server", "common.processes"}
     assert reading - {"sandbox.pytest_plugin"} == {"settings", *told}
 
 

@@ -3,6 +3,7 @@
 Import everything from here. Other modules of hyperapi may change without notice.
 """
 
+from hyperapi.extension.commands import with_state
 from hyperapi.extension.conversions import Choice, Lines, Reference
 from hyperapi.extension.extension import Extension
 from hyperapi.extension.owned import (
@@ -23,6 +24,8 @@ from hyperapi.querying import filters
 from hyperapi.querying.query_string import Query, Sort
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType, Uri
+from hyperapi.state import AppState
+from hyperapi.storage.database import Database, Statement, Transaction
 from hyperapi.storage.models import Folded, Key, OwnedRow
 from hyperapi.storage.models import Instant as InstantColumn
 
@@ -35,10 +38,12 @@ __all__ = [
     "REFUSED",
     "SIGNED_IN",
     "VISIBLE",
+    "AppState",
     "Body",
     "Choice",
     "Context",
     "Count",
+    "Database",
     "Extension",
     "Folded",
     "FormSpec",
@@ -61,11 +66,14 @@ __all__ = [
     "Route",
     "Scope",
     "Sort",
+    "Statement",
     "TextOf",
+    "Transaction",
     "Uri",
     "by_list_column",
     "created",
     "filters",
     "invalid",
     "no_content",
+    "with_state",
 ]

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from click import Command
 
+from hyperapi.common.operator_error import describe
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.problems import Problem
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.settings import SettingsError
 from hyperapi.storage.row_scope import Model
+from hyperapi.storage.schema import Schema, Schemas
 
 GROUP = "hyperapi.extensions"
 """The group of entry points that name extensions."""
@@ -65,6 +67,13 @@ class Extension:
         """The models of the resources, then the further ones."""
         return (*(each.model for each in self.resources), *self.models)
 
+    @cached_property
+    def schema(self) -> Schema | None:
+        """The state of its tables that this version of it needs; None without migrations."""
+        if self.migrations is None:
+            return None
+        return Schema.of_extension(self.name, self.migrations)
+
 
 class Extensions:
     """The extensions of one application, in order. The first are the service's own.
@@ -76,12 +85,18 @@ class Extensions:
         self.all = tuple(extensions)
         self.resources = tuple(one for each in self.all for one in each.resources)
         self.models = tuple(model for each in self.all for model in each.all_models)
+        self.schemas = Schemas.of(each.schema for each in self.all if each.schema)
         served = {each.name for each in self.resources}
         for each in self.all:
             if missing := sorted(set(each.needs) - served):
                 raise SettingsError(
                     f"the extension {each.name} needs {', '.join(missing)}: serve it, or take "
                     f"{each.name} out of HYPERAPI_EXTENSIONS"
+                )
+            if each.schema and not each.schema.expected:
+                raise SettingsError(
+                    f"the extension {each.name} has no migrations in {each.migrations}: write one "
+                    f"with `hyperapi new migration {each.name} MESSAGE`"
                 )
 
     def route_table(self, routes: Iterable[Route]) -> RouteTable:
@@ -98,21 +113,45 @@ def load(names: Iterable[str]) -> list[Extension]:
 
     :raises SettingsError: when one is not installed, or is no :class:`Extension` of this name.
     """
-    installed = {each.name: each for each in entry_points(group=GROUP)}
-    return [_loaded(name, installed) for name in names]
+    return [_loaded(name, installed()) for name in names]
 
 
-def _loaded(name: str, installed: Mapping[str, EntryPoint]) -> Extension:
-    if name not in installed:
-        known = ", ".join(sorted(installed)) or "none"
+def installed() -> dict[str, EntryPoint]:
+    """Return the entry points of the installed extensions by name, in the order of their names.
+
+    :raises SettingsError: when two packages have an extension of the same name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for each in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+        other = found.setdefault(each.name, each)
+        if other.value != each.value:
+            raise SettingsError(
+                f"two installed packages have an extension {each.name}: {other.value} and "
+                f"{each.value}. Uninstall one of them"
+            )
+    return found
+
+
+def _loaded(name: str, known: Mapping[str, EntryPoint]) -> Extension:
+    if name not in known:
+        names = ", ".join(known) or "none"
         raise SettingsError(
             f"HYPERAPI_EXTENSIONS names {name}, which is not installed. Install its package, or "
-            f"take it out. Installed: {known}"
+            f"take it out. Installed: {names}"
         )
-    extension = installed[name].load()
+    try:
+        extension = known[name].load()
+    except Exception as error:
+        raise SettingsError(
+            f"the extension {name} cannot be imported from {known[name].value}: {describe(error)}"
+        ) from error
     if not isinstance(extension, Extension) or extension.name != name:
         raise SettingsError(
-            f"HYPERAPI_EXTENSIONS names {name}, whose entry point {installed[name].value} is not "
+            f"HYPERAPI_EXTENSIONS names {name}, whose entry point {known[name].value} is not "
             f"an Extension of this name"
+        )
+    if extension.all_models and extension.migrations is None:
+        raise SettingsError(
+            f"the extension {name} has tables and no folder of migrations: set its `migrations`"
         )
     return extension

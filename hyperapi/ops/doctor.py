@@ -26,13 +26,14 @@ from hyperapi.common import private_files
 from hyperapi.http.content_coding import CODINGS
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.middleware.counters import redis_storage
+from hyperapi.ops import extensions
 from hyperapi.ops.serving import workers
 from hyperapi.representations import html
 from hyperapi.resources.root import PATH as ROOT
-from hyperapi.settings import Settings
+from hyperapi.settings import Settings, SettingsError
 from hyperapi.storage import migrations
 from hyperapi.storage.dialects import dialect_for
-from hyperapi.storage.schema import EXPECTED, schema_problem
+from hyperapi.storage.schema import CORE, Schema
 
 _PATIENCE = 10.0
 _MOST_SKEW = timedelta(seconds=30)
@@ -142,6 +143,7 @@ def of_database(settings: Settings) -> Iterator[Finding]:
         with engine.connect() as connection:
             yield good("the database answers")
             yield _migrations(connection)
+            yield from _extensions(connection, settings)
             look = _of_sqlite if settings.embedded else _of_postgresql
             yield from look(connection, settings)
     except SQLAlchemyError as error:
@@ -151,13 +153,36 @@ def of_database(settings: Settings) -> Iterator[Finding]:
 
 
 def _migrations(connection: Connection) -> Finding:
-    present = migrations.current(connection)
-    reason = schema_problem(present)
+    return _state_of(connection, CORE) or good("every migration has run")
+
+
+def _state_of(connection: Connection, schema: Schema) -> Finding | None:
+    """Return what is remarkable about the tables of a schema."""
+    present = migrations.current(connection, schema)
+    reason = schema.problem(present)
     if reason is not None:
         return bad(reason)
-    if present != EXPECTED:
-        return doubtful(f"the database is at {present}, newer than this code ({EXPECTED})")
-    return good("every migration has run")
+    if schema.newer(present or ""):
+        whose = f"the tables of {schema.title} are" if schema.extension else "the database is"
+        return doubtful(f"{whose} at {present}, newer than this code ({schema.expected})")
+    return None
+
+
+def _extensions(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Check the tables of each extension, and name those of extensions that are not loaded."""
+    try:
+        loaded = extensions.loaded(settings)
+    except SettingsError as error:
+        yield bad(str(error))
+        return
+    for each in loaded:
+        state = each.schema and _state_of(connection, each.schema)
+        at = f": its tables are at {each.schema.expected}" if each.schema else ""
+        yield state or good(f"the extension {each.name} of {each.package} is loaded{at}")
+    names = {each.name for each in loaded}
+    for name in migrations.extensions_in(connection):
+        if name not in names:
+            yield doubtful(f"the database has tables of the extension {name}, which is not loaded")
 
 
 def _of_sqlite(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import os
 
 import click
 
-from hyperapi.app import create_app
+from hyperapi.app import create_app, extensions_of
 from hyperapi.common import private_files
 from hyperapi.http.routes import RouteTable
 from hyperapi.settings import Settings, unknown_settings
@@ -13,6 +13,7 @@ from hyperapi.state import AppState, state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import Busy, Database, UnusableDatabase
 from hyperapi.storage.dialects import dialect_for
+from hyperapi.storage.schema import Schemas
 
 
 def read_settings() -> Settings:
@@ -46,7 +47,16 @@ def upgrade(settings: Settings) -> None:
         settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.uses_key_file and private_files.tighten(settings.key_file):
         click.echo(f"hyperapi: others could read {settings.key_file}: generate a new key", err=True)
-    migrations.upgrade(settings.database_url)
+    migrations.upgrade(
+        settings.database_url,
+        schemas=schemas(settings),
+        progress=lambda line: click.echo(line, err=True),
+    )
+
+
+def schemas(settings: Settings) -> Schemas:
+    """Return the schemas of the service and of its extensions."""
+    return extensions_of(settings).schemas
 
 
 def open_state() -> AppState:
@@ -64,12 +74,11 @@ def open_state() -> AppState:
         raise click.ClickException("There is no database yet: run hyperapi upgrade first")
     state = state_of(create_app(settings))
     try:
-        state[Database].migration()
+        state[Database].is_newer()
     except UnusableDatabase as error:
         if "hyperapi upgrade" in str(error):
-            raise click.ClickException(
-                "The database is not up to date: run hyperapi upgrade first"
-            ) from None
+            reason = str(error).replace("`hyperapi upgrade`", "hyperapi upgrade first")
+            raise click.ClickException(f"The database is not up to date: {reason}") from None
         raise
     except Busy as error:
         raise click.ClickException(f"The database is not available: {error}") from None

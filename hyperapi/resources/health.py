@@ -16,7 +16,6 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.storage.database import Busy, Database, Statement
 from hyperapi.storage.models import database_clock
-from hyperapi.storage.schema import newer
 
 _CLOCK = Statement(select(database_clock()))
 _MOST_SKEW = timedelta(seconds=30)
@@ -33,8 +32,8 @@ class LiveMembers(Members):
 
 
 class ReadyMembers(Members):
-    """The status of the service, and the database's migration: that of this code or a newer
-    compatible one."""
+    """The status of the service, and the database's migrations: those of this code and its
+    extensions, or newer compatible ones."""
 
     status: Literal["ready"]
     database: Literal["answers"]
@@ -61,13 +60,12 @@ def get_ready(ctx: Context) -> Resource:
     """
     if draining():
         raise Busy("not ready: about to stop")
-    present = ctx.state[Database].migration()
-    assert present is not None, "a database without migrations is not usable"
+    newer = ctx.state[Database].is_newer()
     ctx.state[Database].check_writable()
     there = ctx.read(lambda: _CLOCK.rows(ctx.tx, {})[0][0])
     skew = datetime.now(UTC) - there  # the machine's clock, which tests do not move
     if abs(skew) > _MOST_SKEW:
         raise Busy(f"not ready: our clock is {skew.total_seconds():+.0f} s from the database's")
-    migrations = "newer" if newer(present) else "as expected"
+    migrations = "newer" if newer else "as expected"
     members = {"status": "ready", "database": "answers", "migrations": migrations, "clock": "right"}
     return Resource(READY_TYPE, READY.uri(ctx), members)

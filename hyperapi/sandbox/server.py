@@ -26,6 +26,7 @@ from hyperapi.common.processes import (
     obey_main_process,
     obey_signals,
 )
+from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
 from hyperapi.sandbox import guard, seed
 from hyperapi.sandbox.control import sandbox_app
@@ -131,7 +132,7 @@ def prepare(folder: Path, host: str, port: int) -> Settings:
         _FOLDER: str(folder),
     }
     settings = Settings.read()
-    migrations.upgrade(settings.database_url)
+    migrations.upgrade(settings.database_url, schemas=installation.schemas(settings))
     return settings
 
 

@@ -18,11 +18,12 @@ from hyperapi.settings import Settings
 from hyperapi.storage.change_log import LEAP_BITS
 from hyperapi.storage.database import Database, Statement
 from hyperapi.storage.models import User
-from hyperapi.storage.schema import schema_problem
+from hyperapi.storage.schema import CORE, Schemas
 
 Progress = Callable[[int, int], None]
 """Called with the number of copied pages and the number of all pages."""
 
+_CORE = Schemas.of()
 _PAGES_AT_ONCE = 500
 _PATIENCE = 30.0
 
@@ -31,8 +32,10 @@ class BackupError(OperatorError):
     """The backup or restore failed. The message is one line with the reason."""
 
 
-def back_up(settings: Settings, target: Path, progress: Progress) -> None:
+def back_up(settings: Settings, target: Path, progress: Progress, schemas: Schemas = _CORE) -> None:
     """Write a complete copy of the database to a new file, or no file at all.
+
+    :param schemas: those that this version and its extensions expect.
 
     :raises BackupError: when that fails.
     """
@@ -46,15 +49,17 @@ def back_up(settings: Settings, target: Path, progress: Progress) -> None:
             private_files.create(draft)
             with _opened(source) as here, closing(sqlite3.connect(draft)) as there:
                 _copy(here, there, progress)
-                _check(there, target)
+                _check(there, target, schemas)
             _keep(draft, target)
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
 
 
-def restore(settings: Settings, source: Path, progress: Progress) -> None:
+def restore(settings: Settings, source: Path, progress: Progress, schemas: Schemas = _CORE) -> None:
     """Replace the content of the database with a backup. The caller migrates it afterwards.
+
+    :param schemas: those that this version and its extensions expect.
 
     :raises BackupError: when the file is not a backup, or this version cannot work on it.
     """
@@ -64,7 +69,7 @@ def restore(settings: Settings, source: Path, progress: Progress) -> None:
             raise BackupError(f"{source} does not exist")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened(source) as there:
-            _check(there, source)
+            _check(there, source, schemas)
             private_files.create_database(target)
             with closing(sqlite3.connect(target, timeout=_PATIENCE)) as here:
                 here.execute("PRAGMA journal_mode=WAL")
@@ -115,18 +120,21 @@ def _failures() -> Iterator[None]:
         raise BackupError(" ".join(str(error).split())) from error
 
 
-def _check(copy: sqlite3.Connection, path: Path) -> None:
+def _check(copy: sqlite3.Connection, path: Path, schemas: Schemas) -> None:
     """Check that a copy is undamaged, and a hyperapi database that this version supports."""
     damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     if damage != "ok":
         raise BackupError(f"{path} is damaged: {damage}")
     tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not {"alembic_version", "users"} <= tables:
+    if not {CORE.version_table, "users"} <= tables:
         raise BackupError(f"{path} is not a hyperapi database")
-    (present,) = copy.execute("SELECT version_num FROM alembic_version").fetchone()
-    reason = schema_problem(present)
-    if reason is not None and "hyperapi upgrade" not in reason:
-        raise BackupError(f"{path}: {reason}")
+    for schema in schemas:
+        if schema.version_table not in tables:
+            continue  # a backup from before the extension was added
+        found = copy.execute(f"SELECT version_num FROM {schema.version_table}").fetchone()  # noqa: S608 - a checked name
+        reason = schema.problem(found and found[0])
+        if reason is not None and "hyperapi upgrade" not in reason:
+            raise BackupError(f"{path}: {reason}")
 
 
 def _keep(draft: Path, target: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter, methodcaller
 from typing import Any, NoReturn, TypeVar
 
@@ -25,7 +26,7 @@ from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
 from hyperapi.storage.models import Base, Tables
-from hyperapi.storage.schema import schema_problem
+from hyperapi.storage.schema import Schema, Schemas
 
 database = SQLAlchemy(model_class=Base, disable_autonaming=True)
 
@@ -221,6 +222,7 @@ class Database:
         dialect: DatabaseDialect,
         patience: float,
         tables: Tables,
+        schemas: Schemas,
     ) -> None:
         self.engine = engine
         self.connections = connections
@@ -232,6 +234,7 @@ class Database:
         self._begin_to_write = methodcaller("execute", dialect.begin_write)
         self._sql_dialect = engine.dialect
         self._tables = tables
+        self._schemas = schemas
         self._driver = engine.dialect.loaded_dbapi
         self._write_lock = threading.Lock() if dialect.one_writer else None
         self._check_schema_at = 0.0
@@ -239,7 +242,7 @@ class Database:
         self._suspect = False
         self._check_writable_at = 0.0
         self._read_only: str | None = None
-        self.schema: str | None = None
+        self._present: dict[Schema, str | None] = {}
         connections.on_replaced = self._suspect_damage
 
     def read(self, work: Callable[[Transaction], Result]) -> Result:
@@ -261,13 +264,14 @@ class Database:
         """
         return self._with_retries(self._write_once, work)
 
-    def migration(self) -> str | None:
-        """Return the last migration of the database, freshly read.
+    def is_newer(self) -> bool:
+        """Return whether a schema of the database is newer than this code, freshly read.
 
         :raises UnusableDatabase: when this code cannot work on the database.
         """
         self.check_schema()
-        return self.read(lambda _: self.schema)
+        present = self.read(lambda _: self._present)
+        return any(each.newer(revision or "") for each, revision in present.items())
 
     def write_nowait(self, work: Callable[[Transaction], object]) -> None:
         """Run ``work`` in a writing transaction without waiting for other writers.
@@ -315,28 +319,43 @@ class Database:
         raise Busy(f"gave up after retries: {reason}")
 
     def check_schema(self) -> None:
-        """Read the database's migration, examine it when it is suspect, and plan the next check."""
-        damage = None
-        try:
-            self.schema = self._inspect(_migration)
-            if self._suspect and schema_problem(self.schema) is None:
-                damage = self._inspect(self._find_damage)
-        except _Retry as failure:
-            raise Busy(str(failure)) from failure
-        except _Missing as failure:
-            damage = str(failure)
-            self.schema = None if "alembic_version" in damage else self.schema
-        self._problem = schema_problem(self.schema) or damage
+        """Read the last migrations, examine a suspect database, and plan the next check."""
+        damage = problem = None
+        for schema in self._schemas:
+            present, damage = self._last_migration(schema)
+            self._present[schema] = present
+            problem = schema.problem(present) or damage
+            if problem is not None:
+                break
+        if self._suspect and problem is None:
+            problem = damage = self._damage()
+        self._problem = problem
         if damage is not None:
             self._check_schema_at = time.monotonic() + _EXAMINE_EVERY
         elif self._problem is None:
             if self._suspect:
-                self._suspect = False
-                self.connections.discard_all()
+                self._suspect, self._valid_since = False, time.monotonic()
             self._check_schema_at = time.monotonic() + _CHECK_SCHEMA_EVERY
 
     def _inspect(self, work: Callable[[Transaction], Result]) -> Result:
         return self._within(self._begin_to_read, work, writes=False, examines=True)
+
+    def _last_migration(self, schema: Schema) -> tuple[str | None, str | None]:
+        """Return the last migration of a schema, and the damage that was found instead."""
+        try:
+            return self._inspect(partial(_migration, schema)), None
+        except _Retry as failure:
+            raise Busy(str(failure)) from failure
+        except _Missing as failure:
+            return None, str(failure)
+
+    def _damage(self) -> str | None:
+        try:
+            return self._inspect(self._find_damage)
+        except _Retry as failure:
+            raise Busy(str(failure)) from failure
+        except _Missing as failure:
+            return str(failure)
 
     def _find_damage(self, tx: Transaction) -> str | None:
         """Return the damage of tables and data; None when there is none."""
@@ -478,11 +497,11 @@ def init_app(app: Flask, state: AppState) -> None:
         engine = database.engine
     patience, most = settings.busy_timeout, settings.database_connections or settings.threads
     connections = Connections(engine, dialect, most, patience)
-    state.add(Database(engine, connections, dialect, patience, state[Tables]))
+    state.add(Database(engine, connections, dialect, patience, state[Tables], state[Schemas]))
 
 
-def _migration(tx: Transaction) -> str | None:
-    row = tx.cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+def _migration(schema: Schema, tx: Transaction) -> str | None:
+    row = tx.cursor.execute(f"SELECT version_num FROM {schema.version_table}").fetchone()  # noqa: S608 - a checked name
     return None if row is None else str(row[0])
 
 

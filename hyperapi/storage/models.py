@@ -408,7 +408,7 @@ class Tables:
 
     def __init__(self, models: Iterable[type[Base]] = ()) -> None:
         added = [table for model in models if isinstance(table := model.__table__, Table)]
-        known = dict.fromkeys([*_OWN_TABLES, *added])
+        known = dict.fromkeys([*OWN_TABLES, *added])
         self.all: list[Table] = sort_tables(known)
         self.with_owner = [table for table in self.all if "owner" in table.c]
 
@@ -433,5 +433,5 @@ class IdempotencyRecord(Base):
     __table_args__ = (Index(None, "created_at"), {"sqlite_with_rowid": False})
 
 
-_OWN_TABLES = tuple(Base.metadata.sorted_tables)
+OWN_TABLES = tuple(Base.metadata.sorted_tables)
 """The tables of this module: those that every service has."""

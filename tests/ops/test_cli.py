@@ -17,6 +17,7 @@ from hyperapi.common.secret_keys import weakness
 from hyperapi.ops import cli, installation
 from hyperapi.storage import migrations
 from hyperapi.storage.database import database
+from hyperapi.storage.schema import EXPECTED
 from tests.conftest import CHEAP_HASHING, NEW_KEY, NO_LIMITS, OLD_KEY, PASSWORD, Person
 from tests.serving import free_port
 
@@ -33,7 +34,7 @@ class Ran:
     def complaint(self) -> str:
         """The one line that says why it did not work."""
         assert (self.status, self.out) == (1, "")
-        (line,) = self.err.splitlines()
+        (line,) = (line for line in self.err.splitlines() if ": migrated from " not in line)
         return line
 
 
@@ -105,9 +106,9 @@ def stranger(apps: list[Flask], folder: Path) -> Person:
 
 
 def test_upgrade_makes_the_database_and_may_be_repeated(hyperapi: Run, tmp_path: Path) -> None:
-    for _ in range(2):
+    for told in (f"hyperapi: migrated from nothing to {EXPECTED}\n", ""):
         ran = hyperapi("upgrade")
-        assert (ran.status, ran.out, ran.err) == (0, "The database is up to date.\n", "")
+        assert (ran.status, ran.out, ran.err) == (0, "The database is up to date.\n", told)
     assert (tmp_path / "instance" / "hyperapi.db").exists()
 
 

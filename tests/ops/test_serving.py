@@ -125,9 +125,9 @@ def test_a_token_is_good_at_every_worker_and_after_a_restart(tmp_path: Path) -> 
 
 
 def test_the_first_line_says_how_many_workers_serve_where(tmp_path: Path, served: Served) -> None:
-    assert served.said[0] == f"hyperapi: 2 workers on {served.url}/"
+    assert served.greeting == f"hyperapi: 2 workers on {served.url}/"
     with serve(tmp_path, workers="1") as one:
-        assert one.said[0] == f"hyperapi: 1 worker on {one.url}/"
+        assert one.greeting == f"hyperapi: 1 worker on {one.url}/"
 
 
 def test_the_key_that_signs_tokens_is_readable_by_its_owner_alone(served: Served) -> None:

@@ -9,14 +9,18 @@ import click
 
 from hyperapi.ops.commands.database import back_up, purge, restore, restored, upgrade
 from hyperapi.ops.commands.description import openapi, routes
+from hyperapi.ops.commands.extensions import extensions
 from hyperapi.ops.commands.keys import keys
+from hyperapi.ops.commands.new import new
 from hyperapi.ops.commands.service import examine, serve
 from hyperapi.ops.commands.users import users
 
 COMMANDS: tuple[click.Command, ...] = (
     back_up,
     examine,
+    extensions,
     keys,
+    new,
     openapi,
     purge,
     restore,

@@ -27,8 +27,9 @@ def back_up(file: Path) -> None:
     from hyperapi.ops import installation
     from hyperapi.storage import backup
 
+    settings = installation.read_settings()
     with _progress("Copying") as progress:
-        backup.back_up(installation.read_settings(), file, progress)
+        backup.back_up(settings, file, progress, installation.schemas(settings))
     click.echo(f"{file} contains everything except the secret keys.")
 
 
@@ -48,7 +49,7 @@ def restore(file: Path, yes: bool) -> None:
     if not yes:
         click.confirm("Everything newer than the backup will be lost. Continue?", abort=True)
     with _progress("Restoring") as progress:
-        backup.restore(settings, file, progress)
+        backup.restore(settings, file, progress, installation.schemas(settings))
     installation.upgrade(settings)
     backup.invalidate_client_state(installation.open_state()[Database])
     click.echo(f"The database is restored from {file}.")
