@@ -8,7 +8,7 @@ from hyperapi.auth.authenticator import AUTHENTICATOR
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
 from hyperapi.extension.extension import Extension, Extensions, load
-from hyperapi.extension.owned import OwnedResources
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler

@@ -3,8 +3,11 @@
 Import everything from here. Other modules of hyperapi may change without notice.
 """
 
+from hyperapi.extension.bodies import Bodies, ReadOnly, UriOf
+from hyperapi.extension.bulk import InUse
+from hyperapi.extension.collection import COUNT, page_of
 from hyperapi.extension.commands import with_state
-from hyperapi.extension.conversions import Choice, Lines, Reference
+from hyperapi.extension.conversions import Choice, Lines
 from hyperapi.extension.extension import Extension
 from hyperapi.extension.owned import (
     REFUSED,
@@ -13,23 +16,29 @@ from hyperapi.extension.owned import (
     OwnedResource,
     by_list_column,
 )
+from hyperapi.extension.references import Reference
+from hyperapi.extension.standard import standard_operations
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, TextOf
 from hyperapi.http.context import Context
-from hyperapi.http.forms import FormSpec
-from hyperapi.http.problems import NotFound, Problem, invalid
+from hyperapi.http.forms import FormSpec, offers
+from hyperapi.http.problems import NotFound, Problem, TooManySelected, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN, PUBLIC, SIGNED_IN, Scope
 from hyperapi.querying import filters
+from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Query, Sort
+from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType, Uri
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database, Statement, Transaction
 from hyperapi.storage.models import Folded, Key, OwnedRow
 from hyperapi.storage.models import Instant as InstantColumn
+from hyperapi.storage.row_scope import RowScope, owned
 
 __all__ = [
+    "COUNT",
     "FORM",
     "JSON",
     "MERGE_PATCH",
@@ -39,6 +48,7 @@ __all__ = [
     "SIGNED_IN",
     "VISIBLE",
     "AppState",
+    "Bodies",
     "Body",
     "Choice",
     "Context",
@@ -47,11 +57,13 @@ __all__ = [
     "Extension",
     "Folded",
     "FormSpec",
+    "InUse",
     "Instant",
     "InstantColumn",
     "InstantText",
     "Key",
     "Lines",
+    "Listing",
     "Members",
     "NotFound",
     "OwnedMembers",
@@ -59,21 +71,30 @@ __all__ = [
     "OwnedRow",
     "Problem",
     "Query",
+    "ReadOnly",
     "Reference",
     "Reply",
     "Resource",
     "ResourceType",
     "Route",
+    "RowScope",
     "Scope",
+    "Selection",
     "Sort",
     "Statement",
     "TextOf",
+    "TooManySelected",
     "Transaction",
     "Uri",
+    "UriOf",
     "by_list_column",
     "created",
     "filters",
     "invalid",
     "no_content",
+    "offers",
+    "owned",
+    "page_of",
+    "standard_operations",
     "with_state",
 ]

@@ -1,88 +1,162 @@
-"""Bulk changes and deletions of tasks, in a fixed number of statements."""
+"""Changes and deletions of many resources, in a fixed number of statements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    and_,
     bindparam,
     case,
+    delete,
+    false,
     func,
+    not_,
+    null,
     or_,
     select,
     update,
 )
 
 from hyperapi.common.clock import now
+from hyperapi.extension.owned_resources import OwnedResources, Referrer
 from hyperapi.extension.quotas import check_size, next_revision
 from hyperapi.http.context import Context
-from hyperapi.querying.page import Listing
+from hyperapi.http.forms import allowed
+from hyperapi.http.problems import Problem
+from hyperapi.querying.page import Listing, StatementKey
 from hyperapi.querying.selection import Selected
 from hyperapi.storage.change_log import (
     Usage,
-    clear_moved_tombstones,
+    clear_moved_statement,
     record_tombstones_statement,
     size_of,
     stored_size,
 )
-from hyperapi.storage.database import Statement
-from hyperapi.storage.models import Instant, Task, TaskList
-from hyperapi.storage.row_scope import RowScope, owned
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.models import Instant
+from hyperapi.storage.row_scope import OutOfScope, admits, owned, table_of
 
-_TEXTS = ("title", "description", "tags")
+if TYPE_CHECKING:
+    from hyperapi.extension.owned import OwnedResource
+
 _NARROW = "Narrow the filter, for example with created_before, and send one request for each part."
 
-_Key = Any
-"""The parts of a selection that decide the text of its conditions."""
+Conditions = Sequence[ColumnElement[bool]]
+
+
+class InUse(Problem):
+    """Another resource refers to this one and restricts its deletion. Delete the other resource, or
+    change its member that refers to this one. Then delete this one."""
+
+    name, status, title = "in-use", 409, "Another resource refers to this one"
+    advice = "Delete the resources that refer to it first, or change what they refer to."
+
+
+# -- changes
 
 
 def change_selected(
-    ctx: Context, row_scope: RowScope, selected: Selected, columns: Mapping[str, Any]
+    ctx: Context, resource: "OwnedResource", selected: Selected, members: Mapping[str, Any]
 ) -> int:
-    """Set columns of the selected tasks. Return the number of selected tasks.
+    """Change members of the selected resources. Return the number of selected resources.
 
-    Tasks that have these values already keep their versions.
+    Resources that have these values already keep their versions.
+
+    :raises OutOfScope: when they would leave the list of the token.
     """
-    listing, key, names = selected.listing, selected.key, tuple(sorted(columns))
-    values = {**selected.values, **{f"new_{name}": columns[name] for name in names}}
-    count, _ = _counted(ctx, _count(listing, key), values)
-    different, text = _counted(ctx, _count(listing, key, names), values) if names else (0, 0)
-    check_size(ctx, different, _NARROW)
+    statements = _changes(resource, selected.listing, selected.key, tuple(sorted(members)))
+    [columns] = resource.to_columns(ctx, [members])
+    bound_by = resource.model.list_binding.column
+    if bound_by in columns and not admits(resource.model, ctx.row_scope, columns):
+        raise OutOfScope(f"rows of {table_of(resource.model).name}, by a token of one list")
+    values = {**selected.values, **{f"new_{name}": columns[name] for name in columns}}
+    count, _ = _counted(ctx, statements.all, values)
+    different, text = _counted(ctx, statements.different, values) if columns else (0, 0)
+    check_size(ctx, different, resource.plural, _NARROW)
     if different:
-        more = different * size_of(columns[name] for name in names if name in _TEXTS) - text
-        first = next_revision(ctx, row_scope, Usage(text=more), different)
         moment = now()
+        more = different * size_of(columns[name] for name in statements.texts) - text
+        first = next_revision(ctx, ctx.row_scope, Usage(text=more), different)
         values |= {"before": first - 1, "moment": moment}
-        values["completed"] = moment if columns.get("done") else None
-        if "list" in columns:
-            _tombstones(listing, key, names).run(ctx.tx, values)
-        _change(listing, key, names).run(ctx.tx, values)
-        if "list" in columns:
-            clear_moved_tombstones(ctx.tx, row_scope, columns["list"])
-    if different and {"list", "done"} & columns.keys():
-        recount(ctx, row_scope)
+        if bound_by in columns:
+            statements.record_moves.run(ctx.tx, {**values, "new_list": columns[bound_by]})
+        statements.change.run(ctx.tx, values)
+        if bound_by in columns:
+            of_list = {"of_owner": ctx.row_scope.owner, "list_": columns[bound_by]}
+            statements.clear_moves.run(ctx.tx, of_list)
+        resource.updated_many(ctx, columns.keys())
     return count
 
 
-def delete_selected(ctx: Context, row_scope: RowScope, selected: Selected) -> int:
-    """Delete the selected tasks. Return their number."""
-    listing, key = selected.listing, selected.key
-    count, text = _counted(ctx, _count(listing, key, _TEXTS, every=True), selected.values)
-    check_size(ctx, count, _NARROW)
-    if count:
-        first = next_revision(ctx, row_scope, Usage(tasks=-count, text=-text), count)
-        values = {**selected.values, "before": first - 1, "moment": now()}
-        _tombstones(listing, key).run(ctx.tx, values)
-        selected.delete(ctx.tx)
-        recount(ctx, row_scope)
-    return count
+@dataclass(frozen=True)
+class _Changes:
+    """The statements that change members of selected rows.
+
+    :ivar texts: the changed columns whose bytes count.
+    """
+
+    texts: tuple[str, ...]
+    all: Statement
+    different: Statement
+    record_moves: Statement
+    change: Statement
+    clear_moves: Statement
 
 
-def recount(ctx: Context, row_scope: RowScope) -> None:
-    """Count the tasks of all lists in the row scope again."""
-    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
+@lru_cache(maxsize=256)
+def _changes(
+    resource: "OwnedResource", listing: Listing, key: StatementKey, members: tuple[str, ...]
+) -> _Changes:
+    model, table = resource.model, table_of(resource.model)
+    names = resource.columns_of(members)
+    new = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    all_ = listing.where(key)
+    different = [
+        *all_,
+        or_(false(), *(table.c[name].is_distinct_from(new[name]) for name in names)),
+    ]
+    texts = tuple(name for name in names if name in resource.logged.texts)
+    further = resource.computed_columns(new, bindparam("moment", type_=Instant()))
+    return _Changes(
+        texts,
+        _count(resource, all_),
+        _count(resource, different, texts),
+        record_tombstones_statement(resource.name, model, *different, moved=True),
+        _update(resource, different, {**new, **further}),
+        clear_moved_statement(resource.name, model),
+    )
+
+
+def _update(
+    resource: "OwnedResource", conditions: Conditions, values: Mapping[str, Any]
+) -> Statement:
+    """Build the statement that changes rows, which get the revisions after ``before``.
+
+    The order is that of :func:`record_tombstones_statement`: a row and its tombstone have one
+    revision.
+    """
+    model, table = resource.model, table_of(resource.model)
+    place = func.row_number().over(order_by=table.c.key)
+    numbered = (
+        select(table.c.key, place.label("place")).where(*conditions).correlate(None)
+    ).subquery("numbered")
+    changed = update(table).where(*owned(model, bound=False), table.c.key == numbered.c.key)
+    revision = bindparam("before", type_=BigInteger()) + numbered.c.place
+    moment = bindparam("moment", type_=Instant())
+    return Statement(changed.values({**values, "updated_at": moment, "revision": revision}))
+
+
+def _count(
+    resource: "OwnedResource", conditions: Conditions, texts: Sequence[str] = ()
+) -> Statement:
+    """Build the statement that counts rows and the bytes of their texts."""
+    table = table_of(resource.model)
+    counted = select(func.count(), stored_size(table.c[name] for name in texts))
+    return Statement(counted.select_from(table).where(*conditions))
 
 
 def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> tuple[int, int]:
@@ -90,79 +164,207 @@ def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> t
     return int(count), int(text)
 
 
-def _different(names: tuple[str, ...]) -> ColumnElement[bool]:
-    """Return the condition for tasks with other values in these columns."""
-    columns = Task.__table__.c
-    return or_(
-        *(
-            columns[name].is_distinct_from(bindparam(f"new_{name}", type_=columns[name].type))
-            for name in names
+# -- deletions
+
+
+def delete_selected(ctx: Context, resource: "OwnedResource", selected: Selected) -> int:
+    """Delete the selected resources, and what is deleted with them. Return their number.
+
+    :raises InUse: when a resource refers to one of them that restricts its deletion.
+    """
+    others = ctx.state[OwnedResources]
+    deletion = _deletion(resource, others, selected.listing, selected.key)
+    return deletion.run(ctx, selected.values, _NARROW)
+
+
+def delete_with_referrers(ctx: Context, resource: "OwnedResource", row: AnyRow) -> None:
+    """Delete the resource of a row, and what is deleted with it.
+
+    :raises InUse: when a resource refers to it that restricts its deletion.
+    """
+    deletion = _deletion(resource, ctx.state[OwnedResources], None, None)
+    whats = " and ".join(each.plural for each in deletion.of_others)
+    advice = f"Delete the {whats} of this {resource.name} first, in parts."
+    values = {**ctx.row_scope.parameters(), "of_key": row.key}
+    deletion.run(ctx, values, advice, row)
+
+
+class _Deletion:
+    """The deletion of rows of one type, with what the references to them declare.
+
+    :param conditions: which rows, in SQL.
+    :ivar deleted: the types of which rows are deleted. Each stands before those that it refers to.
+    """
+
+    def __init__(
+        self, resource: "OwnedResource", others: OwnedResources, conditions: Conditions
+    ) -> None:
+        self.resource = resource
+        self._of_name = others.referrers
+        self._conditions = and_(*conditions)
+        names = others.deleted_with(resource.name)
+        self._deleted = [others.named[name] for name in names]
+        self._steps = [_Removal.of(each, self._gone(each)) for each in self._deleted]
+        self._cleared = self._others("clear")
+        self._restricting = self._others("restrict")
+
+    @property
+    def of_others(self) -> "list[OwnedResource]":
+        """The further types of which rows may change."""
+        return [*self._deleted[:-1], *(each for each, _, _ in self._cleared)]
+
+    def run(
+        self, ctx: Context, values: Mapping[str, Any], advice: str, row: AnyRow | None = None
+    ) -> int:
+        """Delete the rows, and return the number of those of the type itself.
+
+        :param row: the one row; None for many.
+        """
+        for each, counting, _ in self._restricting:
+            if _counted(ctx, counting, values)[0]:
+                raise _in_use(ctx, each, self.resource)
+        found = [_counted(ctx, each.count, values) for each in self._steps]
+        cleared = [_counted(ctx, counting, values)[0] for _, counting, _ in self._cleared]
+        number = found[-1][0]
+        changed = [*(count for count, _ in found[:-1]), *cleared]
+        whole = sum(changed) + (0 if row else number)
+        check_size(ctx, whole, self._plural(changed), advice)
+        if not number:
+            return 0
+        growth = Usage()
+        for step, (count, text) in zip(self._steps, found, strict=True):
+            growth += -step.resource.logged.usage(count, text)
+        first = next_revision(ctx, ctx.row_scope, growth, sum(changed) + number)
+        values = {**values, "moment": now(), "before": first - 1}
+        for (_, _, clear), count in zip(self._cleared, cleared, strict=True):
+            if count:
+                clear.run(ctx.tx, values)
+                values["before"] += count
+        for step, (count, _) in zip(self._steps, found, strict=True):
+            if count:
+                step.record.run(ctx.tx, values)
+                values["before"] += count
+        for step, (count, _) in zip(self._steps, found, strict=True):
+            if count:
+                step.remove.run(ctx.tx, values)
+        self._call_hooks(ctx, [count for count, _ in found], row)
+        return number
+
+    def _call_hooks(self, ctx: Context, counts: Sequence[int], row: AnyRow | None) -> None:
+        for each, count in zip(self._deleted, counts, strict=True):
+            if each is self.resource and row is not None:
+                each.deleted(ctx, row)
+            elif count:
+                each.deleted_many(ctx, self.resource.name)
+        for each, _, _ in self._cleared:
+            each.updated_many(ctx, {column for _, column, _ in each.references})
+
+    def _plural(self, changed: Sequence[int]) -> str:
+        """What to call that which changes."""
+        named = {each.plural for each, count in zip(self.of_others, changed, strict=True) if count}
+        return named.pop() if len(named) == 1 else "resources" if named else self.resource.plural
+
+    def _gone(self, each: "OwnedResource") -> ColumnElement[bool]:
+        """The condition for rows of a type that are deleted."""
+        if each is self.resource:
+            return self._conditions
+        return or_(*self._refers(each, "cascade"))
+
+    def _refers(self, each: "OwnedResource", on_delete: str) -> list[ColumnElement[bool]]:
+        """The conditions for rows of a type that refer so to a deleted row."""
+        return [
+            self._in_deleted(each, referrer, other)
+            for other in self._deleted
+            for referrer in self._of_name[other.name]
+            if referrer.resource is each and referrer.on_delete == on_delete
+        ]
+
+    def _in_deleted(
+        self, each: "OwnedResource", referrer: Referrer, other: "OwnedResource"
+    ) -> ColumnElement[bool]:
+        keys = select(table_of(other.model).c.key).where(
+            *owned(other.model, bound=False), self._gone(other)
         )
-    )
+        return table_of(each.model).c[referrer.column].in_(keys.correlate(None))
+
+    def _others(self, on_delete: str) -> "list[tuple[OwnedResource, Statement, Statement]]":
+        """The types whose rows refer so to a deleted row: the statements that count these rows, and
+        that clear their references."""
+        named = {
+            referrer.resource.name: referrer.resource
+            for other in self._deleted
+            for referrer in self._of_name[other.name]
+            if referrer.on_delete == on_delete
+        }
+        return [
+            (each, _count(each, stays), self._clear(each, stays))
+            for each in named.values()
+            for stays in [self._staying(each, on_delete)]
+        ]
+
+    def _staying(self, each: "OwnedResource", on_delete: str) -> Conditions:
+        conditions = [*owned(each.model, bound=False), or_(*self._refers(each, on_delete))]
+        if each in self._deleted:
+            table = table_of(each.model)
+            gone = select(table.c.key).where(*owned(each.model, bound=False), self._gone(each))
+            conditions.append(not_(table.c.key.in_(gone.correlate(None))))
+        return conditions
+
+    def _clear(self, each: "OwnedResource", conditions: Conditions) -> Statement:
+        """Build the statement that clears the references of these rows to deleted rows."""
+        values = {}
+        for other in self._deleted:
+            for referrer in self._of_name[other.name]:
+                if referrer.resource is each and referrer.on_delete == "clear":
+                    column = table_of(each.model).c[referrer.column]
+                    gone = self._in_deleted(each, referrer, other)
+                    values[referrer.column] = case((gone, null()), else_=column)
+        return _update(each, conditions, values)
 
 
-def _conditions(listing: Listing, key: _Key, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
-    return [*listing.where(key), *([_different(names)] if names else [])]
+@dataclass(frozen=True)
+class _Removal:
+    """The statements that delete rows of one type: count, tombstones, deletion."""
+
+    resource: "OwnedResource"
+    count: Statement
+    record: Statement
+    remove: Statement
+
+    @classmethod
+    def of(cls, resource: "OwnedResource", gone: ColumnElement[bool]) -> "_Removal":
+        model = resource.model
+        conditions = [*owned(model, bound=False), gone]
+        return cls(
+            resource,
+            _count(resource, conditions, resource.logged.texts),
+            record_tombstones_statement(resource.name, model, *conditions, moved=False),
+            Statement(delete(table_of(model)).where(*conditions)),
+        )
 
 
 @lru_cache(maxsize=256)
-def _count(
-    listing: Listing, key: _Key, names: tuple[str, ...] = (), *, every: bool = False
-) -> Statement:
-    """Build the statement that counts tasks and the bytes of their texts in these columns.
+def _deletion(
+    resource: "OwnedResource",
+    others: OwnedResources,
+    listing: Listing | None,
+    key: StatementKey | None,
+) -> _Deletion:
+    if listing is None or key is None:
+        one = table_of(resource.model).c.key == bindparam("of_key")
+        return _Deletion(resource, others, [one])
+    return _Deletion(resource, others, listing.where(key))
 
-    :param every: whether tasks that have the new values already count too.
-    """
-    texts = [Task.__table__.c[name] for name in names if name in _TEXTS]
-    counted = select(func.count(), stored_size(texts)).select_from(Task)
-    return Statement(counted.where(*_conditions(listing, key, () if every else names)))
 
-
-@lru_cache(maxsize=256)
-def _tombstones(listing: Listing, key: _Key, names: tuple[str, ...] = ()) -> Statement:
-    """Build the statement that records tombstones of deleted tasks, or of tasks that move.
-
-    The order is that of :func:`_change`, so that a task and its tombstone have one revision.
-    """
-    return record_tombstones_statement(
-        "task", Task, *_conditions(listing, key, names), moved=bool(names)
+def _in_use(ctx: Context, by: "OwnedResource", resource: "OwnedResource") -> InUse:
+    """The problem of a resource that another one refers to. It names no type that is hidden."""
+    read = by.read_operation
+    if read is None or not allowed(ctx, read):
+        return InUse(
+            f"A resource that this token cannot read refers to this {resource.name}. Use a token "
+            "for everything to delete it or to change what it refers to."
+        )
+    return InUse(
+        f"Some of your {by.plural} refer to this {resource.name}. Delete them first, or change "
+        "what they refer to."
     )
-
-
-@lru_cache(maxsize=256)
-def _change(listing: Listing, key: _Key, names: tuple[str, ...]) -> Statement:
-    columns = Task.__table__.c
-    place = func.row_number().over(order_by=Task.key)
-    numbered = (
-        select(Task.key, place.label("place"))
-        .where(*_conditions(listing, key, names))
-        .subquery("numbered")
-    )
-    moment = bindparam("moment", type_=Instant())
-    values: dict[str, Any] = {
-        name: bindparam(f"new_{name}", type_=columns[name].type) for name in names
-    }
-    if "done" in names:
-        stays = columns.done == bindparam("new_done", type_=columns.done.type)
-        completed = bindparam("completed", type_=Instant())
-        values["completed_at"] = case((stays, columns.completed_at), else_=completed)
-    values["updated_at"] = moment
-    values["revision"] = bindparam("before", type_=BigInteger()) + numbered.c.place
-    changed = update(Task).where(*owned(Task, bound=False), Task.key == numbered.c.key)
-    return Statement(changed.values(values))
-
-
-def _recount(*, bound: bool) -> Statement:
-    def tasks(condition: ColumnElement[bool]) -> Any:
-        on_it = [Task.owner == TaskList.owner, Task.list == TaskList.key]
-        counted = select(func.count()).select_from(Task).where(*on_it, condition)
-        return counted.correlate(TaskList).scalar_subquery()
-
-    return Statement(
-        update(TaskList)
-        .where(*owned(TaskList, bound))
-        .values(open_count=tasks(Task.done.is_(False)), done_count=tasks(Task.done.is_(True)))
-    )
-
-
-_RECOUNT, _RECOUNT_ONE = _recount(bound=False), _recount(bound=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 from click import Command
 
 from hyperapi.common.operator_error import describe
+from hyperapi.extension.bulk import InUse
 from hyperapi.extension.owned import OwnedResource
-from hyperapi.http.problems import Problem
+from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.http.problems import Problem, TooManySelected
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.settings import SettingsError
 from hyperapi.storage.row_scope import Model
@@ -36,7 +38,8 @@ class Extension:
     :param relations: the meanings of link relations that no route is named after.
     :param problems: problem types that no operation declares.
     :param commands: commands that ``hyperapi`` gets.
-    :param needs: the names of resource types, such as ``list``, which the service must have.
+    :param needs: the names of resource types, such as ``list``, which the service must have. Those
+        that the resources refer to need not be named.
     :raises ValueError: for another name.
     """
 
@@ -88,7 +91,8 @@ class Extensions:
         self.schemas = Schemas.of(each.schema for each in self.all if each.schema)
         served = {each.name for each in self.resources}
         for each in self.all:
-            if missing := sorted(set(each.needs) - served):
+            referred = {type for one in each.resources for type, _, _ in one.references}
+            if missing := sorted({*each.needs, *referred} - served):
                 raise SettingsError(
                     f"the extension {each.name} needs {', '.join(missing)}: serve it, or take "
                     f"{each.name} out of HYPERAPI_EXTENSIONS"
@@ -101,11 +105,35 @@ class Extensions:
 
     def route_table(self, routes: Iterable[Route]) -> RouteTable:
         """Return the table of the application's routes, with the names that these add."""
+        owned = OwnedResources(self.resources)
         return RouteTable(
-            routes,
+            with_problems_of_references(routes, owned),
             {name: meaning for each in self.all for name, meaning in each.relations.items()},
             [kind for each in self.all for kind in each.problems],
         )
+
+
+def with_problems_of_references(routes: Iterable[Route], owned: OwnedResources) -> list[Route]:
+    """Return routes whose deletions declare the problems that references between the resources of
+    this application bring."""
+    found: dict[int, list[type[Problem]]] = {}
+    for each in owned.named.values():
+        others = [one for name in owned.deleted_with(each.name) for one in owned.referrers[name]]
+        changes = any(one.on_delete != "restrict" for one in others)
+        refuses = any(one.on_delete == "restrict" for one in others)
+        kinds = [*([TooManySelected] if changes else ()), *([InUse] if refuses else ())]
+        for route in each.routes:
+            found[id(route)] = kinds
+    return [_with_problems(route, found.get(id(route), [])) for route in routes]
+
+
+def _with_problems(route: Route, kinds: list[type[Problem]]) -> Route:
+    deletion = route.operations.get("DELETE")
+    missing = [kind for kind in kinds if deletion and kind not in deletion.problems]
+    if deletion is None or not missing:
+        return route
+    declared = replace(deletion, problems=(*deletion.problems, *missing))
+    return replace(route, operations={**route.operations, "DELETE": declared})
 
 
 def load(names: Iterable[str]) -> list[Extension]:

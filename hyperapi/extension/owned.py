@@ -4,28 +4,34 @@ A resource file declares a table, what a representation shows, and the operation
 the methods here. A subclass overrides the methods under "hooks" for what is special about it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import Text
+from sqlalchemy import ColumnElement, Text
 
 from hyperapi.common.clock import now
-from hyperapi.common.ids import new_id
+from hyperapi.common.ids import new_id, new_ids
 from hyperapi.common.text import folded
-from hyperapi.extension.collection import page, page_of
-from hyperapi.extension.conversions import Conversion
+from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel, with_article
+from hyperapi.extension.bulk import change_selected, delete_selected, delete_with_referrers
+from hyperapi.extension.collection import counted, page, page_of
+from hyperapi.extension.conversions import Conversion, Convert, OnDelete
+from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.quotas import next_revision
+from hyperapi.extension.references import Reference
+from hyperapi.http.bodies import Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
-from hyperapi.http.problems import NotFound, PreconditionFailed, invalid
+from hyperapi.http.problems import Invalid, NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import SIGNED_IN
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Filter, Query, Sort
+from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.storage.change_log import (
@@ -38,10 +44,13 @@ from hyperapi.storage.change_log import (
 from hyperapi.storage.database import AnyRow, ConstraintViolation
 from hyperapi.storage.list_binding import REFUSED, VISIBLE, by_list_column
 from hyperapi.storage.models import Folded
+from hyperapi.storage.models import Instant as At
 from hyperapi.storage.row_scope import (
     Model,
     add,
+    add_many,
     admits,
+    as_selected,
     change,
     find,
     remove,
@@ -59,8 +68,25 @@ _LONGEST_NAME = 40
 class OwnedMembers(Members):
     """The members that every owned resource shows. A client cannot change them."""
 
-    created_at: Instant
-    updated_at: Instant
+    created_at: ReadOnly[Instant]
+    updated_at: ReadOnly[Instant]
+
+
+def _at_the_top(_: int) -> str:
+    return ""
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _of_null(convert: Convert) -> Convert:
+    """A conversion that leaves null as it is."""
+    return lambda value: None if value is None else convert(value)
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else folded(text)
 
 
 class OwnedResource:
@@ -71,7 +97,7 @@ class OwnedResource:
     ``<name>_folded``, text is stored there too, for filters and sorts that ignore case.
 
     :param model: the table.
-    :param members: what a representation shows.
+    :param members: what a representation shows. The request bodies are written from it.
     :param one: the name of one such resource.
     :param many: the name of the collection.
     :param filters: of the collection, by parameter.
@@ -83,6 +109,8 @@ class OwnedResource:
     :param counted: the quota for the number of rows, a member of :class:`Usage`. Without one, rows
         count towards the quota for text.
     :param titles: of forms that have another title than usual, by form.
+    :param bodies: the request bodies, where they are others than those of the members.
+    :raises ValueError: when the declaration is not complete.
     """
 
     def __init__(
@@ -100,20 +128,21 @@ class OwnedResource:
         lead: str = "",
         counted: str = "",
         titles: Mapping[str, str] | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.members = model, members
         self.name, self.plural = one[0], many[0]
         if len(self.name) > _LONGEST_NAME:
             raise ValueError(f"{self.name} is longer than {_LONGEST_NAME} characters")
         self.item, self.collection = self._routes(one, many)
         self.item.returns = self.type = ResourceType(
-            self.name.capitalize(), members, links=links, titled_by=titled_by, lead=lead
+            camel(self.name), members, links=links, titled_by=titled_by, lead=lead
         )
         self.collection.returns = self.collection_type = page_of(
-            self.type, self.plural.capitalize(), self.plural, templates=("search",)
+            self.type, camel(self.plural), self.plural, templates=("search",)
         )
         self._titles = {
-            "create": f"Create a {self.name}",
+            "create": f"Create {with_article(self.name)}",
             "edit": f"Edit this {self.name}",
             "delete": f"Delete this {self.name}",
             "search": f"Search {self.plural}",
@@ -121,6 +150,12 @@ class OwnedResource:
         }
         self._names = tuple(members.model_fields)
         self._conversions = dict(conversions or {})
+        if bodies is not None:
+            self.bodies = bodies
+        self._require_references()
+        self._nullable = {
+            each for each in self._names if table_of(model).c[self._column_of(each)].nullable
+        }
         self.columns = self._selected_columns()
         times = table_of(model).c
         self.sorts = {
@@ -129,6 +164,7 @@ class OwnedResource:
             **(sorts or {}),
         }
         self.listing = Listing(model, self.columns, filters=filters, sorts=self.sorts)
+        self.selection = Selection(self.listing)
         self.logged = LoggedType(self.name, model, self.columns, self._texts(), counted)
 
     # -- the declaration
@@ -161,7 +197,66 @@ class OwnedResource:
 
     def _column_of(self, member: str) -> str:
         conversion = self._conversions.get(member)
-        return (conversion.column if conversion else "") or member
+        return conversion.column_of(member) if conversion else member
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """The request bodies, written from the members."""
+        columns = table_of(self.model).c
+        of_instants = {
+            each for each in self._names if isinstance(columns[self._column_of(each)].type, At)
+        }
+        references = {
+            name: each.type
+            for name, each in self._conversions.items()
+            if isinstance(each, Reference)
+        }
+        return bodies_of(self.name, self.plural, self.members, frozenset(of_instants), references)
+
+    @cached_property
+    def references(self) -> tuple[tuple[str, str, OnDelete], ...]:
+        """Of each reference to other resources: their type, the column, and what happens when the
+        other one is deleted."""
+        found: dict[str, tuple[str, str, OnDelete]] = {
+            each.column_of(name): (each.type, each.column_of(name), each.on_delete)
+            for name, each in self._conversions.items()
+            if isinstance(each, Reference)
+        }
+        bound_by = self.model.list_binding.column
+        if bound_by is not None and self.name != LIST:
+            found[bound_by] = (LIST, bound_by, "cascade")
+        return tuple(found.values())
+
+    def _require_references(self) -> None:
+        """See that every reference is declared, and that its column can hold what is declared.
+
+        :raises ValueError: when one is not.
+        """
+        table, bound_by = table_of(self.model), self.model.list_binding.column
+        for name, each in self._conversions.items():
+            if not isinstance(each, Reference):
+                continue
+            column = each.column_of(name)
+            if each.on_delete == "clear" and not table.c[column].nullable:
+                raise ValueError(f'{table.name}.{column} is never null: "clear" cannot clear it')
+            if column == bound_by and each.on_delete != "cascade":
+                raise ValueError(
+                    f"{table.name}.{column} binds rows to their list: they go with it. Declare "
+                    'on_delete="cascade".'
+                )
+        declared = {"owner", *(column for _, column, _ in self.references)}
+        for constraint in table.foreign_key_constraints:
+            if missing := sorted(set(constraint.column_keys) - declared):
+                raise ValueError(
+                    f"{table.name}.{missing[0]} refers to other rows. Declare what happens when "
+                    "they are deleted: conversions={...: Reference(type, on_delete=...)}."
+                )
+
+    def columns_of(self, members: Iterable[str]) -> list[str]:
+        """The columns that hold these members, in an order that depends on nothing else."""
+        table, names = table_of(self.model).c, sorted(members)
+        folds = [f"{name}_folded" for name in names if f"{name}_folded" in table]
+        return [*map(self._column_of, names), *folds]
 
     def _selected_columns(self) -> tuple[Any, ...]:
         """The members' columns in their order, then those that every row has."""
@@ -190,9 +285,9 @@ class OwnedResource:
     def _forms(self, **named: tuple[Route, str]) -> tuple[FormSpec, ...]:
         """The forms of those operations that the resource file declares."""
         return tuple(
-            FormSpec(name, self._titles[name], route, method)
+            FormSpec(name, self._titles[name], route, method, body=_form_body(operation))
             for name, (route, method) in named.items()
-            if method in route.operations
+            if (operation := route.operations.get(method))
         )
 
     @property
@@ -255,7 +350,10 @@ class OwnedResource:
     def representer(self, ctx: Context) -> Callable[[AnyRow], Resource]:
         """A function from rows to resources, for use over many rows."""
         names, key_at, revision_at = self._names, self._key_at, self._revision_at
-        readers = [(name, each.reader(ctx)) for name, each in self._conversions.items()]
+        readers = [
+            (name, _of_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
+            for name, each in self._conversions.items()
+        ]
         type, uri_of, links_of, forms = (
             self.type,
             self.item.uri_of(ctx),
@@ -293,8 +391,7 @@ class OwnedResource:
         :raises QuotaExceeded: when the user may keep no more.
         :raises NotFound: when the id is taken by a row that the token does not see.
         """
-        values = {**self.new_columns(ctx, members, now()), **fixed, "key": key or new_id()}
-        self._require_admitted(ctx, values)
+        [values] = self._new_rows(ctx, [members], [key or new_id()], _at_the_top, fixed)
         revision = next_revision(ctx, ctx.row_scope, self.usage(1, values))
         try:
             row = add(ctx.tx, self.model, ctx.row_scope, self.columns, revision=revision, **values)
@@ -302,6 +399,69 @@ class OwnedResource:
             raise NotFound from None
         self.inserted(ctx, row)
         return row
+
+    def create(self, ctx: Context, new: Body, **fixed: Any) -> Reply:
+        """Create the resource that a body describes, or the several that it describes: 201.
+
+        :param fixed: columns that no member holds.
+        :raises QuotaExceeded: when the user may keep no more.
+        """
+        if isinstance(new, self.bodies.several):
+            several = [each.members() for each in getattr(new, self.plural)]
+            items = self._insert_many(ctx, several, fixed)
+            return Reply(Resource(self.made_type, "", {}, items=items), 201, etag="")
+        return created(self.represent(ctx, self.insert(ctx, new.members(), **fixed)))
+
+    @cached_property
+    def made_type(self) -> ResourceType:
+        """The resource type of several new resources."""
+        return ResourceType(
+            f"Made{camel(self.plural)}", items=self.type, items_name=self.plural, named=False
+        )
+
+    def _insert_many(
+        self, ctx: Context, several: Sequence[Mapping[str, Any]], fixed: Mapping[str, Any]
+    ) -> list[Resource]:
+        """Insert rows in their order, in a fixed number of statements."""
+        keys = new_ids(len(several))
+        rows = self._new_rows(ctx, several, keys, lambda place: f"/{self.plural}/{place}", fixed)
+        growth = sum((self.usage(1, row) for row in rows), start=Usage())
+        first = next_revision(ctx, ctx.row_scope, growth, len(rows))
+        for place, row in enumerate(rows):
+            row["revision"] = first + place
+        add_many(ctx.tx, self.model, ctx.row_scope, rows)
+        self.inserted_many(ctx, rows)
+        represent = self.representer(ctx)
+        names = [column.key for column in self.columns]
+        return [represent(tuple(as_selected(row[name]) for name in names)) for row in rows]
+
+    def change_many(
+        self,
+        ctx: Context,
+        query: Query,
+        members: Mapping[str, Any],
+        *,
+        selection: Selection | None = None,
+        **fixed: Any,
+    ) -> Reply:
+        """Change the resources that a query selects: 200 with their number.
+
+        :param selection: of a collection that holds only some of the resources.
+        :param fixed: columns that have one value there.
+        :raises TooManySelected: when too many would change.
+        """
+        selected = (selection or self.selection).of(query, ctx.row_scope, fixed, {})
+        return counted(change_selected(ctx, self, selected, members))
+
+    def delete_many(
+        self, ctx: Context, query: Query, *, selection: Selection | None = None, **fixed: Any
+    ) -> Reply:
+        """Delete the resources that a query selects: 200 with their number.
+
+        The parameters and problems are those of :meth:`change_many`.
+        """
+        selected = (selection or self.selection).of(query, ctx.row_scope, fixed, {})
+        return counted(delete_selected(ctx, self, selected))
 
     def put(self, ctx: Context, key: str, members: Mapping[str, Any]) -> Reply:
         """Replace the resource of this id; without one, create it: 200 or 201."""
@@ -321,10 +481,15 @@ class OwnedResource:
         return self._update(ctx, self.find(ctx, key), members)
 
     def delete(self, ctx: Context, key: str) -> Reply:
-        """Delete a row, and record its tombstone: 204.
+        """Delete a row and what is deleted with it, and record the tombstones: 204.
 
         :raises NotFound: when there is no such row.
+        :raises InUse: when a resource refers to it that restricts its deletion.
+        :raises TooManySelected: when more would change with it than one request may change.
         """
+        if ctx.state[OwnedResources].referrers[self.name]:
+            delete_with_referrers(ctx, self, self.find(ctx, key))
+            return no_content()
         row = remove(ctx.tx, self.model, ctx.row_scope, key, self.columns)
         if row is None:
             raise NotFound
@@ -340,7 +505,8 @@ class OwnedResource:
         if not different:
             return current
         moment = now()
-        columns = self.changed_columns(ctx, different, moment)
+        [stored] = self.to_columns(ctx, [different])
+        columns = {**stored, **self.changed_columns(ctx, different, moment)}
         before = {name: getattr(current, name) for name in self.logged.texts if name in columns}
         growth = self.usage(0, columns) + -self.usage(0, before)
         row = change(
@@ -369,16 +535,37 @@ class OwnedResource:
             )
             clear_tombstone(ctx.tx, ctx.row_scope, self.name, row.key, is_)
 
-    def _require_admitted(self, ctx: Context, values: Mapping[str, Any]) -> None:
+    def _new_rows(
+        self,
+        ctx: Context,
+        several: Sequence[Mapping[str, Any]],
+        keys: Sequence[str],
+        at: Callable[[int], str],
+        fixed: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
+        """The columns of new rows with these ids, without owner and revision."""
+        moment = now()
+        times = {"created_at": moment, "updated_at": moment}
+        stored = self.to_columns(ctx, several, at)
+        rows = [
+            {**columns, **self.new_columns(ctx, members, moment), **times, **fixed, "key": key}
+            for columns, members, key in zip(stored, several, keys, strict=True)
+        ]
+        for place, row in enumerate(rows):
+            self._require_admitted(ctx, row, at(place))
+        return rows
+
+    def _require_admitted(self, ctx: Context, values: Mapping[str, Any], at: str) -> None:
         """See that a new row is on a list, where its type has one, and on the token's.
 
+        :param at: the JSON Pointer of its members in the body.
         :raises Invalid: when it is on none.
         :raises InsufficientScope: when it is on another.
         """
         column = self.model.list_binding.column
         if column is not None and column not in values:
             member = next(name for name in self._names if self._column_of(name) == column)
-            raise invalid(f"/{member}", f"is required to make a {self.name}")
+            raise invalid(f"{at}/{member}", f"is required to make {with_article(self.name)}")
         if not admits(self.model, ctx.row_scope, values):
             require_scope(self.write_scope, ctx.principal, refused_when_bound=True)
 
@@ -387,17 +574,41 @@ class OwnedResource:
         text = size_of(columns[name] for name in self.logged.texts if name in columns)
         return self.logged.usage(number, text)
 
-    def to_columns(self, ctx: Context, members: Mapping[str, Any]) -> dict[str, Any]:
-        """Members as the columns that hold them."""
-        columns = {}
-        table = table_of(self.model).c
-        for name, value in members.items():
-            conversion = self._conversions.get(name)
-            column = self._column_of(name)
-            columns[column] = conversion.to_column(ctx, value) if conversion else value
-            if f"{name}_folded" in table:
-                columns[f"{name}_folded"] = folded(value)
+    def to_columns(
+        self,
+        ctx: Context,
+        several: Sequence[Mapping[str, Any]],
+        at: Callable[[int], str] = _at_the_top,
+    ) -> list[dict[str, Any]]:
+        """Members of several resources as the columns that hold them.
+
+        :param at: from the place of one to the JSON Pointer of its members in the body.
+        :raises Invalid: when one refers to what the principal does not have.
+        """
+        columns: list[dict[str, Any]] = [{} for _ in several]
+        errors: list[dict[str, str]] = []
+        for name in dict.fromkeys(name for members in several for name in members):
+            column, write = self._column_of(name), self._writer(ctx, name, several)
+            fold = f"{name}_folded" in table_of(self.model).c
+            for place, members in enumerate(several):
+                if name not in members:
+                    continue
+                try:
+                    columns[place][column] = write(members[name])
+                except ValueError as error:
+                    errors.append({"pointer": f"{at(place)}/{name}", "detail": str(error)})
+                if fold:
+                    columns[place][f"{name}_folded"] = _folded(members[name])
+        if errors:
+            raise Invalid(errors=errors)
         return columns
+
+    def _writer(self, ctx: Context, name: str, several: Sequence[Mapping[str, Any]]) -> Convert:
+        conversion = self._conversions.get(name)
+        if conversion is None:
+            return _unchanged
+        sent = [each[name] for each in several if each.get(name) is not None]
+        return _of_null(conversion.writer(ctx, sent)) if sent else _unchanged
 
     # -- hooks
 
@@ -407,38 +618,80 @@ class OwnedResource:
         return lambda _key, _members: links
 
     def new_columns(
-        self, ctx: Context, members: Mapping[str, Any], moment: datetime
-    ) -> dict[str, Any]:
-        """The columns of a new row, except its id, owner and revision."""
-        return {**self.to_columns(ctx, members), "created_at": moment, "updated_at": moment}
+        self,
+        ctx: Context,  # noqa: ARG002
+        members: Mapping[str, Any],  # noqa: ARG002
+        moment: datetime,  # noqa: ARG002
+    ) -> Mapping[str, Any]:
+        """The columns of a new row that no member of the body holds."""
+        return {}
 
     def changed_columns(
         self,
-        ctx: Context,
-        members: Mapping[str, Any],
+        ctx: Context,  # noqa: ARG002
+        members: Mapping[str, Any],  # noqa: ARG002
         moment: datetime,  # noqa: ARG002
-    ) -> dict[str, Any]:
-        """The columns that change with these members."""
-        return self.to_columns(ctx, members)
+    ) -> Mapping[str, Any]:
+        """The further columns that change with these members, which differ from the stored ones."""
+        return {}
+
+    def computed_columns(
+        self,
+        new: Mapping[str, ColumnElement[Any]],  # noqa: ARG002
+        moment: ColumnElement[datetime],  # noqa: ARG002
+    ) -> Mapping[str, ColumnElement[Any]]:
+        """What :meth:`changed_columns` returns, in SQL, where one statement changes many rows.
+
+        :param new: the new values by column.
+        """
+        return {}
 
     def inserted(self, ctx: Context, row: AnyRow) -> None:
         """Called after a row was inserted, in the same transaction."""
 
+    def inserted_many(self, ctx: Context, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Called after rows were inserted at once, with their columns."""
+
     def updated(self, ctx: Context, before: AnyRow, row: AnyRow) -> None:
         """Called after a row was changed, in the same transaction."""
+
+    def updated_many(self, ctx: Context, columns: Set[str]) -> None:
+        """Called after these columns were changed in many rows at once."""
 
     def deleted(self, ctx: Context, row: AnyRow) -> None:
         """Called after a row was deleted, in the same transaction."""
 
+    def deleted_many(self, ctx: Context, cause: str) -> None:
+        """Called after rows were deleted at once.
 
-class OwnedResources:
-    """The owned resources of one application.
+        :param cause: the type whose deletion was asked for: this one, or one that it refers to.
+        """
 
-    :ivar named: by the name of their type.
-    """
+    def __init_subclass__(cls) -> None:
+        """Require that what is done for one row is done for many too.
 
-    def __init__(self, resources: Iterable[OwnedResource]) -> None:
-        self.named = {each.name: each for each in resources}
+        :raises TypeError: when a hook is overridden alone.
+        """
+        for one, many in _PAIRS.items():
+            if one in vars(cls) and many not in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__} overrides {one}. Override {many} too, for rows that change "
+                    "together."
+                )
+
+
+_PAIRS = {
+    "changed_columns": "computed_columns",
+    "inserted": "inserted_many",
+    "updated": "updated_many",
+    "deleted": "deleted_many",
+}
+"""Hooks for one row, and the same for many."""
+
+
+def _form_body(operation: Operation) -> type[Body] | None:
+    """The body that a form sends: the first of those that the operation takes."""
+    return operation.body and operation.body.kinds()[0]
 
 
 __all__ = [
@@ -446,6 +699,5 @@ __all__ = [
     "VISIBLE",
     "OwnedMembers",
     "OwnedResource",
-    "OwnedResources",
     "by_list_column",
 ]

@@ -34,16 +34,18 @@ def next_revision(ctx: Context, row_scope: RowScope, growth: Usage, changes: int
     return first
 
 
-def check_size(ctx: Context, count: int, advice: str) -> None:
-    """Refuse to change so many tasks at once that others would wait for it.
+def check_size(ctx: Context, count: int, plural: str, advice: str) -> None:
+    """Refuse to change so many resources at once that others would wait for it.
 
+    :param plural: what to call them.
     :param advice: what to do instead, as a sentence.
     :raises TooManySelected: when there are too many.
     """
     limit = ctx.settings.max_bulk
     if limit and count > limit:
         raise TooManySelected(
-            f"This would change {count} tasks, and one request changes at most {limit}. {advice}",
+            f"This would change {count} {plural}, and one request changes at most {limit}. "
+            f"{advice}",
             count=count,
             limit=limit,
         )

@@ -183,11 +183,7 @@ class _Writer:
 
     def _query_parameter(self, parameter: Parameter) -> Schema:
         """Describe a query parameter. An empty value counts as absent."""
-        schema = {name: value for name, value in parameter.schema.items() if name != "x-route"}
-        if "x-route" in parameter.schema:
-            named = self._base + _path(self._routes[parameter.schema["x-route"]])
-            before, _, after = named.partition("{key}")
-            schema["pattern"] = f"^{literal(before)}{UUID}{literal(after)}$"
+        schema = self._with_patterns({**parameter.schema})
         if schema.get("enum") == ["true", "false"]:
             schema = {"type": "boolean"}
         if parameter.repeatable:
@@ -277,20 +273,33 @@ class _Writer:
         return shared(name)
 
     def _body(self, kind: type[Body], media_type: str) -> Schema:
-        schema = self._with_scopes(described(kind))
+        schema = self._with_patterns(described(kind))
         if media_type == FORM and as_fields(schema) != schema:
             return self._named(f"{kind.__name__}Form", as_fields(schema))
         return self._named(kind.__name__, schema)
 
-    def _with_scopes(self, schema: Any) -> Any:
-        """Return a schema in which members for scopes have the pattern of the service's."""
+    def _with_patterns(self, schema: Any) -> Any:
+        """Return a schema in which values that depend on the service have a pattern: scopes, and
+        URIs of a route."""
         if isinstance(schema, list):
-            return [self._with_scopes(each) for each in schema]
+            return [self._with_patterns(each) for each in schema]
         if not isinstance(schema, dict):
             return schema
-        own = {"pattern": scope_pattern(self._table.scopes)} if "x-scopes" in schema else {}
-        rest = {name: self._with_scopes(each) for name, each in schema.items()}
-        return {name: each for name, each in rest.items() if name != "x-scopes"} | own
+        rest = {
+            name: self._with_patterns(each)
+            for name, each in schema.items()
+            if name not in ("x-scopes", "x-route")
+        }
+        if "x-scopes" in schema:
+            return {**rest, "pattern": scope_pattern(self._table.scopes)}
+        return (
+            {**rest, "pattern": self._uris_of(schema["x-route"])} if "x-route" in schema else rest
+        )
+
+    def _uris_of(self, route: str) -> str:
+        """Return the regular expression of the URIs of a route."""
+        before, _, after = (self._base + _path(self._routes[route])).partition("{key}")
+        return f"^{literal(before)}{UUID}{literal(after)}$"
 
     def _problem_schema(self, kind: type[Problem]) -> Schema:
         """Register the schema of a problem type. It matches the end of the type's URI."""
@@ -415,7 +424,7 @@ def _with_descriptions(schema: Schema) -> Schema:
         title = member.get("title", "")
         plain = title in ("", name.replace("_", " ").title())
         description: Schema = {} if plain else {"description": title}
-        rest = {key: value for key, value in member.items() if key not in ("title", "x-route")}
+        rest = {key: value for key, value in member.items() if key != "title"}
         written[name] = {**description, **rest}
     return {**schema, "properties": written} if properties else schema
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import MISSING, BaseModel, Field
+from pydantic_core import PydanticUndefined
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -88,8 +89,28 @@ class ResourceType:
         )
 
     def described(self) -> Schema:
-        """The JSON Schema of its members, without links and items."""
-        return described(self.members)
+        """The JSON Schema of its members, without links and items.
+
+        The default of a member is for requests. A representation always has the member.
+        """
+        schema, fields = described(self.members), self.members.model_fields
+        with_default = {
+            name
+            for name, each in fields.items()
+            if each.default not in (MISSING, PydanticUndefined)
+        }
+        if not with_default:
+            return schema
+        required = {*schema["required"], *with_default}
+        properties = {
+            name: {key: each for key, each in member.items() if key != "default"}
+            for name, member in schema["properties"].items()
+        }
+        return {
+            **schema,
+            "properties": properties,
+            "required": [name for name in properties if name in required],
+        }
 
 
 def described(members: type[BaseModel]) -> Schema:

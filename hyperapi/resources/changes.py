@@ -21,7 +21,8 @@ import orjson
 
 from hyperapi.auth.authenticator import access_claims, principal_of
 from hyperapi.common.clock import now
-from hyperapi.extension.owned import OwnedResource, OwnedResources
+from hyperapi.extension.owned import OwnedResource
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
 from hyperapi.http.prefer import seconds_to_wait

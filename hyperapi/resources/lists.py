@@ -4,68 +4,50 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import MISSING, Field
+from pydantic import Field
 from sqlalchemy import bindparam, update
 
-from hyperapi.extension.extension import Extension
-from hyperapi.extension.owned import OwnedResource
-from hyperapi.extension.quotas import check_size
-from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
-from hyperapi.http.context import Context
-from hyperapi.http.problems import TooManySelected
-from hyperapi.http.responses import Reply, created, no_content
+from hyperapi.extension import (
+    FORM,
+    JSON,
+    Body,
+    Context,
+    Count,
+    Extension,
+    Instant,
+    Members,
+    OwnedResource,
+    ReadOnly,
+    Reply,
+    RowScope,
+    Sort,
+    Statement,
+    TextOf,
+    TooManySelected,
+    filters,
+    owned,
+    standard_operations,
+)
 from hyperapi.http.scopes import READ, WRITE
-from hyperapi.querying import filters
-from hyperapi.querying.query_string import Query, Sort
-from hyperapi.representations.resource import Resource
-from hyperapi.representations.resource_type import Count, Instant, Members
-from hyperapi.storage.change_log import ChangeLog
-from hyperapi.storage.database import Statement
 from hyperapi.storage.models import TaskList
-from hyperapi.storage.row_scope import RowScope, owned, remove
 
-# -- request bodies
+# -- members
 
 Title = Annotated[str, TextOf(200, 1), Field(title="Title")]
 Description = Annotated[str, TextOf(2000), Field(title="Description")]
 Archived = Annotated[bool, Field(title="Archived")]
 
 
-class NewList(Body):
-    """A new list."""
-
-    title: Title
-    description: Description = ""
-    archived: Archived = False
-
-
-class WholeList(NewList):
-    """The complete data of a list."""
-
-    read_only = frozenset({"open_count", "done_count", "created_at", "updated_at"})
-
-
-class ListChanges(Body):
-    """Changes of a list."""
-
-    title: Title | MISSING = MISSING
-    description: Description | MISSING = MISSING
-    archived: Archived | MISSING = MISSING
-
-
-# -- representations
-
-
 class ListMembers(Members):
     """A task list with the numbers of its open and done tasks."""
 
     title: Title
-    description: Description
-    archived: Archived
-    open_count: Count
-    done_count: Count
-    created_at: Instant
-    updated_at: Instant
+    description: Description = ""
+    archived: Archived = False
+    open_count: ReadOnly[Count]
+    done_count: ReadOnly[Count]
+    created_at: ReadOnly[Instant]
+    updated_at: ReadOnly[Instant]
 
 
 class Lists(OwnedResource):
@@ -77,27 +59,13 @@ class Lists(OwnedResource):
         return lambda key, _: {"tasks": tasks_uri(key), "collection": lists_uri}
 
     def new_columns(
-        self, ctx: Context, members: Mapping[str, Any], moment: datetime
-    ) -> dict[str, Any]:
+        self,
+        ctx: Context,  # noqa: ARG002
+        members: Mapping[str, Any],  # noqa: ARG002
+        moment: datetime,  # noqa: ARG002
+    ) -> Mapping[str, Any]:
         """Set the counts to zero."""
-        return {**super().new_columns(ctx, members, moment), "open_count": 0, "done_count": 0}
-
-    def delete(self, ctx: Context, key: str) -> Reply:
-        """Delete a list with its tasks, and record the tombstones.
-
-        :raises NotFound: when there is no such list.
-        :raises TooManySelected: when it has more tasks than one request may delete.
-        """
-        log, row = ctx.state[ChangeLog], self.find(ctx, key)
-        contents = log.contents_of_list(ctx.tx, ctx.row_scope, key)
-        check_size(
-            ctx,
-            sum(each.count for each in contents),
-            "Delete the tasks on this list first, in parts.",
-        )
-        log.record_list(ctx.tx, ctx.row_scope, key, self.usage(1, row._asdict()), contents)
-        remove(ctx.tx, TaskList, ctx.row_scope, key, self.columns)
-        return no_content()
+        return {"open_count": 0, "done_count": 0}
 
 
 LISTS = Lists(
@@ -124,55 +92,31 @@ LISTS = Lists(
     },
     sorts={"title": Sort(TaskList.title_folded)},
 )
-LIST = LISTS.item
 
 # -- operations
 
 
-@LISTS.collection.get(scope=READ, query=LISTS.listing, versioned_by_owner=True)
-def get_lists(ctx: Context, query: Query) -> Resource:
-    """List your lists, in pages."""
-    return LISTS.page(ctx, query)
+standard_operations(
+    LISTS,
+    read=READ,
+    write=WRITE,
+    without=("create_list", "change_lists", "delete_lists", "delete_list"),
+    summaries={
+        "get_list": "Get a list with the numbers of its open and done tasks.",
+        "change_list": "Change the title or description of a list, or archive it.",
+    },
+)
 
 
 @LISTS.collection.post(
-    scope=WRITE,
-    body=NewList,
-    media=(JSON, FORM),
-    refused_when_bound=True,
+    scope=WRITE, body=LISTS.bodies.new, media=(JSON, FORM), refused_when_bound=True
 )
-def create_list(ctx: Context, new: NewList) -> Reply:
+def create_list(ctx: Context, new: Body) -> Reply:
     """Create a list."""
-    return created(LISTS.represent(ctx, LISTS.insert(ctx, new.members())))
+    return LISTS.create(ctx, new)
 
 
-@LIST.get(scope=READ)
-def get_list(ctx: Context, key: str) -> Resource:
-    """Get a list with the numbers of its open and done tasks."""
-    return LISTS.represent(ctx, LISTS.find(ctx, key))
-
-
-@LIST.put(
-    scope=WRITE,
-    body=WholeList,
-    statuses=(200, 201),
-)
-def put_list(ctx: Context, whole: WholeList, key: str) -> Reply:
-    """Replace a list, or create one with a UUID of your choice."""
-    return LISTS.put(ctx, key, whole.members())
-
-
-@LIST.patch(
-    scope=WRITE,
-    body=ListChanges,
-    media=(JSON, MERGE_PATCH, FORM),
-)
-def change_list(ctx: Context, changes: ListChanges, key: str) -> Resource:
-    """Change the title or description of a list, or archive it."""
-    return LISTS.represent(ctx, LISTS.update(ctx, key, changes.sent()))
-
-
-@LIST.delete(scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
+@LISTS.item.delete(scope=WRITE, refused_when_bound=True, problems=(TooManySelected,))
 def delete_list(ctx: Context, key: str) -> Reply:
     """Delete a list and its tasks."""
     return LISTS.delete(ctx, key)

@@ -1,55 +1,57 @@
 """Tasks, which belong to a list and can move to another list of the same user."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, AfterValidator, Field
+from sqlalchemy import ColumnElement, case, func, null, select, update
 
-from hyperapi.common.clock import now, write_instant
-from hyperapi.common.ids import new_ids
-from hyperapi.extension.bulk import change_selected, delete_selected
-from hyperapi.extension.collection import COUNT, counted, page_of
-from hyperapi.extension.conversions import Choice, Lines, Reference
-from hyperapi.extension.extension import Extension
-from hyperapi.extension.owned import OwnedResource
-from hyperapi.extension.quotas import next_revision
-from hyperapi.http.bodies import (
+from hyperapi.extension import (
+    COUNT,
     FORM,
     JSON,
-    LONGEST_URI,
     MERGE_PATCH,
+    Bodies,
     Body,
+    Choice,
+    Context,
+    Extension,
+    FormSpec,
+    Instant,
     InstantText,
-    Shown,
+    Lines,
+    Listing,
+    Members,
+    OwnedResource,
+    Query,
+    Reference,
+    Reply,
+    Resource,
+    Route,
+    RowScope,
+    Selection,
+    Sort,
+    Statement,
     TextOf,
-    decoded,
-    media_type,
+    TooManySelected,
+    filters,
+    offers,
+    owned,
+    page_of,
+    standard_operations,
 )
-from hyperapi.http.context import Context
-from hyperapi.http.forms import FormSpec, Values, offers
-from hyperapi.http.problems import TooManySelected
-from hyperapi.http.responses import Reply, created
-from hyperapi.http.routes import Route
 from hyperapi.http.scopes import READ, WRITE
-from hyperapi.querying import filters
-from hyperapi.querying.page import Listing
-from hyperapi.querying.query_string import Query, Sort
-from hyperapi.querying.selection import Selection
-from hyperapi.representations.resource import Resource
-from hyperapi.representations.resource_type import Instant, Members, ResourceType
-from hyperapi.resources.lists import LIST, LISTS, Title, count
-from hyperapi.storage.change_log import Usage
-from hyperapi.storage.database import AnyRow
+from hyperapi.resources.lists import LISTS, Title, count
 from hyperapi.storage.models import Task, TaskList
-from hyperapi.storage.row_scope import add_many
 
 TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks", has_quotas=True)
 
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40
-MOST_AT_ONCE = 1000
+LONGEST_URI = 2000
 
 # -- request bodies
 
@@ -83,30 +85,6 @@ class NewTask(Body):
     tags: Tags = Field(default=[])
 
 
-class NewTasks(Body):
-    """Several new tasks. All of them are created, or none."""
-
-    tasks: Annotated[list[NewTask], Field(title="Tasks", max_length=MOST_AT_ONCE)]
-
-
-class TasksToMake(Body):
-    """One or several new tasks."""
-
-    @classmethod
-    def kinds(cls, media: str = JSON) -> tuple[type[Body], ...]:
-        """Return the body types. Several tasks require JSON."""
-        return (NewTask,) if media == FORM else (NewTask, NewTasks)
-
-    @classmethod
-    def read(
-        cls, _ctx: Context, body: bytes, content_type: str, media: tuple[str, ...], _: Shown
-    ) -> Body:
-        """Parse one task, or several when there is a member ``tasks``."""
-        members = decoded(NewTask, body, content_type, media)
-        many = "tasks" in members and media_type(content_type) != FORM
-        return NewTasks.of(members) if many else NewTask.of(members)
-
-
 class WholeTask(NewTask):
     """The complete data of a task. Without ``list_uri`` it stays on its list."""
 
@@ -126,6 +104,8 @@ class TaskChanges(Body):
     tags: Tags | MISSING = MISSING
     list_uri: ListUri | MISSING = MISSING
 
+
+BODIES = Bodies(NewTask, WholeTask, TaskChanges, "tasks")
 
 # -- representations
 
@@ -153,40 +133,89 @@ class Tasks(OwnedResource):
         return lambda _, members: {"list": members["list_uri"]}
 
     def new_columns(
-        self, ctx: Context, members: Mapping[str, Any], moment: datetime
-    ) -> dict[str, Any]:
+        self,
+        ctx: Context,  # noqa: ARG002
+        members: Mapping[str, Any],
+        moment: datetime,
+    ) -> Mapping[str, Any]:
         """Set ``completed_at`` of a task that is created as done."""
-        completed = moment if members["done"] else None
-        return {**super().new_columns(ctx, members, moment), "completed_at": completed}
+        return {"completed_at": moment if members["done"] else None}
 
     def changed_columns(
-        self, ctx: Context, members: Mapping[str, Any], moment: datetime
-    ) -> dict[str, Any]:
+        self,
+        ctx: Context,  # noqa: ARG002
+        members: Mapping[str, Any],
+        moment: datetime,
+    ) -> Mapping[str, Any]:
         """Set ``completed_at`` when ``done`` becomes true, and clear it when it becomes false."""
-        columns = super().changed_columns(ctx, members, moment)
-        if "done" in members:
-            columns["completed_at"] = moment if members["done"] else None
-        return columns
+        return {"completed_at": moment if members["done"] else None} if "done" in members else {}
 
-    def inserted(self, ctx: Context, row: AnyRow) -> None:
+    def computed_columns(
+        self, new: Mapping[str, ColumnElement[Any]], moment: ColumnElement[datetime]
+    ) -> Mapping[str, ColumnElement[Any]]:
+        """The same, for the tasks whose ``done`` changes."""
+        if "done" not in new:
+            return {}
+        stays = Task.done == new["done"]
+        completed = case((stays, Task.completed_at), (new["done"], moment), else_=null())
+        return {"completed_at": completed}
+
+    def inserted(self, ctx: Context, row: Any) -> None:
         """Count the task."""
         _count(ctx, row, 1)
 
-    def updated(self, ctx: Context, before: AnyRow, row: AnyRow) -> None:
+    def inserted_many(self, ctx: Context, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count the tasks, which are on one list."""
+        on_lists = Counter((row["list"], row["done"]) for row in rows)
+        for list_ in {row["list"] for row in rows}:
+            opened, done = on_lists[list_, False], on_lists[list_, True]
+            count(ctx, ctx.row_scope, list_, opened=opened, done=done)
+
+    def updated(self, ctx: Context, before: Any, row: Any) -> None:
         """Count the task on its current list, as open or done."""
         if (row.list, row.done) != (before.list, before.done):
             _count(ctx, before, -1)
             _count(ctx, row, 1)
 
-    def deleted(self, ctx: Context, row: AnyRow) -> None:
+    def updated_many(self, ctx: Context, columns: Set[str]) -> None:
+        """Count the tasks of all lists again, where the change affects the counts."""
+        if {"list", "done"} & columns:
+            recount(ctx, ctx.row_scope)
+
+    def deleted(self, ctx: Context, row: Any) -> None:
         """Subtract the task from its list's counts."""
         _count(ctx, row, -1)
 
+    def deleted_many(self, ctx: Context, cause: str) -> None:
+        """Count the tasks of all lists again, unless they went with their list."""
+        if cause != "list":
+            recount(ctx, ctx.row_scope)
 
-def _count(ctx: Context, row: AnyRow, number: int) -> None:
+
+def _count(ctx: Context, row: Any, number: int) -> None:
     kind = {"done": number} if row.done else {"opened": number}
     count(ctx, ctx.row_scope, row.list, **kind)
 
+
+def recount(ctx: Context, row_scope: RowScope) -> None:
+    """Count the tasks of all lists in the row scope again."""
+    (_RECOUNT_ONE if row_scope.bound else _RECOUNT).run(ctx.tx, row_scope.parameters())
+
+
+def _recount(*, bound: bool) -> Statement:
+    def tasks(condition: ColumnElement[bool]) -> Any:
+        on_it = [Task.owner == TaskList.owner, Task.list == TaskList.key]
+        counted = select(func.count()).select_from(Task).where(*on_it, condition)
+        return counted.correlate(TaskList).scalar_subquery()
+
+    return Statement(
+        update(TaskList)
+        .where(*owned(TaskList, bound))
+        .values(open_count=tasks(Task.done.is_(False)), done_count=tasks(Task.done.is_(True)))
+    )
+
+
+_RECOUNT, _RECOUNT_ONE = _recount(bound=False), _recount(bound=True)
 
 FILTERS = {
     "done": filters.flag(Task.done, "true for done tasks, false for open ones"),
@@ -223,9 +252,10 @@ TASKS = Tasks(
     conversions={
         "priority": Choice(PRIORITIES),
         "tags": Lines(),
-        "list_uri": Reference("list_uri", "list", LIST, TaskList),
+        "list_uri": Reference("list", on_delete="cascade"),
     },
-    filters={**FILTERS, "list": filters.by_uri(Task.list, LIST.name, "tasks on this list")},
+    bodies=BODIES,
+    filters={**FILTERS, "list": filters.by_uri(Task.list, "list", "tasks on this list")},
     sorts={
         "due_at": Sort(Task.due_at, nullable=True),
         "title": Sort(Task.title_folded),
@@ -234,19 +264,18 @@ TASKS = Tasks(
 )
 TASK = TASKS.item
 OF_LIST = Listing(Task, TASKS.columns, filters=FILTERS, sorts=TASKS.sorts)
-SOME_OF_ALL, SOME_OF_LIST = Selection(TASKS.listing), Selection(OF_LIST)
+SOME_OF_LIST = Selection(OF_LIST)
 
-MADE = ResourceType("MadeTasks", items=TASKS.type, items_name="tasks", named=False)
 TASKS_OF_LIST.returns = TASKS_OF_LIST_TYPE = page_of(
     TASKS.type, "TasksOfList", "tasks", links=("list",), templates=("search",)
 )
 
 
-def _open(_: Context, task: Values) -> bool:
+def _open(_: Context, task: Mapping[str, Any]) -> bool:
     return not task["done"]
 
 
-def _done(_: Context, task: Values) -> bool:
+def _done(_: Context, task: Mapping[str, Any]) -> bool:
     return bool(task["done"])
 
 
@@ -289,35 +318,16 @@ FORMS_OF_LIST = (
 # -- operations
 
 
-@TASKS.collection.get(scope=READ, query=TASKS.listing, versioned_by_owner=True)
-def get_tasks(ctx: Context, query: Query) -> Resource:
-    """List all your tasks, in pages."""
-    return TASKS.page(ctx, query)
-
-
-@TASKS.collection.patch(
-    scope=WRITE,
-    query=SOME_OF_ALL,
-    body=TaskChanges,
-    media=(JSON, MERGE_PATCH, FORM),
-    returns=COUNT,
-    problems=(TooManySelected,),
+standard_operations(
+    TASKS,
+    read=READ,
+    write=WRITE,
+    without=("create_task",),
+    summaries={
+        "get_tasks": "List all your tasks, in pages.",
+        "change_task": "Change a task, complete or reopen it, or move it to another list.",
+    },
 )
-def change_tasks(ctx: Context, query: Query, changes: TaskChanges) -> Reply:
-    """Change all your tasks that match a filter."""
-    return counted(_change_some(ctx, query, changes))
-
-
-@TASKS.collection.delete(
-    scope=WRITE,
-    query=SOME_OF_ALL,
-    returns=COUNT,
-    statuses=(200,),
-    problems=(TooManySelected,),
-)
-def delete_tasks(ctx: Context, query: Query) -> Reply:
-    """Delete all your tasks that match a filter."""
-    return counted(_delete_some(ctx, query))
 
 
 @TASKS_OF_LIST.get(scope=READ, query=OF_LIST, versioned_by_owner=True)
@@ -327,23 +337,21 @@ def get_tasks_of_list(ctx: Context, query: Query, key: str) -> Resource:
     found = TASKS.page(ctx, query, type=TASKS_OF_LIST_TYPE, uri=uri, listing=OF_LIST, list=key)
     if not found.items:
         LISTS.find(ctx, key)  # tasks show that their list exists; an empty page shows nothing
-    found.links = {**found.links, **dict.fromkeys(("up", "list"), LIST.uri(ctx, key))}
+    found.links = {**found.links, **dict.fromkeys(("up", "list"), LISTS.item.uri(ctx, key))}
     found.forms = partial(offers, ctx, FORMS_OF_LIST, uri)
     return found
 
 
 @TASKS_OF_LIST.post(
     scope=WRITE,
-    body=TasksToMake,
+    body=BODIES.one_or_several,
     media=(JSON, FORM),
-    returns=(TASKS.type, MADE),
+    returns=(TASKS.type, TASKS.made_type),
 )
-def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
+def create_task(ctx: Context, new: Body, key: str) -> Reply:
     """Create one task on a list, or several at once."""
     LISTS.find(ctx, key)
-    if isinstance(new, NewTasks):
-        return Reply(_made(ctx, key, new), 201, etag="")
-    return created(TASKS.represent(ctx, TASKS.insert(ctx, new.members(), list=key)))
+    return TASKS.create(ctx, new, list=key)
 
 
 @TASKS_OF_LIST.patch(
@@ -357,7 +365,7 @@ def create_task(ctx: Context, new: NewTask | NewTasks, key: str) -> Reply:
 def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: str) -> Reply:
     """Change the tasks of a list that match a filter."""
     LISTS.find(ctx, key)
-    return counted(_change_some(ctx, query, changes, list=key))
+    return TASKS.change_many(ctx, query, changes.sent(), selection=SOME_OF_LIST, list=key)
 
 
 @TASKS_OF_LIST.delete(
@@ -370,81 +378,7 @@ def change_tasks_of_list(ctx: Context, query: Query, changes: TaskChanges, key: 
 def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     """Delete the tasks of a list that match a filter."""
     LISTS.find(ctx, key)
-    return counted(_delete_some(ctx, query, list=key))
-
-
-@TASK.get(scope=READ)
-def get_task(ctx: Context, key: str) -> Resource:
-    """Get a task."""
-    return TASKS.represent(ctx, TASKS.find(ctx, key))
-
-
-@TASK.put(
-    scope=WRITE,
-    body=WholeTask,
-    statuses=(200, 201),
-)
-def put_task(ctx: Context, whole: WholeTask, key: str) -> Reply:
-    """Replace a task, or create one with a UUID of your choice."""
-    return TASKS.put(ctx, key, whole.members())
-
-
-@TASK.patch(
-    scope=WRITE,
-    body=TaskChanges,
-    media=(JSON, MERGE_PATCH, FORM),
-)
-def change_task(ctx: Context, changes: TaskChanges, key: str) -> Resource:
-    """Change a task, complete or reopen it, or move it to another list."""
-    return TASKS.represent(ctx, TASKS.update(ctx, key, changes.sent()))
-
-
-@TASK.delete(scope=WRITE)
-def delete_task(ctx: Context, key: str) -> Reply:
-    """Delete a task."""
-    return TASKS.delete(ctx, key)
+    return TASKS.delete_many(ctx, query, selection=SOME_OF_LIST, list=key)
 
 
 EXTENSION = Extension(name="tasks", resources=[TASKS], routes=[TASKS_OF_LIST], needs=["list"])
-
-# -- many tasks at once
-
-
-def _made(ctx: Context, list_: str, new: NewTasks) -> Resource:
-    """Create tasks on a list, in the order of the request."""
-    row_scope, moment = ctx.row_scope, now()
-    columns = [TASKS.new_columns(ctx, task.members(), moment) for task in new.tasks]
-    growth = sum((TASKS.usage(1, each) for each in columns), start=Usage())
-    first = next_revision(ctx, row_scope, growth, len(columns))
-    keys = new_ids(len(columns))
-    rows = [
-        {**each, "key": keys[place], "list": list_, "revision": first + place}
-        for place, each in enumerate(columns)
-    ]
-    add_many(ctx.tx, Task, row_scope, rows)
-    done = sum(row["done"] for row in rows)
-    count(ctx, row_scope, list_, opened=len(rows) - done, done=done)
-    represent = TASKS.representer(ctx)
-    items = [represent(_as_seen(row)) for row in rows]
-    return Resource(MADE, "", {}, items=items)
-
-
-def _as_seen(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return a new row as a query would return it."""
-    return tuple(
-        write_instant(value) if isinstance(value, datetime) else value
-        for value in (row[column.key] for column in TASKS.columns)
-    )
-
-
-def _change_some(ctx: Context, query: Query, changes: TaskChanges, **fixed: str) -> int:
-    row_scope, columns = ctx.row_scope, TASKS.to_columns(ctx, changes.sent())
-    selected = (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
-    return change_selected(ctx, row_scope, selected, columns)
-
-
-def _delete_some(ctx: Context, query: Query, **fixed: str) -> int:
-    row_scope = ctx.row_scope
-    return delete_selected(
-        ctx, row_scope, (SOME_OF_LIST if fixed else SOME_OF_ALL).of(query, row_scope, fixed, {})
-    )

@@ -57,14 +57,17 @@ class Usage:
         return Usage(-self.lists, -self.tasks, -self.text)
 
 
-def size_of(texts: Iterable[str]) -> int:
+def size_of(texts: Iterable[str | None]) -> int:
     """Return the size of texts in UTF-8 bytes, as :attr:`Usage.text` counts them."""
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts if text)
 
 
 def stored_size(columns: Iterable[Any]) -> ColumnElement[int]:
     """Return the same size in SQL, summed over the selected rows."""
-    sizes = (byte_size(column) for column in columns)
+    sizes = (
+        func.coalesce(byte_size(column), 0) if column.nullable else byte_size(column)
+        for column in columns
+    )
     whole: ColumnElement[int] = sum(sizes, start=literal_column("0"))
     return func.coalesce(func.sum(whole), 0)
 
@@ -142,32 +145,6 @@ class LoggedType:
         """The id of the list that a row is on; the row's own id where it is on none."""
         return str(getattr(row, self.model.list_binding.column or "key"))
 
-    @property
-    def in_lists(self) -> bool:
-        """Whether its rows are on lists, and go with them."""
-        return self.model.list_binding.column is not None and self.model is not TaskList
-
-    @cached_property
-    def size_on_list(self) -> Statement:
-        """Counts the rows on a list, and the bytes of their texts."""
-        columns = table_of(self.model).c
-        size = stored_size(columns[name] for name in self.texts)
-        counted = select(func.count(), size).select_from(table_of(self.model))
-        return Statement(counted.where(*self._on_list()))
-
-    @cached_property
-    def record_on_list(self) -> Statement:
-        """Records the tombstones of the rows on a list."""
-        return record_tombstones_statement(self.name, self.model, *self._on_list(), moved=False)
-
-    def _on_list(self) -> list[ColumnElement[bool]]:
-        column = self.model.list_binding.column
-        assert column is not None, "its rows are on no list"
-        return [
-            *owned(self.model, bound=False),
-            table_of(self.model).c[column] == bindparam("list_"),
-        ]
-
     @cached_property
     def newest_first(self) -> Mapping[bool, Statement]:
         """Reads the rows that changed after one revision up to another, by revision; for tokens of
@@ -178,20 +155,6 @@ class LoggedType:
         changed = select(*self.columns).where(*_between(self.model, bound))
         revision = table_of(self.model).c.revision
         return Statement(changed.order_by(revision).limit(bindparam("most")))
-
-
-@dataclass(frozen=True, slots=True)
-class OnList:
-    """The rows of one resource type on a list: how many, and the bytes of their texts."""
-
-    logged_type: LoggedType
-    count: int
-    text: int
-
-    @property
-    def usage(self) -> Usage:
-        """What they take."""
-        return self.logged_type.usage(self.count, self.text)
 
 
 class ChangeLog:
@@ -246,32 +209,6 @@ class ChangeLog:
         """The revision of the last change or deletion that a token of one list sees."""
         [(revision,)] = self._newest.rows(tx, row_scope.parameters())
         return int(revision)
-
-    def contents_of_list(self, tx: Transaction, row_scope: RowScope, key: str) -> list[OnList]:
-        """The rows on a list, by type."""
-        values = {"of_owner": row_scope.owner, "list_": key}
-        return [
-            OnList(each, *map(int, each.size_on_list.rows(tx, values)[0]))
-            for each in self.types
-            if each.in_lists
-        ]
-
-    def record_list(
-        self, tx: Transaction, row_scope: RowScope, key: str, list_: Usage, contents: list[OnList]
-    ) -> None:
-        """Record the tombstones of a list and of all rows on it, which are still there.
-
-        :param list_: what the list itself takes.
-        """
-        count = sum(each.count for each in contents)
-        growth = sum((each.usage for each in contents), start=list_)
-        first, _ = advance(tx, row_scope, -growth, count + 1)
-        values = {"of_owner": row_scope.owner, "list_": key, "moment": now()}
-        before = first - 1
-        for each in contents:
-            each.logged_type.record_on_list.run(tx, {**values, "before": before})
-            before += each.count
-        record_tombstone(tx, row_scope, first + count, "list", key, key, moved=False)
 
     def _tombstones_between(self, bound: bool) -> Statement:
         columns = (Tombstone.revision, Tombstone.kind, Tombstone.key, as_text(_DELETED_AT))
@@ -389,18 +326,13 @@ def record_tombstones_statement(
     return Statement(insert(Tombstone).from_select(list(_COLUMNS), tombstones))
 
 
-def clear_moved_tombstones(tx: Transaction, row_scope: RowScope, list_: str) -> None:
-    """Clear the ``moved`` tombstones of tasks that are on this list again."""
-    _CLEAR_MOVED.run(tx, {"of_owner": row_scope.owner, "list_": list_})
-
-
-_CLEAR_MOVED = Statement(
-    delete(Tombstone).where(
-        *owned(Tombstone, bound=False),
-        Tombstone.moved.is_(True),
-        Tombstone.list == bindparam("list_"),
-        Tombstone.key.in_(
-            select(Task.key).where(*owned(Task, bound=False), Task.list == bindparam("list_"))
-        ),
+def clear_moved_statement(name: str, model: Model) -> Statement:
+    """Build the statement that clears the ``moved`` tombstones of rows that are on a list again."""
+    table, column = table_of(model), model.list_binding.column or "key"
+    here = select(table.c.key).where(
+        *owned(model, bound=False), table.c[column] == bindparam("list_")
     )
-)
+    moved = [Tombstone.moved.is_(True), Tombstone.list == bindparam("list_"), _named([name])]
+    return Statement(
+        delete(Tombstone).where(*owned(Tombstone, bound=False), *moved, Tombstone.key.in_(here))
+    )

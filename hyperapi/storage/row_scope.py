@@ -6,6 +6,7 @@ distinguishes another user's row from a row that never existed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from hyperapi.common.clock import write_instant
 from hyperapi.storage.database import AnyRow, Statement, Transaction
 from hyperapi.storage.list_binding import VISIBLE
 from hyperapi.storage.models import Base, Instant, instant_text
@@ -107,6 +109,11 @@ def as_text(column: Column[Any]) -> ColumnElement[Any]:
     return column
 
 
+def as_selected(value: Any) -> Any:
+    """Return the value of a new row as a query would return it: an instant is text."""
+    return write_instant(value) if isinstance(value, datetime) else value
+
+
 def table_of(model: Model) -> Table:
     """Return the table of a model."""
     table = model.__table__
@@ -123,6 +130,20 @@ def find(
     """
     statement = _find(model, row_scope.bound, columns, tx.writes)
     return statement.row(tx, {**row_scope.parameters(), "of_key": key})
+
+
+def find_keys(tx: Transaction, model: Model, row_scope: RowScope, keys: Sequence[str]) -> set[str]:
+    """Return those of these keys that the scope has rows of, in one statement.
+
+    In a writing transaction, PostgreSQL locks the rows until commit.
+    """
+    if not keys:
+        return set()
+    number = 1 << (len(keys) - 1).bit_length()  # few texts of statements serve all numbers
+    padded = [*keys, *[keys[0]] * (number - len(keys))]
+    named = {f"key_{place}": key for place, key in enumerate(padded)}
+    statement = _find_keys(model, row_scope.bound, number, tx.writes)
+    return {str(key) for (key,) in statement.rows(tx, {**row_scope.parameters(), **named})}
 
 
 def add(
@@ -218,6 +239,14 @@ def _new(names: Iterable[str]) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _find(model: Model, bound: bool, columns: Columns, held: bool) -> Statement:
     found = select(*columns).where(*_named(model, bound))
+    return Statement(found.with_for_update(key_share=True) if held else found)
+
+
+@lru_cache(maxsize=256)
+def _find_keys(model: Model, bound: bool, number: int, held: bool) -> Statement:
+    key = table_of(model).c.key
+    wanted = [bindparam(f"key_{place}", type_=key.type) for place in range(number)]
+    found = select(key).where(*owned(model, bound), key.in_(wanted))
     return Statement(found.with_for_update(key_share=True) if held else found)
 
 

@@ -24,7 +24,7 @@ from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, Person, end, pr
 from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION
 from tests.hidden_resource import NOTES, Note
 
-MOST_LINES = 110
+MOST_LINES = 60
 JSON = {"Accept": "application/json"}
 FORMS = {"Accept": "application/prs.hal-forms+json"}
 
