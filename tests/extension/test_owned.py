@@ -1,8 +1,6 @@
 """A further owned resource: its declaration is all that the service needs."""
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import MetaData, func, select
 
-from hyperapi import Settings, create_app
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
 from hyperapi.state import state_of
@@ -18,66 +15,14 @@ from hyperapi.storage.database import database
 from hyperapi.storage.list_binding import REFUSED, by_list_column
 from hyperapi.storage.models import Base, OwnedRow, User
 from hyperapi.storage.retention import RULES, purge
-from tests import databases, hidden_resource, usage
-from tests.bound_resources import METADATA
-from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, Person, end, problem
-from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION
+from tests import hidden_resource
+from tests.conftest import Person, problem
+from tests.extension.conftest import MakeApp, numbers
 from tests.hidden_resource import NOTES, Note
 
 MOST_LINES = 60
 JSON = {"Accept": "application/json"}
 FORMS = {"Accept": "application/prs.hal-forms+json"}
-
-MakeApp = Callable[..., Flask]
-
-
-@pytest.fixture(scope="module")
-def make(
-    empty_database: databases.Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MakeApp]:
-    """Make an application that serves further resources, on a database with their tables."""
-    folder = tmp_path_factory.mktemp("further")
-    made: list[Flask] = []
-    with empty_database.fresh(folder) as url:
-
-        def make(**settings: str) -> Flask:
-            chosen = {
-                "HYPERAPI_INSTANCE": str(folder),
-                "HYPERAPI_DATABASE_URL": url,
-                "HYPERAPI_SECRET_KEYS": SECRET_KEY,
-                **CHEAP_HASHING,
-                **NO_LIMITS,
-                **{f"HYPERAPI_{name.upper()}": value for name, value in settings.items()},
-            }
-            app = create_app(Settings.read(chosen), extensions=[NOTES_EXTENSION, BOUND_EXTENSION])
-            with app.app_context():
-                for metadata in (Note.metadata, METADATA):
-                    metadata.create_all(database.engine)
-            made.append(app)
-            return app
-
-        yield make
-        assert not usage.miscounted(made[0])
-        with made[0].app_context():
-            for metadata in (Note.metadata, METADATA):
-                metadata.drop_all(database.engine)
-        for app in made:
-            end(app)
-
-
-@pytest.fixture(scope="module")
-def app(make: MakeApp) -> Flask:
-    """An application with default settings."""
-    return make()
-
-
-_numbers = count(1)
-
-
-@pytest.fixture
-def ann(app: Flask) -> Person:
-    """A user of that application, a new one for each test."""
-    return Person(app.test_client()).register(f"ann{next(_numbers)}").sign_in()
 
 
 def bound_to(person: Person, made: Any) -> Person:
@@ -187,7 +132,7 @@ def test_the_feed_tells_of_it_and_of_its_deletion(ann: Person) -> None:
 
 def test_users_cannot_see_each_others(app: Flask, ann: Person) -> None:
     made = ann.create(ann.root["notes_uri"], text="Milk")
-    bob = Person(app.test_client()).register(f"bob{next(_numbers)}").sign_in()
+    bob = Person(app.test_client()).register(f"bob{next(numbers)}").sign_in()
     for method in ("GET", "DELETE", "PATCH"):
         problem(bob.ask(method, made["uri"], json={}), 404, "not-found")
     assert texts(bob) == []
@@ -211,7 +156,7 @@ def test_the_quota_for_text_counts_it(app: Flask, ann: Person) -> None:
 
 def test_a_used_up_quota_refuses_it(make: MakeApp) -> None:
     app = make(max_text="1000")
-    ann = Person(app.test_client()).register(f"ann{next(_numbers)}").sign_in()
+    ann = Person(app.test_client()).register(f"ann{next(numbers)}").sign_in()
     statuses = [
         ann.ask("POST", ann.root["notes_uri"], json={"text": "x"}).status_code for _ in range(12)
     ]
@@ -221,7 +166,7 @@ def test_a_used_up_quota_refuses_it(make: MakeApp) -> None:
 
 def test_retention_removes_the_rows_of_a_deleted_account(make: MakeApp) -> None:
     app = make(max_bulk="5")
-    ann = Person(app.test_client()).register(f"ann{next(_numbers)}").sign_in()
+    ann = Person(app.test_client()).register(f"ann{next(numbers)}").sign_in()
     for number in range(10):
         ann.create(ann.root["notes_uri"], text=f"Note {number}")
     with app.app_context(), database.engine.connect() as connection:
