@@ -27,12 +27,12 @@ def routes_of(extensions: Iterable[Extension], further: Iterable[Route] = ()) ->
     :param further: further routes.
     """
     extensions = list(extensions)
+    added = [route for each in extensions for route in each.all_routes]
     routes = [
-        users.USERS,
-        users.USER,
+        *users.routes_of([tokens.TOKENS.name, *(each.name for each in added)]),
         tokens.TOKENS,
         tokens.TOKEN,
-        *(route for each in extensions for route in each.all_routes),
+        *added,
         *changes.routes_of([one for each in extensions for one in each.resources]),
         reference_pages.RELATION,
         reference_pages.PROBLEM,

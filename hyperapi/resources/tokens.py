@@ -16,6 +16,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
 from hyperapi.extension.collection import page, page_of, whole
+from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
@@ -47,8 +48,8 @@ from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.storage.database import AnyRow, Statement
-from hyperapi.storage.models import Session, TaskList, User
-from hyperapi.storage.row_scope import RowScope, change, find, remove, selected_columns
+from hyperapi.storage.models import Session, User
+from hyperapi.storage.row_scope import RowScope, change, find, find_keys, remove, selected_columns
 
 TOKENS = Route(
     "tokens",
@@ -117,7 +118,9 @@ TOKENS.returns = TOKENS_TYPE = page_of(
 
 def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     """Return a function from rows to resources, for use over many rows."""
-    token_uri, tokens_uri, list_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx), ctx.uris.uri_of("list")
+    token_uri, tokens_uri = TOKEN.uri_of(ctx), TOKENS.uri(ctx)
+    lists = ctx.state[OwnedResources].named.get(LIST)
+    list_uri = lists and lists.item.uri_of(ctx)
 
     def represent(row: AnyRow) -> Resource:
         key, parent, list_, label, scope, client, _, _, made, used, expires, *_ = row
@@ -133,7 +136,7 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
         links = {"collection": tokens_uri}
         if parent is not None:
             links["up"] = token_uri(parent)
-        if list_ is not None:
+        if list_ is not None and list_uri:
             links["list"] = list_uri(list_)
         return Resource(
             TOKEN_TYPE,
@@ -383,11 +386,11 @@ def _list_named(ctx: Context, who: Principal, uri: Any) -> str | None:
     """
     if uri is MISSING:
         return who.only_list
-    key = ctx.uris.named_by(uri, "list")
-    if (
-        key is None
-        or find(ctx.tx, TaskList, who.row_scope, key, selected_columns(TaskList, "key")) is None
-    ):
+    lists = ctx.state[OwnedResources].named.get(LIST)
+    if lists is None:
+        raise invalid("/list_uri", "must be left out: this service has no lists")
+    key = ctx.uris.named_by(uri, LIST)
+    if key is None or not find_keys(ctx.tx, lists.model, who.row_scope, [key]):
         raise invalid("/list_uri", "must be the URI of one of your lists")
     return key
 

@@ -1,6 +1,8 @@
 """Users: registration, and the account of the signed-in user."""
 
+from collections.abc import Collection
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -28,7 +30,7 @@ from hyperapi.http.problems import (
     invalid,
 )
 from hyperapi.http.responses import Reply, created, no_content
-from hyperapi.http.routes import Route
+from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
 from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
@@ -154,6 +156,20 @@ USER.returns = USER_TYPE = ResourceType(
 )
 USERS.returns = USERS_TYPE = page_of(USER_TYPE, "Users", "users")
 
+
+
+def routes_of(served: Collection[str]) -> list[Route]:
+    """Return the routes of users, whose links lead to those of these routes that there are.
+
+    :param served: the names of the further routes of the application.
+    """
+    links = tuple(name for name in USER_TYPE.links if name in served)
+    if links == USER_TYPE.links:
+        return [USERS, USER]
+    user = replace(USER_TYPE, links=links)
+    return [replace(USERS, returns=replace(USERS_TYPE, items=user)), replace(USER, returns=user)]
+
+
 COLUMNS = selected_columns(User, "key", "username", "email", "created_at", "updated_at", "version")
 
 
@@ -161,11 +177,8 @@ def represent(ctx: Context, row: AnyRow) -> Resource:
     """Return a user as a resource."""
     key, username, email, made, updated, version = row
     members = {"username": username, "email": email, "created_at": made, "updated_at": updated}
-    links = {
-        "lists": ctx.uris.uri("lists"),
-        "tasks": ctx.uris.uri("tasks"),
-        "tokens": ctx.uris.uri("tokens"),
-    }
+    served = ctx.state[RouteTable].named
+    links = {name: ctx.uris.uri(name) for name in USER_TYPE.links if served(name)}
     forms = partial(offers, ctx, FORMS, USER.uri(ctx, key), members)
     return Resource(USER_TYPE, USER.uri(ctx, key), members, links, forms=forms, version=version)
 
