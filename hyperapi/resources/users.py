@@ -157,7 +157,6 @@ USER.returns = USER_TYPE = ResourceType(
 USERS.returns = USERS_TYPE = page_of(USER_TYPE, "Users", "users")
 
 
-
 def routes_of(served: Collection[str]) -> list[Route]:
     """Return the routes of users, whose links lead to those of these routes that there are.
 
