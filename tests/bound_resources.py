@@ -18,7 +18,7 @@ from hyperapi.extension import (
     by_list_column,
     standard_operations,
 )
-from hyperapi.http.scopes import READ, WRITE
+from hyperapi.resources.lists import READ, WRITE
 from hyperapi.storage.models import TaskList
 
 METADATA = MetaData(naming_convention=OwnedRow.metadata.naming_convention)

@@ -17,7 +17,7 @@ from hyperapi.extension import (
     filters,
     standard_operations,
 )
-from hyperapi.http.scopes import READ, WRITE
+from hyperapi.resources.lists import READ, WRITE
 
 
 class Note(OwnedRow):

@@ -14,10 +14,10 @@ from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
-from hyperapi.http.scopes import READ, WRITE
 from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
+from hyperapi.resources.lists import READ, WRITE
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import find, selected_columns
 

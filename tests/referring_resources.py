@@ -22,7 +22,7 @@ from hyperapi.extension import (
     filters,
     standard_operations,
 )
-from hyperapi.http.scopes import READ, WRITE
+from hyperapi.resources.lists import READ, WRITE
 from hyperapi.storage.models import Task
 from tests.bound_resources import METADATA
 

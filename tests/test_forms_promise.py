@@ -21,7 +21,8 @@ from werkzeug.test import TestResponse
 from hyperapi.common.clock import move
 from hyperapi.http.problems import LoginTooOld, Problem, RegistrationClosed
 from hyperapi.http.routes import Operation
-from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SIGNED_IN, WRITE
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
+from hyperapi.resources.lists import READ, WRITE
 from tests.conftest import applications
 from tests.databases import Store
 from tests.rules import World

@@ -9,7 +9,7 @@ import pytest
 import uritemplate
 
 from hyperapi.http.routes import PREFIX
-from hyperapi.http.scopes import READ
+from hyperapi.resources.lists import READ
 from tests import databases
 from tests.conftest import applications, problem
 from tests.rules import World

@@ -12,8 +12,9 @@ from werkzeug.test import TestResponse
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.problems import own_problems
 from hyperapi.http.routes import PREFIX, Operation, RouteTable
-from hyperapi.http.scopes import OPEN, PUBLIC, READ
+from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.resources import ROUTES
+from hyperapi.resources.lists import READ
 from hyperapi.storage.database import Busy
 from tests import databases
 from tests.conftest import MakeApp, applications, problem

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text
+from sqlalchemy import ColumnElement, ScalarSelect, Text
 
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id, new_ids
@@ -108,6 +108,8 @@ class OwnedResource:
     :param lead: the member that describes it in sentences; empty where none does.
     :param counted: the quota for the number of rows, a member of :class:`Usage`. Without one, rows
         count towards the quota for text.
+    :param number_on_list: in SQL, the number of rows that a token of one list sees, where another
+        row keeps it. Without it, the rows are counted.
     :param titles: of forms that have another title than usual, by form.
     :param bodies: the request bodies, where they are others than those of the members.
     :raises ValueError: when the declaration is not complete.
@@ -127,6 +129,7 @@ class OwnedResource:
         titled_by: str = "title",
         lead: str = "",
         counted: str = "",
+        number_on_list: ScalarSelect[int] | None = None,
         titles: Mapping[str, str] | None = None,
         bodies: Bodies | None = None,
     ) -> None:
@@ -165,7 +168,9 @@ class OwnedResource:
         }
         self.listing = Listing(model, self.columns, filters=filters, sorts=self.sorts)
         self.selection = Selection(self.listing)
-        self.logged = LoggedType(self.name, model, self.columns, self._texts(), counted)
+        self.logged = LoggedType(
+            self.name, model, self.columns, self._texts(), counted, number_on_list
+        )
 
     # -- the declaration
 

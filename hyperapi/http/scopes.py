@@ -71,8 +71,6 @@ class AnyScope(Scope):
 
 
 ACCOUNT = Scope("account", "read and change the user and all its sessions")
-READ = Scope("tasks:read", "read lists and tasks")
-WRITE = Scope("tasks:write", "read and change lists and tasks", includes=[READ])
 
 LEVELS = (PUBLIC, OPEN, SIGNED_IN)
 """What an operation can require beside a scope."""

@@ -20,6 +20,7 @@ from hyperapi.extension import (
     ReadOnly,
     Reply,
     RowScope,
+    Scope,
     Sort,
     Statement,
     TextOf,
@@ -28,8 +29,10 @@ from hyperapi.extension import (
     owned,
     standard_operations,
 )
-from hyperapi.http.scopes import READ, WRITE
 from hyperapi.storage.models import TaskList
+
+READ = Scope("tasks:read", "read lists and tasks")
+WRITE = Scope("tasks:write", "read and change lists and tasks", includes=[READ])
 
 # -- members
 

@@ -43,8 +43,7 @@ from hyperapi.extension import (
     page_of,
     standard_operations,
 )
-from hyperapi.http.scopes import READ, WRITE
-from hyperapi.resources.lists import LISTS, Title, count
+from hyperapi.resources.lists import LISTS, READ, WRITE, Title, count
 from hyperapi.storage.models import Task, TaskList
 
 TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks", has_quotas=True)
@@ -249,6 +248,9 @@ TASKS = Tasks(
     links=("list",),
     lead="description",
     counted="tasks",
+    number_on_list=select(TaskList.open_count + TaskList.done_count)
+    .where(*owned(TaskList, bound=True))
+    .scalar_subquery(),
     conversions={
         "priority": Choice(PRIORITIES),
         "tags": Lines(),

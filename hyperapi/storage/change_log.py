@@ -32,7 +32,7 @@ from sqlalchemy import (
 from hyperapi.common.clock import now
 from hyperapi.storage.database import AnyRow, Statement, Transaction
 from hyperapi.storage.list_binding import REFUSED, VISIBLE
-from hyperapi.storage.models import Instant, Task, TaskList, Tombstone, User, byte_size
+from hyperapi.storage.models import Instant, Tombstone, User, byte_size
 from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
 
 LEAP_BITS = 40
@@ -127,6 +127,8 @@ class LoggedType:
     :param texts: the columns whose bytes count as text.
     :param counted: the member of :class:`Usage` that counts its rows; empty where none does. Each
         row then counts as :data:`UNCOUNTED_ROW` bytes of text.
+    :param number_on_list: in SQL, the number of its rows that a token of one list sees, where
+        another row keeps it; they are counted otherwise.
     """
 
     name: str
@@ -134,12 +136,18 @@ class LoggedType:
     columns: Columns
     texts: tuple[str, ...] = ()
     counted: str = ""
+    number_on_list: ScalarSelect[int] | None = None
 
     def usage(self, number: int, text: int) -> Usage:
         """What a number of rows with so many bytes of text adds to a user's usage."""
         if self.counted:
             return Usage(**{self.counted: number}, text=text)
         return Usage(text=text + number * UNCOUNTED_ROW)
+
+    @property
+    def number(self) -> ScalarSelect[int]:
+        """In SQL, the number of its rows that a token of one list sees."""
+        return _number(self.model) if self.number_on_list is None else self.number_on_list
 
     def list_of(self, row: AnyRow) -> str:
         """The id of the list that a row is on; the row's own id where it is on none."""
@@ -164,8 +172,9 @@ class ChangeLog:
         self.types = list(types)
         self._tombstones = {bound: self._tombstones_between(bound) for bound in (False, True)}
         seen = [each.model for each in self.types if each.model.list_binding is not REFUSED]
-        further = [model for model in seen if model not in (TaskList, Task)]
-        self._state = _state(further)
+        self._state = self._state_of(
+            each for each in self.types if each.model.list_binding is not REFUSED
+        )
         self._newest = self._newest_of(seen)
         self._limited: dict[tuple[str, ...], ChangeLog] = {(): self}
 
@@ -202,8 +211,8 @@ class ChangeLog:
         Changes elsewhere leave it as it is. A change gives a higher revision; what was taken away
         since the highest one shows in the count.
         """
-        row = self._state.row(tx, row_scope.parameters())
-        return "" if row is None else "-".join(str(number) for number in row)
+        rows = self._state.rows(tx, row_scope.parameters())
+        return "-".join(str(number) for row in rows for number in row)
 
     def newest_revision(self, tx: Transaction, row_scope: RowScope) -> int:
         """The revision of the last change or deletion that a token of one list sees."""
@@ -219,6 +228,10 @@ class ChangeLog:
             self._seen() if bound else self._deleted(each.name for each in self.types)
         )
         return Statement(gone.order_by(Tombstone.revision).limit(bindparam("most")))
+
+    def _state_of(self, types: Iterable[LoggedType]) -> Statement:
+        numbers = [number for each in types for number in (_highest(each.model), each.number)]
+        return Statement(select(literal_column("0"), *numbers))
 
     def _newest_of(self, models: Iterable[Model]) -> Statement:
         gone = func.coalesce(func.max(Tombstone.revision), 0).label("highest")
@@ -273,14 +286,6 @@ def _highest(model: Model) -> ScalarSelect[int]:
 def _number(model: Model) -> ScalarSelect[int]:
     counted = select(func.count()).select_from(table_of(model))
     return counted.where(*owned(model, bound=True)).scalar_subquery()
-
-
-def _state(further: Iterable[Model]) -> Statement:
-    """Reads the state of a list with its tasks, and of the rows of further models."""
-    numbers = [number for model in further for number in (_highest(model), _number(model))]
-    tasks = TaskList.open_count + TaskList.done_count
-    state = select(TaskList.revision, tasks, _highest(Task), *numbers)
-    return Statement(state.where(*owned(TaskList, bound=True)))
 
 
 _DELETED_AT = table_of(Tombstone).c.deleted_at

@@ -11,8 +11,9 @@ from werkzeug.test import TestResponse
 
 from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
-from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, READ, SIGNED_IN, WRITE
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
 from hyperapi.resources import ROUTES
+from hyperapi.resources.lists import READ, WRITE
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
 from tests.contexts import context

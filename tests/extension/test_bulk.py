@@ -18,7 +18,7 @@ from hyperapi.extension import (
     standard_operations,
 )
 from hyperapi.extension.owned_resources import OwnedResources
-from hyperapi.http.scopes import READ
+from hyperapi.resources.lists import READ
 from tests.conftest import Person, pointers, problem
 from tests.extension.conftest import MakeApp, numbers
 from tests.extension.test_owned import bound_to, changes, texts

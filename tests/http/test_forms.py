@@ -10,9 +10,10 @@ from hyperapi.http.bodies import FORM, JSON, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.routes import Route
-from hyperapi.http.scopes import OPEN, WRITE
+from hyperapi.http.scopes import OPEN
 from hyperapi.representations.form import Field, Form
 from hyperapi.resources import ROUTES
+from hyperapi.resources.lists import WRITE
 from tests.contexts import context
 
 pytestmark = pytest.mark.only_on("sqlite")  # forms know no database

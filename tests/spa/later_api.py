@@ -15,9 +15,9 @@ from werkzeug.serving import make_server
 from hyperapi.app import create_app
 from hyperapi.http.context import Context
 from hyperapi.http.routes import Route
-from hyperapi.http.scopes import READ
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
+from hyperapi.resources.lists import READ
 from hyperapi.settings import Settings
 
 NOTES = Route("notes", "/notes")
