@@ -1,6 +1,6 @@
 """Load clients: wrk, or one in Python. They send requests without pauses and count replies.
 
-Both keep ``CONNECTIONS`` connections open, each with one running request. wrk takes less CPU from
+Both keep some connections open, each with one running request. wrk takes less CPU from
 the server, so it is used where it is installed.
 """
 
@@ -63,9 +63,17 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def drive(port: int, targets: Sequence[Target], seconds: int, *, wrk: bool) -> Load:
+def drive(
+    port: int,
+    targets: Sequence[Target],
+    seconds: int,
+    *,
+    wrk: bool,
+    connections: int = CONNECTIONS,
+) -> Load:
     """Send ``targets`` in turn for so many seconds."""
-    return _with_wrk(port, targets, seconds) if wrk else _with_python(port, targets, seconds)
+    send = _with_wrk if wrk else _with_python
+    return send(port, targets, seconds, connections)
 
 
 def check(port: int, target: Target) -> None:
@@ -77,14 +85,14 @@ def check(port: int, target: Target) -> None:
             raise RuntimeError(f"{target.method} {target.path}: {found}")
 
 
-def _with_wrk(port: int, targets: Sequence[Target], seconds: int) -> Load:
+def _with_wrk(port: int, targets: Sequence[Target], seconds: int, connections: int) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as lines:
         for each in targets:
             parts = (each.method, each.path, each.token, each.tag, each.body)
             lines.write("\t".join(parts) + "\n")
         lines.flush()
         script = str(Path(__file__).with_name("rotate.lua"))
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={PATIENCE}s"]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={PATIENCE}s"]
         output = subprocess.run(
             [*command, "-s", script, f"http://127.0.0.1:{port}/", "--", lines.name],
             check=True,
@@ -95,10 +103,10 @@ def _with_wrk(port: int, targets: Sequence[Target], seconds: int) -> Load:
     return Load(**json.loads(output.splitlines()[-1]))
 
 
-def _with_python(port: int, targets: Sequence[Target], seconds: int) -> Load:
+def _with_python(port: int, targets: Sequence[Target], seconds: int, connections: int) -> Load:
     """Send with one process per connection, since one process would be busier than the server."""
-    with ProcessPoolExecutor(CONNECTIONS, mp_context=get_context("spawn")) as pool:
-        runs = [pool.submit(_one_client, port, targets, seconds) for _ in range(CONNECTIONS)]
+    with ProcessPoolExecutor(connections, mp_context=get_context("spawn")) as pool:
+        runs = [pool.submit(_one_client, port, targets, seconds) for _ in range(connections)]
         parts = [run.result(timeout=seconds + PATIENCE) for run in runs]
     latencies = [each for part, _ in parts for each in part]
     cuts = quantiles(latencies, n=100) if len(latencies) > 1 else [latencies[0]] * 99

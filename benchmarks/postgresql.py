@@ -4,7 +4,6 @@ workers, and with two nodes behind nginx. See postgresql.md."""
 import argparse
 import os
 import platform
-import secrets
 import signal
 import sqlite3
 import subprocess
@@ -92,11 +91,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hyperapi-benchmark-") as name, ExitStack() as stack:
         folder = Path(name)
         environment = hyperapi_environment(folder)
-        _upgrade(environment)
+        upgrade(environment)
         hash_ = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash(PASSWORD)
         seed_hyperapi(folder / "hyperapi.db", sizes, hash_)
         database = stack.enter_context(postgres.server(listen_addresses="127.0.0.1", **CAREFUL))
-        url = _copied(folder / "hyperapi.db", database)
+        url = copied(folder / "hyperapi.db", database, environment)
         sets = _started(stack, folder, environment, database, url)
         plans = _plans(sets, sizes)
         _round(sets, plans, 1, wrk=wrk)  # to warm up
@@ -125,19 +124,20 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _upgrade(environment: Mapping[str, str]) -> None:
-    command = [sys.executable, *CLI, "upgrade"]
+def upgrade(environment: Mapping[str, str]) -> None:
+    """Migrate the database of a service."""
+    command = [sys.executable, "-P", *CLI, "upgrade"]
     subprocess.run(
         command, env={**os.environ, **environment}, check=True, stdout=sys.stderr, timeout=60
     )
 
 
-def _copied(path: Path, server: postgres.Server) -> str:
+def copied(path: Path, server: postgres.Server, environment: Mapping[str, str]) -> str:
     """The URL of a database with the same rows as a SQLite file."""
     with server.connect() as administrator:
         administrator.execute("CREATE DATABASE benchmark")
     url = f"postgresql://postgres@127.0.0.1:{server.port}/benchmark"
-    _upgrade({"HYPERAPI_DATABASE_URL": url, "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32)})
+    upgrade({**environment, "HYPERAPI_DATABASE_URL": url})
     with closing(sqlite3.connect(path)) as source, psycopg.connect(url) as target:
         for table in ("users", "lists", "tasks"):
             print(f"copying {table}", file=sys.stderr)

@@ -41,11 +41,15 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """User and system time of the process and its children so far, in seconds."""
-        return sum(_cpu_seconds(pid) for pid in _tree(self.process.pid))
+        return sum(_cpu_seconds(pid) for pid in self.processes())
+
+    def processes(self) -> list[int]:
+        """The ids of the process and of its children: of a service, the main process first."""
+        return _tree(self.process.pid)
 
     def memory(self) -> int:
         """Memory of the process and its children in bytes, shared pages divided among them."""
-        return sum(_memory(pid) for pid in _tree(self.process.pid))
+        return sum(memory_of(pid) for pid in self.processes())
 
 
 @contextmanager
@@ -131,7 +135,7 @@ def _cpu_seconds(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _memory(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """Its proportional set size, in bytes."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):

@@ -5,7 +5,6 @@ run on the driver's own connection (``docs/decisions/0004``). Views never begin 
 """
 
 import random
-import threading
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,11 +21,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from hyperapi.common.operator_error import OperatorError
+from hyperapi.common.processes import folder
 from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
 from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import Schema, Schemas
+from hyperapi.storage.write_queue import WriteQueue
 
 database = SQLAlchemy(model_class=Base, disable_autonaming=True)
 
@@ -236,7 +237,7 @@ class Database:
         self._tables = tables
         self._schemas = schemas
         self._driver = engine.dialect.loaded_dbapi
-        self._write_lock = threading.Lock() if dialect.one_writer else None
+        self._write_queue = WriteQueue(folder()) if dialect.one_writer else None
         self._check_schema_at = 0.0
         self._problem: str | None = None
         self._suspect = False
@@ -278,15 +279,15 @@ class Database:
 
         :raises Busy: when another transaction writes.
         """
-        if self._write_lock is not None and not self._write_lock.acquire(blocking=False):
+        if self._write_queue is not None and not self._write_queue.acquire(0):
             raise Contended("another transaction is writing")
         try:
             self._within(self._dialect.begin_write_nowait, work, writes=True)
         except _Retry as failure:
             raise Busy(str(failure)) from failure
         finally:
-            if self._write_lock is not None:
-                self._write_lock.release()
+            if self._write_queue is not None:
+                self._write_queue.release()
 
     def _with_retries(
         self,
@@ -403,16 +404,16 @@ class Database:
         return self._within(self._begin_to_read, work, writes=False)
 
     def _write_once(self, work: Callable[[Transaction], Result]) -> Result:
-        if self._write_lock is None:
+        if self._write_queue is None:
             return self._within(self._begin_to_write, work, writes=True)
         # Where the database has one writer at a time, the writers of this process queue here:
         # waiting for a lock costs less than polling SQLite's.
-        if not self._write_lock.acquire(timeout=self.patience):
+        if not self._write_queue.acquire(self.patience):
             raise Busy("other writers took too long")
         try:
             return self._within(self._begin_to_write, work, writes=True)
         finally:
-            self._write_lock.release()
+            self._write_queue.release()
 
     def _within(
         self,
