@@ -91,6 +91,22 @@ class Stamp(OwnedRow):
     shelf: Mapped[str] = mapped_column(Key)
 
 
+class Twig(OwnedRow):
+    """A twig, which can grow on another one."""
+
+    __tablename__ = "twigs"
+    metadata = METADATA
+    list_binding = VISIBLE
+    __table_args__ = (
+        ForeignKeyConstraint(["owner", "twig"], ["twigs.owner", "twigs.key"]),
+        Index(None, "owner", "twig"),
+        {"sqlite_with_rowid": False},
+    )
+
+    text: Mapped[str] = mapped_column(Text)
+    twig: Mapped[str | None] = mapped_column(Key)
+
+
 class ShelfMembers(OwnedMembers):
     """A shelf."""
 
@@ -120,6 +136,22 @@ class StampMembers(OwnedMembers):
     shelf_uri: Uri
 
 
+class TwigMembers(OwnedMembers):
+    """A twig, and the one that it grows on."""
+
+    text: ShortText
+    twig_uri: Uri | None = None
+
+
+TWIGS = OwnedResource(
+    Twig,
+    TwigMembers,
+    one=("twig", "As a template: the twig with the given UUID."),
+    many=("twigs", "Your twigs, in pages."),
+    titled_by="text",
+    conversions={"twig_uri": Reference("twig", on_delete="restrict")},
+    filters={},
+)
 SHELVES = OwnedResource(
     Shelf,
     ShelfMembers,
@@ -158,5 +190,5 @@ STAMPS = OwnedResource(
     conversions={"shelf_uri": Reference("shelf", on_delete="restrict")},
     filters={},
 )
-for each in (SHELVES, BOOKS, LOANS, STAMPS):
+for each in (SHELVES, BOOKS, LOANS, STAMPS, TWIGS):
     standard_operations(each, read=READ, write=WRITE)

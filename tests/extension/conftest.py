@@ -12,7 +12,12 @@ from hyperapi.storage.database import database
 from tests import databases, usage
 from tests.bound_resources import METADATA
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, Person, end
-from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION, REFERRING_EXTENSION
+from tests.further_extensions import (
+    BOUND_EXTENSION,
+    NOTES_EXTENSION,
+    REFERRING_EXTENSION,
+    SCOPED_EXTENSION,
+)
 from tests.hidden_resource import Note
 
 MakeApp = Callable[..., Flask]
@@ -45,7 +50,7 @@ def make(
             return app
 
         yield make
-        assert not usage.miscounted(make())  # which knows every type
+        assert not usage.miscounted(make((*EXTENSIONS, SCOPED_EXTENSION)))  # every type
         with made[0].app_context():
             for metadata in (Note.metadata, METADATA):
                 metadata.drop_all(database.engine)
