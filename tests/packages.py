@@ -1,11 +1,12 @@
 """Packages with an extension, as installed ones: modules, migrations and metadata in a folder."""
 
 import os
+import sys
 from pathlib import Path
 
 from tests.serving import read_environment
 
-_MODULE = '''
+MODULE = '''
 """Books: an extension that only tests install."""
 
 from pathlib import Path
@@ -156,6 +157,7 @@ def upgrade():
     op.add_column("books", sa.Column("colour", sa.Text(), nullable=True))
     op.execute("UPDATE bocks SET colour = 'red'")
 '''
+PYTHON = sys.executable
 PAGES = "pages: Mapped[int | None]"
 
 
@@ -166,7 +168,7 @@ def books(
     version: str = "1.0",
     columns: str = "",
     command: str = "count-books",
-    module: str = _MODULE,
+    module: str = MODULE,
     target: str = "EXTENSION",
 ) -> Path:
     """Write the package ``hyperapi-books`` into a folder, in place of an older version.
@@ -186,7 +188,7 @@ def books(
     )
     entry = f"[hyperapi.extensions]\n{name} = hyperapi_{name}:{target}\n"
     (info / "entry_points.txt").write_text(entry)
-    text = module.format(columns=columns or "", name=name, command=command)
+    text = module.format(columns=columns, name=name, command=command)
     (package / "__init__.py").write_text(text)
     for number, text in enumerate(migrations, 1):
         (package / "migrations" / f"{name}_{number:04}_step.py").write_text(text)

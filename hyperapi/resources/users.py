@@ -39,8 +39,16 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.state import AppState
 from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Transaction
-from hyperapi.storage.models import Session, User
-from hyperapi.storage.row_scope import RowScope, add, change, find, remove, selected_columns
+from hyperapi.storage.models import Session, Tables, User
+from hyperapi.storage.row_scope import (
+    RowScope,
+    add,
+    change,
+    count_up_to,
+    find,
+    remove,
+    selected_columns,
+)
 
 USERS = Route(
     "users",
@@ -288,7 +296,11 @@ def _delete(ctx: Context, who: Principal) -> None:
     if row is None:
         raise NotFound
     rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
-    if not ctx.settings.max_bulk or rows <= ctx.settings.max_bulk:
+    most = ctx.settings.max_bulk
+    if most and rows <= most:
+        added = ctx.state[Tables].added
+        rows += count_up_to(ctx.tx, added, who.row_scope, most - rows + 1)
+    if not most or rows <= most:
         remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
         return
     end_all(ctx, who)

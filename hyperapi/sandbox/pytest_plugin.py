@@ -13,13 +13,17 @@ fixtures, which need the Python client (``clients/python``):
     Creates a user and returns a signed-in client: ``ann = make_user("ann")``.
 ``clock``
     Moves the sandbox's clock: ``clock.forward(hours=1)``.
+
+The setting ``hyperapi_extensions`` of pytest names the extensions that the sandbox serves. Without
+it, ``HYPERAPI_EXTENSIONS`` does.
 """
 
 import json
+import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,7 +44,14 @@ _COMMAND = [sys.executable, "-P", "-m", "hyperapi", "sandbox"]
 _LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PATIENCE = 30.0
 
+_EXTENSIONS = "hyperapi_extensions"
+
 MakeUser = Callable[..., "Client"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting for extensions."""
+    parser.addini(_EXTENSIONS, "The extensions that the sandbox serves, in order.", type="args")
 
 
 @dataclass(frozen=True)
@@ -123,15 +134,21 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(*options: str) -> Iterator[Sandbox]:
+def sandbox(*options: str, extensions: Sequence[str] = ()) -> Iterator[Sandbox]:
     """Run a sandbox for the duration of the block.
 
     :param options: options of ``hyperapi sandbox``.
+    :param extensions: the extensions that it serves; without any, those of the environment.
     :raises RuntimeError: when it does not start. The message has its error output.
     """
+    named = {"HYPERAPI_EXTENSIONS": ",".join(extensions)} if extensions else {}
     with TemporaryFile("w+") as said:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [*_COMMAND, *options], stdout=subprocess.PIPE, stderr=said, text=True
+            [*_COMMAND, *options],
+            env={**os.environ, **named},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
         )
         with process:
             try:
@@ -155,9 +172,9 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def hyperapi_server() -> Iterator[Sandbox]:
+def hyperapi_server(pytestconfig: pytest.Config) -> Iterator[Sandbox]:
     """A sandbox for the whole run."""
-    with sandbox() as server:
+    with sandbox(extensions=pytestconfig.getini(_EXTENSIONS)) as server:
         _ = server.beginning  # taken while the sandbox is empty
         yield server
 

@@ -4,6 +4,9 @@
 
     {"users": [{"username": "ann", "password": "…",
                 "lists": [{"title": "Groceries", "tasks": [{"title": "Milk"}]}]}]}
+
+A list of objects names a collection that the root, or the object around it, links to. So a user's
+``notes`` are created in the collection ``notes`` of an extension.
 """
 
 import json
@@ -50,7 +53,7 @@ def plant(
     users: Sequence[Mapping[str, Any]],
     headers: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Create users with their lists and tasks.
+    """Create users with all that is theirs.
 
     :param base_url: the URL of the server, for its URIs.
     :param headers: headers of every request.
@@ -88,21 +91,46 @@ class _ApiClient:
 
 def _plant_user(client: _ApiClient, user: Mapping[str, Any]) -> dict[str, Any]:
     control = client.ask("GET", client.root["control_uri"])
-    who = {name: value for name, value in user.items() if name != "lists"}
+    who, owned = _split(user)
     made = client.ask("POST", control["users_uri"], json=who)
-    for each in user.get("lists", ()):
-        _plant_list(client, made, each)
+    root = client.ask("GET", client.root["uri"], made["access_token"])
+    _plant_all(client, made["access_token"], root, owned)
     return {name: made[name] for name in ("username", "password", "access_token")}
 
 
-def _plant_list(client: _ApiClient, user: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    token = user["access_token"]
-    members = {name: value for name, value in wanted.items() if name != "tasks"}
-    made = client.ask("POST", user["lists_uri"], token, json=members)
-    tasks = wanted.get("tasks", [])
+def _split(wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Split an object into its own members, and the objects to create in its collections."""
+    owned = {name: value for name, value in wanted.items() if _is_collection(name, value)}
+    return {name: value for name, value in wanted.items() if name not in owned}, owned
+
+
+def _is_collection(name: str, value: Any) -> bool:
+    """Whether a member is a collection. An empty list may also be a member such as tags."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        return False
+    return bool(value) or name in ("lists", "tasks")
+
+
+def _plant_all(
+    client: _ApiClient, token: str, parent: Mapping[str, Any], owned: Mapping[str, list[Any]]
+) -> None:
+    """Create objects in the collections that the parent links to by their names."""
+    for name, objects in owned.items():
+        uri = parent.get(f"{name}_uri")
+        if uri is None:
+            raise SeedError(f"the seed has {name}, and {parent['uri']} has no such link")
+        if name == "tasks":
+            _plant_tasks(client, token, uri, objects)
+            continue
+        for each in objects:
+            members, inside = _split(each)
+            _plant_all(client, token, client.ask("POST", uri, token, json=members), inside)
+
+
+def _plant_tasks(client: _ApiClient, token: str, uri: str, tasks: Sequence[Any]) -> None:
+    """Create tasks on a list, many with one request."""
     for start in range(0, len(tasks), _MOST_TASKS):
-        body = {"tasks": tasks[start : start + _MOST_TASKS]}
-        client.ask("POST", made["tasks_uri"], token, json=body)
+        client.ask("POST", uri, token, json={"tasks": tasks[start : start + _MOST_TASKS]})
 
 
 def _describe(error: Mapping[str, Any]) -> str:

@@ -122,7 +122,7 @@ def clear_tombstone(tx: Transaction, row_scope: RowScope, kind: str, key: str, l
 class LoggedType:
     """One resource type of the change log, and the table of its rows.
 
-    :param name: what the feed and the tombstones call it; at most 10 characters.
+    :param name: what the feed and the tombstones call it; at most 40 characters.
     :param columns: what the feed reads of a row.
     :param texts: the columns whose bytes count as text.
     :param counted: the member of :class:`Usage` that counts its rows; empty where none does. Each

@@ -404,6 +404,7 @@ class Tables:
     :param models: the models of the resources that were added.
     :ivar all: every table, those that others refer to first.
     :ivar with_owner: those of them whose rows have an owner.
+    :ivar added: those of them that were added, and whose rows have an owner.
     """
 
     def __init__(self, models: Iterable[type[Base]] = ()) -> None:
@@ -411,6 +412,7 @@ class Tables:
         known = dict.fromkeys([*OWN_TABLES, *added])
         self.all: list[Table] = sort_tables(known)
         self.with_owner = [table for table in self.all if "owner" in table.c]
+        self.added = [table for table in self.with_owner if table not in OWN_TABLES]
 
 
 class IdempotencyRecord(Base):

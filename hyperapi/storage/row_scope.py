@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     false,
+    func,
     insert,
     select,
     update,
@@ -269,3 +270,20 @@ def _change(
 @lru_cache(maxsize=256)
 def _remove(model: Model, bound: bool, columns: Columns) -> Statement:
     return Statement(delete(table_of(model)).where(*_named(model, bound)).returning(*columns))
+
+
+def count_up_to(tx: Transaction, tables: Iterable[Table], row_scope: RowScope, most: int) -> int:
+    """Count the rows of an owner in some tables. Stop counting at ``most``."""
+    count = 0
+    for table in tables:
+        if count >= most:
+            break
+        values = {"of_owner": row_scope.owner, "most": most - count}
+        count += int(_count_of_owner(table).rows(tx, values)[0][0])
+    return count
+
+
+@lru_cache(maxsize=1000)
+def _count_of_owner(table: Table) -> Statement:
+    some = select(table.c.owner).where(table.c.owner == bindparam("of_owner"))
+    return Statement(select(func.count()).select_from(some.limit(bindparam("most")).subquery()))

@@ -317,3 +317,26 @@ def test_a_deleted_list_gives_back_what_was_on_it(app: Flask, ann: Person) -> No
         kept = select(User.list_count, User.task_count, User.text_size)
         row = connection.execute(kept.where(User.username == ann.name)).one()
     assert tuple(row) == (0, 0, 0)
+
+
+def test_rows_of_further_types_count_when_an_account_is_deleted(make: MakeApp) -> None:
+    app = make(max_bulk="3", tombstone_lifetime="0")
+    ann = Person(app.test_client()).register(f"ann{next(numbers)}").sign_in()
+    [*_, gone] = [ann.create(ann.root["notes_uri"], text=str(number)) for number in range(5)]
+    ann.ask("DELETE", gone["uri"])
+    accounts, tombstones = RULES[2:]
+    while purge(state_of(app), tombstones):  # so that only the rows are left to count
+        pass
+    key = ann.root["user_uri"].rpartition("/")[2]
+    assert ann.ask("DELETE", ann.root["user_uri"]).status_code == 204
+    assert _rows(app, Note, key) == 4
+    while purge(state_of(app), accounts, most=2):
+        pass
+    assert _rows(app, Note, key) == 0
+
+
+def _rows(app: Flask, model: type[Base], owner: str) -> int:
+    table = model.__table__
+    with app.app_context(), database.engine.connect() as connection:
+        counted = select(func.count()).select_from(table).where(table.c.owner == owner)
+        return int(connection.execute(counted).scalar_one())
