@@ -119,7 +119,7 @@ class Context:
     def identify(self, principal: Principal) -> None:
         """Set the principal and its row scope."""
         self.principal = self.principal_or_none = principal
-        self.row_scope = principal.row_scope
+        self.row_scope = RowScope(principal.user, principal.only_list)
 
     def read(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` in a read-only transaction; see :meth:`Database.read`."""

@@ -32,15 +32,16 @@ def etag(ctx: Context, version: int | str | None, *content: bytes) -> str:
     digest = _OF_CODE.copy()
     for part in content:
         digest.update(part)
-    return f'"{"" if version is None else _named(ctx, version)}.{digest.hexdigest()}"'
+    if version is None:
+        version = ""
+    elif ctx.version_key is not None:
+        version = _hidden(version, ctx.version_key)
+    return f'"{version}.{digest.hexdigest()}"'
 
 
-def _named(ctx: Context, version: int | str) -> str:
-    """Return a version for tags. List-bound tokens get a keyed hash of it, because revisions also
-    count changes of other lists."""
-    key = ctx.version_key
-    if key is None:
-        return str(version)
+def _hidden(version: int | str, key: bytes) -> str:
+    """Return a keyed hash of a version, for list-bound tokens: revisions also count changes of
+    other lists."""
     return hashlib.blake2b(str(version).encode(), key=key, digest_size=9).hexdigest()
 
 

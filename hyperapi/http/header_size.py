@@ -32,13 +32,13 @@ def init_app(handler: RequestHandler) -> None:
 def _limit(_: Context, response: Response) -> Response:
     """Leave out the links that do not fit."""
     for name in ("Link", "Link-Template"):
-        if (room := _ROOM - size_of(response.headers)) >= 0:
+        if (room := _ROOM - _size_of(response.headers)) >= 0:
             break
         response.headers = _shortened(response.headers, name, -room)
     return response
 
 
-def size_of(headers: Headers) -> int:
+def _size_of(headers: Headers) -> int:
     """Return the size of the headers on the wire in bytes."""
     return sum(map(len, chain.from_iterable(headers))) + _FRAMING * len(headers)
 

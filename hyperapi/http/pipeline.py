@@ -107,8 +107,11 @@ class Pipeline:
             response = work()
         else:
             response = ctx.write(work) if operation.writes else ctx.read(work)
-        if claims is not None:
-            self._finish(ctx, operation, claims)
+        if claims is not None and operation.writes:
+            for hook in self.on_change:
+                hook(ctx, claims)
+        if claims is not None and operation.method != "DELETE":
+            self._authenticator.record_use(ctx, ctx.principal)
         return response
 
     def _authenticate(self, ctx: Context, operation: Operation, claims: Claims) -> None:
@@ -123,13 +126,6 @@ class Pipeline:
         require_scope(
             operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound
         )
-
-    def _finish(self, ctx: Context, operation: Operation, claims: Claims) -> None:
-        if operation.writes:
-            for hook in self.on_change:
-                hook(ctx, claims)
-        if operation.method != "DELETE":
-            self._authenticator.record_use(ctx, ctx.principal)
 
 
 def init_app(handler: RequestHandler, state: AppState) -> Pipeline:
@@ -184,7 +180,7 @@ def _require_coding(ctx: Context, operation: Operation, media_type: str) -> None
 def _show(ctx: Context, operation: Operation, view: View, media_type: str) -> Response:
     """Reply to a GET, with 304 when the client's representation is current."""
     # Generic clients repeat tags in If-Match when they follow links: on GET it is ignored.
-    _, known = preconditions.sent(ctx)
+    known = ctx.environ.get("HTTP_IF_NONE_MATCH")
     query = ctx.environ.get("QUERY_STRING", "")
     tag = (
         preconditions.tag_of_page(ctx, media_type, query) if operation.versioned_by_owner else None

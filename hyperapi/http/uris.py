@@ -100,7 +100,13 @@ class Uris:
             rule, keys = self._matched(path.replace(key, _UPPER_HOLE) if key else path, method)
         except HTTPException:
             return self._match(path, method, query)  # the redirect has the id and the query
-        return rule, {name: _filled(value, key) for name, value in keys.items()}
+        values = {}
+        for name, value in keys.items():
+            if value == _LOWER_HOLE:
+                values[name] = key.lower()
+            else:
+                values[name] = value.replace(_UPPER_HOLE, key) if isinstance(value, str) else value
+        return rule, values
 
     def _match(self, path: str, method: str, query: str = "") -> tuple[Rule, dict[str, Any]]:
         rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
@@ -119,13 +125,6 @@ class Uris:
                 return url_for(endpoint, _external=True), ""
             before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)
         return before, after
-
-
-def _filled(value: Any, key: str) -> Any:
-    """Return a value in a path with the id in its hole."""
-    if value == _LOWER_HOLE:
-        return key.lower()
-    return value.replace(_UPPER_HOLE, key) if isinstance(value, str) else value
 
 
 class _RelationNames(dict[str, str]):

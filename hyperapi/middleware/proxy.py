@@ -47,7 +47,8 @@ class ProxyHeaders:
             _settle_forwarded(environ)
         if self._host:
             self._publish(environ)
-        if _is_too_long(environ):
+        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
+        if 3 * len(path) + len(query) >= LONGEST_TARGET and _is_too_long(path, query):
             environ[_REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
         environ[BASE] = base_of(environ)
         return self._app(environ, start_response)
@@ -113,11 +114,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_too_long(environ: dict[str, Any]) -> bool:
+def _is_too_long(path: str, query: str) -> bool:
     """Whether the request target is too long. The server decodes its path."""
-    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
-    if 3 * len(path) + len(query) < LONGEST_TARGET:
-        return False
     target = len(quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1"))
     return target + (len(query) + 1 if query else 0) > LONGEST_TARGET
 

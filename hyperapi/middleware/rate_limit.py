@@ -24,6 +24,7 @@ from hyperapi.auth.passwords import hashing_capacity
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.pipeline import Pipeline
+from hyperapi.http.principal import Claims
 from hyperapi.http.problems import CredentialsInvalid, Problem, TooManyRequests
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware.counters import counter_storage
@@ -125,11 +126,12 @@ class PrepaidAttempts(Attempts):
         self._in_advance = limits[0].amount // 100 if len(limits) == 1 else 0
         self._counted: dict[str, _Prepaid] = {}
 
-    def count_cheaply(self, ctx: Context, who: str) -> None:
-        """Count one request of ``who``.
+    def count_request(self, ctx: Context, claims: Claims) -> None:
+        """Count one request of a session.
 
         :raises TooManyRequests: when the limit is exceeded.
         """
+        who = claims.session
         counted = self._counted.get(who)
         moment = time.time()
         if counted is None or not counted.in_advance or moment >= counted.until:
@@ -203,9 +205,7 @@ class Limits:
 def init_app(handler: RequestHandler, state: AppState) -> None:
     """Count the requests of each session, and add the RateLimit headers to replies."""
     limits = state.add(Limits(state.settings))
-    state[Pipeline].on_token.append(
-        lambda ctx, claims: limits.requests.count_cheaply(ctx, claims.session)
-    )
+    state[Pipeline].on_token.append(limits.requests.count_request)
     handler.after.append(_add_headers)
 
 

@@ -95,7 +95,7 @@ def init_app(handler: RequestHandler) -> None:
 
 def _begin(ctx: Context) -> None:
     wanted = ctx.environ.get("HTTP_X_REQUEST_ID", "")
-    ctx.request_id = wanted.lower() if _UUID.fullmatch(wanted) else _new_id()
+    ctx.request_id = wanted.lower() if wanted and _UUID.fullmatch(wanted) else _new_id()
 
 
 def _new_id() -> str:

@@ -67,7 +67,13 @@ class Connections:
         except Empty:
             raise TimeoutError("all connections are in use") from None
         try:
-            connection = self._idle_one() or self._open()
+            identity = self._dialect.identity()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._open()
+            if connection.generation != self._generation or connection.identity != identity:
+                connection = self._opened_again(connection, identity)
         except BaseException:
             self._permits.put(None)
             raise
@@ -92,20 +98,13 @@ class Connections:
             with suppress(IndexError):  # another thread took it
                 self._idle.pop().opened.close()
 
-    def _idle_one(self) -> Connection | None:
-        """Return an idle connection of the present database; None when there is none."""
-        identity = self._dialect.identity()
-        try:
-            while (connection := self._idle.pop()).generation != self._generation:
-                connection.opened.close()
-        except IndexError:
-            return None
-        if connection.identity == identity:
-            return connection
+    def _opened_again(self, connection: Connection, identity: object) -> Connection:
+        """Return a new connection in place of one that must not be used any more."""
         connection.opened.close()
-        self.discard_all()
-        self.on_replaced()
-        return None
+        if connection.identity != identity:
+            self.discard_all()
+            self.on_replaced()
+        return self._open()
 
     def _open(self) -> Connection:
         generation, identity = self._generation, self._dialect.identity()

@@ -88,8 +88,7 @@ class Statement:
     def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
         """Run the statement and return its first row; None without one."""
         prepared = self._prepared.get(tx.dialect.name) or self._prepare(tx.dialect)
-        found = prepared.rows(tx, parameters)
-        return prepared.named(*found[0]) if found else None
+        return prepared.row(tx, parameters)
 
     def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> int:
         """Run the statement and return the number of affected rows.
@@ -125,7 +124,7 @@ class _Prepared:
             for index, column in enumerate(columns)
             if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
-        self.named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
+        self._named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
 
     def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> Any:
         try:
@@ -143,12 +142,20 @@ class _Prepared:
         found: list[tuple[Any, ...]] = self.run(tx, parameters).fetchall()
         if not self._readers or not found:
             return found
-        columns: list[Iterable[Any]] = list(
-            zip(*found, strict=True)
-        )  # a column at a time is quickest
+        # A column at a time is quickest.
+        columns: list[Iterable[Any]] = list(zip(*found, strict=True))
         for index, reader in self._readers:
             columns[index] = map(reader, columns[index])
         return list(zip(*columns, strict=True))
+
+    def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
+        found = self.run(tx, parameters).fetchall()
+        if not found:
+            return None
+        values = list(found[0])
+        for index, reader in self._readers:
+            values[index] = reader(values[index])
+        return tuple.__new__(self._named, values)  # _make and __new__ of a named tuple do this too
 
 
 def _giver(compiled: SQLCompiler, dialect: Dialect) -> Callable[[Mapping[str, Any]], Any]:
@@ -424,7 +431,12 @@ class Database:
         examines: bool = False,
     ) -> Result:
         """Run ``work`` in a transaction of its own. Roll back unless it is committed."""
-        connection = self._connect()
+        try:
+            connection = self.connections.take()
+        except TimeoutError as error:
+            raise Busy(str(error)) from None
+        except (self._driver.Error, DBAPIError) as error:
+            raise Busy(_in_one_line(error)) from error
         try:
             if self._suspect and not examines:
                 raise _Suspect("the database must be examined")
@@ -438,14 +450,6 @@ class Database:
             self._translate(error, writes)
         finally:
             self._release(connection)
-
-    def _connect(self) -> Connection:
-        try:
-            return self.connections.take()
-        except TimeoutError as error:
-            raise Busy(str(error)) from None
-        except (self._driver.Error, DBAPIError) as error:
-            raise Busy(_in_one_line(error)) from error
 
     def _commit(self, connection: Connection) -> None:
         try:

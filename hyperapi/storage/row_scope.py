@@ -129,7 +129,7 @@ def find(
 
     In a writing transaction, PostgreSQL locks the row until commit. SQLite has one writer anyway.
     """
-    statement = _find(model, row_scope.bound, columns, tx.writes)
+    statement = _find(model, row_scope.only_list is not None, columns, tx.writes)
     return statement.row(tx, {**row_scope.parameters(), "of_key": key})
 
 
