@@ -114,7 +114,11 @@ CONTROL.returns = CONTROL_TYPE = ResourceType(
 )
 USERS.returns = USERS_TYPE = ResourceType("ControlUsers", links=("up",))
 PERSON = ResourceType(
-    "Person", PersonMembers, links=("lists", "tasks", "tokens"), titled_by="username"
+    "Person",
+    PersonMembers,
+    links=("tokens",),
+    sometimes=("lists", "tasks"),  # where they are served
+    titled_by="username",
 )
 CLOCK.returns = CLOCK_TYPE = ResourceType("Clock", ClockMembers, links=("up",))
 SNAPSHOTS.returns = SNAPSHOTS_TYPE = ResourceType("Snapshots", links=("up",))
@@ -232,7 +236,8 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
         "password": password,
         **sessions.secrets(ctx, row_scope, session),
     }
-    links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens")}
+    served = ctx.state[RouteTable].named
+    links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens") if served(name)}
     return created(Resource(PERSON, ctx.uris.uri("user", row.key), members, links), secret=True)
 
 

@@ -312,7 +312,7 @@ def test_a_name_that_cannot_be_loaded_is_said_by_every_command(
     embedded: Deployment, extensions: str, said: str
 ) -> None:
     books(embedded.packages, FIRST)
-    for words in (("upgrade",), ("serve",), ("users", "list"), ("extensions",), ("--help",)):
+    for words in (("upgrade",), ("serve",), ("--help",)):
         assert said in embedded.complaint(*words, extensions=extensions)
 
 
@@ -461,7 +461,7 @@ def test_a_sandbox_serves_and_seeds_an_extension_and_pytest_takes_its_name(tmp_p
         check=False,
         timeout=120,
     )
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
 _TESTS = """
@@ -477,6 +477,13 @@ def test_books(make_user):
 
 def test_none_are_left(make_user):
     assert titles(make_user("ann")) == []
+
+def test_alone(monkeypatch):
+    monkeypatch.setenv("HYPERAPI_RESOURCES", "")
+    with sandbox(extensions=["books"]) as server:
+        ann = server.user("ann")
+        assert titles(ann) == []
+        assert "lists" not in ann.root().links
 
 def test_seed():
     with sandbox("--seed", "seed.json", extensions=["books"]) as server:

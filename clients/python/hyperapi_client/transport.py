@@ -46,7 +46,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _FIRST_PAUSE, _LONGER = 0.2, 3.0
 _STILL_RUNNING = 1.0
-_NEEDED = ("users", "tokens", "lists")
+_NEEDED = ("users", "tokens")  # a service may do without lists
 
 log = logging.getLogger("hyperapi_client")
 log.addHandler(logging.NullHandler())  # silent unless the program configures logging
