@@ -22,7 +22,6 @@ from hyperapi.common.clock import move
 from hyperapi.http.problems import LoginTooOld, Problem, RegistrationClosed
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
-from hyperapi.resources.lists import READ, WRITE
 from tests.conftest import applications
 from tests.databases import Store
 from tests.rules import World
@@ -30,6 +29,7 @@ from tests.rules.crawling import READERS, ROOT, Crawl, crawl
 from tests.rules.filling import BLANK, FORM, JSON, WAYS, Filler, Sent, Way, example
 from tests.rules.forms import knowledge
 from tests.rules.world import Somebody
+from tests.scopes import READ, WRITE
 
 SHAPES = list(READERS)
 

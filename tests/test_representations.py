@@ -9,13 +9,13 @@ import pytest
 import uritemplate
 
 from hyperapi.http.routes import PREFIX
-from hyperapi.resources.lists import READ
 from tests import databases
 from tests.conftest import applications, problem
 from tests.rules import World
 from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 from tests.rules.declared import keyed, owned
 from tests.rules.world import Somebody
+from tests.scopes import READ
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know of no database
 OFFERED = [JSON, HTML, HAL, HAL_FORMS]

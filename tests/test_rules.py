@@ -14,7 +14,6 @@ from hyperapi.http.problems import own_problems
 from hyperapi.http.routes import PREFIX, Operation, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.resources import ROUTES
-from hyperapi.resources.lists import READ
 from hyperapi.storage.database import Busy
 from tests import databases
 from tests.conftest import MakeApp, applications, problem
@@ -22,6 +21,7 @@ from tests.rules import RULES, Rule, World, violations
 from tests.rules.declared import gets, keyed, needs_token, owned, shows, takes_body
 from tests.rules.messages import ORIGIN, PREFLIGHT, assert_preflight, assert_readable
 from tests.rules.rule import Applies
+from tests.scopes import READ
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import ForeignKeyConstraint, MetaData, Text
+from sqlalchemy import ForeignKeyConstraint, MetaData, Text, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
@@ -19,6 +19,10 @@ from hyperapi.extension import (
 )
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.resources.lists import READ
+from hyperapi.state import state_of
+from hyperapi.storage.database import database
+from hyperapi.storage.models import User
+from hyperapi.storage.retention import RULES, purge
 from tests.conftest import Person, pointers, problem
 from tests.extension.conftest import MakeApp, numbers
 from tests.extension.test_owned import bound_to, changes, texts
@@ -226,6 +230,19 @@ def test_what_refers_to_its_own_type_is_deleted_together(ann: Person, add: Add) 
     refused = ann.ask("DELETE", low["uri"])
     assert "your twigs refer to this twig" in problem(refused, 409, "in-use")["detail"]
     assert ann.ask("DELETE", ann.root["twigs_uri"] + "?all=true").json == {"count": 2}
+
+
+def test_retention_removes_what_refers_in_steps(app: Flask, ann: Person, add: Add) -> None:
+    shelf, low = add("shelves", text="Top"), add("twigs", text="low")
+    many(ann, "books", *[{"text": "x", "shelf_uri": shelf["uri"]}] * 3)
+    many(ann, "twigs", *[{"text": "high", "twig_uri": low["uri"]}] * 3)
+    assert ann.ask("DELETE", ann.root["user_uri"]).status_code == 204
+    [rule] = [each for each in RULES if each.name == "rows of deleted accounts"]
+    while purge(state_of(app), rule, 2):
+        pass
+    with app.app_context(), database.engine.connect() as connection:
+        gone = User.deleted_at.is_not(None)
+        assert connection.execute(select(func.count()).where(gone)).scalar_one() == 0
 
 
 def test_the_document_has_the_problems_of_references(ann: Person) -> None:
