@@ -26,7 +26,7 @@ from hyperapi.middleware import (
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
-from hyperapi.resources import BUILT_IN, documents, reference_pages, routes_of, security_txt
+from hyperapi.resources import BUILT_IN, documents, logo, reference_pages, routes_of, security_txt
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, attach
@@ -52,7 +52,9 @@ def create_app(
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
-    _add_parts(app, state, extended, [*security_txt.routes(settings), *also])
+    _add_parts(
+        app, state, extended, [*security_txt.routes(settings), *logo.routes(settings), *also]
+    )
     handler = state.add(RequestHandler(app, state))
 
     handler.before.append(proxy.refuse)

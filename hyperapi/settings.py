@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from werkzeug.sansio.utils import host_is_trusted
 
+from hyperapi.common.logo import Logo, read_logo
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.common.secret_keys import weakness
 
@@ -56,6 +57,26 @@ def _text(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not contain NUL")
     return value
+
+
+def _line(longest: int) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        text = value.strip()
+        if len(text) > longest or not text.isprintable():
+            raise ValueError(f"must be one line of at most {longest} characters")
+        return text
+
+    return parse
+
+
+def _title(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return _line(100)(value)
+
+
+def _logo(value: str) -> Logo | None:
+    return read_logo(Path(_text(value))) if value else None
 
 
 def _words(value: str) -> tuple[str, ...]:
@@ -266,6 +287,19 @@ class Settings:
     )
     public_url: str = _setting(
         "", _public_url, "scheme, host and prefix of every URI; empty takes them from the request"
+    )
+    title: str = _setting("hyperapi", _title, "name of the service, which clients and pages show")
+    description: str = _setting(
+        "",
+        _line(500),
+        "sentences that describe the service at its root and in its documentation; empty takes a "
+        "text about what it serves",
+    )
+    logo: Logo | None = _setting(  # noqa: RUF009 - as for every setting
+        "",
+        _logo,
+        "image of the service for pages and documents: the path of an SVG, PNG, WebP or JPEG file "
+        "of at most 64 KiB; empty is none",
     )
     resources: tuple[str, ...] = _setting(
         "lists,tasks",

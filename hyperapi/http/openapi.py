@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperapi.common.text import UUID, literal
+from hyperapi.http.about import LOGO, USUAL, About
 from hyperapi.http.bodies import FORM, Body, as_fields
 from hyperapi.http.operation_spec import (
     ALWAYS,
@@ -44,7 +45,7 @@ GUIDE = "guide.md"
 """The name of the guide, below the page of the documentation."""
 
 DESCRIPTION = """\
-A hypermedia API for to-do lists. A program needs to know one URI, the root. Every other URI is a
+{lead} A program needs to know one URI, the root. Every other URI is a
 link or a form in a reply. This document describes the operations behind links and forms.
 
 Register with `POST users`, sign in with `POST tokens`, and send the token as
@@ -63,12 +64,13 @@ _SUCCESSES = {
 _PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
 
 
-def document(routes: RouteTable, base: str) -> Schema:
+def document(routes: RouteTable, base: str, told: About = USUAL) -> Schema:
     """Return the OpenAPI document of the service.
 
+    :param told: its title and texts.
     :param base: scheme, host and prefix of all URIs, without a slash at the end.
     """
-    return _Writer(routes, base).document()
+    return _Writer(routes, base, told).document()
 
 
 def examples() -> dict[str, Any]:
@@ -91,7 +93,8 @@ _EXAMPLES = Path(__file__).with_name("examples.json")
 class _Writer:
     """Writes one document and collects the components that operations refer to."""
 
-    def __init__(self, table: RouteTable, base: str) -> None:
+    def __init__(self, table: RouteTable, base: str, told: About) -> None:
+        self._about = told
         self._table = table
         self._operations = list(table.operations())
         self._base = base
@@ -118,14 +121,8 @@ class _Writer:
         }
         written = {
             "openapi": "3.1.1",
-            "info": {
-                "title": "hyperapi",
-                "version": "1",
-                "summary": "A hypermedia REST API for to-do lists",
-                "description": DESCRIPTION,
-                "license": {"name": "MIT", "identifier": "MIT"},
-            },
-            "externalDocs": {"description": "Step-by-step guide", "url": self._guide()},
+            "info": self._info(),
+            **self._guide(),
             "servers": [{"url": self._base}],
             "tags": self._tags(),
             "paths": paths,
@@ -133,8 +130,25 @@ class _Writer:
         }
         return written
 
-    def _guide(self) -> str:
-        return f"{self._base}{_path(self._routes['docs'])}/{GUIDE}"
+    def _info(self) -> Schema:
+        told = self._about
+        logo = {"url": self._uri(LOGO), "altText": told.title} if told.has_logo else None
+        return {
+            "title": told.title,
+            "version": "1",
+            "summary": told.summary,
+            "description": DESCRIPTION.format(lead=told.lead),
+            "license": {"name": "MIT", "identifier": "MIT"},
+            **({"x-logo": logo} if logo else {}),
+        }
+
+    def _guide(self) -> Schema:
+        url = f"{self._uri('docs')}/{GUIDE}"
+        guide = {"description": "Step-by-step guide", "url": url}
+        return {"externalDocs": guide} if self._about.has_guide else {}
+
+    def _uri(self, route: str) -> str:
+        return self._base + _path(self._routes[route])
 
     def _tags(self) -> list[Schema]:
         """Return one tag per module of resources, described by its docstring."""

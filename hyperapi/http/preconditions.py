@@ -1,8 +1,11 @@
 """Preconditions of conditional requests (RFC 9110 §13)."""
 
 import hmac
+from dataclasses import astuple
+from functools import partial
 
 from hyperapi.common.secret_keys import fingerprint
+from hyperapi.http.about import site_of
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag, names_version
 from hyperapi.http.principal import Authenticator, Principal
@@ -54,7 +57,8 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     who = ctx.principal
     forms = SHAPES[media_type].shows_forms
     life = ctx.state[Authenticator].forms_depend_on(ctx) if forms else ""
-    asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query)
+    site = astuple(site_of(ctx)) if SHAPES[media_type].shows_site else ()
+    asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query, *site)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links
     return etag(ctx, version_of_pages(ctx, who), "\n".join((*asked, *principal, signs)).encode())
@@ -126,4 +130,5 @@ def _states(ctx: Context, current: Resource) -> list[str]:
     """Return tags of a state: by its version, or by its bytes in every media type."""
     if current.version is not None:
         return [etag(ctx, current.version)]
-    return [etag(ctx, None, shape.encode(current)) for shape in SHAPES]
+    site = partial(site_of, ctx)
+    return [etag(ctx, None, shape.encode(current, site)) for shape in SHAPES]

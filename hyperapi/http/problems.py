@@ -16,6 +16,7 @@ from pydantic import MISSING
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from hyperapi.http.about import site_of
 from hyperapi.http.context import Context
 from hyperapi.http.uris import without_long_query
 from hyperapi.http.wsgi_response import Response
@@ -483,7 +484,7 @@ def respond(ctx: Context, problem: Problem) -> Response:
     headers = [*problem.headers, ("Vary", _VARY), ("Cache-Control", "no-store")]
     if problem.pages and _prefers_pages(ctx.environ.get("HTTP_ACCEPT", "")):
         body, content_type = _page(ctx, problem, document).encode(), html.CONTENT_TYPE
-        headers += html.HEADERS
+        headers += html.headers(site_of(ctx))
     else:
         body, content_type = orjson.dumps(document), PROBLEM_JSON
     return Response(problem.status, [*headers, ("Content-Type", content_type)], body)
@@ -506,7 +507,7 @@ def _page(ctx: Context, problem: Problem, document: dict[str, Any]) -> str:
     if problem.status == Unauthorized.status or isinstance(problem, LoginTooOld):
         links["Sign in"] = ctx.uris.uri("tokens")
     retry_after = dict(problem.headers).get("Retry-After")
-    return html.problem_page(document, problem.meaning(), links, retry_after)
+    return html.problem_page(document, problem.meaning(), links, retry_after, site_of(ctx))
 
 
 def _from_http(ctx: Context, error: HTTPException) -> Response:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from hyperapi.http.about import site_of
 from hyperapi.http.content_coding import OFFERED
 from hyperapi.http.context import Context
 from hyperapi.http.etags import etag
@@ -115,10 +117,12 @@ def _respond(ctx: Context, reply: Reply, media_type: str, vary: str, cached: str
     if isinstance(reply.resource, Document):
         return _finished(ctx, reply.resource, headers)
     shape = SHAPES[media_type]
-    body = shape.encode(reply.resource)
+    site = partial(site_of, ctx)
+    body = shape.encode(reply.resource, site)
     if not reply.secret and reply.etag != "":
         headers.append(("ETag", reply.etag or etag(ctx, reply.resource.version, body)))
-    headers += shape.headers
+    if shape.shows_site:
+        headers += shape.headers(site())
     if shape.links_in_headers:
         headers += link_headers(ctx, reply.resource)
     media_type = shape.content_type or media_type

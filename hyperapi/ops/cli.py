@@ -85,7 +85,7 @@ def _open_state() -> object:
 @click.version_option(package_name="hyperapi")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """hyperapi, a hypermedia to-do API. Settings come from the environment and from .env."""
+    """hyperapi, a hypermedia API. Settings come from the environment and from .env."""
     context.meta["hyperapi.open_state"] = _open_state  # for hyperapi.extension.with_state
 
 

@@ -15,22 +15,28 @@ from markupsafe import Markup, escape
 
 from hyperapi.representations.relations import MEANINGS
 from hyperapi.representations.resource import Resource
-from hyperapi.representations.shape import Shape
+from hyperapi.representations.shape import Headers, Shape
+from hyperapi.representations.site import Site
 
 MEDIA_TYPE = "text/html"
 CONTENT_TYPE = "text/html; charset=utf-8"
 
+_PLAIN = Site()
 _UPWARDS = ("up", "collection", "list")
 _PAGING = ("first", "prev", "next", "last")
 
 
-def shape(resource: Resource) -> str:
+def shape(resource: Resource, site: Site = _PLAIN) -> str:
     """The resource as an HTML page."""
-    return _PAGE.render(resource=resource, title=name_of(resource))
+    return _PAGE.render(resource=resource, title=name_of(resource), site=site)
 
 
 def problem_page(
-    problem: Mapping[str, Any], meaning: str, links: Mapping[str, str], retry_after: str | None
+    problem: Mapping[str, Any],
+    meaning: str,
+    links: Mapping[str, str],
+    retry_after: str | None,
+    site: Site = _PLAIN,
 ) -> str:
     """A problem document as a page.
 
@@ -40,7 +46,9 @@ def problem_page(
     :param retry_after: the seconds to wait before trying again; None without any.
     """
     shown = {"errors": (), **problem}
-    return _PROBLEM.render(problem=shown, meaning=meaning, links=links, retry_after=retry_after)
+    return _PROBLEM.render(
+        problem=shown, meaning=meaning, links=links, retry_after=retry_after, site=site
+    )
 
 
 def name_of(resource: Resource) -> str:
@@ -102,18 +110,23 @@ CONTENT_SECURITY_POLICY = (
 )
 """Allows the page's own style and nothing else, so that markup in a title does nothing."""
 
-HEADERS = (
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-)
-"""The headers of every page."""
+
+def headers(site: Site) -> Headers:
+    """The headers of a page. A page with a logo may show images of its own origin."""
+    policy = CONTENT_SECURITY_POLICY + ("; img-src 'self'" if site.logo else "")
+    return (
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+    )
+
 
 SHAPE = Shape(
     media_type=MEDIA_TYPE,
     render=shape,
     content_type=CONTENT_TYPE,
-    headers=HEADERS,
+    shows_site=True,
+    headers=headers,
     only_by_name=True,
     shows_forms=True,
 )

@@ -16,6 +16,7 @@ IANA_RELATIONS = {
     "present, even on an empty page, and leads to the changes that come next.",
     "last": "The last page.",
     "search": "As a template: the collection with every filter and sort order that it supports.",
+    "icon": "The logo of the service.",
     "service-desc": "The description of the API for programs, in OpenAPI.",
     "service-doc": "The documentation of the API for people.",
 }

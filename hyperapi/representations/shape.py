@@ -8,8 +8,14 @@ import orjson
 
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema
+from hyperapi.representations.site import Site
 
+Headers = tuple[tuple[str, str], ...]
 Describe = Callable[[ResourceType, Refer], Schema]
+
+
+def _no_headers(_: Site) -> Headers:
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +26,8 @@ class Shape:
     :param schema: the JSON Schema of a resource type's documents; None for a shape that is text.
     :param shared: the schemas that those refer to, by name.
     :param content_type: the Content-Type of replies; the media type when empty.
-    :param headers: headers that every reply in this shape has.
+    :param shows_site: whether ``render`` also takes the :class:`Site`.
+    :param headers: headers that every reply in this shape has, for a site.
     :param only_by_name: whether a wildcard in Accept never selects it.
     :param links_in_headers: whether replies repeat their links in headers (RFC 8288).
     :param shows_forms: whether documents depend on what the principal may do.
@@ -29,17 +36,21 @@ class Shape:
     """
 
     media_type: str
-    render: Callable[[Resource], Any]
+    render: Callable[..., Any]
     schema: Describe | None = None
     shared: Mapping[str, Schema] | None = None
     content_type: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    shows_site: bool = False
+    headers: Callable[[Site], Headers] = _no_headers
     only_by_name: bool = False
     links_in_headers: bool = False
     shows_forms: bool = False
     envelope: tuple[str, ...] = ()
 
-    def encode(self, resource: Resource) -> bytes:
-        """Return the bytes of a resource in this shape."""
-        document = self.render(resource)
+    def encode(self, resource: Resource, site: Callable[[], Site] = Site) -> bytes:
+        """Return the bytes of a resource in this shape.
+
+        :param site: returns the site, for shapes that show it.
+        """
+        document = self.render(resource, site()) if self.shows_site else self.render(resource)
         return document.encode() if isinstance(document, str) else orjson.dumps(document)

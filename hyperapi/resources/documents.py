@@ -9,6 +9,7 @@ from string import Template
 
 import orjson
 
+from hyperapi.http.about import About, about, site_of
 from hyperapi.http.bodies import JSON
 from hyperapi.http.context import Context
 from hyperapi.http.etags import names_representation
@@ -85,7 +86,13 @@ def get_docs(ctx: Context) -> Resource | Document:
         links = {"service-desc": OPENAPI.uri(ctx)}
         return Resource(DOCS_TYPE, DOCS.uri(ctx), {"title": "Read and try"}, links)
     assets = DOCS.uri(ctx)
-    page = _page().substitute(openapi=escape(OPENAPI.uri(ctx)), assets=escape(assets))
+    site = site_of(ctx)
+    page = _page().substitute(
+        title=escape(site.title),
+        icon=escape(site.logo or f"{assets}/favicon-32x32.png"),
+        openapi=escape(OPENAPI.uri(ctx)),
+        assets=escape(assets),
+    )
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 
@@ -95,7 +102,7 @@ def init_app(handler: RequestHandler) -> None:
 
 
 def _asset(ctx: Context, name: str) -> Response:
-    if name == GUIDE:
+    if name == GUIDE and about(ctx.settings).has_guide:
         text = _guide().replace(_GUIDE_ROOT, ctx.uris.uri("root"))
         found = Document(text.encode(), "text/plain; charset=utf-8")
     elif name in _ASSETS:
@@ -133,8 +140,8 @@ class _Description:
     :ivar under: the document under a base. Some are kept, because clients may choose the Host.
     """
 
-    def __init__(self, routes: RouteTable) -> None:
-        self._text = orjson.dumps(document(routes, EXAMPLES_BASE)).decode()
+    def __init__(self, routes: RouteTable, told: About) -> None:
+        self._text = orjson.dumps(document(routes, EXAMPLES_BASE, told)).decode()
         self.under = lru_cache(maxsize=_MOST_BASES)(self._under)
 
     def _under(self, base: Base) -> bytes:
@@ -146,5 +153,5 @@ class _Description:
 def _written(ctx: Context) -> bytes:
     found = ctx.state.get(_Description)
     if found is None:
-        found = ctx.state.add(_Description(ctx.state[RouteTable]))
+        found = ctx.state.add(_Description(ctx.state[RouteTable], about(ctx.settings)))
     return found.under(ctx.uris.base)

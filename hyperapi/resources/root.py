@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hyperapi.http.about import about
 from hyperapi.http.context import Context
 from hyperapi.http.routes import PREFIX, Route
 from hyperapi.http.scopes import PUBLIC
@@ -9,11 +10,6 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 
 PATH = PREFIX + "/"
-
-ABOUT = (
-    "A to-do API for programs. Start here, follow the links and send the forms. The link "
-    "service-doc leads to the documentation for people."
-)
 
 
 class RootMembers(Members):
@@ -46,7 +42,8 @@ def root_of(routes: Sequence[Route]) -> Route:
         if ctx.principal_or_none is not None:
             links["user"] = ctx.uris.uri("user", ctx.principal_or_none.user)
         templates = {each.name: each.uri_template(ctx) for each in templated}
-        members = {"title": "hyperapi", "description": ABOUT, "version": "1"}
+        told = about(ctx.settings)
+        members = {"title": told.title, "description": told.description, "version": "1"}
         return Resource(root_type, root.uri(ctx), members, links, templates)
 
     return root

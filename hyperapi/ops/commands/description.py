@@ -21,10 +21,11 @@ def routes() -> None:
 @click.option("--base", help="Scheme, host and prefix of the URIs; default: as served.")
 def openapi(base: str | None) -> None:
     """Print the OpenAPI document."""
+    from hyperapi.http.about import about
     from hyperapi.http.openapi import document
     from hyperapi.ops import installation
 
     settings = installation.read_settings()
     table = installation.route_table(settings)
     base = (base or installation.base_url(settings)).rstrip("/")
-    click.echo(json.dumps(document(table, base), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(document(table, base, about(settings)), indent=2, ensure_ascii=False))
