@@ -11,15 +11,24 @@ from sqlalchemy import event
 from hyperapi.storage.database import database
 
 _ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
+_OF_A_TRIGGER = "-- "
+"""How SQLite shows what a trigger or a full-text table does within a statement."""
 
 
 @contextmanager
 def statements(app: Flask) -> Iterator[list[str]]:
     """The statements that ``app`` sends while this lasts, but for those that begin and end."""
     sent: list[str] = []
+    within = False
 
     def note(statement: str) -> None:
-        if not statement.startswith(_ENDS_OF_TRANSACTIONS):
+        nonlocal within
+        if statement.startswith(_OF_A_TRIGGER):
+            within = True
+        elif within and sent[-1:] == [statement]:
+            pass  # SQLite shows it again after what a trigger did within it
+        elif not statement.startswith(_ENDS_OF_TRANSACTIONS):
+            within = False
             sent.append(statement)
 
     def on_connect(connection: Any, _: object) -> None:

@@ -33,9 +33,10 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType, Uri
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database, Statement, Transaction
-from hyperapi.storage.models import Folded, Key, OwnedRow
+from hyperapi.storage.models import Folded, Key, OwnedRow, page_indexes
 from hyperapi.storage.models import Instant as InstantColumn
 from hyperapi.storage.row_scope import RowScope, owned
+from hyperapi.storage.text_index import create_text_index, drop_text_index
 
 __all__ = [
     "COUNT",
@@ -88,12 +89,15 @@ __all__ = [
     "Uri",
     "UriOf",
     "by_list_column",
+    "create_text_index",
     "created",
+    "drop_text_index",
     "filters",
     "invalid",
     "no_content",
     "offers",
     "owned",
+    "page_indexes",
     "page_of",
     "standard_operations",
     "with_state",

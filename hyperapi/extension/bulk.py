@@ -27,7 +27,8 @@ from hyperapi.extension.quotas import check_size, next_revision
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
 from hyperapi.http.problems import Problem
-from hyperapi.querying.page import Listing, StatementKey
+from hyperapi.querying.page import Listing
+from hyperapi.querying.page_statements import StatementKey
 from hyperapi.querying.selection import Selected
 from hyperapi.storage.change_log import (
     Usage,

@@ -62,6 +62,7 @@ def page(
     represent: Callable[[AnyRow], Resource],
     *,
     also: Mapping[str, Any] = MappingProxyType({}),
+    total: Callable[[], int | None] | None = None,
     **fixed: Any,
 ) -> Resource:
     """Return the page of a collection for a query.
@@ -70,6 +71,7 @@ def page(
     :param uri: the URI of the collection.
     :param represent: from a row to an item.
     :param also: parameters of the listing's own conditions.
+    :param total: returns the number of items on all pages if that is known without counting.
     :param fixed: columns with one value in this collection.
     :raises BadQuery: when the cursor is not valid for this query.
     :raises TargetTooLong: when the links to other pages would be too long.
@@ -78,7 +80,7 @@ def page(
         _require_short_links(ctx, listing, query, uri)
     cursors = ctx.state[Cursors]
     try:
-        found = listing.page(ctx.tx, query, row_scope, cursors, type.items_name, fixed, also)
+        found = listing.page(ctx.tx, query, row_scope, cursors, type.items_name, fixed, also, total)
     except QueryError as error:
         raise BadQuery(errors=error.errors) from None
     return Resource(

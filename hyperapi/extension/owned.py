@@ -343,6 +343,7 @@ class OwnedResource:
             type or self.collection_type,
             found_at,
             self.representer(ctx),
+            total=partial(self.known_total, ctx, query, fixed),
             **fixed,
         )
         found.forms = partial(offers, ctx, self.collection_forms, found_at)
@@ -616,6 +617,18 @@ class OwnedResource:
         return _of_null(conversion.writer(ctx, sent)) if sent else _unchanged
 
     # -- hooks
+
+    def known_total(
+        self,
+        ctx: Context,  # noqa: ARG002
+        query: Query,  # noqa: ARG002
+        fixed: Mapping[str, Any],  # noqa: ARG002
+    ) -> int | None:
+        """The number of rows that a query selects, where counters know it; None elsewhere.
+
+        :param fixed: columns that have one value in the collection.
+        """
+        return None
 
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
         """A function from id and members to the links of a resource, for use over many rows."""

@@ -5,24 +5,15 @@ search link and the documentation all follow from it. Keyset pages start behind 
 number: the last page costs what the first costs, and added or deleted rows shift nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    false,
-    func,
-    or_,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import ColumnElement
 
 from hyperapi.querying.cursor import Cursors, Direction, Position
+from hyperapi.querying.page_reader import PageReader
+from hyperapi.querying.page_statements import PageStatements, StatementKey
 from hyperapi.querying.query_string import (
     DEFAULT_LIMIT,
     EACH_ONCE,
@@ -35,10 +26,11 @@ from hyperapi.querying.query_string import (
     QueryError,
     QueryReader,
     Sort,
+    companion_of,
 )
-from hyperapi.storage.database import AnyRow, Statement, Transaction
+from hyperapi.storage.database import AnyRow, Transaction
 from hyperapi.storage.models import Folded
-from hyperapi.storage.row_scope import Columns, Model, RowScope, as_text, owned, table_of
+from hyperapi.storage.row_scope import Columns, Model, RowScope
 
 _CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
 """Upper bounds of the bytes of a cursor in a query: its frame (parameter, id and signature), an
@@ -55,43 +47,6 @@ class Page:
     next: str | None
     last: str
     total: int | None
-
-
-class StatementKey(NamedTuple):
-    """The parts of a query that decide the text of its statement. The rest are parameters."""
-
-    bound: bool
-    fixed: tuple[str, ...]
-    filters: tuple[str, ...]
-    sort: tuple[str, ...] = ()
-    backward: bool = False
-    nulls: tuple[bool, ...] | None = None  # which cursor values are null; None without a cursor
-
-
-@dataclass(frozen=True)
-class _Term:
-    """One column of a sort order, with its direction."""
-
-    column: ColumnElement[Any]
-    descending: bool
-    nullable: bool
-
-    def order(self, backward: bool) -> Iterable[ColumnElement[Any]]:
-        if self.nullable:
-            missing = self.column.is_(None)
-            yield missing.desc() if backward else missing.asc()
-        yield self.column.desc() if self.descending != backward else self.column.asc()
-
-    def same(self, value: ColumnElement[Any], is_null: bool) -> ColumnElement[bool]:
-        return self.column.is_(None) if is_null else self.column == value
-
-    def beyond(
-        self, value: ColumnElement[Any], is_null: bool, backward: bool
-    ) -> ColumnElement[bool]:
-        if is_null:
-            return self.column.is_not(None) if backward else false()
-        past = self.column < value if self.descending != backward else self.column > value
-        return or_(past, self.column.is_(None)) if self.nullable and not backward else past
 
 
 class Listing:
@@ -120,11 +75,8 @@ class Listing:
         self.filters = filters
         self.sorts = sorts
         self.default_sort = default_sort
-        self.always = where
         self.parameters = tuple(parameter.name for parameter in self.documented())
-        self._statement = lru_cache(maxsize=512)(self._build)
-        self._sort_indexes = lru_cache(maxsize=512)(self._find_sort_indexes)
-        self._count = lru_cache(maxsize=256)(self._build_count)
+        self.statements = PageStatements(model, columns, filters, sorts, where)
 
     def documented(self) -> list[Parameter]:
         """Return all parameters with descriptions and JSON Schema."""
@@ -188,43 +140,70 @@ class Listing:
         name: str,
         fixed: Mapping[str, Any],
         also: Mapping[str, Any],
+        total: Callable[[], int | None] | None = None,
     ) -> Page:
-        """Read the page of ``query`` in one statement, or two with a total.
+        """Read the page of ``query``.
 
         :param name: the name of the collection, which its cursors are bound to.
         :param fixed: columns with one value in this collection, such as ``list``.
         :param also: parameters of the listing's ``where``.
+        :param total: returns the number of rows of all pages if that is known without counting.
         :raises QueryError: when the cursor is of another collection, filter, sort or user.
         """
         sort = query.sort or (self.default_sort,)
         bound_to = repr((row_scope.identity, name, sorted(fixed.items()), query.filters, sort))
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.direction != Direction.NEXT
-        values = () if start is None or start.direction == Direction.LAST else start.values
-        nulls = tuple(value is None for value in values) if values else None
-        key = self.statement_key(query, row_scope, fixed, sort, backward, nulls)
-        conditions = values_of(query, row_scope, fixed, also)
-        window = {"limit": query.limit + 1, "offset": query.offset}
-        at = {f"at_{number}": value for number, value in enumerate(values)}
-        rows = self._statement(key).rows(tx, {**conditions, **window, **at})
+        at = () if start is None or start.direction == Direction.LAST else start.values
+        key = self.statement_key(query, row_scope, fixed)._replace(sort=sort, backward=backward)
+        reader = PageReader(tx, self.statements, key, self.values(query, row_scope, fixed, also))
+        rows = reader.rows(at, query.limit + 1, query.offset)
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         if backward:
             rows = rows[::-1]
-        total = None
+        count = None
         if query.total:
-            total = self._count(self.statement_key(query, row_scope, fixed)).rows(tx, conditions)[
-                0
-            ][0]
-        sort_indexes = self._sort_indexes(sort)
-        return self._linked(query, rows, start, more, total, sort_indexes, cursors, bound_to)
+            known = None if total is None else total()
+            count = reader.count() if known is None else known
+        sort_indexes = self.statements.sort_indexes(sort)
+        return self._linked(query, rows, start, more, count, sort_indexes, cursors, bound_to)
 
     def statement_key(
-        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any], *order: Any
+        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any]
     ) -> StatementKey:
-        """Return the parts of a query that decide the text of its statement."""
-        filters = tuple(name for name, _ in query.filters)
-        return StatementKey(row_scope.bound, tuple(sorted(fixed)), filters, *order)
+        """Return the parts of a query that decide which rows it selects, in which words."""
+        filters = tuple(
+            (name, value if self.filters[name].literal else None)
+            for (name, _), value in zip(query.filters, query.values, strict=True)
+        )
+        return StatementKey(row_scope.bound, tuple(sorted(fixed)), filters)
+
+    def where(self, key: StatementKey) -> list[ColumnElement[bool]]:
+        """Return the conditions that select rows. :meth:`values` has their parameters."""
+        return self.statements.where(key)
+
+    def values(
+        self,
+        query: Query,
+        row_scope: RowScope,
+        fixed: Mapping[str, Any],
+        also: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return the parameters of the conditions that select rows."""
+        values = {
+            **row_scope.parameters(),
+            **also,
+            **{f"fixed_{name}": value for name, value in fixed.items()},
+        }
+        for number, ((name, _), value) in enumerate(zip(query.filters, query.values, strict=True)):
+            declared, parameter = self.filters[name], f"filter_{number}"
+            values[parameter] = value
+            if declared.companion:
+                values[companion_of(parameter)] = declared.companion(value)
+            if declared.texts:
+                values[f"text_{number}"] = (row_scope.owner, declared.in_text(value))
+        return values
 
     def _start(self, query: Query, cursors: Cursors, bound_to: str) -> Position | None:
         if not query.cursor:
@@ -262,80 +241,3 @@ class Listing:
         else:  # the rows beside the cursor were deleted meanwhile: continue at the ends
             previous_page, next_page = last if before else None, first if behind else None
         return Page(rows, first, previous_page, next_page, last, total)
-
-    # -- building statements
-
-    def _terms(self, sort: Sequence[str]) -> tuple[_Term, ...]:
-        terms = [
-            _Term(
-                self.sorts[name.lstrip("-")].column,
-                name.startswith("-"),
-                self.sorts[name.lstrip("-")].nullable,
-            )
-            for name in sort
-        ]
-        return (*terms, _Term(table_of(self.model).c.key, terms[-1].descending, False))
-
-    def _hidden_terms(self, terms: Sequence[_Term]) -> list[_Term]:
-        """Return the sort terms that are not columns of the page. They are selected too."""
-        shown = {column.key for column in self.columns}
-        return [term for term in terms if term.column.key not in shown]
-
-    def _find_sort_indexes(self, sort: Sequence[str]) -> list[int]:
-        """Return the indexes of the sort values in a row."""
-        terms = self._terms(sort)
-        beside = (term.column for term in self._hidden_terms(terms))
-        indexes = {column.key: index for index, column in enumerate([*self.columns, *beside])}
-        return [indexes[term.column.key] for term in terms]
-
-    def where(self, key: StatementKey) -> list[ColumnElement[bool]]:
-        """Return the conditions that select rows. :func:`values_of` has their parameters."""
-        table = table_of(self.model)
-        fixed = [table.c[name] == bindparam(f"fixed_{name}") for name in key.fixed]
-        narrowed = [
-            self.filters[name].condition(bindparam(f"filter_{number}"))
-            for number, name in enumerate(key.filters)
-        ]
-        return [*owned(self.model, key.bound), *self.always, *fixed, *narrowed]
-
-    def _build(self, key: StatementKey) -> Statement:
-        terms = self._terms(key.sort)
-        statement = (
-            select(*self.columns, *(as_text(term.column) for term in self._hidden_terms(terms)))  # type: ignore[arg-type]
-            .where(*self.where(key))
-            .order_by(*(part for term in terms for part in term.order(key.backward)))
-            .limit(bindparam("limit"))
-            .offset(bindparam("offset"))
-        )
-        if key.nulls is not None:
-            statement = statement.where(_beyond(terms, key.nulls, key.backward))
-        return Statement(statement)
-
-    def _build_count(self, key: StatementKey) -> Statement:
-        counted = select(func.count()).select_from(table_of(self.model))
-        return Statement(counted.where(*self.where(key)))
-
-
-def values_of(
-    query: Query, row_scope: RowScope, fixed: Mapping[str, Any], also: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the parameters of the conditions that select rows."""
-    return {
-        **row_scope.parameters(),
-        **also,
-        **{f"fixed_{name}": value for name, value in fixed.items()},
-        **{f"filter_{number}": value for number, value in enumerate(query.values)},
-    }
-
-
-def _beyond(terms: Sequence[_Term], nulls: Sequence[bool], backward: bool) -> ColumnElement[bool]:
-    """Return the condition for rows after (or before) the cursor, by each sort column in turn."""
-    at = [bindparam(f"at_{number}", type_=term.column.type) for number, term in enumerate(terms)]
-    if len({term.descending for term in terms}) == 1 and not any(term.nullable for term in terms):
-        columns, values = tuple_(*(term.column for term in terms)), tuple_(*at)
-        return columns < values if terms[0].descending != backward else columns > values
-    ways = []
-    for number, term in enumerate(terms):
-        ties = [terms[i].same(at[i], nulls[i]) for i in range(number)]
-        ways.append(and_(true(), *ties, term.beyond(at[number], nulls[number], backward)))
-    return or_(*ways)

@@ -27,14 +27,33 @@ class Filter:
     :param schema: the JSON Schema of the text.
     :param repeatable: whether the parameter may be repeated. All its values must match.
     :param route: the route whose URIs the parameter takes, if any. The value is the id in the URI.
+    :param column: the column that the condition compares, for the choice of an index.
+    :param equality: whether the condition is that the column equals the value.
+    :param choices: all values of the column, where there are few.
+    :param texts: the columns of text, one of which must contain what ``in_text`` returns.
+    :param in_text: from the value to the text to look for.
+    :param literal: whether the condition takes the value itself, because it decides the SQL.
+    :param companion: from the value to a second one that the condition needs, if any.
     """
 
-    condition: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+    condition: Callable[[Any], ColumnElement[bool]]
     parse: Callable[[str], Any]
     meaning: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     repeatable: bool = False
     route: str | None = None
+    column: Any = None
+    equality: bool = False
+    choices: tuple[Any, ...] = ()
+    texts: tuple[Any, ...] = ()
+    in_text: Callable[[Any], str] = str
+    literal: bool = False
+    companion: Callable[[Any], Any] | None = None
+
+
+def companion_of(name: str) -> str:
+    """Return the name of the parameter with the companion of a filter's value."""
+    return f"{name}_companion"
 
 
 KeyOf = Callable[[str, str], str | None]

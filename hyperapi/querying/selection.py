@@ -9,7 +9,8 @@ from sqlalchemy import (
     delete,
 )
 
-from hyperapi.querying.page import Listing, StatementKey, values_of
+from hyperapi.querying.page import Listing
+from hyperapi.querying.page_statements import StatementKey
 from hyperapi.querying.query_string import KeyOf, Parameter, Query, QueryError, QueryReader, Sort
 from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.row_scope import RowScope, table_of
@@ -64,7 +65,7 @@ class Selection:
     ) -> Selected:
         """Return the rows that ``query`` selects. The other parameters are those of a page."""
         key = self.listing.statement_key(query, row_scope, fixed)
-        return Selected(self.listing, key, values_of(query, row_scope, fixed, also))
+        return Selected(self.listing, key, self.listing.values(query, row_scope, fixed, also))
 
     def parse(self, arguments: Iterable[tuple[str, str]], key_of: KeyOf) -> Query:
         """Parse the pairs of a query string. An empty value counts as absent.

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, func, select, update
 
 from hyperapi.extension import (
     FORM,
@@ -17,6 +18,7 @@ from hyperapi.extension import (
     Instant,
     Members,
     OwnedResource,
+    Query,
     ReadOnly,
     Reply,
     RowScope,
@@ -29,7 +31,7 @@ from hyperapi.extension import (
     owned,
     standard_operations,
 )
-from hyperapi.storage.models import TaskList
+from hyperapi.storage.models import TaskList, User
 
 READ = Scope("tasks:read", "read lists and tasks")
 WRITE = Scope("tasks:write", "read and change lists and tasks", includes=[READ])
@@ -60,6 +62,12 @@ class Lists(OwnedResource):
         """Link to the list's tasks and to all lists."""
         lists_uri, tasks_uri = self.collection.uri(ctx), ctx.uris.uri_of("tasks_of_list")
         return lambda key, _: {"tasks": tasks_uri(key), "collection": lists_uri}
+
+    def known_total(self, ctx: Context, query: Query, fixed: Mapping[str, Any]) -> int | None:
+        """Read the number of all lists from the user's usage."""
+        if query.filters or fixed or ctx.row_scope.bound:
+            return None
+        return int(usage_of(ctx).list_count)
 
     def new_columns(
         self,
@@ -127,7 +135,33 @@ def delete_list(ctx: Context, key: str) -> Reply:
 
 EXTENSION = Extension(name="lists", resources=[LISTS], needs=["task"])
 
-# -- the counts of a list's tasks
+# -- the counts of a user and of a list
+
+_USAGE = Statement(select(User.list_count, User.task_count).where(*owned(User, bound=False)))
+
+
+def usage_of(ctx: Context) -> Any:
+    """Return the numbers of the user's lists and tasks."""
+    return _USAGE.row(ctx.tx, ctx.row_scope.parameters())
+
+
+def counts_of(ctx: Context, key: str | None) -> Any:
+    """Return the numbers of open and done tasks of a list, or of all lists of the row scope.
+
+    :param key: of the list; None for all lists.
+    """
+    counts = _counts(bound=ctx.row_scope.bound, of_one=key is not None)
+    return counts.row(ctx.tx, {**ctx.row_scope.parameters(), "of_key": key})
+
+
+@cache
+def _counts(*, bound: bool, of_one: bool) -> Statement:
+    sums = (
+        func.coalesce(func.sum(each), 0).label(each.key)
+        for each in (TaskList.open_count, TaskList.done_count)
+    )
+    one = [TaskList.key == bindparam("of_key")] if of_one else []
+    return Statement(select(*sums).where(*owned(TaskList, bound), *one))
 
 
 def count(ctx: Context, row_scope: RowScope, key: str, *, opened: int = 0, done: int = 0) -> None:

@@ -43,7 +43,15 @@ from hyperapi.extension import (
     page_of,
     standard_operations,
 )
-from hyperapi.resources.lists import LISTS, READ, WRITE, Title, count
+from hyperapi.resources.lists import (
+    LISTS,
+    READ,
+    WRITE,
+    Title,
+    count,
+    counts_of,
+    usage_of,
+)
 from hyperapi.storage.models import Task, TaskList
 
 TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks", has_quotas=True)
@@ -130,6 +138,18 @@ class Tasks(OwnedResource):
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:  # noqa: ARG002
         """Link to the task's list."""
         return lambda _, members: {"list": members["list_uri"]}
+
+    def known_total(self, ctx: Context, query: Query, fixed: Mapping[str, Any]) -> int | None:
+        """Read the number of tasks, also of one list or of open or done ones, from the counts."""
+        names = (name for name, _ in query.filters)
+        given = {**fixed, **dict(zip(names, query.values, strict=True))}
+        if not given.keys() <= {"list", "done"}:
+            return None
+        if not given and not ctx.row_scope.bound:
+            return int(usage_of(ctx).task_count)
+        counts = counts_of(ctx, given.get("list"))
+        chosen = {True: (counts.done_count,), False: (counts.open_count,), None: counts}
+        return int(sum(chosen[given.get("done")]))
 
     def new_columns(
         self,

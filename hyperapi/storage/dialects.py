@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
 
 from hyperapi.settings import Settings, SettingsError
@@ -307,6 +309,21 @@ class PostgreSQL:
         return "the server is read-only: it is a standby, or configured so" if is_on else None
 
 
+class _HintCompiler(SQLiteCompiler):
+    """SQLAlchemy's compiler, with hints behind a table's name: ``INDEXED BY``."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        """Return the hint as SQLite takes it."""
+        return text
+
+
+class _SQLiteWithHints(SQLiteDialect_pysqlite):
+    """SQLAlchemy's dialect with that compiler."""
+
+    supports_statement_cache = True
+    statement_compiler = _HintCompiler
+
+
 class _AnyPostgreSQL(PGDialect_psycopg):
     """SQLAlchemy's dialect without its check of the server's product name."""
 
@@ -338,4 +355,5 @@ _LEAST = (14,)
 """The PostgreSQL version that we assume for such servers."""
 _OID_OF_TEXT = 25
 
+registry.register("sqlite", __name__, _SQLiteWithHints.__name__)
 registry.register("postgresql.psycopg", __name__, _AnyPostgreSQL.__name__)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.storage.schema import CORE, Schema
+from hyperapi.storage.text_index import TextIndexError
 
 _INSTALLED = Path(__file__).parents[1] / "migrations"
 _CHECKOUT = Path(__file__).parents[2] / "alembic"
@@ -98,6 +99,8 @@ def _upgraded(settings: Config, schema: Schema, deadline: float) -> bool:
     try:
         command.upgrade(settings, "head")
         return True
+    except TextIndexError as error:
+        raise MigrationError(f"the database cannot be migrated: {error}") from error
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
         if getattr(error.orig, "sqlstate", None) not in _LOCK_FAILURES:

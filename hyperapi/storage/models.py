@@ -39,9 +39,12 @@ class Base(DeclarativeBase):
     """The base class of all tables. It names constraints, so that migrations can refer to them.
 
     :cvar list_binding: how rows behave for a token that is bound to one list. Required.
+    :cvar searched: the columns of text that the table's text index finds parts of. Without such an
+        index (:mod:`hyperapi.storage.text_index`) there are none.
     """
 
     list_binding: ClassVar[ListBinding]
+    searched: ClassVar[tuple[str, ...]] = ()
 
     metadata = MetaData(
         naming_convention={
@@ -286,6 +289,16 @@ class Session(Base):
     )
 
 
+def page_indexes(*sorted_by: str, within: Iterable[str] = ()) -> list[Index]:
+    """Return an index for the pages of each sort column: rows are read in order, not sorted.
+
+    :param sorted_by: the columns that a collection can be sorted by; empty for the key alone.
+    :param within: the columns of equality filters that come before the sort column.
+    """
+    columns = [[*within, *([column] if column else [])] for column in sorted_by]
+    return [Index(None, "owner", *each, "key") for each in columns]
+
+
 class OwnedRow(Base):
     """The base of the table of a plain owned resource: the columns that every such row has."""
 
@@ -301,7 +314,7 @@ class OwnedRow(Base):
     def __table_args__(cls) -> Any:  # noqa: N805
         """The indexes that the pages and the change feed need."""
         return (
-            Index(None, "owner", "created_at", "key"),
+            *page_indexes("created_at", "updated_at"),
             Index(None, "owner", "revision"),
             {"sqlite_with_rowid": False},
         )
@@ -317,6 +330,7 @@ class TaskList(Base):
 
     __tablename__ = "lists"
     list_binding = by_list_column("key")
+    searched = ("title_folded", "description_folded")
 
     owner: Mapped[str] = mapped_column(
         Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
@@ -334,10 +348,14 @@ class TaskList(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (
-        Index(None, "owner", "created_at", "key"),
+        *page_indexes("created_at"),
+        *page_indexes("created_at", "updated_at", "title_folded", within=["archived"]),
         Index(None, "owner", "revision"),
         {"sqlite_with_rowid": False},
     )
+
+
+_TASK_SORTS = ("created_at", "updated_at", "due_at", "title_folded", "")
 
 
 class Task(Base):
@@ -345,6 +363,7 @@ class Task(Base):
 
     __tablename__ = "tasks"
     list_binding = by_list_column("list")
+    searched = ("title_folded", "description_folded", "tags")
 
     owner: Mapped[str] = mapped_column(Key, primary_key=True)
     key: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -364,9 +383,10 @@ class Task(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["owner", "list"], ["lists.owner", "lists.key"], ondelete="CASCADE"),
-        Index(None, "owner", "list", "created_at", "key"),
-        Index(None, "owner", "created_at", "key"),
-        Index(None, "owner", "due_at", "key"),
+        *page_indexes("created_at"),
+        *page_indexes("created_at", within=["list"]),
+        *page_indexes(*_TASK_SORTS, within=["done", "priority"]),
+        *page_indexes(*_TASK_SORTS, within=["list", "done", "priority"]),
         Index(None, "owner", "revision"),
         {"sqlite_with_rowid": False},
     )

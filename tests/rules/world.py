@@ -26,6 +26,7 @@ from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
+from hyperapi.storage.text_index import is_part
 from tests.rules import contract, examples
 from tests.rules.declared import (
     body_of,
@@ -361,7 +362,7 @@ class World:
         with self.app.app_context(), database.engine.connect() as connection:
             if self._tables is None:
                 self._tables = MetaData()
-                self._tables.reflect(connection)
+                self._tables.reflect(connection, only=lambda name, _: not is_part(name))
             key = None if whose is None else self.owner_key(whose)
             return {
                 table.name: sorted(map(tuple, connection.execute(statement)), key=repr)

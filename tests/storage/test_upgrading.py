@@ -28,8 +28,8 @@ EXPANDING = """
     op.execute("UPDATE tasks SET colour = 'red' WHERE priority = 3")
 """
 CONTRACTING = """
-    with op.batch_alter_table("lists", table_kwargs={"sqlite_with_rowid": False}) as lists:
-        lists.drop_column("archived")
+    with op.batch_alter_table("users") as users:
+        users.drop_column("email")
 """
 
 

@@ -1,0 +1,96 @@
+"""Reads the rows of one page, in the way that costs least.
+
+Without selective filters, rows are read in order until the page is full. A selective filter, such
+as one for a text, could leave an order without rows for a long way. So only the next rows are
+examined at first. If they do not fill the page, the filter's own index says whether few rows match:
+these are sorted. If many match, they are frequent enough to be met in order.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hyperapi.querying.page_statements import FEW, NEAR, InOrder, PageStatements, StatementKey
+from hyperapi.storage.database import Transaction
+
+Rows = list[tuple[Any, ...]]
+
+
+class PageReader:
+    """Reads the rows of a query.
+
+    :param key: the parts of the query that decide the text of its statements.
+    :param values: the parameters of its conditions.
+    """
+
+    def __init__(
+        self,
+        tx: Transaction,
+        statements: PageStatements,
+        key: StatementKey,
+        values: Mapping[str, Any],
+    ) -> None:
+        self._tx = tx
+        self._statements = statements
+        self._key = key
+        self._values = values
+
+    def rows(self, at: Sequence[Any], most: int, offset: int) -> Rows:
+        """Return the rows after the cursor, or before it when the key says so.
+
+        :param at: the sort values of the cursor; empty without one.
+        :param most: the number of rows.
+        :param offset: the number of rows to skip.
+        """
+        path = self._statements.path(self._key._replace(backward=False))
+        selective = self._statements.selective(self._key._replace(backward=False))
+        if path is not None and offset == 0:
+            if not selective:
+                return self._in_order(path, at, most)
+            near = self._in_order(path, at, most, near=True)
+            if len(near) == most:
+                return near
+        values = {
+            **self._values,
+            **{f"at_{number}": value for number, value in enumerate(at)},
+            "limit": most,
+            "offset": offset,
+        }
+        nulls = tuple(value is None for value in at) if at else None
+        number = self._few(self._key._replace(backward=False))
+        if number is not None:
+            return self._statements.of_few(self._key, number, nulls).rows(self._tx, values)
+        if path is not None and offset == 0:
+            return self._in_order(path, at, most)
+        return self._statements.sorted(self._key, nulls).rows(self._tx, values)
+
+    def _in_order(self, path: InOrder, at: Sequence[Any], most: int, *, near: bool = False) -> Rows:
+        """Read segment after segment until there are enough rows.
+
+        :param near: whether only some rows of each segment are examined. Rows beyond a segment that
+            was not read to its end may then be wrong, unless there are enough rows.
+        """
+        rows: Rows = []
+        after = {f"at_{number}": value for number, value in enumerate(at)}
+        first = path.segments.left(at, self._key.backward)[:1]
+        for segment in self._statements.left(path, self._key, at):
+            behind = bool(at) and segment in first
+            values = {**self._values, "limit": most - len(rows), "window": NEAR}
+            statement = self._statements.in_order(self._key, segment, behind, near)
+            rows += statement.rows(self._tx, {**values, **after} if behind else values)
+            if len(rows) == most or near:
+                break
+        return rows
+
+    def _few(self, key: StatementKey) -> int | None:
+        """Return the number of a filter that few rows match; None when there is none."""
+        for number in self._statements.selective(key):
+            [(count,)] = self._statements.count_few(key, number).rows(self._tx, self._values)
+            if count <= FEW:
+                return number
+        return None
+
+    def count(self) -> int:
+        """Return the number of rows of all pages."""
+        key = self._key._replace(sort=(), backward=False)
+        [(count,)] = self._statements.count(key, self._few(key)).rows(self._tx, self._values)
+        return int(count)

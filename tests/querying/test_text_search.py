@@ -1,0 +1,200 @@
+"""``q`` and ``tag`` through the text index: the same answers as without it, whatever changes."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from hyperapi.state import state_of
+from hyperapi.storage import migrations, text_index
+from hyperapi.storage.backup import back_up, restore
+from hyperapi.storage.database import database
+from hyperapi.storage.migrations import MigrationError
+from hyperapi.storage.retention import RULES, purge
+from tests.conftest import Person
+from tests.querying.conftest import Population
+from tests.querying.memory import keys, ordered, question, selected, walk
+
+WORDS = (
+    "AND",
+    "OR NOT",
+    "NEAR(a b)",
+    'say "hi"',
+    "star*",
+    "^first",
+    "title:x",
+    "{a b}:c",
+    "100%",
+    "a_b",
+    "it's",
+    "back\\slash",
+    "Straße",
+    "İstanbul",
+    "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}",
+    "\U0001f600\U0001f600",
+    "東京都",
+    "a\nb",
+    "ǅ",
+    "-",
+    "7A7",
+)
+
+
+def found(person: Person, uri: str, **asked: str) -> list[str]:
+    """The titles of the tasks that a query finds."""
+    return sorted(task["title"] for task in walk(person, uri + question(list(asked.items()))))
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(
+    word=st.sampled_from(WORDS),
+    start=st.integers(0, 8),
+    length=st.integers(1, 6),
+    case=st.sampled_from([str, str.upper, str.lower, str.swapcase]),
+)
+def test_parts_of_odd_texts_are_found_as_plain_python_finds_them(
+    odd: tuple[Person, list[Any]], word: str, start: int, length: int, case: Any
+) -> None:
+    person, tasks = odd
+    wanted = case(word[start : start + length] or word)
+    asked = [("q", wanted)]
+    met = walk(person, person.root["tasks_uri"] + question(asked))
+    assert keys(met) == keys(ordered(selected(tasks, asked)))
+
+
+@pytest.fixture(scope="module")
+def odd(join: Any) -> tuple[Person, list[Any]]:
+    """Somebody whose tasks have odd texts, in the title or in the description."""
+    person = join("odd")
+    made = person.make_list()
+    tasks = [person.make_task(made, word) for word in WORDS]
+    tasks += [person.make_task(made, "other", description=f"x{word}y") for word in WORDS]
+    return person, tasks
+
+
+@pytest.mark.parametrize("few", [-1, 1000])
+def test_what_is_found_does_not_depend_on_how_many_match(
+    population: Population, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("hyperapi.querying.page_reader.FEW", few)
+    monkeypatch.setattr("hyperapi.querying.page_reader.NEAR", 3)
+    zoe = population.person
+    for asked in ([("q", "an")], [("q", "milk")], [("tag", "a b")], [("has_due", "true")]):
+        for sort in (["title"], ["-due_at"], ["priority", "-title"], []):
+            expected = ordered(selected(population.tasks, asked), sort)
+            uri = zoe.root["tasks_uri"] + question(asked, sort, limit=4, total="true")
+            first = zoe.get(uri)
+            assert first["total"] == len(expected)
+            assert keys(walk(zoe, uri)) == keys(expected)
+            assert keys(walk(zoe, first["last_uri"], "prev_uri")) == keys(expected[::-1])
+
+
+def test_the_index_follows_every_way_to_change_a_task(app: Flask, alice: Person) -> None:
+    groceries, work = alice.make_list("Groceries"), alice.make_list("Work")
+    everything = alice.root["tasks_uri"]
+    milk = alice.make_task(groceries, "Milk", tags=["dairy"])
+    assert (found(alice, everything, q="ilk"), found(alice, everything, tag="dairy")) == (
+        ["Milk"],
+        ["Milk"],
+    )
+    alice.ask("PATCH", milk["uri"], json={"title": "Bread", "tags": []})
+    assert found(alice, everything, q="ilk") == found(alice, everything, tag="dairy") == []
+    assert found(alice, everything, q="rea") == ["Bread"]
+    alice.ask("PATCH", milk["uri"], json={"done": True, "list_uri": work["uri"]})
+    assert found(alice, work["tasks_uri"], q="rea") == ["Bread"]
+    many = {"tasks": [{"title": f"Oats {number}"} for number in range(5)]}
+    assert alice.ask("POST", groceries["tasks_uri"], json=many).status_code == 201
+    assert len(found(alice, everything, q="oats")) == 5
+    alice.ask("PATCH", f"{everything}?q=oats", json={"description": "porridge"})
+    assert len(found(alice, everything, q="porr")) == 5
+    alice.ask("DELETE", f"{everything}?title=oats%201")
+    assert len(found(alice, everything, q="porr")) == 4
+    assert in_step(app)
+    alice.ask("DELETE", groceries["uri"])
+    alice.ask("DELETE", milk["uri"])
+    assert found(alice, everything, q="porr") == []
+    assert in_step(app)
+    assert pieces(app) == 0
+
+
+def test_a_deleted_account_leaves_no_text_and_other_texts_stay(
+    app: Flask, alice: Person, bob: Person
+) -> None:
+    for person in (alice, bob):
+        person.make_task(person.make_list(), f"Secret of {person.name}")
+    assert found(alice, alice.root["tasks_uri"], q="secret") == ["Secret of alice"]
+    assert alice.ask("DELETE", alice.root["user_uri"]).status_code == 204
+    for rule in RULES:
+        purge(state_of(app), rule)
+    assert found(bob, bob.root["tasks_uri"], q="secret") == ["Secret of bob"]
+    assert in_step(app)
+    assert bob.ask("DELETE", bob.root["user_uri"]).status_code == 204
+    for rule in RULES:
+        purge(state_of(app), rule)
+    assert pieces(app) == 0
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_restored_backup_has_the_index_of_its_own_texts(
+    app: Flask, alice: Person, tmp_path: Path
+) -> None:
+    groceries = alice.make_list()
+    task = alice.make_task(groceries, "Before")
+    configured = state_of(app).settings
+    back_up(configured, tmp_path / "backup.db", lambda *_: None)
+    alice.ask("PATCH", task["uri"], json={"title": "After"})
+    restore(configured, tmp_path / "backup.db", lambda *_: None)
+    assert found(alice, alice.root["tasks_uri"], q="befo") == ["Before"]
+    assert found(alice, alice.root["tasks_uri"], q="afte") == []
+    assert in_step(app)
+
+
+def in_step(app: Flask) -> bool:
+    """Whether the index has the rows of every searched table, and no others."""
+    with app.app_context(), database.engine.connect() as connection:
+        embedded = connection.dialect.name == "sqlite"
+        for table in ("lists", "tasks"):
+            indexed = f"{table}_text_rows" if embedded else f"{table}_text"
+            rows, kept = (
+                set(connection.execute(text(f"SELECT owner, key FROM {name}")).all())
+                for name in (table, indexed)
+            )
+            if {tuple(map(str, row)) for row in rows} != {tuple(map(str, row)) for row in kept}:
+                return False
+    return True
+
+
+def pieces(app: Flask) -> int:
+    """The number of pieces or texts that the index of tasks has."""
+    with app.app_context(), database.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(
+                text("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, tasks_text, row)")
+            )
+            return int(connection.execute(text("SELECT count(*) FROM temp.words")).scalar_one())
+        return int(connection.execute(text("SELECT count(*) FROM tasks_text")).scalar_one())
+
+
+def test_without_fts5_an_upgrade_says_what_is_missing_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_index, "_has_fts5", lambda connection: False)
+    with pytest.raises(MigrationError, match=r"this SQLite \(3.* has no FTS5.*Python"):
+        migrations.upgrade(f"sqlite:///{tmp_path}/new.db")
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_the_prefix_of_a_title_ends_before_the_next_text(alice: Person) -> None:
+    groceries = alice.make_list()
+    last = "\U0010ffff"
+    for title in ("a", f"a{last}", f"a{last}b", "b", last, f"{last}{last}", "\ud7ffx", "\ue000y"):
+        alice.make_task(groceries, title)
+    for prefix, number in (("a", 3), (f"a{last}", 2), (last, 2), ("\ud7ff", 1), ("b", 1)):
+        assert len(found(alice, groceries["tasks_uri"], title_prefix=prefix)) == number
