@@ -1,11 +1,13 @@
 """Cursors: a place in an order that only we can make, good only where it was given."""
 
+import hashlib
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from itsdangerous import Signer
 from werkzeug.test import TestResponse
 
 from hyperapi.querying.cursor import Cursors, Direction, Position
@@ -31,6 +33,21 @@ def assert_refused(response: TestResponse) -> None:
 def page(population: Population) -> Any:
     """The first page of all of Zoe's tasks, two to a page."""
     return population.person.get(population.person.root["tasks_uri"] + "?limit=2")
+
+
+@pytest.mark.parametrize("keys", [[OLD_KEY], [OLD_KEY, NEW_KEY]])
+def test_cursors_are_signed_as_itsdangerous_signs(keys: list[str]) -> None:
+    plain = Signer(
+        keys, salt="hyperapi.cursor", key_derivation="hmac", digest_method=hashlib.sha256
+    )
+    cursors = Cursors(keys)
+    for direction, bound_to in (
+        (Direction.NEXT, "a"),
+        (Direction.LAST, "b"),
+        (Direction.NEXT, "c"),
+    ):
+        content, _, signature = cursors.write(Position(direction, ("x",)), bound_to).partition(".")
+        assert signature.encode() == plain.get_signature(f"{content}.{bound_to}".encode())
 
 
 @pytest.mark.parametrize("link", ["next_uri", "last_uri"])
