@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 
 SHORTEST = 32
 """Bytes. HMAC-SHA-256 needs keys of at least its output size (RFC 2104 §3)."""
@@ -28,6 +29,7 @@ def weakness(key: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def fingerprint(key: str) -> str:
     """Return a public name of a key: the beginning of its SHA-256."""
     return hashlib.sha256(b"hyperapi.fingerprint." + key.encode()).hexdigest()[:16]
