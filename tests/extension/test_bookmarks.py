@@ -1,0 +1,143 @@
+"""The example of an extension, ``examples/bookmarks``: installed from its folder, and served."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from hyperapi_client import Client, NotFound
+from openapi_spec_validator import validate
+
+from tests.conftest import PASSWORD, SECRET_KEY
+from tests.packages import with_packages
+from tests.serving import COMMAND, PATIENCE, Served, serve
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "bookmarks"
+PAGES = {"https://example.org/a": "Zebra", "https://example.org/b": "Apple"}
+OTHER = "https://example.com/"
+
+pytestmark = pytest.mark.only_on("sqlite")  # tests/ops/test_extensions.py tries both
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the example is installed. The build does not touch its source."""
+    folder = tmp_path_factory.mktemp("bookmarks")
+    shutil.copytree(EXAMPLE, folder / "source")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    target = ["--target", str(folder / "packages"), str(folder / "source")]
+    subprocess.run([*command, *offline, *target], check=True, timeout=PATIENCE * 4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(installed: Path) -> dict[str, str]:
+    """The environment of a service with the example alone."""
+    return with_packages(
+        installed / "packages",
+        database_url=f"sqlite:///{installed}/hyperapi.db",
+        secret_keys=SECRET_KEY,
+        extensions="bookmarks",
+        resources="",
+        workers="1",
+        title="Bookmarks",
+    )
+
+
+@pytest.fixture(scope="module")
+def served(installed: Path, environment: dict[str, str]) -> Iterator[Served]:
+    """The service, on an upgraded database."""
+    run(installed, environment, "upgrade")
+    with serve(installed, environment=environment) as server:
+        yield server
+
+
+def run(folder: Path, environment: dict[str, str], *words: str) -> str:
+    """What a command of ``hyperapi`` prints."""
+    ran = subprocess.run(
+        [*COMMAND, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE * 2,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def signed_in(served: Served, name: str) -> Client:
+    """A client of a new user."""
+    client = Client(served.url)
+    client.register(name, PASSWORD)
+    client.login(name, PASSWORD)
+    return client
+
+
+def test_commands_know_bookmarks(installed: Path, environment: dict[str, str]) -> None:
+    run(installed, environment, "upgrade")
+    run(installed, environment, "purge")
+    assert "/api/v1/bookmarks" in run(installed, environment, "routes")
+    document = json.loads(run(installed, environment, "openapi"))
+    validate(document)
+    assert "/api/v1/bookmarks/{key}" in document["paths"]
+    assert document["info"]["title"] == "Bookmarks"
+    scopes = document["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"]
+    assert scopes.keys() == {"account", "bookmarks:read", "bookmarks:write"}
+
+
+def test_the_client_keeps_finds_and_changes_bookmarks(served: Served) -> None:
+    with signed_in(served, "ann") as ann, signed_in(served, "bob") as bob:
+        bookmarks = ann.follow("bookmarks")
+        for url, title in {**PAGES, OTHER: "Middle"}.items():
+            bookmarks.submit("create", url=url, title=title, tags=["web"])
+        found = bookmarks.search(tag="web", unread=True, sort="title").items()
+        assert [each.title for each in found] == ["Apple", "Middle", "Zebra"]
+        [apple] = bookmarks.search(q="apple").items()
+        assert {each.url for each in apple.follow("same-site").items()} == PAGES.keys()
+        assert apple.submit("edit", unread=False).unread is False
+        assert [each.title for each in bookmarks.search(unread=False).items()] == ["Apple"]
+        with pytest.raises(NotFound):
+            bob.at(apple.uri)
+        assert list(bob.follow("bookmarks").items()) == []
+
+
+@pytest.fixture(scope="module")
+def carol(served: Served) -> Iterator[httpx.Client]:
+    """The requests of a signed-in user."""
+    credentials = {"username": "carol", "password": PASSWORD}
+    with httpx.Client(base_url=served.url, trust_env=False) as http:
+        http.post("/api/v1/users", json=credentials)
+        token = http.post("/api/v1/tokens", json=credentials).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        yield http
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://example.org/", "https://", "https://x/" + "x" * 1000]
+)
+def test_only_addresses_of_the_web_are_kept(carol: httpx.Client, url: str) -> None:
+    reply = carol.post("/api/v1/bookmarks", json={"url": url, "title": "x"})
+    assert reply.status_code == 422
+    assert {each["pointer"] for each in reply.json()["errors"]} == {"/url"}
+
+
+def test_pages_and_the_feed_show_bookmarks(carol: httpx.Client) -> None:
+    made = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Page"})
+    assert made.status_code == 201
+    uri = made.json()["uri"]
+    page = carol.get(uri, headers={"Accept": "text/html"})
+    assert "<title>Page · Bookmarks</title>" in page.text
+    assert "Edit this bookmark" in page.text
+    changes = carol.get("/api/v1/changes").json()["changes"]
+    assert [each["uri"] for each in changes] == [uri]
+    tag = {"If-None-Match": carol.get(uri).headers["ETag"]}
+    assert carol.get(uri, headers=tag).status_code == 304
+    meaning = carol.get("/api/v1/rels/same-site", headers={"Accept": "application/json"})
+    assert meaning.json()["meaning"] == "Your bookmarks of the same site."
