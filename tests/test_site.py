@@ -52,6 +52,8 @@ def test_a_service_without_lists_and_tasks_does_not_speak_of_them(make_app: Make
     assert "to-do" not in client.get("/api/v1/").text
     info = client.get("/api/v1/openapi.json").get_json()["info"]
     assert "to-do" not in str(info)
+    written = client.get("/api/v1/openapi.json").text
+    assert "lists and tasks" not in written
     assert "externalDocs" not in client.get("/api/v1/openapi.json").get_json()
     assert client.get("/api/v1/docs/guide.md").status_code == 404
 

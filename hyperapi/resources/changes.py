@@ -1,4 +1,4 @@
-"""The change feed: the current lists and tasks, and then their changes.
+"""The change feed: the current resources of a user, and then their changes.
 
 A cursor has the revision that its reader has seen, and the revision at which the reader started.
 The feed skips tombstones from before the start. No change is missed, because revisions become
@@ -48,7 +48,7 @@ from hyperapi.storage.row_scope import RowScope
 CHANGES = Route(
     "changes",
     "/changes",
-    relation="Your lists and tasks in the order of their last change, and then each new change.",
+    relation="Your resources in the order of their last change, and then each new change.",
     root_link="changes",
 )
 
@@ -186,7 +186,7 @@ def routes_of(owned: Sequence[OwnedResource]) -> list[Route]:
 
 
 def get_changes(ctx: Context, question: Question) -> Reply | Response:
-    """List your lists and tasks in the order of their last change, and later changes."""
+    """List your resources in the order of their last change, and later changes."""
     if ctx.media_type == EVENT_STREAM:
         return _stream(ctx, question)
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
