@@ -34,6 +34,7 @@ from hyperapi.querying.query_string import Filter, Query, Sort
 from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.storage import change_log
 from hyperapi.storage.change_log import (
     LoggedType,
     Usage,
@@ -618,17 +619,14 @@ class OwnedResource:
 
     # -- hooks
 
-    def known_total(
-        self,
-        ctx: Context,  # noqa: ARG002
-        query: Query,  # noqa: ARG002
-        fixed: Mapping[str, Any],  # noqa: ARG002
-    ) -> int | None:
+    def known_total(self, ctx: Context, query: Query, fixed: Mapping[str, Any]) -> int | None:
         """The number of rows that a query selects, where counters know it; None elsewhere.
 
         :param fixed: columns that have one value in the collection.
         """
-        return None
+        if query.filters or fixed or ctx.row_scope.bound or not self.logged.counted:
+            return None
+        return change_log.number_of(ctx.tx, ctx.row_scope, self.logged.counted)
 
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
         """A function from id and members to the links of a resource, for use over many rows."""

@@ -18,7 +18,6 @@ from hyperapi.extension import (
     Instant,
     Members,
     OwnedResource,
-    Query,
     ReadOnly,
     Reply,
     RowScope,
@@ -31,7 +30,7 @@ from hyperapi.extension import (
     owned,
     standard_operations,
 )
-from hyperapi.storage.models import TaskList, User
+from hyperapi.storage.models import TaskList
 
 READ = Scope("tasks:read", "read lists and tasks")
 WRITE = Scope("tasks:write", "read and change lists and tasks", includes=[READ])
@@ -62,12 +61,6 @@ class Lists(OwnedResource):
         """Link to the list's tasks and to all lists."""
         lists_uri, tasks_uri = self.collection.uri(ctx), ctx.uris.uri_of("tasks_of_list")
         return lambda key, _: {"tasks": tasks_uri(key), "collection": lists_uri}
-
-    def known_total(self, ctx: Context, query: Query, fixed: Mapping[str, Any]) -> int | None:
-        """Read the number of all lists from the user's usage."""
-        if query.filters or fixed or ctx.row_scope.bound:
-            return None
-        return int(usage_of(ctx).list_count)
 
     def new_columns(
         self,
@@ -135,14 +128,7 @@ def delete_list(ctx: Context, key: str) -> Reply:
 
 EXTENSION = Extension(name="lists", resources=[LISTS], needs=["task"])
 
-# -- the counts of a user and of a list
-
-_USAGE = Statement(select(User.list_count, User.task_count).where(*owned(User, bound=False)))
-
-
-def usage_of(ctx: Context) -> Any:
-    """Return the numbers of the user's lists and tasks."""
-    return _USAGE.row(ctx.tx, ctx.row_scope.parameters())
+# -- the counts of a list's tasks
 
 
 def counts_of(ctx: Context, key: str | None) -> Any:

@@ -50,7 +50,6 @@ from hyperapi.resources.lists import (
     Title,
     count,
     counts_of,
-    usage_of,
 )
 from hyperapi.storage.models import Task, TaskList
 
@@ -146,7 +145,7 @@ class Tasks(OwnedResource):
         if not given.keys() <= {"list", "done"}:
             return None
         if not given and not ctx.row_scope.bound:
-            return int(usage_of(ctx).task_count)
+            return super().known_total(ctx, query, fixed)
         counts = counts_of(ctx, given.get("list"))
         chosen = {True: (counts.done_count,), False: (counts.open_count,), None: counts}
         return int(sum(chosen[given.get("done")]))

@@ -81,6 +81,17 @@ def advance(
     return int(last) - changes + 1, Usage(*used)
 
 
+def number_of(tx: Transaction, row_scope: RowScope, counted: str) -> int:
+    """Return how many rows of a counted type the user has.
+
+    :param counted: the member of :class:`Usage` that counts them.
+    """
+    numbers = dict(
+        zip(("lists", "tasks"), _NUMBERS.rows(tx, {"of_owner": row_scope.owner})[0], strict=True)
+    )
+    return int(numbers[counted])
+
+
 def next_revision(tx: Transaction, row_scope: RowScope, changes: int = 1) -> int:
     """Take ``changes`` new revisions without a change of usage. Return the first."""
     return advance(tx, row_scope, Usage(), changes)[0]
@@ -264,6 +275,9 @@ def _between(model: Model, bound: bool) -> list[ColumnElement[bool]]:
     return [*owned(model, bound), revision > bindparam("seen"), revision <= bindparam("until")]
 
 
+_NUMBERS = Statement(
+    select(User.list_count, User.task_count).where(User.key == bindparam("of_owner"))
+)
 _ADVANCE = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"))
