@@ -185,11 +185,15 @@ def told_at_its_hour(app: Flask) -> Iterator[Storyteller]:
     def now(zone: tzinfo) -> datetime:
         return teller.moment.astimezone(zone)
 
+    def seconds() -> float:
+        return teller.moment.timestamp()
+
     hours = SimpleNamespace(now=now, fromisoformat=datetime.fromisoformat)
     with ExitStack() as patched:
         patched.enter_context(patch.object(ids, "time", time))
         patched.enter_context(patch.object(ids, "os", chance))
         patched.enter_context(patch.object(clock, "datetime", hours))
+        patched.enter_context(patch.object(clock, "time", SimpleNamespace(time=seconds)))
         yield teller
 
 

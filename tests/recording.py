@@ -1,6 +1,5 @@
 """A service on a real socket that remembers what it was asked, and which URIs it gave away."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl
 
+import httpx
 import uritemplate
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -112,7 +112,7 @@ class Recorder:
         body = b"".join(self.app.wsgi_app(environ, started))
         self.given.learn_headers(headers)
         if "json" in dict(headers).get("Content-Type", ""):
-            self.given.learn(json.loads(body))
+            self.given.learn(httpx.Response(200, headers=headers, content=body).json())
         return [body]
 
 

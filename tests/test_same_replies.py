@@ -213,7 +213,9 @@ class Fate:
             def now(cls, tz: Any = None) -> Any:
                 return fate.now()
 
+        seconds = SimpleNamespace(time=lambda: fate.now().timestamp())
         patched.setattr("hyperapi.common.clock.datetime", Clock)
+        patched.setattr("hyperapi.common.clock.time", seconds)
         patched.setattr("hyperapi.common.ids.os", SimpleNamespace(urandom=self.urandom))
         patched.setattr("hyperapi.common.ids.time", SimpleNamespace(time_ns=lambda: self.request))
 

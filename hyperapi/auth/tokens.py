@@ -10,7 +10,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -105,7 +105,6 @@ class Tokens:
         )
 
 
-@cache
 def _encode(content: bytes) -> bytes:
     return urlsafe_b64encode(content).rstrip(b"=")
 
