@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.rules")
+pytest.register_assert_rewrite("hyperapi.testing.rules")

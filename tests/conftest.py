@@ -18,8 +18,8 @@ from hyperapi.common.clock import move
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
+from hyperapi.testing import contract
 from tests import databases, usage
-from tests.rules import contract
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from hyperapi.http.content_coding import CODINGS
+from hyperapi.testing.replies import decoded
 from tests import nginx
 from tests.conftest import SECRET_KEY
 from tests.ops.test_serving import Person
-from tests.rules.replies import decoded
 from tests.serving import PATIENCE, Served, free_port, read_environment, serve
 
 MOST = 4000

@@ -22,13 +22,13 @@ from hyperapi.common.clock import move
 from hyperapi.http.problems import LoginTooOld, Problem, RegistrationClosed
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
+from hyperapi.testing.crawling import READERS, ROOT, Crawl, crawl
+from hyperapi.testing.filling import BLANK, FORM, JSON, WAYS, Filler, Sent, Way, example
+from hyperapi.testing.rules import World
+from hyperapi.testing.rules.forms import knowledge
+from hyperapi.testing.world import Somebody
 from tests.conftest import applications
 from tests.databases import Store
-from tests.rules import World
-from tests.rules.crawling import READERS, ROOT, Crawl, crawl
-from tests.rules.filling import BLANK, FORM, JSON, WAYS, Filler, Sent, Way, example
-from tests.rules.forms import knowledge
-from tests.rules.world import Somebody
 from tests.scopes import READ, WRITE
 
 SHAPES = list(READERS)

@@ -27,6 +27,7 @@ ORDER = (
     "hyperapi",
     "ops",
     "sandbox",
+    "testing",
     "__main__",
 )
 """The packages, and the few modules beside them, from the bottom to the top. Each imports only

@@ -17,9 +17,9 @@ from hyperapi.representations.resource_type import Refer, ResourceType, Schema
 from hyperapi.representations.shape import Shape
 from hyperapi.representations.shapes import SHAPES
 from hyperapi.resources import ROUTES
+from hyperapi.testing.contract import PROMISES
+from hyperapi.testing.crawling import HTML, JSON, crawl
 from tests.conftest import Person, problem
-from tests.rules.contract import PROMISES
-from tests.rules.crawling import HTML, JSON, crawl
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know no database
 

@@ -17,9 +17,9 @@ from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.middleware.cors import EXPOSED
 from hyperapi.ops.cli import commands
 from hyperapi.resources import ROUTES
+from hyperapi.testing import contract
 from tests import example_replies
 from tests.conftest import MakeApp, Person, problem
-from tests.rules import contract
 
 TABLE = RouteTable(ROUTES)
 OPERATIONS = list(TABLE.operations())

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from hyperapi.testing.crawling import HAL
 from tests.browsing import chromium
 from tests.conftest import PASSWORD, applications
 from tests.databases import Store
 from tests.recording import Recorder, recorded
-from tests.rules.crawling import HAL
 
 pytestmark = pytest.mark.only_on("sqlite")  # which no page shows
 

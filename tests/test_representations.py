@@ -9,12 +9,12 @@ import pytest
 import uritemplate
 
 from hyperapi.http.routes import PREFIX
+from hyperapi.testing.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
+from hyperapi.testing.declared import keyed, owned
+from hyperapi.testing.rules import World
+from hyperapi.testing.world import Somebody
 from tests import databases
 from tests.conftest import applications, problem
-from tests.rules import World
-from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
-from tests.rules.declared import keyed, owned
-from tests.rules.world import Somebody
 from tests.scopes import READ
 
 pytestmark = pytest.mark.only_on("sqlite")  # shapes know of no database

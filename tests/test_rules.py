@@ -14,12 +14,12 @@ from hyperapi.http.problems import own_problems
 from hyperapi.http.routes import PREFIX, Operation, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.storage.database import Busy
+from hyperapi.testing.declared import gets, keyed, needs_token, owned, shows, takes_body
+from hyperapi.testing.rules import RULES, Rule, World, violations
+from hyperapi.testing.rules.messages import ORIGIN, PREFLIGHT, assert_preflight, assert_readable
+from hyperapi.testing.rules.rule import Applies
 from tests import databases
 from tests.conftest import MakeApp, applications, problem
-from tests.rules import RULES, Rule, World, violations
-from tests.rules.declared import gets, keyed, needs_token, owned, shows, takes_body
-from tests.rules.messages import ORIGIN, PREFLIGHT, assert_preflight, assert_readable
-from tests.rules.rule import Applies
 from tests.scopes import READ
 
 

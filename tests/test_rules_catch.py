@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from pydantic import ConfigDict
 
-from hyperapi import Settings, create_app
+from hyperapi import Settings, create_app, testing
 from hyperapi.http.context import Context
 from hyperapi.http.problems import NotFound
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource import Resource
 from hyperapi.resources import ROUTES
 from hyperapi.storage.database import database
-from tests import databases, hidden_resource, rules
+from hyperapi.testing.rules import RULES, Rule, World, violations
+from tests import databases, hidden_resource
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, end
 from tests.further_extensions import NOTES_EXTENSION
 from tests.hidden_resource import NOTES, Note
 from tests.memos import Memo, MemoChanges, Memos
-from tests.rules import RULES, Rule, World, violations
 
 pytestmark = pytest.mark.only_on("sqlite")  # the memos are kept in memory
 
@@ -269,7 +269,7 @@ def resource_names() -> set[str]:
     return (routes | operations | rules) - {"root", "register"}
 
 
-FILES = sorted(Path(rules.__file__).parent.glob("*.py")) + [
+FILES = sorted(Path(testing.__file__).parent.rglob("*.py")) + [
     Path(__file__).with_name(name)
     for name in ("test_rules.py", "test_forms_promise.py", "test_representations.py")
 ]

@@ -16,9 +16,9 @@ from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.state import state_of
 from hyperapi.storage.models import User
 from hyperapi.storage.retention import RULES, purge
+from hyperapi.testing.crawling import crawl
 from tests.auth.trading import Clock, derived, engine_of
 from tests.conftest import NEW_KEY, OLD_KEY, MakeApp, Person, problem
-from tests.rules.crawling import crawl
 from tests.statements import statements
 
 SHAPES = ("application/json", "application/hal+json", "application/prs.hal-forms+json", "text/html")

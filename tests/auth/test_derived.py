@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from hyperapi.resources import ROUTES
 from hyperapi.settings import Settings, SettingsError
 from hyperapi.storage.models import Session
+from hyperapi.testing.crawling import crawl
 from tests.auth.trading import (
     ALL,
     LISTS,
@@ -31,7 +32,6 @@ from tests.auth.trading import (
 )
 from tests.conftest import PASSWORD, SECRET_KEY, MakeApp, Person, pointers, problem
 from tests.contexts import context
-from tests.rules.crawling import crawl
 
 FORMS = {"Accept": "application/prs.hal-forms+json"}
 

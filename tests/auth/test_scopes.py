@@ -14,11 +14,11 @@ from hyperapi.http.routes import operations as operations_of
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
 from hyperapi.resources import ROUTES
 from hyperapi.resources.lists import READ, WRITE
+from hyperapi.testing.crawling import crawl
 from tests.auth.trading import TOKENS, session_of
 from tests.conftest import Person, applications, problem
 from tests.contexts import context
 from tests.databases import Store
-from tests.rules.crawling import crawl
 
 SCOPES = (ACCOUNT, READ, WRITE)
 OPERATIONS = list(operations_of(ROUTES))

@@ -12,6 +12,7 @@ import pytest
 from hyperapi_client import Client, NotFound
 from openapi_spec_validator import validate
 
+from hyperapi.testing.rules import RULES
 from tests.conftest import PASSWORD, SECRET_KEY
 from tests.packages import with_packages
 from tests.serving import COMMAND, PATIENCE, Served, serve
@@ -90,6 +91,21 @@ def test_commands_know_bookmarks(installed: Path, environment: dict[str, str]) -
     assert document["info"]["title"] == "Bookmarks"
     scopes = document["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"]
     assert scopes.keys() == {"account", "bookmarks:read", "bookmarks:write"}
+
+
+def test_it_keeps_the_rules_of_the_api(installed: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    ran = subprocess.run(
+        command,
+        cwd=installed / "source",
+        env={"PATH": environment["PATH"], "PYTHONPATH": environment["PYTHONPATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE * 20,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"{len(RULES)} passed" in ran.stdout
 
 
 def test_the_client_keeps_finds_and_changes_bookmarks(served: Served) -> None:

@@ -11,10 +11,10 @@ from werkzeug.test import TestResponse
 from hyperapi.http.problems import PROBLEM_JSON, Problem, TooManyRequests, own_problems, respond
 from hyperapi.representations.html import CONTENT_SECURITY_POLICY
 from hyperapi.resources import documents
+from hyperapi.testing.contract import as_received
 from tests.conftest import MakeApp, Person, problem
 from tests.contexts import context
 from tests.representations.test_html import HOSTILE, Page
-from tests.rules.contract import as_received
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
 

@@ -14,10 +14,10 @@ from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
 from hyperapi.querying.page import Listing
 from hyperapi.resources import ROUTES
+from hyperapi.testing.rules import World
+from hyperapi.testing.rules.rule import name_of
 from tests import databases
 from tests.conftest import MakeApp, Person, applications, problem
-from tests.rules import World
-from tests.rules.rule import name_of
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from hyperapi.http.problems import Problem, own_problems
+from hyperapi.testing.contract import unhelpful
 from tests.conftest import Person, problem
-from tests.rules.contract import unhelpful
 
 each_problem = pytest.mark.parametrize("kind", own_problems(), ids=lambda kind: kind.name)
 

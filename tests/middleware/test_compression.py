@@ -7,8 +7,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from hyperapi.http.content_coding import CODINGS, OFFERED, SMALLEST, compressed_once
+from hyperapi.testing.replies import decoded
 from tests.conftest import PASSWORD, Person, problem
-from tests.rules.replies import decoded
 
 HAL_FORMS, HTML = "application/prs.hal-forms+json", "text/html"
 ANY = "gzip, deflate, br, zstd"

@@ -15,8 +15,8 @@ from hyperapi.http.problems import Problem, all_problems
 from hyperapi.http.routes import RouteTable
 from hyperapi.representations.relations import IANA_RELATIONS
 from hyperapi.resources import ROUTES
+from hyperapi.testing.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 from tests.conftest import Person, problem
-from tests.rules.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 
 RELATIONS = RouteTable(ROUTES).relations
 MEANINGS = {**IANA_RELATIONS, **RELATIONS}

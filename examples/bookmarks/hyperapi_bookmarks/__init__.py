@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import Field
 from sqlalchemy import Boolean, Text
@@ -45,14 +45,14 @@ class Bookmark(OwnedRow):
     unread: Mapped[bool] = mapped_column(Boolean)
 
 
-Tag = Annotated[str, TextOf(50, 1), Field(pattern=r"^[^\n]+$")]
+Tag = Annotated[str, Field(pattern=r"^[^\n]+$"), TextOf(50, 1)]
 
 
 class BookmarkMembers(OwnedMembers):
     """A bookmark."""
 
     url: Annotated[
-        str, TextOf(1000, 1), Field(title="Address of the page", pattern=r"^https?://[^/\s]+")
+        str, Field(title="Address of the page", pattern=r"^https?://[^/\s]+"), TextOf(1000, 1)
     ]
     title: Annotated[str, TextOf(200, 1), Field(title="Title")]
     notes: Annotated[str, TextOf(2000), Field(title="Notes")] = ""
@@ -68,7 +68,7 @@ class Bookmarks(OwnedResource):
         collection = self.collection.uri(ctx)
 
         def links(_key: str, members: Mapping[str, Any]) -> Mapping[str, str]:
-            site = "{0.scheme}://{0.netloc}".format(urlsplit(members["url"]))
+            site = "/".join(members["url"].split("/", 3)[:3])
             same = f"{collection}?{urlencode({'url': site})}"
             return {"collection": collection, "same-site": same}
 

@@ -42,6 +42,11 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(
+            batch_op.f("ix_bookmarks_owner_updated_at_key"),
+            ["owner", "updated_at", "key"],
+            unique=False,
+        )
+        batch_op.create_index(
             batch_op.f("ix_bookmarks_owner_revision"), ["owner", "revision"], unique=False
         )
 
@@ -49,6 +54,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("bookmarks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_revision"))
+        batch_op.drop_index(batch_op.f("ix_bookmarks_owner_updated_at_key"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_created_at_key"))
 
     op.drop_table("bookmarks")

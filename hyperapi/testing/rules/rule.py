@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from hyperapi.http.routes import Operation
-from tests.rules.world import World
+from hyperapi.testing.world import World
 
 Applies = Callable[[Operation], bool]
 Check = Callable[[World, Operation], None]

@@ -27,8 +27,8 @@ from hyperapi.http.uris import Uris, base_of
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.text_index import is_part
-from tests.rules import contract, examples
-from tests.rules.declared import (
+from hyperapi.testing import contract, examples
+from hyperapi.testing.declared import (
     body_of,
     creates_by_put,
     keyed,
@@ -88,8 +88,8 @@ class Somebody:
 class World:
     """An application, two people who know nothing of each other, and anybody who is needed.
 
-    :ivar undocumented: what the OpenAPI document does not promise of replies, in words, by the name
-        of the operation.
+    :ivar undocumented: by the name of an operation: how its replies differ from the OpenAPI
+        document.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -402,7 +402,7 @@ def route_of_registered(world: World) -> Route:
 
 
 def _makes(operation: Operation) -> bool:
-    """Does it make a resource that its owner keeps?"""
+    """Whether it creates a resource that its owner keeps."""
     makes = 201 in successes(operation) and takes_body(operation)
     return owned(operation) and makes
 
@@ -412,5 +412,5 @@ def _puts(operation: Operation) -> bool:
 
 
 def _has_proof(operation: Operation) -> bool:
-    """Does a change want the password of the one who asks?"""
+    """Whether its body has the current password."""
     return "current_password" in body_of(operation).model_fields

@@ -17,47 +17,47 @@ def any_operation(_: Operation) -> bool:
 
 
 def keyed(operation: Operation) -> bool:
-    """Does its URI name one resource of an owner?"""
+    """Whether its URI names one resource of an owner."""
     return "<" in operation.route.rule and not operation.route.document
 
 
 def owned(operation: Operation) -> bool:
-    """Does it take a token, and read or change what one user has?"""
+    """Whether it takes a token, and reads or changes what one user has."""
     return scoped(operation) and operation.scope != ACCOUNT
 
 
 def needs_token(operation: Operation) -> bool:
-    """Is a request without a token refused?"""
+    """Whether a request without a token is refused."""
     return operation.scope not in (PUBLIC, OPEN)
 
 
 def scoped(operation: Operation) -> bool:
-    """Does it need a certain scope?"""
+    """Whether it requires a scope."""
     return isinstance(operation.scope, Scope)
 
 
 def gets(operation: Operation) -> bool:
-    """Is it a GET?"""
+    """Whether it is a GET."""
     return operation.method == "GET"
 
 
 def shows(operation: Operation) -> bool:
-    """Is it a GET of a resource, which has shapes?"""
+    """Whether it is a GET of a resource, which has shapes."""
     return gets(operation) and operation.route.returns is not None and not operation.route.document
 
 
 def takes_body(operation: Operation) -> bool:
-    """Does it take a body?"""
+    """Whether it takes a body."""
     return operation.body is not None
 
 
 def creates_by_put(operation: Operation) -> bool:
-    """Is it a PUT that makes the resource when there is none?"""
+    """Whether it is a PUT that creates a missing resource."""
     return operation.method == "PUT" and 201 in (operation.statuses or ())
 
 
 def takes_all(operation: Operation) -> bool:
-    """Does it act on all that a filter selects, and need ``all=true`` without one?"""
+    """Whether it acts on all that a filter selects, and requires ``all=true`` without one."""
     return isinstance(operation.query, Selection) and operation.query.needs_filter
 
 

@@ -13,10 +13,10 @@ from hyperapi.http.routes import Operation
 from hyperapi.middleware.cors import ALLOWED, EXPOSED, METHODS
 from hyperapi.representations.relations import MEANINGS, RELATIONS
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import any_operation, gets, keyed, needs_token, shows
-from tests.rules.replies import assert_problem
-from tests.rules.rule import Rules
-from tests.rules.world import HOST, World
+from hyperapi.testing.declared import any_operation, gets, keyed, needs_token, shows
+from hyperapi.testing.replies import assert_problem
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import HOST, World
 
 RULES = Rules()
 

@@ -9,10 +9,10 @@ from hyperapi.http.problems import NotAcceptable
 from hyperapi.http.routes import Operation
 from hyperapi.representations.negotiation import IDENTITY
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import any_operation, gets, takes_body
-from tests.rules.replies import assert_problem, decoded
-from tests.rules.rule import Rules
-from tests.rules.world import World
+from hyperapi.testing.declared import any_operation, gets, takes_body
+from hyperapi.testing.replies import assert_problem, decoded
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import World
 
 RULES = Rules()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hyperapi.common.text import ANY_TEXT
 from hyperapi.http.bodies import Body
-from tests.rules import filling
+from hyperapi.testing import filling
 
 Schema = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def required(body: type[Body]) -> list[str]:
 
 
 def is_secret(body: type[Body], name: str) -> bool:
-    """Is a member a password?"""
+    """Whether a member is a password."""
     return _inner(_members(body)[name]).get("format") == "password"
 
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from hyperapi.http.problems import NotFound
 from hyperapi.http.routes import Operation
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import (
+from hyperapi.testing.declared import (
     creates_by_put,
     filters_by_uri,
     gets,
@@ -19,9 +19,9 @@ from tests.rules.declared import (
     owned,
     takes_body,
 )
-from tests.rules.replies import assert_problem, assert_same, assert_silent
-from tests.rules.rule import Rules
-from tests.rules.world import Somebody, Things, World
+from hyperapi.testing.replies import assert_problem, assert_same, assert_silent
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import Somebody, Things, World
 
 RULES = Rules()
 

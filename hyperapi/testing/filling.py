@@ -180,7 +180,7 @@ def text_for(schema: Property, random: Random) -> str:
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Does a regular expression match a text?"""
+    """Whether a regular expression matches a text."""
     return re.search(pattern, text) is not None
 
 
@@ -202,6 +202,10 @@ def _fits(each: Property, text: str) -> bool:
     return re.search(each.get("regex", ""), text) is not None
 
 
+_TYPED = "".join(map(chr, range(0x20, 0x7F))) + "éß日"
+"""Characters that people type."""
+
+
 class _Writer:
     """Writes text that a parsed expression may match; what it looks around for is left to chance.
 
@@ -214,6 +218,7 @@ class _Writer:
         self.groups: dict[int, str] = {}
         self.parts: dict[str, Callable[[Any], str]] = {
             "LITERAL": chr,
+            "NOT_LITERAL": lambda code: random.choice(_TYPED.replace(chr(code), "")),
             "IN": lambda choices: random.choice(_characters(choices)),
             "BRANCH": lambda branches: self.write(random.choice(branches[1])),
             "SUBPATTERN": self.group,
@@ -241,7 +246,7 @@ class _Writer:
 
 def _characters(choices: Any) -> str:
     """Those that a character class lets in, of the ones that people type."""
-    typed = {chr(code) for code in range(0x20, 0x7F)} | set("éß日")
+    typed = set(_TYPED)
     named: set[str] = set()
     for kind, argument in choices:
         if str(kind) == "LITERAL":

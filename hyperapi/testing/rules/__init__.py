@@ -11,7 +11,7 @@ To test an application of your own::
         assert not violations(rule, world)
 """
 
-from tests.rules import (
+from hyperapi.testing.rules import (
     access,
     bodies,
     bound,
@@ -23,8 +23,8 @@ from tests.rules import (
     messages,
     shapes,
 )
-from tests.rules.rule import Rule, violations
-from tests.rules.world import World
+from hyperapi.testing.rules.rule import Rule, violations
+from hyperapi.testing.world import World
 
 RULES: tuple[Rule, ...] = tuple(
     rule

@@ -21,7 +21,7 @@ from hyperapi.http.routes import Declaration, Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.state import state_of
-from tests.rules.replies import decoded
+from hyperapi.testing.replies import decoded
 
 _PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
@@ -65,7 +65,7 @@ class Promises:
         self._validator = lru_cache(maxsize=None)(self._build_validator)
 
     def broken(self, operation: Operation, response: Any, here: str) -> list[str]:
-        """What the document does not promise about a reply, in words.
+        """Return what the document does not promise about a reply, as sentences.
 
         :param here: the base of the URIs in it.
         """

@@ -17,11 +17,11 @@ from hyperapi.http.problems import (
     UnsupportedMediaType,
 )
 from hyperapi.http.routes import Operation
-from tests.rules import examples
-from tests.rules.declared import body_of, gets, takes_body
-from tests.rules.replies import assert_problem
-from tests.rules.rule import Rules
-from tests.rules.world import Somebody, World
+from hyperapi.testing import examples
+from hyperapi.testing.declared import body_of, gets, takes_body
+from hyperapi.testing.replies import assert_problem
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import Somebody, World
 
 RULES = Rules()
 

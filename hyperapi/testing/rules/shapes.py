@@ -10,18 +10,18 @@ from hyperapi.http.problems import NotAcceptable, UnsupportedMediaType
 from hyperapi.http.routes import Operation
 from hyperapi.querying.page import Listing
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.crawling import HAL, HAL_FORMS, JSON
-from tests.rules.declared import keyed, owned, shows, takes_body
-from tests.rules.replies import assert_problem
-from tests.rules.rule import Rules
-from tests.rules.world import World
+from hyperapi.testing.crawling import HAL, HAL_FORMS, JSON
+from hyperapi.testing.declared import keyed, owned, shows, takes_body
+from hyperapi.testing.replies import assert_problem
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import World
 
 RULES = Rules()
 PAGE_LINKS = ("self", "first", "prev", "next", "last")
 
 
 def _listed(operation: Operation) -> bool:
-    """Is it a GET of a collection in pages, which can be ordered?"""
+    """Whether it is a GET of a collection in pages, which can be sorted."""
     return shows(operation) and isinstance(operation.query, Listing)
 
 

@@ -7,10 +7,10 @@ from hyperapi.http.problems import KeyReused, PreconditionFailed
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import OPEN
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import creates_by_put, gets, owned, shows, takes_body
-from tests.rules.replies import assert_problem
-from tests.rules.rule import Rules
-from tests.rules.world import World
+from hyperapi.testing.declared import creates_by_put, gets, owned, shows, takes_body
+from hyperapi.testing.replies import assert_problem
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import World
 
 RULES = Rules()
 

@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import Any
 
 from hyperapi.http.routes import Operation
-from tests.rules.crawling import HAL_FORMS
-from tests.rules.declared import keyed, owned, shows
-from tests.rules.filling import BLANK, FORM, JSON, WAYS, Filler, Way
-from tests.rules.rule import Rules
-from tests.rules.world import Somebody, World
+from hyperapi.testing.crawling import HAL_FORMS
+from hyperapi.testing.declared import keyed, owned, shows
+from hyperapi.testing.filling import BLANK, FORM, JSON, WAYS, Filler, Way
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import Somebody, World
 
 RULES = Rules()
 

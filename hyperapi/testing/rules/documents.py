@@ -4,9 +4,9 @@ from typing import Any
 
 from hyperapi.http.routes import Operation
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import any_operation, keyed, shows, takes_body
-from tests.rules.rule import Rules
-from tests.rules.world import World
+from hyperapi.testing.declared import any_operation, keyed, shows, takes_body
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import World
 
 RULES = Rules()
 HAL = ("application/hal+json", "application/prs.hal-forms+json")

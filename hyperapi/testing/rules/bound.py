@@ -6,7 +6,7 @@ from hyperapi.http.problems import InsufficientScope
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import ACCOUNT
 from hyperapi.representations.shapes import SHAPES
-from tests.rules.declared import (
+from hyperapi.testing.declared import (
     creates_by_put,
     filters_by_uri,
     gets,
@@ -15,10 +15,10 @@ from tests.rules.declared import (
     owned,
     takes_body,
 )
-from tests.rules.isolation import secrets_in
-from tests.rules.replies import assert_problem, assert_same, assert_silent
-from tests.rules.rule import Rules
-from tests.rules.world import Somebody, World
+from hyperapi.testing.replies import assert_problem, assert_same, assert_silent
+from hyperapi.testing.rules.isolation import secrets_in
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import Somebody, World
 
 RULES = Rules()
 

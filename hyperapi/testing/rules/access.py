@@ -6,10 +6,10 @@ from uuid import uuid4
 from hyperapi.http.problems import InsufficientScope, TokenInvalid, TokenMissing
 from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import OPEN, Scope
-from tests.rules.declared import keyed, needs_token, scoped, takes_body
-from tests.rules.replies import assert_problem
-from tests.rules.rule import Rules
-from tests.rules.world import World
+from hyperapi.testing.declared import keyed, needs_token, scoped, takes_body
+from hyperapi.testing.replies import assert_problem
+from hyperapi.testing.rules.rule import Rules
+from hyperapi.testing.world import World
 
 RULES = Rules()
 
