@@ -1,6 +1,9 @@
 """A service on a real socket that remembers what it was asked, and which URIs it gave away."""
 
+import gzip
+import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,10 +11,14 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
 import uritemplate
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 ROOT = "/api/v1/"
 QUERY = re.compile(r"\{\?([^}]*)\}$")
@@ -112,8 +119,15 @@ class Recorder:
         body = b"".join(self.app.wsgi_app(environ, started))
         self.given.learn_headers(headers)
         if "json" in dict(headers).get("Content-Type", ""):
-            self.given.learn(httpx.Response(200, headers=headers, content=body).json())
+            self.given.learn(json.loads(decoded(body, dict(headers).get("Content-Encoding"))))
         return [body]
+
+
+def decoded(body: bytes, coding: str | None) -> bytes:
+    """The body of a reply without its coding."""
+    if coding == "gzip":
+        return gzip.decompress(body)
+    return zstd.decompress(body) if coding == "zstd" else body
 
 
 @contextmanager

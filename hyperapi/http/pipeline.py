@@ -355,6 +355,16 @@ def _discard_unread_body(ctx: Context, response: Response) -> Response:
     return response
 
 
+_MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+"""The first bytes of a body in each coding that replies have."""
+
+
+def _compressed() -> UnsupportedMediaType:
+    return UnsupportedMediaType(
+        "Send the body without compression.", headers=[("Accept-Encoding", "identity")]
+    )
+
+
 def read_body(ctx: Context) -> bytes:
     """Read the request's body.
 
@@ -364,13 +374,15 @@ def read_body(ctx: Context) -> bytes:
     :raises Busy: when too many requests wait for their bodies.
     """
     length = ctx.content_length or 0
-    if ctx.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType(
-            "Send the body without compression.", headers=[("Accept-Encoding", "identity")]
-        )
+    coding = ctx.environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    if coding != "identity" and coding not in _MAGIC:
+        raise _compressed()
     if length > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     body = _read_up_to_limit(ctx)
+    # Generic clients send the header of our reply back with a body that is not compressed.
+    if coding in _MAGIC and body.startswith(_MAGIC[coding]):
+        raise _compressed()
     if len(body) > MOST_BYTES:
         raise TooLarge(f"Send at most {MOST_BYTES} bytes.")
     if len(body) < length:

@@ -231,9 +231,23 @@ def test_documents_are_given_whatever_the_coding(stranger: Person) -> None:
 # -- requests
 
 
-def test_a_compressed_request_is_refused_as_before(carol: Person) -> None:
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"], ids=CODINGS)
+def test_a_compressed_request_is_refused_as_before(carol: Person, body: bytes) -> None:
+    coding = {b"\x1f": "gzip", b"\x28": "zstd"}[body[:1]]
+    coded = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    refused = carol.ask("POST", carol.root["lists_uri"], data=body, headers=coded)
+    problem(refused, 415, "unsupported-media-type")
+    assert refused.headers["Accept-Encoding"] == "identity"
+
+
+def test_a_request_in_another_coding_is_refused(carol: Person) -> None:
+    coded = {"Content-Encoding": "br", "Content-Type": "application/json"}
+    refused = carol.ask("POST", carol.root["lists_uri"], data=b"{}", headers=coded)
+    problem(refused, 415, "unsupported-media-type")
+
+
+def test_a_client_may_send_the_header_of_a_reply_back(carol: Person) -> None:
     for coding in CODINGS:
-        coded = {"Content-Encoding": coding, "Content-Type": "application/json"}
-        refused = carol.ask("POST", carol.root["lists_uri"], data=b"x", headers=coded)
-        problem(refused, 415, "unsupported-media-type")
-        assert refused.headers["Accept-Encoding"] == "identity"
+        coded = {"Content-Encoding": coding}
+        made = carol.ask("POST", carol.root["lists_uri"], json={"title": coding}, headers=coded)
+        assert made.status_code == 201
