@@ -1,7 +1,7 @@
 """The queue of writers, for databases with one writer at a time.
 
 SQLite polls for its lock at growing intervals, up to a tenth of a second. Under load a process that
-polls finds the lock taken again each time, and its clients wait for seconds. Therefore writers
+polls may find the lock taken again each time. Therefore writers
 queue before they begin: the threads of a worker at a lock, and the workers of a service at locks on
 a file in the folder that they share. SQLite's own lock still protects the data, also against other
 programs.
