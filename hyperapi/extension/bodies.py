@@ -220,13 +220,25 @@ def _parts(kind: Any, metadata: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tup
         yield kind, metadata
 
 
+_VALIDATES = "__get_pydantic_core_schema__"
+"""What an annotation has that is a validator, such as TextOf."""
+
+
 def _require_limits(where: str, kind: Any, metadata: tuple[Any, ...]) -> None:
     """Require that what a client sends has limits that the database can store.
 
     :raises TypeError: when it has none.
     """
-    if kind is str and not any(hasattr(each, "__get_pydantic_core_schema__") for each in metadata):
-        raise TypeError(f"{where} needs TextOf(longest), so that every text can be stored")
+    if kind is str:
+        flat = list(_flat(metadata))
+        limits = [at for at, each in enumerate(flat) if hasattr(each, _VALIDATES)]
+        if not limits:
+            raise TypeError(f"{where} needs TextOf(longest), so that every text can be stored")
+        if any(getattr(each, "pattern", None) for each in flat[limits[-1] :]):
+            raise TypeError(
+                f"{where} has a pattern after TextOf, which forms and documents do not show. Write "
+                "Annotated[str, Field(pattern=...), TextOf(...)]."
+            )
     if kind is int:
         lower = any(isinstance(each, Ge | Gt) for each in _flat(metadata))
         upper = any(isinstance(each, Le | Lt) for each in _flat(metadata))

@@ -170,7 +170,10 @@ def _media_type(operation: Operation, accept: str | None) -> str:
 
 
 def _require_coding(ctx: Context, operation: Operation, media_type: str) -> None:
-    """Check Accept-Encoding. Documents are sent whatever it says."""
+    """Refuse a request that accepts no coding of the reply. Documents ignore Accept-Encoding.
+
+    :raises NotAcceptable: for such a request.
+    """
     asked = ctx.environ.get("HTTP_ACCEPT_ENCODING")
     if asked is not None and not operation.route.document:
         compressed = not operation.grants and media_type != EVENT_STREAM

@@ -287,7 +287,7 @@ class PageStatements:
         return Statement(_in(order, rows, statement).limit(bindparam("limit")))
 
     def _along(self, index: PageIndex, statement: Any) -> Any:
-        """Have SQLite use the index, whatever it knows or guesses about the rows."""
+        """Force SQLite to use this index. Its planner has no statistics and chooses others."""
         return statement.with_hint(self.table, f"INDEXED BY {index.name}", "sqlite")
 
     def _of_collection(self, key: StatementKey) -> list[ColumnElement[bool]]:

@@ -6,26 +6,16 @@ from typing import ClassVar
 import pytest
 
 from hyperapi.app import create_app
-from hyperapi.extension.extension import Extensions
+from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.ops import installation
+from hyperapi.ops import installation, new_migration
+from hyperapi.sandbox.server import CHOSEN
 from hyperapi.settings import Settings
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.testing.rules import RULES
 from hyperapi.testing.rules.rule import Rule, violations
 from hyperapi.testing.world import World
-
-_FOR_TESTS = {
-    "HYPERAPI_SECRET_KEYS": "K7mQ2vX9pLw4RtZ8bNc3JhF6yGd5sUaE",
-    "HYPERAPI_HASHING_MEMORY": "8",
-    "HYPERAPI_HASHING_ROUNDS": "1",
-    "HYPERAPI_SIGN_IN_LIMIT": "",
-    "HYPERAPI_SIGN_IN_ADDRESS_LIMIT": "",
-    "HYPERAPI_REGISTER_LIMIT": "",
-    "HYPERAPI_REQUEST_LIMIT": "",
-}
-"""Settings for tests: a key that protects nothing, weak hashes and no limits."""
 
 
 class TestRules:
@@ -54,7 +44,7 @@ class TestRules:
             )
         folder = tmp_path_factory.mktemp("rules")
         chosen = {"HYPERAPI_INSTANCE": str(folder), "HYPERAPI_EXTENSIONS": ",".join(names)}
-        settings = Settings.read({**_FOR_TESTS, **chosen})
+        settings = Settings.read({**CHOSEN, **chosen})
         installation.upgrade(settings)
         app = create_app(settings)
         yield World(app)
@@ -65,9 +55,26 @@ class TestRules:
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
     def test_rule(self, rule: Rule, world: World) -> None:
         """Each operation keeps the rule."""
-        names = world.state.settings.extensions
-        added = [each for each in world.state[Extensions].all if each.name in names]
-        routes = {route.name for each in added for route in each.all_routes}
+        routes = {route.name for each in _added(world) for route in each.all_routes}
         if broken := violations(rule, world, routes):
             told = "\n".join(f"{where}: {failure}" for where, failure in broken.items())
             pytest.fail(f"{rule.check.__doc__}\n\n{told}", pytrace=False)
+
+    def test_migrations_make_the_tables(self, world: World) -> None:
+        """The migrations of each extension make the tables and indexes of its models."""
+        for each in _added(world):
+            if each.schema is None:
+                continue
+            found = new_migration.differences(world.state.settings.database_url, each)
+            if found:
+                pytest.fail(
+                    f"The models of {each.name} differ from its migrations. Write a migration with "
+                    f"`hyperapi new migration {each.name} MESSAGE`.\n\n{found}",
+                    pytrace=False,
+                )
+
+
+def _added(world: World) -> list[Extension]:
+    """The extensions that the settings name, without those that the service always has."""
+    names = world.state.settings.extensions
+    return [each for each in world.state[Extensions].all if each.name in names]

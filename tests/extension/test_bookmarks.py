@@ -1,6 +1,8 @@
 """The example of an extension, ``examples/bookmarks``: installed from its folder, and served."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,19 +95,38 @@ def test_commands_know_bookmarks(installed: Path, environment: dict[str, str]) -
     assert scopes.keys() == {"account", "bookmarks:read", "bookmarks:write"}
 
 
-def test_it_keeps_the_rules_of_the_api(installed: Path, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    ran = subprocess.run(
+def own_tests(folder: Path, packages: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of the example, as its author does."""
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    return subprocess.run(
         command,
-        cwd=installed / "source",
-        env={"PATH": environment["PATH"], "PYTHONPATH": environment["PYTHONPATH"]},
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)},
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE * 20,
     )
+
+
+def test_it_keeps_the_rules_of_the_api(installed: Path) -> None:
+    ran = own_tests(installed / "source", installed / "packages")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"{len(RULES)} passed" in ran.stdout
+    assert f"{len(RULES) + 1} passed" in ran.stdout  # and one for the migrations
+
+
+def test_a_migration_that_lacks_an_index_is_told(installed: Path, tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    shutil.copytree(installed / "packages", packages)
+    [migration] = packages.rglob("bookmarks_0001*.py")
+    index = re.compile(r" *batch_op.create_index\([^()]*\([^()]*_owner_revision\"\)[^()]*\)\n")
+    text, number = index.subn("", migration.read_text())
+    assert number == 1
+    migration.write_text(text)
+    ran = own_tests(installed / "source", packages, "-k", "migrations")
+    assert ran.returncode == 1
+    assert "differ from its migrations" in ran.stdout
+    assert "ix_bookmarks_owner_revision" in ran.stdout
 
 
 def test_the_client_keeps_finds_and_changes_bookmarks(served: Served) -> None:

@@ -1,10 +1,11 @@
 """Several at once, and references between resources, for every owned resource."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from flask import Flask
+from pydantic import Field
 from sqlalchemy import ForeignKeyConstraint, MetaData, Text, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +19,7 @@ from hyperapi.extension import (
     standard_operations,
 )
 from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.http.bodies import TextOf
 from hyperapi.resources.lists import READ
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
@@ -311,6 +313,19 @@ def test_deletions_that_go_on_in_a_circle_are_an_error_at_start() -> None:
 def test_a_text_without_a_limit_is_an_error_at_import() -> None:
     with pytest.raises(TypeError, match=r"ThingMembers\.text needs TextOf"):
         _ = resource(Shelf, ThingMembers).bodies
+
+
+def test_a_pattern_that_forms_would_not_show_is_an_error_at_import() -> None:
+    class LateMembers(OwnedMembers):
+        text: Annotated[str, TextOf(50, 1), Field(pattern="^a")]
+
+    class EarlyMembers(OwnedMembers):
+        text: Annotated[str, Field(pattern="^a"), TextOf(50, 1)]
+
+    with pytest.raises(TypeError, match=r"LateMembers\.text has a pattern after TextOf"):
+        _ = resource(Shelf, LateMembers).bodies
+    schema = resource(Shelf, EarlyMembers).bodies.new.model_json_schema()
+    assert schema["properties"]["text"]["pattern"] == "^a"
 
 
 def test_only_usual_operations_are_left_out() -> None:
