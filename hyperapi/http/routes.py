@@ -140,6 +140,9 @@ class Route:
     def __post_init__(self) -> None:
         if self.relation:
             declare_relation(self.name, self.relation)
+        # A route that is made of another one has its operations, which must not lead back to it.
+        held = self.operations.items()
+        self.operations = {method: replace(each, route=self) for method, each in held}
 
     get = _declares("GET", Declaration)
     post = _declares("POST", Declaration)

@@ -16,14 +16,13 @@ from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
 from hyperapi.http.operation_spec import problems_of
-from hyperapi.http.problems import PROBLEM_JSON, all_problems
+from hyperapi.http.problems import PROBLEM_JSON
 from hyperapi.http.routes import Declaration, Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource_type import shared
 from hyperapi.state import state_of
 from hyperapi.testing.replies import decoded
 
-_PROBLEMS = {kind.name: kind for kind in all_problems()}
 _FRAMING = {"content-type", "content-length", "date", "server", "connection"}
 
 
@@ -60,6 +59,7 @@ class Promises:
         self.document = document(routes, EXAMPLES_BASE)
         paths = self.document["paths"].values()
         self._by_name = {each["operationId"]: each for path in paths for each in path.values()}
+        self._problems = {kind.name: kind for kind in routes.problems}
         self._schemas = copy.deepcopy(self.document["components"]["schemas"])
         _close(self._schemas)
         self._validator = lru_cache(maxsize=None)(self._build_validator)
@@ -109,7 +109,7 @@ class Promises:
         found = json.loads(text)
         schema = content[media_type]["schema"]
         if media_type == PROBLEM_JSON:
-            kind = _PROBLEMS.get(found["type"].rpartition("/")[2])
+            kind = self._problems.get(found["type"].rpartition("/")[2])
             if kind not in problems_of(operation):
                 return [f"the problem {found['type']} is not documented"]
             schema = shared(problem_schema_name(kind))

@@ -7,6 +7,7 @@ from hyperapi.http.bodies import Body
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, Scope
 from hyperapi.querying.selection import Selection
+from hyperapi.testing import examples
 
 _KEY = re.compile(r"<[^>]*>")
 
@@ -70,10 +71,12 @@ def body_of(operation: Operation) -> type[Body]:
 def named_routes(body: type[Body]) -> dict[str, str]:
     """The members of a body that take a resource's URI, and the route that each names.
 
-    A member ``NAME_uri`` takes the URI of a resource at the route ``NAME``.
+    The schema of a member says the route (``UriOf``). Without that, a member ``NAME_uri`` takes the
+    URI of a resource at the route ``NAME``.
     """
-    names = (name for name in body.model_fields if name.endswith("_uri"))
-    return {name: name.removesuffix("_uri") for name in names}
+    routes = examples.routes_of(body)
+    names = (name for name in body.model_fields if name in routes or name.endswith("_uri"))
+    return {name: routes.get(name, name.removesuffix("_uri")) for name in names}
 
 
 def route_of_key(route: Route, routes: list[Route]) -> Route:

@@ -7,6 +7,7 @@ each type by the operations that make them. Where a resource is, the replies tel
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +16,11 @@ from uuid import uuid4
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import MetaData, select
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse, create_environ
 
+from hyperapi.extension.owned import OwnedResource
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.bodies import Body
 from hyperapi.http.context import Context
 from hyperapi.http.operation_spec import successes
@@ -26,6 +30,7 @@ from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
+from hyperapi.storage.list_binding import VISIBLE
 from hyperapi.storage.text_index import is_part
 from hyperapi.testing import contract, examples
 from hyperapi.testing.declared import (
@@ -51,10 +56,12 @@ class Things:
     """One resource of each type that somebody has.
 
     :ivar mark: text that begins each free text of these resources.
+    :ivar visible_mark: the same for resources that bound tokens always see.
     :ivar keys: the key of the resource at a route, by the route's name.
     """
 
     mark: str = field(default_factory=lambda: f"mark{uuid4().hex[:12]}")
+    visible_mark: str = field(default_factory=lambda: f"mark{uuid4().hex[:12]}")
     keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,12 +69,14 @@ class Things:
 class Somebody:
     """Somebody at an application: a client, perhaps with a token and things.
 
+    :ivar key: the key of the user.
     :ivar here: the things that requests are about, unless they say otherwise.
     :ivar there: more things of the same person.
     """
 
     client: FlaskClient
     name: str = ""
+    key: str = ""
     token: str = ""
     refresh_token: str = ""
     here: Things = field(default_factory=Things)
@@ -124,6 +133,7 @@ class World:
         self.learn(person.here, registered.headers["Location"])
         self.learn(person.there, registered.headers["Location"])
         person.name = (registered.json or {})["username"]
+        _, person.key = self._named_by(registered.headers["Location"]) or ("", "")
         self.learn(person.here, self.sign_in(person))
         return person
 
@@ -144,7 +154,25 @@ class World:
         spends = operation.method == "DELETE" or not owned(operation)
         if self._guest is None:
             self._guest = self.join()
-        return self.join() if spends and operation.writes else self._guest
+        if not (spends and operation.writes):
+            return self._guest
+        person = self.join()
+        if operation.method == "DELETE" and (resource := self.resource_of(operation.route)):
+            self._release(person, resource)
+        return person
+
+    def _release(self, person: Somebody, resource: OwnedResource) -> None:
+        """Delete what would refuse the deletion of a person's things of one type."""
+        owned_resources = self.state[OwnedResources]
+        for name in owned_resources.deleted_with(resource.name):
+            for each in owned_resources.referrers[name]:
+                if each.on_delete == "restrict" and each.resource.name != name:
+                    self._release(person, each.resource)
+                    for things in (person.here, person.there):
+                        uri = self.uri(
+                            each.resource.item, person, self.key(each.resource.item, things)
+                        )
+                        person.ask("DELETE", uri)
 
     def sign_in(self, person: Somebody, **wanted: Any) -> str:
         """Give a person the tokens of a new session, whose URI is returned."""
@@ -174,6 +202,7 @@ class World:
         return other
 
     def _with_bound_token(self, person: Somebody) -> Somebody:
+        assert self.binding is not None
         member, route = self.binding
         made = self.ask(person, self.grant, json={member: self.uri(self.named(route), person)})
         assert made.status_code == 201, made.text
@@ -195,16 +224,45 @@ class World:
         return next(each for each in self.operations if each.grants)
 
     @property
-    def binding(self) -> tuple[str, str]:
-        """The member that binds a new token, and the route of what it is bound to."""
+    def binding(self) -> tuple[str, str] | None:
+        """The member that binds a new token, and the route of what it is bound to; None in a
+        service without such a route."""
         assert self.grant.body is not None
         found: dict[str, str] = {}
         for kind in self.grant.body.kinds():
             found |= named_routes(kind)
-        [binding] = found.items()
-        return binding
+        [(member, route)] = found.items()
+        return (member, route) if self.serves(route) else None
+
+    def sees_elsewhere(self, operation: Operation) -> bool:
+        """Whether a bound token has the same rows as any other, as their table declares."""
+        resource = self.resource_of(operation.route)
+        return resource is not None and resource.name in self.visible
+
+    @cached_property
+    def visible(self) -> tuple[str, ...]:
+        """The names of the resources that a bound token sees like any other token."""
+        resources = self.state[OwnedResources].named.values()
+        return tuple(each.name for each in resources if each.model.list_binding is VISIBLE)
+
+    def changed_with(self, resource: OwnedResource) -> set[str]:
+        """The names of the resources that change when one of these is deleted, itself included."""
+        owned_resources = self.state[OwnedResources]
+        deleted = owned_resources.deleted_with(resource.name)
+        referrers = (each for name in deleted for each in owned_resources.referrers[name])
+        return {*deleted, *(each.resource.name for each in referrers)}
+
+    def resource_of(self, route: Route) -> OwnedResource | None:
+        """The owned resource that a route has one or several of; None for other routes."""
+        resources = self.state[OwnedResources].named.values()
+        found = (each for each in resources if route.name in (one.name for one in each.routes))
+        return next(found, None)
 
     # -- where things are
+
+    def serves(self, name: str) -> bool:
+        """Whether there is a route of a name."""
+        return any(each.name == name for each in self.routes)
 
     def named(self, name: str) -> Route:
         """The route of a name."""
@@ -224,12 +282,16 @@ class World:
 
     def learn(self, things: Things, uri: str) -> None:
         """Keep the key of the resource at a URI, if it is the first of its route."""
+        if found := self._named_by(uri):
+            things.keys.setdefault(*found)
+
+    def _named_by(self, uri: str) -> tuple[str, str] | None:
+        """The name of the route of a URI and the key in it, if it names one of our resources."""
         try:
             rule, keys = self.context.uris.match(urlsplit(uri).path, "OPTIONS")
-        except Exception:
-            return
-        if "key" in keys:
-            things.keys.setdefault(rule.endpoint, str(keys["key"]))
+        except HTTPException:
+            return None
+        return (rule.endpoint, str(keys["key"])) if "key" in keys else None
 
     def operation_at(self, uri: str, method: str) -> Operation:
         """The operation that a request would meet."""
@@ -260,14 +322,21 @@ class World:
         kind, things = body_of(operation), things or who.here
         known = self.known(operation, who)
         names = [*examples.required(kind), *(name for name in known if name in kind.model_fields)]
+        routes = named_routes(kind)
+        others = {name for name, route in routes.items() if _is_other(operation, route, things)}
         if operation.method == "PUT":
-            names += named_routes(kind)
+            names += others
         if things is who.there:
-            names += [name for name in kind.model_fields if not examples.is_secret(kind, name)]
-        if not set(names) - set(known):
-            names.append(self._changeable(kind, known))
+            plain = (name for name in kind.model_fields if name not in routes or name in others)
+            names += (name for name in plain if not examples.is_secret(kind, name))
+        if not set(names) - set(known) - set(routes):
+            names += self._changeable(kind, known)
         even = 2 if things is who.there else 1
-        return {name: known.get(name) or self._value(kind, name, things, even) for name in names}
+        mark = things.visible_mark if self.sees_elsewhere(operation) else things.mark
+        number = even * next(self._numbers)
+        return {
+            name: known.get(name) or self._value(kind, name, things, mark, number) for name in names
+        }
 
     def known(self, operation: Operation, who: Somebody) -> dict[str, str]:
         """What only this person can know, by the names of members."""
@@ -277,7 +346,7 @@ class World:
             return {"password": PASSWORD}
         return {"username": who.name, "current_password": PASSWORD} if _has_proof(operation) else {}
 
-    def _changeable(self, kind: type[Body], known: Mapping[str, str]) -> str:
+    def _changeable(self, kind: type[Body], known: Mapping[str, str]) -> list[str]:
         """A member that can be changed without knowing more: a free text, if there is one."""
         left = [
             name
@@ -286,13 +355,14 @@ class World:
             and name not in named_routes(kind)
             and not examples.is_secret(kind, name)
         ]
-        return next((name for name in left if name in examples.texts_of(kind)), left[0])
+        texts = [name for name in left if name in examples.texts_of(kind)]
+        return (texts or left)[:1]
 
-    def _value(self, kind: type[Body], name: str, things: Things, even: int) -> Any:
+    def _value(self, kind: type[Body], name: str, things: Things, mark: str, number: int) -> Any:
         route = named_routes(kind).get(name)
         if route is not None:
             return self.named(route).uri(self.context, things.keys[route])
-        return examples.value(kind, name, things.mark, even * next(self._numbers))
+        return examples.value(kind, name, mark, number)
 
     def _made(
         self, who: Somebody, operation: Operation, wanted: Mapping[str, Any] | None = None
@@ -336,7 +406,8 @@ class World:
         """The routes of the resources that the request for a new one names."""
         kind = body_of(operation)
         needed = {*examples.required(kind), *(kind.model_fields if _puts(operation) else ())}
-        parts = {route for name, route in named_routes(kind).items() if name in needed}
+        named = named_routes(kind).items()
+        parts = {route for name, route in named if name in needed} - {operation.route.name}
         if operation.method == "POST" and keyed(operation):
             parts.add(route_of_key(operation.route, self.routes).name)
         return parts
@@ -363,7 +434,7 @@ class World:
             if self._tables is None:
                 self._tables = MetaData()
                 self._tables.reflect(connection, only=lambda name, _: not is_part(name))
-            key = None if whose is None else self.owner_key(whose)
+            key = None if whose is None else whose.key
             return {
                 table.name: sorted(map(tuple, connection.execute(statement)), key=repr)
                 for table, statement in self._statements(key)
@@ -378,11 +449,6 @@ class World:
             elif "owner" in table.c:
                 yield table, found.where(table.c.owner == owner)
 
-    def owner_key(self, whose: Somebody) -> str:
-        """The key that every row of a person's begins with."""
-        route = route_of_registered(self)
-        return whose.here.keys[route.name]
-
     def every(self, applies: Callable[[Operation], bool]) -> Iterator[Operation]:
         """The operations that a condition holds for."""
         return filter(applies, self.operations)
@@ -394,17 +460,15 @@ def _context(app: Flask) -> Context:
     return Context(state_of(app), environ, Uris(app, base_of(environ)))
 
 
-def route_of_registered(world: World) -> Route:
-    """The route of what registering makes."""
-    kind = world.registration.route.returns
-    assert kind is not None
-    return next(each for each in world.routes if each.returns is kind.items)
-
-
 def _makes(operation: Operation) -> bool:
     """Whether it creates a resource that its owner keeps."""
     makes = 201 in successes(operation) and takes_body(operation)
     return owned(operation) and makes
+
+
+def _is_other(operation: Operation, route: str, things: Things) -> bool:
+    """Whether a body may name the resource of a route: it exists, and is not the one to replace."""
+    return route in things.keys and route != operation.route.name
 
 
 def _puts(operation: Operation) -> bool:

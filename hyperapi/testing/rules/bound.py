@@ -27,7 +27,7 @@ def _refused(operation: Operation) -> bool:
     return operation.refused_when_bound or operation.scope == ACCOUNT
 
 
-@RULES.add(_refused)
+@RULES.add(_refused, bound=True)
 def a_bound_token_is_refused_where_declared(world: World, operation: Operation) -> None:
     """An operation that is declared so, or needs the account, is 403 for every URI."""
     helper, before = world.bound(world.alice), world.stored(world.alice)
@@ -36,12 +36,17 @@ def a_bound_token_is_refused_where_declared(world: World, operation: Operation) 
     assert world.stored(world.alice) == before
 
 
-@RULES.add(lambda operation: keyed(operation) and owned(operation) and not _refused(operation))
+@RULES.add(
+    lambda operation: keyed(operation) and owned(operation) and not _refused(operation), bound=True
+)
 def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Operation) -> None:
     """A resource of another list gives the reply that one gives which never was.
 
     A PUT that makes what is missing may refuse the key of what is there, and changes nothing.
+    Resources that are declared visible are on no list.
     """
+    if world.sees_elsewhere(operation):
+        return
     helper = world.bound(world.alice)
     _, there, nowhere = _uris(world, operation)
     before = world.alice.ask("GET", there)
@@ -55,7 +60,15 @@ def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Oper
     assert world.alice.ask("GET", there).data == before.data
 
 
-@RULES.add(lambda operation: gets(operation) and not _refused(operation))
+@RULES.add(lambda operation: gets(operation) and keyed(operation) and owned(operation), bound=True)
+def what_is_visible_for_a_bound_token_is_as_declared(world: World, operation: Operation) -> None:
+    """A resource that is declared visible is shown to a bound token as to any other."""
+    if world.sees_elsewhere(operation):
+        _, there, _ = _uris(world, operation)
+        assert world.bound(world.alice).ask("GET", there).json == world.alice.ask("GET", there).json
+
+
+@RULES.add(lambda operation: gets(operation) and not _refused(operation), bound=True)
 def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: Operation) -> None:
     """No reply, in any shape, names what is on other lists or holds its text."""
     helper = world.bound(world.alice)
@@ -68,39 +81,46 @@ def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: 
             assert_silent(reply, _secrets_elsewhere(world, helper))
 
 
-@RULES.add(lambda operation: owned(operation) and not _refused(operation))
+@RULES.add(lambda operation: owned(operation) and not _refused(operation), bound=True)
 def a_bound_token_works_here_and_changes_nothing_elsewhere(
     world: World, operation: Operation
 ) -> None:
     """Other operations succeed on the token's list, and leave other lists as they were."""
     carol = world.guest(operation)
-    helper, before = world.bound(carol), _elsewhere(world, carol)
+    helper, before = world.bound(carol), _elsewhere(world, operation, carol)
     assert world.ask(helper, operation).status_code < 300
-    assert _elsewhere(world, carol) == before
+    assert _elsewhere(world, operation, carol) == before
 
 
-@RULES.add(lambda operation: owned(operation) and any(filters_by_uri(operation)))
+@RULES.add(lambda operation: owned(operation) and any(filters_by_uri(operation)), bound=True)
 def a_filter_of_a_bound_token_knows_nothing_of_elsewhere(
     world: World, operation: Operation
 ) -> None:
     """A filter by what is elsewhere selects nothing."""
     for name, route in filters_by_uri(operation):
+        if route in world.visible:
+            continue
         carol = world.guest(operation)
-        helper, before = world.bound(carol), _elsewhere(world, carol)
+        helper, before = world.bound(carol), _elsewhere(world, operation, carol)
         there = world.uri(world.named(route), carol, there=True)
         reply = world.ask(helper, operation, query_string={name: there})
         assert reply.status_code == 200, reply.text
-        assert carol.there.mark not in reply.text
-        assert _elsewhere(world, carol) == before
+        assert_silent(reply, [carol.there.mark])
+        assert _elsewhere(world, operation, carol) == before
 
 
-@RULES.add(lambda operation: takes_body(operation) and owned(operation) and not _refused(operation))
+@RULES.add(
+    lambda operation: takes_body(operation) and owned(operation) and not _refused(operation),
+    bound=True,
+)
 def a_body_of_a_bound_token_cannot_name_elsewhere(world: World, operation: Operation) -> None:
     """A body that names what is elsewhere is refused like one that names a missing resource."""
     assert operation.body is not None
     helper = world.bound(world.alice)
     for kind in operation.body.kinds():
         for name, named in named_routes(kind).items():
+            if named in world.visible:
+                continue
             route, body = world.named(named), world.body(operation, helper)
             there, nowhere = (
                 world.ask(helper, operation, json={**body, name: uri})
@@ -127,16 +147,19 @@ def _here(world: World, operation: Operation, helper: Somebody) -> str:
 
 
 def _secrets_elsewhere(world: World, who: Somebody) -> list[str]:
-    """The keys and texts of what is there and not also here."""
-    here = secrets_in(world, who.here)
-    return [secret for secret in secrets_in(world, who.there) if secret not in here]
+    """The keys and texts of what is there and not also here, but for what is declared visible."""
+    visible = [who.there.visible_mark, *(who.there.keys.get(name) for name in world.visible)]
+    known = {*secrets_in(world, who.here), *visible}
+    return [secret for secret in secrets_in(world, who.there) if secret not in known]
 
 
-def _elsewhere(world: World, who: Somebody) -> list[bytes]:
-    """The things that are there, as their owner sees them."""
-    routes = [each.route for each in world.every(lambda each: gets(each) and keyed(each))]
-    return [
-        who.ask("GET", world.uri(route, who, there=True)).data
-        for route in routes
-        if owned(route.operations["GET"])
-    ]
+def _elsewhere(world: World, operation: Operation, who: Somebody) -> list[bytes]:
+    """The things that are there, as their owner sees them.
+
+    Visible resources do not count. Nor do those that refer to what the operation deletes.
+    """
+    changing = world.resource_of(operation.route) if world.sees_elsewhere(operation) else None
+    seen = {*world.visible, *(world.changed_with(changing) if changing else ())}
+    shown = world.every(lambda each: gets(each) and keyed(each) and owned(each))
+    routes = [each.route for each in shown if each.route.name not in seen]
+    return [who.ask("GET", world.uri(route, who, there=True)).data for route in routes]

@@ -76,7 +76,8 @@ def one_tag_never_stands_for_two_contents(world: World, operation: Operation) ->
     seen: dict[str, bytes] = {}
     asking = [world.alice]
     if owned(operation):
-        asking += [world.elsewhere(world.alice, scope=operation.scope), world.bound(world.alice)]
+        asking.append(world.elsewhere(world.alice, scope=operation.scope))
+        asking += [world.bound(world.alice)] if world.binding else []
     for who in asking:
         for shape in SHAPES.offered:
             reply = world.ask(who, operation, headers={"Accept": shape})

@@ -79,6 +79,8 @@ def a_filter_knows_nothing_of_another_user(world: World, operation: Operation) -
 def a_body_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
     """A body that names another user's resource is refused like one that names a missing one."""
     for name, route in _bodies_that_name(operation):
+        if not world.serves(route):
+            continue
         body = {} if operation.grants else world.body(operation, world.alice)
         his, nobodys = (
             world.ask(world.alice, operation, json={**body, name: uri})
@@ -128,4 +130,5 @@ def secrets_of(world: World, who: Somebody, *, but: str = "") -> list[str]:
 def secrets_in(world: World, things: Things) -> list[str]:
     """The keys and texts of some things, but for what is the same for everybody."""
     documents = {route.name for route in world.routes if route.document}
-    return [things.mark, *(key for name, key in things.keys.items() if name not in documents)]
+    marks = (things.mark, things.visible_mark)
+    return [*marks, *(key for name, key in things.keys.items() if name not in documents)]

@@ -15,10 +15,17 @@ class Rule:
     """One thing that holds for every operation that it applies to.
 
     :param check: fails an assertion where an operation breaks the rule.
+    :param bound: whether it is about tokens that are bound to one list. It has nothing to check
+        where tokens cannot be bound.
     """
 
     applies: Applies
     check: Check
+    bound: bool = False
+
+    def holds_in(self, world: World, operation: Operation) -> bool:
+        """Whether the rule applies to an operation of this application."""
+        return self.applies(operation) and not (self.bound and world.binding is None)
 
     @property
     def name(self) -> str:
@@ -29,14 +36,15 @@ class Rule:
 class Rules(list[Rule]):
     """The rules of one module, in their order."""
 
-    def add(self, applies: Applies) -> Callable[[Check], Check]:
+    def add(self, applies: Applies, *, bound: bool = False) -> Callable[[Check], Check]:
         """Make a rule of the decorated check.
 
         :param applies: whether the rule applies to an operation.
+        :param bound: whether it is about tokens that are bound to one list.
         """
 
         def rule(check: Check) -> Check:
-            self.append(Rule(applies, check))
+            self.append(Rule(applies, check, bound))
             return check
 
         return rule
@@ -56,7 +64,7 @@ def violations(
     """
     found = {}
     for operation in _chosen(world, routes):
-        if rule.applies(operation):
+        if rule.holds_in(world, operation):
             try:
                 rule.check(world, operation)
             except AssertionError as failure:
