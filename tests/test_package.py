@@ -1,54 +1,28 @@
 """The package: what `pip install` gets works anywhere, migrations included."""
 
-import os
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.installed import CHECKOUT as FOLDER
+from tests.installed import build_wheel, new_environment
 from tests.serving import read_environment, serve
-
-FOLDER = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it would be published, built without a network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(FOLDER))
-    (built,) = folder.glob("hyperapi-*.whl")
-    return built
+    """The package as it would be published."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of commands of a new environment with the package in it, which finds what the
     package needs where this Python has it."""
-    environment = tmp_path_factory.mktemp("installed") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    paths = {"base": str(environment), "platbase": str(environment)}
-    modules = Path(sysconfig.get_path("purelib", "venv", paths))
-    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (modules / "borrowed.pth").write_text("\n".join(sorted(borrowed)))
-    commands = Path(sysconfig.get_path("scripts", "venv", paths))
-    _pip("--python", str(commands / "python"), "install", "--no-deps", str(wheel))
-    return commands
-
-
-def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    ran = subprocess.run(
-        [*command, *arguments],
-        env={**os.environ, "PIP_NO_INDEX": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return new_environment(tmp_path_factory.mktemp("installed") / "venv", wheel)
 
 
 def _alone() -> dict[str, str]:
