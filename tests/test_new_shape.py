@@ -33,7 +33,8 @@ def entity(resource: Resource) -> dict[str, Any]:
     found["rels"] = [[name, target] for name, target in resource.links.items() if target]
     found["self"] = resource.uri
     found["entities"] = [entity(item) for item in resource.items or ()]
-    found["actions"] = [[form.method, form.target] for form in resource.forms()]
+    forms = resource.forms()
+    found["actions"] = [[form.method, forms.target_of(form)] for form in forms.forms]
     return found
 
 

@@ -1,6 +1,6 @@
 """The common parts of the pages of collections."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ from hyperapi.http.uris import LONGEST_TARGET
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.page import Listing, Page
 from hyperapi.querying.query_string import Query, QueryError
-from hyperapi.representations.form import Form
+from hyperapi.representations.form import Forms
 from hyperapi.representations.resource import Resource, no_forms
 from hyperapi.representations.resource_type import Count, Members, ResourceType
 from hyperapi.storage.database import AnyRow
@@ -111,7 +111,7 @@ def whole(
     type: ResourceType,
     uri: str,
     items: list[Resource],
-    forms: Callable[[], Sequence[Form]] = no_forms,
+    forms: Callable[[], Forms] = no_forms,
 ) -> Resource:
     """Return a collection that always fits on one page."""
     links = {"up": ctx.uris.uri("root"), "first": uri, "prev": None, "next": None, "last": uri}

@@ -23,7 +23,7 @@ from hyperapi.extension.quotas import next_revision
 from hyperapi.extension.references import Reference
 from hyperapi.http.bodies import Body
 from hyperapi.http.context import Context
-from hyperapi.http.forms import FormSpec, offers
+from hyperapi.http.forms import FormSpec, offers, offers_of
 from hyperapi.http.problems import Invalid, NotFound, PreconditionFailed, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Operation, Route
@@ -361,11 +361,11 @@ class OwnedResource:
             (name, _of_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
             for name, each in self._conversions.items()
         ]
-        type, uri_of, links_of, forms = (
+        type, uri_of, links_of, forms_of = (
             self.type,
             self.item.uri_of(ctx),
             self.linker(ctx),
-            self.forms,
+            offers_of(ctx, self.forms),
         )
 
         def represent(row: AnyRow) -> Resource:
@@ -379,7 +379,7 @@ class OwnedResource:
                 uri,
                 members,
                 links_of(key, members),
-                forms=partial(offers, ctx, forms, uri, members),
+                forms=partial(forms_of, uri, members),
                 version=row[revision_at],
             )
 

@@ -6,8 +6,7 @@ validates the request, so a form never has a field that the operation does not a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from types import MappingProxyType
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from hyperapi.common.text import ANY_TEXT, UUID, literal
@@ -17,21 +16,24 @@ from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.http.uris import Uris
 from hyperapi.querying.query_string import QuerySpec
-from hyperapi.representations.form import Field, FieldKind, Form
+from hyperapi.representations.form import NO_VALUES, Field, FieldKind, Form, Forms, Values
 
 _TEXT_AREA = 1000
 """Fields for more characters than this have several lines."""
-_MOST_PATTERNS = 256
 
-Values = Mapping[str, Any]
-"""The current members of the resource of a form, by name."""
+_MOST_FORMS, _MOST_TABLES = 64, 256
+
+_Rights = tuple[str, bool] | None
+"""The scope of a token and whether it is bound to a list; None without a token."""
+Condition = Callable[[Context, Values], bool]
+"""Whether a form is offered for a resource with these members."""
 FieldLimits = Mapping[str, Mapping[str, Any]]
 """By the name of a field: attributes of :class:`Field` that differ for this request."""
+_Frozen = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
+"""The same as tuples, which can be keys of a cache."""
 
-_NO_VALUES: Values = MappingProxyType({})
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FormSpec:
     """The declaration of a form: its operation and its fields.
 
@@ -57,38 +59,42 @@ class FormSpec:
     body: type[Body] | None = None
     media: str = ""
     query: str = ""
-    when: Callable[[Context, Values], bool] | None = None
+    when: Condition | None = None
     limits: Callable[[Context, Values], FieldLimits] | None = None
 
-    def of(self, ctx: Context, target: str, values: Values = _NO_VALUES) -> Form:
-        """Return the form for one resource.
+    def form(self, ctx: Context, values: Values = NO_VALUES) -> Form:
+        """Return the form. Requests share it.
 
-        :param target: the absolute URI of the resource.
-        :param values: its current members.
+        :param values: the current members of the resource, which limits may depend on.
         """
-        fields = self._fields
-        if self._takes_uris:
-            fields = tuple(_located(each, ctx.uris) for each in fields)
-        if self.limits is not None:
-            limits = self.limits(ctx, values)
-            fields = tuple(replace(each, **limits.get(each.name, {})) for each in fields)
-        return Form(
-            self.name, self.title, self.method, target + self.query, self._media, fields, values
-        )
-
-    def offered(self, ctx: Context, values: Values = _NO_VALUES) -> bool:
-        """Whether the token and the state of the resource allow the operation."""
-        return allowed(ctx, self._operation) and (self.when is None or self.when(ctx, values))
+        limits = {} if self.limits is None else self.limits(ctx, values)
+        frozen = tuple((name, tuple(limit.items())) for name, limit in limits.items())
+        return self._kept(ctx.uris if self._takes_uris else None, frozen)
 
     @cached_property
-    def _operation(self) -> Operation:
+    def operation(self) -> Operation:
+        """The operation that the form submits to."""
         return self.route.operations[self.method]
+
+    @cached_property
+    def _kept(self) -> Callable[[Uris | None, _Frozen], Form]:
+        """:meth:`_form` with its last results. Equal forms are then the same object."""
+        return lru_cache(maxsize=_MOST_FORMS)(self._form)
+
+    def _form(self, uris: Uris | None, limits: _Frozen) -> Form:
+        """Return the form with the base of the URIs that its patterns accept, and with limits."""
+        fields = self._fields
+        if uris is not None:
+            fields = tuple(_located(each, uris) for each in fields)
+        limited = dict(limits)
+        fields = tuple(replace(each, **dict(limited.get(each.name, ()))) for each in fields)
+        return Form(self.name, self.title, self.method, self._media, fields, self.query)
 
     @cached_property
     def _media(self) -> str:
         if self.method == "GET":
             return FORM
-        return self.media or (FORM if FORM in self._operation.body_types else JSON)
+        return self.media or (FORM if FORM in self.operation.body_types else JSON)
 
     @cached_property
     def _fields(self) -> tuple[Field, ...]:
@@ -109,32 +115,83 @@ class FormSpec:
         return any(each.route for each in self._fields)
 
     def _declared(self) -> Iterator[Field]:
-        operation = self._operation
+        operation = self.operation
         if self.method == "GET":
             return _query_fields(operation.query) if operation.query else iter(())
         body = self.body or operation.body
         return _body_fields(body) if body else iter(())
 
 
+class _Offers:
+    """The forms of a table under one base, for all tokens with the same rights.
+
+    They are kept for later requests: the forms that a state offers are selected once.
+    """
+
+    def __init__(self, specs: tuple[FormSpec, ...], _: Uris, rights: _Rights) -> None:
+        self._allowed = [each for each in specs if _permit(rights, each.operation)]
+        self._conditions = [each.when for each in self._allowed if each.when is not None]
+        self._limited = any(each.limits for each in self._allowed)
+        self._by_state: dict[tuple[bool, ...], tuple[Form, ...]] = {}
+
+    def of(self, ctx: Context, target: str, values: Values = NO_VALUES) -> Forms:
+        """Return the forms of a resource in its current state.
+
+        :param target: the absolute URI of the resource.
+        :param values: its current members.
+        """
+        state = tuple([holds(ctx, values) for holds in self._conditions])
+        forms = self._by_state.get(state)
+        if forms is None:
+            forms = self._select(ctx, values)
+            if not self._limited:
+                self._by_state[state] = forms
+        return Forms(forms, target, values)
+
+    def _select(self, ctx: Context, values: Values) -> tuple[Form, ...]:
+        offered = (each for each in self._allowed if each.when is None or each.when(ctx, values))
+        return tuple(each.form(ctx, values) for each in offered)
+
+
+_offers = lru_cache(maxsize=_MOST_TABLES)(_Offers)
+
+
+def offers_of(ctx: Context, specs: tuple[FormSpec, ...]) -> Callable[[str, Values], Forms]:
+    """Return a function from the URI and the members of a resource to its forms, for use over many
+    resources: :func:`offers` with the principal's token."""
+    return partial(_offers(specs, ctx.uris, _rights(ctx)).of, ctx)
+
+
 def offers(
-    ctx: Context, specs: Iterable[FormSpec], target: str, values: Values = _NO_VALUES
-) -> list[Form]:
+    ctx: Context, specs: Iterable[FormSpec], target: str, values: Values = NO_VALUES
+) -> Forms:
     """Return the forms of a table that the principal may submit to a resource now.
 
     :param target: the absolute URI of the resource.
     :param values: its current members.
     """
-    return [spec.of(ctx, target, values) for spec in specs if spec.offered(ctx, values)]
+    return offers_of(ctx, tuple(specs))(target, values)
 
 
 def allowed(ctx: Context, operation: Operation) -> bool:
     """Whether the principal's token allows this operation."""
+    return _permit(_rights(ctx), operation)
+
+
+def _rights(ctx: Context) -> _Rights:
+    who = ctx.principal_or_none
+    return None if who is None else (who.scope, who.only_list is not None)
+
+
+def _permit(rights: _Rights, operation: Operation) -> bool:
     if operation.scope in (PUBLIC, OPEN):
         return True
-    who = ctx.principal_or_none
-    if who is None or (operation.refused_when_bound and who.only_list is not None):
+    if rights is None:
         return False
-    return not isinstance(operation.scope, Scope) or who.may(operation.scope)
+    scope, bound = rights
+    if bound and operation.refused_when_bound:
+        return False
+    return not isinstance(operation.scope, Scope) or operation.scope.granted_to(scope)
 
 
 # -- fields, from the declarations of bodies and queries
@@ -200,7 +257,6 @@ def _kind(schema: Mapping[str, Any]) -> FieldKind:
     return "textarea" if schema.get("maxLength", 0) > _TEXT_AREA else "text"
 
 
-@lru_cache(maxsize=_MOST_PATTERNS)
 def _located(each: Field, uris: Uris) -> Field:
     """Return a field for URIs with its pattern under the request's base."""
     if not each.route:

@@ -43,7 +43,7 @@ class Principal(NamedTuple):
 
     def may(self, scope: Scope) -> bool:
         """Whether the token's scope includes this one."""
-        return not scope.granted_by.isdisjoint(self.scope.split())
+        return scope.granted_to(self.scope)
 
 
 class Claims(Protocol):

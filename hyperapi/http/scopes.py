@@ -42,6 +42,13 @@ class Scope(str):
         """The scopes of which a token needs one."""
         return (self,)
 
+    def granted_to(self, scope: str) -> bool:
+        """Whether a token has it, or a scope that includes it.
+
+        :param scope: the names of the token's scopes, separated by spaces.
+        """
+        return not self.granted_by.isdisjoint(scope.split())
+
     def all_included(self) -> Iterator["Scope"]:
         """The scopes that this one includes, also by others."""
         for each in self.includes:

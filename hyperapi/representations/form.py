@@ -5,11 +5,16 @@ They are independent of media types. A shape that has forms serializes them, as
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 FieldKind = Literal["text", "textarea", "number", "password", "email", "url", "hidden"]
 """The input types of fields. Clients submit hidden fields unchanged."""
+
+Values = Mapping[str, Any]
+"""The current members of the resource of a form, by name."""
+NO_VALUES: Values = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,28 +44,45 @@ class Field:
     options: tuple[str, ...] = ()
     route: str = ""
 
+    def value_in(self, values: Values) -> Any:
+        """Return the initial value; None without one, and for several values."""
+        value = values.get(self.name) if self.value is None else self.value
+        if value is None or isinstance(value, list):
+            return None
+        return str(value).lower() if isinstance(value, bool) else value
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, eq=False)
 class Form:
-    """A form for one client and one resource.
+    """A form, as all resources of a type have it in the same state.
+
+    Forms are compared by identity: they are created once and kept.
 
     :param method: the HTTP method in upper case.
-    :param target: the absolute URI to submit the form to.
     :param content_type: its encoding. The fields of a GET form become the target's query.
-    :param values: initial values by name. It may have more members than the form has fields.
+    :param query: what its target has after the target of :class:`Forms`.
     """
 
     name: str
     title: str
     method: str
-    target: str
     content_type: str
     fields: Sequence[Field] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
+    query: str = ""
 
-    def value_of(self, each: Field) -> str | int | None:
-        """Return the initial value of a field; None without one, and for several values."""
-        value = self.values.get(each.name) if each.value is None else each.value
-        if value is None or isinstance(value, list):
-            return None
-        return str(value).lower() if isinstance(value, bool) else value
+
+@dataclass(slots=True)
+class Forms:
+    """The forms that one client may submit to one resource.
+
+    :param target: the absolute URI of the resource.
+    :param values: initial values by name. It may have more members than the forms have fields.
+    """
+
+    forms: tuple[Form, ...]
+    target: str
+    values: Values
+
+    def target_of(self, form: Form) -> str:
+        """Return the absolute URI to submit a form to."""
+        return self.target + form.query

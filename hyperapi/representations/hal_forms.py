@@ -1,48 +1,87 @@
 """``application/prs.hal-forms+json``: HAL, with the principal's forms under ``_templates``."""
 
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
+from orjson import Fragment, dumps
+
 from hyperapi.representations import hal
-from hyperapi.representations.form import Field, Form
+from hyperapi.representations.form import Field, Form, Values
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, shared
 from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "application/prs.hal-forms+json"
-_MOST_FIELDS = 1024
+_MOST_WRITERS, _MOST_TEXTS = 256, 64
+_GAP = re.compile(rb"\x00(\d+)\x00")
+"""The place of a value in a text. JSON has no NUL byte, so nothing else looks like it."""
 
 
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource in HAL-FORMS; embedded items have their own forms."""
     document = hal.document(resource, shape)
-    document["_templates"] = {form.name: _template(form) for form in resource.forms()}
+    forms = resource.forms()
+    document["_templates"] = Fragment(_writer(forms.forms).write(forms.target, forms.values))
     return document
 
 
-def _template(form: Form) -> dict[str, Any]:
+class _Writer:
+    """Writes the same forms for many resources.
+
+    Resources of a type and state differ in targets and values alone. The text between these is
+    prepared once. It depends on the types of the values, because null leaves no place for one.
+    """
+
+    def __init__(self, forms: Sequence[Form]) -> None:
+        self._forms = forms
+        fields = (field for form in forms for field in form.fields)
+        self._names = list(dict.fromkeys(field.name for field in fields if field.value is None))
+        self._prepared = lru_cache(maxsize=_MOST_TEXTS)(self._prepare)
+
+    def write(self, target: str, values: Values) -> bytes:
+        """Return the JSON object of the forms of one resource."""
+        given = [*map(values.get, self._names)]
+        text, select = self._prepared(*map(type, given))
+        filled: bytes = text % select([dumps(target)[1:-1], *map(dumps, given)])
+        return filled
+
+    def _prepare(self, *types: type) -> tuple[bytes, Callable[[list[bytes]], Any]]:
+        """Return the text of the forms with gaps, and a function that selects what fills them."""
+        named = enumerate(zip(self._names, types, strict=True), 1)
+        values = {name: _gap(place, of) for place, (name, of) in named if of is not NoneType}
+        document = {form.name: _template(form, values) for form in self._forms}
+        constants_and_places = _GAP.split(dumps(document))
+        text = b"%b".join(part.replace(b"%", b"%%") for part in constants_and_places[::2])
+        places = [int(place) for place in constants_and_places[1::2]]
+        return text, itemgetter(*places) if places else lambda _: ()
+
+
+_writer = lru_cache(maxsize=_MOST_WRITERS)(_Writer)
+
+
+def _gap(place: int, of: type) -> Any:
+    """Return a gap for a value of a type. Forms have texts in place of flags and no lists."""
+    if of is list:
+        return []
+    return Fragment(b'"\x00%d\x00"' % place if of is bool else b"\x00%d\x00" % place)
+
+
+def _template(form: Form, values: Values) -> dict[str, Any]:
     return {
         "title": form.title,
         "method": form.method,
-        "target": form.target,
+        "target": Fragment(b'"\x000\x00' + dumps(form.query)[1:]),
         "contentType": form.content_type,
-        "properties": [_property(form, field) for field in form.fields],
+        "properties": [_property(field, field.value_in(values)) for field in form.fields],
     }
 
 
-def _property(form: Form, field: Field) -> dict[str, Any]:
-    value = form.value_of(field)
-    if value is None:
-        return _spelled(field)
-    spelled = {**_spelled(field), "value": value}
-    if field.options:
-        spelled["options"] = {**spelled["options"], "selectedValues": [value]}
-    return spelled
-
-
-@lru_cache(maxsize=_MOST_FIELDS)
-def _spelled(field: Field) -> dict[str, Any]:
-    """A field without its value, in the spelling of HAL-FORMS. Forms share it: do not change it."""
+def _property(field: Field, value: Any) -> dict[str, Any]:
+    """Return a field in the spelling of HAL-FORMS."""
     spelled = {
         "name": field.name,
         "prompt": field.prompt,
@@ -57,8 +96,9 @@ def _spelled(field: Field) -> dict[str, Any]:
     }
     if field.options:
         choices = [{"prompt": choice, "value": choice} for choice in field.options]
-        spelled["options"] = {"inline": choices, "maxItems": 1}
-    return spelled
+        selected = {} if value is None else {"selectedValues": [value]}
+        spelled["options"] = {"inline": choices, "maxItems": 1, **selected}
+    return spelled if value is None else {**spelled, "value": value}
 
 
 _LIMITS = {

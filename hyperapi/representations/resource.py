@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hyperapi.representations.form import Form
+from hyperapi.representations.form import NO_VALUES, Forms
 from hyperapi.representations.resource_type import ResourceType
 
 
@@ -31,9 +31,12 @@ Render = Callable[["Resource"], Any]
 """From a resource to a document, as a shape does it."""
 
 
-def no_forms() -> Sequence[Form]:
+_NO_FORMS = Forms((), "", NO_VALUES)
+
+
+def no_forms() -> Forms:
     """The forms of a resource without forms."""
-    return ()
+    return _NO_FORMS
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Resource:
     links: Mapping[str, str | None] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
     items: Sequence["Resource"] | None = None
-    forms: Callable[[], Sequence[Form]] = no_forms
+    forms: Callable[[], Forms] = no_forms
     version: int | str | None = None
     entries: Sequence[Entry] | None = None
 

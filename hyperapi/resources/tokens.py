@@ -19,7 +19,7 @@ from hyperapi.extension.collection import page, page_of, whole
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
-from hyperapi.http.forms import FieldLimits, FormSpec, Values, offers
+from hyperapi.http.forms import FieldLimits, FormSpec, offers
 from hyperapi.http.principal import Principal
 from hyperapi.http.problems import (
     CredentialsInvalid,
@@ -45,6 +45,7 @@ from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Query, Sort
 from hyperapi.querying.selection import Selection
+from hyperapi.representations.form import Values
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
 from hyperapi.storage.database import AnyRow, Statement

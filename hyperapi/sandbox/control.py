@@ -5,9 +5,9 @@ clock. Programs may use it, web pages may not (:mod:`hyperapi.sandbox.guard`).
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ from hyperapi.http.problems import ControlRefused, NotFound, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
-from hyperapi.representations.form import Form
+from hyperapi.representations.form import NO_VALUES, Forms
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
@@ -191,8 +191,11 @@ _FORMS_OF_SNAPSHOT = (
 )
 
 
-def _all_forms(ctx: Context) -> Sequence[Form]:
-    return [spec.of(ctx, spec.route.uri(ctx)) for spec in (_MAKE_USER, _MOVE_CLOCK, _TAKE_SNAPSHOT)]
+def _all_forms(ctx: Context) -> Forms:
+    """Return the forms of the resources below, with their own targets."""
+    specs = (_MAKE_USER, _MOVE_CLOCK, _TAKE_SNAPSHOT)
+    forms = (replace(spec.form(ctx), query=spec.route.uri(ctx)) for spec in specs)
+    return Forms(tuple(forms), "", NO_VALUES)
 
 
 @USERS.get(scope=OPEN, own_transactions=True, problems=REFUSALS)

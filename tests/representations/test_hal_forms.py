@@ -1,34 +1,43 @@
 """HAL-FORMS: HAL, and what the one who asks may do."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hyperapi.representations import hal
-from hyperapi.representations.form import Field, Form
-from hyperapi.representations.hal_forms import MEDIA_TYPE, shape
+from hyperapi.representations.form import NO_VALUES, Field, Form, Forms, Values
+from hyperapi.representations.hal_forms import MEDIA_TYPE, SHAPE
 from hyperapi.representations.resource import Resource
 from tests.representations.examples import BASE, EMPTY_PAGE, GOLDEN, PAGE, task
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 TITLE = Field("title", "Title", required=True, max_length=200)
 DONE = Field("done", "Done", "hidden", required=True, value="true")
-CREATE = Form("create", "Add a task", "POST", f"{BASE}/tasks", FORM_TYPE, [TITLE])
+CREATE = Forms(
+    (Form("create", "Add a task", "POST", FORM_TYPE, [TITLE]),), f"{BASE}/tasks", NO_VALUES
+)
+OF_ITEM = (
+    Form("complete", "Complete this task", "PATCH", FORM_TYPE, [DONE]),
+    Form("delete", "Delete this task", "DELETE", "application/json"),
+)
+
+
+def shape(resource: Resource) -> Any:
+    """The document that clients get."""
+    return orjson.loads(SHAPE.encode(resource))
 
 
 def of_item(item: Resource) -> Resource:
     """A task with something to be done about it."""
-    forms = [
-        Form("complete", "Complete this task", "PATCH", item.uri, FORM_TYPE, [DONE], item.members),
-        Form("delete", "Delete this task", "DELETE", item.uri, "application/json"),
-    ]
-    return replace(item, forms=lambda: forms)
+    return replace(item, forms=lambda: Forms(OF_ITEM, item.uri, item.members))
 
 
-FULL_PAGE = replace(
-    PAGE, items=[of_item(item) for item in PAGE.items or ()], forms=lambda: [CREATE]
-)
+FULL_PAGE = replace(PAGE, items=[of_item(item) for item in PAGE.items or ()], forms=lambda: CREATE)
 
 
 def test_a_page_looks_like_this() -> None:
@@ -87,8 +96,8 @@ def test_a_field_of_several_values_begins_empty() -> None:
 
 
 def spelled(field: Field, **values: Any) -> Any:
-    form = Form("edit", "Edit", "PATCH", f"{BASE}/tasks/1", FORM_TYPE, [field], values)
-    resource = replace(EMPTY_PAGE, forms=lambda: [form])
+    edit = Form("edit", "Edit", "PATCH", FORM_TYPE, [field])
+    resource = replace(EMPTY_PAGE, forms=lambda: Forms((edit,), f"{BASE}/tasks/1", values))
     (property_,) = shape(resource)["_templates"]["edit"]["properties"]
     return property_
 
@@ -101,9 +110,9 @@ def test_where_nothing_may_be_done_it_says_so() -> None:
 def test_forms_are_asked_for_when_they_are_shown_and_not_before() -> None:
     asked = []
 
-    def forms() -> Sequence[Form]:
+    def forms() -> Forms:
         asked.append(1)
-        return [CREATE]
+        return CREATE
 
     resource = replace(EMPTY_PAGE, forms=forms)
     hal.shape(resource)
@@ -114,3 +123,81 @@ def test_forms_are_asked_for_when_they_are_shown_and_not_before() -> None:
 
 def test_its_type_is_that_of_hal_forms() -> None:
     assert MEDIA_TYPE == "application/prs.hal-forms+json"
+
+
+# -- the same bytes as forms that are written one by one
+
+TEXTS = st.text(max_size=12)
+NAMES = st.sampled_from(["title", "done", "%b", 'quo"te', "tags", "\x000\x00"])
+FIELDS = st.builds(
+    Field,
+    name=NAMES,
+    prompt=TEXTS,
+    kind=st.sampled_from(["text", "hidden", "number"]),
+    required=st.booleans(),
+    value=st.none() | TEXTS | st.integers(0, 9),
+    pattern=st.none() | TEXTS,
+    max_length=st.none() | st.integers(0, 99),
+    options=st.sampled_from([(), ("true", "false"), ("low", "high")]),
+)
+FORMS = st.builds(
+    Form,
+    name=TEXTS,
+    title=TEXTS,
+    method=st.sampled_from(["GET", "PUT"]),
+    content_type=TEXTS,
+    fields=st.lists(FIELDS, max_size=4),
+    query=st.sampled_from(["", "?done=true", '?q=%22"', "/of/another"]),
+)
+VALUES = st.dictionaries(
+    NAMES, st.none() | st.booleans() | TEXTS | st.integers(0, 9) | st.lists(TEXTS, max_size=2)
+)
+
+
+@given(
+    st.lists(FORMS, max_size=4, unique_by=lambda each: each.name),
+    st.lists(st.tuples(TEXTS, VALUES)),
+)
+def test_its_bytes_are_those_of_forms_written_one_by_one(
+    forms: list[Form], resources: list[tuple[str, Values]]
+) -> None:
+    for target, values in [("", NO_VALUES), *resources]:
+        offered = Forms(tuple(forms), target, values)
+        resource = replace(EMPTY_PAGE, forms=partial(Forms, tuple(forms), target, values))
+        templates = {form.name: written(form, offered) for form in forms}
+        plain = {**hal.shape(resource), "_templates": templates}
+        assert SHAPE.encode(resource) == orjson.dumps(plain)
+
+
+def written(form: Form, offered: Forms) -> dict[str, Any]:
+    """A form without anything prepared."""
+    return {
+        "title": form.title,
+        "method": form.method,
+        "target": offered.target_of(form),
+        "contentType": form.content_type,
+        "properties": [written_field(field, offered.values) for field in form.fields],
+    }
+
+
+def written_field(field: Field, values: Values) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": field.name,
+        "prompt": field.prompt,
+        "required": field.required,
+        "readOnly": field.read_only,
+        "type": field.kind,
+    }
+    if field.pattern is not None:
+        found["regex"] = field.pattern
+    if field.max_length is not None:
+        found["maxLength"] = field.max_length
+    if field.options:
+        choices = [{"prompt": each, "value": each} for each in field.options]
+        found["options"] = {"inline": choices, "maxItems": 1}
+    value = field.value_in(values)
+    if value is not None:
+        found["value"] = value
+        if field.options:
+            found["options"]["selectedValues"] = [value]
+    return found
