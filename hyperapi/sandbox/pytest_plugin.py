@@ -45,13 +45,27 @@ _LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib
 _PATIENCE = 30.0
 
 _EXTENSIONS = "hyperapi_extensions"
+_RESOURCES = "hyperapi_resources"
+_DATABASE = "hyperapi_rules_database"
 
 MakeUser = Callable[..., "Client"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting for extensions."""
+    """Add the settings for extensions, and for the rules of ``hyperapi.testing``."""
     parser.addini(_EXTENSIONS, "The extensions that the sandbox serves, in order.", type="args")
+    parser.addini(
+        _RESOURCES,
+        "The built-in resources that the rules of hyperapi.testing run with: lists,tasks (the "
+        "default), or empty for the extensions alone.",
+        default="lists,tasks",
+    )
+    parser.addini(
+        _DATABASE,
+        "The URL of a PostgreSQL server that the rules of hyperapi.testing run on, each time on a "
+        "new database. The default is a new SQLite file.",
+        default="",
+    )
 
 
 @dataclass(frozen=True)

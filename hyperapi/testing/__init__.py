@@ -1,6 +1,26 @@
 """Tests of a service by what it declares, for hyperapi and for packages that add resources.
 
 It needs the extra ``testing``. The server imports nothing of it.
+
+A test file of an extension imports the class of the tests::
+
+    from hyperapi.testing.suite import TestRules
+
+Each test is one rule of :mod:`hyperapi.testing.rules`, over all operations of the extension. These
+settings of pytest choose the service:
+
+``hyperapi_extensions``
+    The names of the extensions, in order. Required, unless a subclass of ``TestRules`` names them.
+``hyperapi_resources``
+    ``lists,tasks`` (the default), or empty: the rules then run on a service with the extensions
+    alone. An extension that can do without lists passes both ways.
+``hyperapi_rules_database``
+    The URL of a PostgreSQL server, such as ``postgresql://me@localhost/postgres``. The rules create
+    a new database there and drop it at the end. Without it they run on a new SQLite file. The
+    environment variable ``HYPERAPI_RULES_DATABASE_URL`` takes precedence.
+
+A failed test reports the operation, the rule, a way to fix it, the failed comparison, and the last
+requests with their replies. Tokens and passwords are not in the report.
 """
 
 from importlib.util import find_spec

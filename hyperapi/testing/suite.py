@@ -1,5 +1,6 @@
 """The rules as a test class, which the tests of an extension import."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -8,27 +9,34 @@ import pytest
 from hyperapi.app import create_app
 from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.ops import installation, new_migration
+from hyperapi.ops import new_migration
 from hyperapi.sandbox.server import CHOSEN
-from hyperapi.settings import Settings
+from hyperapi.settings import Settings, read_environment
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
+from hyperapi.testing.databases import on_new_database
 from hyperapi.testing.rules import RULES
 from hyperapi.testing.rules.rule import Rule, violations
 from hyperapi.testing.world import World
+
+DATABASE = "HYPERAPI_RULES_DATABASE_URL"
+"""The environment variable that chooses a PostgreSQL server, before the setting of pytest."""
 
 
 class TestRules:
     """Checks that every operation of the extensions keeps every rule of the API.
 
-    The operations run on a new SQLite database, which the real migrations create. Import the class
-    in a test file; to name the extensions there, make a subclass.
+    The operations run on a new database, which the real migrations create. Import the class in a
+    test file. To choose other extensions or resources there, make a subclass.
 
     :cvar extensions: the names of the extensions; those of pytest's setting ``hyperapi_extensions``
         when empty.
+    :cvar resources: the built-in resources, as in HYPERAPI_RESOURCES; those of pytest's setting
+        ``hyperapi_resources`` when None.
     """
 
     extensions: ClassVar[Sequence[str]] = ()
+    resources: ClassVar[str | None] = None
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -36,29 +44,37 @@ class TestRules:
         cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[World]:
         """A service with the extensions, and two users who have resources of each type."""
-        names = cls.extensions or request.config.getini("hyperapi_extensions")
+        setting = request.config.getini
+        names = cls.extensions or setting("hyperapi_extensions")
         if not names:
             pytest.fail(
                 "Name your extension: set hyperapi_extensions in the settings of pytest.",
                 pytrace=False,
             )
-        folder = tmp_path_factory.mktemp("rules")
-        chosen = {"HYPERAPI_INSTANCE": str(folder), "HYPERAPI_EXTENSIONS": ",".join(names)}
-        settings = Settings.read({**CHOSEN, **chosen})
-        installation.upgrade(settings)
-        app = create_app(settings)
-        yield World(app)
-        state_of(app)[ChangeNotifier].close()
-        with app.app_context():
-            database.engine.dispose()
+        chosen = {
+            "HYPERAPI_INSTANCE": str(tmp_path_factory.mktemp("rules")),
+            "HYPERAPI_SECRET_KEYS": secrets.token_urlsafe(32),
+            "HYPERAPI_EXTENSIONS": ",".join(names),
+            "HYPERAPI_RESOURCES": setting("hyperapi_resources")
+            if cls.resources is None
+            else cls.resources,
+            "HYPERAPI_DATABASE_URL": read_environment().get(DATABASE)
+            or setting("hyperapi_rules_database"),
+        }
+        with on_new_database(Settings.read({**CHOSEN, **chosen})) as settings:
+            app = create_app(settings)
+            yield World(app)
+            state_of(app)[ChangeNotifier].close()
+            state_of(app)[ChangeNotifier].join()
+            with app.app_context():
+                database.engine.dispose()
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
     def test_rule(self, rule: Rule, world: World) -> None:
         """Each operation keeps the rule."""
         routes = {route.name for each in _added(world) for route in each.all_routes}
         if broken := violations(rule, world, routes):
-            told = "\n".join(f"{where}: {failure}" for where, failure in broken.items())
-            pytest.fail(f"{rule.check.__doc__}\n\n{told}", pytrace=False)
+            pytest.fail("\n\n".join(map(str, broken.values())), pytrace=False)
 
     def test_migrations_make_the_tables(self, world: World) -> None:
         """The migrations of each extension make the tables and indexes of its models."""

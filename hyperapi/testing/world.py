@@ -43,6 +43,7 @@ from hyperapi.testing.declared import (
     takes_all,
     takes_body,
 )
+from hyperapi.testing.reports import Exchange, History
 
 PASSWORD = "correct horse battery"
 HOST = "http://localhost"
@@ -72,6 +73,7 @@ class Somebody:
     :ivar key: the key of the user.
     :ivar here: the things that requests are about, unless they say otherwise.
     :ivar there: more things of the same person.
+    :ivar history: the last requests, with those of everybody in the same world.
     """
 
     client: FlaskClient
@@ -81,13 +83,16 @@ class Somebody:
     refresh_token: str = ""
     here: Things = field(default_factory=Things)
     there: Things = field(default_factory=Things)
+    history: History = field(default_factory=History)
 
     def ask(self, method: str, uri: str, **request: Any) -> TestResponse:
         """Send a request, with the token if there is one."""
         headers = dict(request.pop("headers", {}))
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
-        return self.client.open(uri, method=method, headers=headers, **request)
+        reply = self.client.open(uri, method=method, headers=headers, **request)
+        self.history.append(Exchange(request, reply))
+        return reply
 
     def without_token(self) -> "Somebody":
         """The same person before signing in, as a stranger who knows these URIs."""
@@ -97,6 +102,7 @@ class Somebody:
 class World:
     """An application, two people who know nothing of each other, and anybody who is needed.
 
+    :ivar history: the last requests of everybody.
     :ivar undocumented: by the name of an operation: how its replies differ from the OpenAPI
         document.
     """
@@ -110,6 +116,7 @@ class World:
         self.scopes: list[Scope] = self.state[RouteTable].scopes
         self.promises = contract.promises_of(self.state[RouteTable])
         self.context = _context(app)
+        self.history = History()
         self._guest: Somebody | None = None
         self._others: dict[tuple[str, str], Somebody] = {}
         self._numbers = count(1)
@@ -123,7 +130,8 @@ class World:
     @property
     def stranger(self) -> Somebody:
         """Somebody without a token, who knows of nothing."""
-        return Somebody(self.app.test_client(), here=Things(keys=dict(self._shared_keys)))
+        things = Things(keys=dict(self._shared_keys))
+        return Somebody(self.app.test_client(), here=things, history=self.history)
 
     def newcomer(self) -> Somebody:
         """Somebody new, signed in, who has nothing yet."""

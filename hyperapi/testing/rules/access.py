@@ -25,7 +25,10 @@ def _others(world: World, operation: Operation) -> str:
     return " ".join(scope for scope in world.scopes if scope not in enough)
 
 
-@RULES.add(needs_token)
+@RULES.add(
+    needs_token,
+    fix="Declare a scope for the operation, or SIGNED_IN. PUBLIC and OPEN let strangers in.",
+)
 def a_stranger_needs_a_token(world: World, operation: Operation) -> None:
     """A request without a token is 401, and the challenge is Bearer alone."""
     refused = world.ask(world.alice.without_token(), operation)
@@ -33,7 +36,11 @@ def a_stranger_needs_a_token(world: World, operation: Operation) -> None:
     assert refused.headers.getlist("WWW-Authenticate") == ["Bearer"]
 
 
-@RULES.add(lambda operation: operation.scope != OPEN)
+@RULES.add(
+    lambda operation: operation.scope != OPEN,
+    fix="Let the pipeline read Authorization: do not answer before it, and do not catch "
+    "TokenInvalid.",
+)
 def a_bad_token_is_refused(world: World, operation: Operation) -> None:
     """A token that is not ours is 401, also where none is needed."""
     mallory = replace(world.alice, token="hya_forged")
@@ -42,14 +49,20 @@ def a_bad_token_is_refused(world: World, operation: Operation) -> None:
     assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
-@RULES.add(lambda operation: operation.scope == OPEN)
+@RULES.add(
+    lambda operation: operation.scope == OPEN,
+    fix="Do not read the Authorization header in an operation that is OPEN.",
+)
 def a_bad_token_does_no_harm_where_none_is_read(world: World, operation: Operation) -> None:
     """Where tokens mean nothing, a bad one changes nothing."""
     who = replace(world.alice, token="hya_old")
     assert world.ask(who, operation).status_code < 300
 
 
-@RULES.add(scoped)
+@RULES.add(
+    scoped,
+    fix="Declare the scope at the operation (scope=...). Do not check it in the view.",
+)
 def a_missing_scope_is_told_before_anything_else(world: World, operation: Operation) -> None:
     """A token without the scope is 403, whatever else is wrong: URI, body, type or state."""
     narrow = world.elsewhere(world.alice, scope=_others(world, operation))
@@ -62,7 +75,11 @@ def a_missing_scope_is_told_before_anything_else(world: World, operation: Operat
             ]
 
 
-@RULES.add(scoped)
+@RULES.add(
+    scoped,
+    fix="Require nothing in the view beside the declared scope. Declare the scope that the "
+    "view needs.",
+)
 def a_scope_that_covers_it_is_enough(world: World, operation: Operation) -> None:
     """A token with the declared scope alone is not refused for its scope."""
     for scope in sorted(_scope_of(operation).granted_by & set(world.scopes)):

@@ -85,7 +85,11 @@ INVALID: dict[str, Bad] = {
 """Bodies that can be decoded, and are wrong."""
 
 
-@RULES.add(takes_body)
+@RULES.add(
+    takes_body,
+    fix="Make the body a subclass of Body without another model_config, and give each text "
+    "TextOf(longest) and each number its bounds.",
+)
 def a_bad_body_is_refused_and_nothing_stored(world: World, operation: Operation) -> None:
     """What cannot be decoded is 400, what is wrong in it 422."""
     good, before = _good(world, operation), world.stored()
@@ -98,7 +102,11 @@ def a_bad_body_is_refused_and_nothing_stored(world: World, operation: Operation)
     assert world.stored() == before
 
 
-@RULES.add(takes_body)
+@RULES.add(
+    takes_body,
+    fix="Declare each media type that the view takes (media=...), and read the body with "
+    "Body.read.",
+)
 def a_body_of_another_type_is_refused(world: World, operation: Operation) -> None:
     """A media type that is not declared is 415, which says what is taken."""
     before = world.stored()
@@ -116,7 +124,10 @@ def a_body_of_another_type_is_refused(world: World, operation: Operation) -> Non
     assert world.stored() == before
 
 
-@RULES.add(takes_body)
+@RULES.add(
+    takes_body,
+    fix="Take the body as the argument of the view. Do not read the input stream.",
+)
 def a_body_of_more_than_a_mebibyte_is_too_large(world: World, operation: Operation) -> None:
     """One byte too many is 413, announced or in chunks; the last byte that fits is read."""
     before, most = world.stored(), b" " * (MOST_BYTES - 2) + b"{}"
@@ -127,13 +138,20 @@ def a_body_of_more_than_a_mebibyte_is_too_large(world: World, operation: Operati
     assert world.stored() == before
 
 
-@RULES.add(lambda operation: operation.method == "DELETE")
+@RULES.add(
+    lambda operation: operation.method == "DELETE",
+    fix="Declare no body for DELETE. The pipeline then ignores one.",
+)
 def a_delete_may_bring_an_empty_object(world: World, operation: Operation) -> None:
     """Generic clients send the form of a DELETE with the body ``{}``."""
     assert world.ask(world.guest(operation), operation, json={}).status_code in (200, 204)
 
 
-@RULES.add(lambda operation: operation.query is not None)
+@RULES.add(
+    lambda operation: operation.query is not None,
+    fix="Declare each query parameter as a filter. Its parse function raises ValueError for a "
+    "bad value.",
+)
 def a_bad_query_is_refused_and_nothing_stored(world: World, operation: Operation) -> None:
     """An unknown parameter, one twice, or a value that it does not take is 400 and named."""
     assert operation.query is not None
@@ -154,7 +172,10 @@ def a_bad_query_is_refused_and_nothing_stored(world: World, operation: Operation
     assert world.stored() == before
 
 
-@RULES.add(lambda operation: operation.query is not None and gets(operation))
+@RULES.add(
+    lambda operation: operation.query is not None and gets(operation),
+    fix="Declare the parameters in a Listing or Selection. Both ignore empty values.",
+)
 def an_empty_parameter_is_an_absent_one(world: World, operation: Operation) -> None:
     """Forms send every field, empty ones too."""
     assert operation.query is not None

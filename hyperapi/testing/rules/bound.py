@@ -27,7 +27,12 @@ def _refused(operation: Operation) -> bool:
     return operation.refused_when_bound or operation.scope == ACCOUNT
 
 
-@RULES.add(_refused, bound=True)
+@RULES.add(
+    _refused,
+    bound=True,
+    fix="Set list_binding = REFUSED at the model, or refused_when_bound=True at the route or "
+    "operation.",
+)
 def a_bound_token_is_refused_where_declared(world: World, operation: Operation) -> None:
     """An operation that is declared so, or needs the account, is 403 for every URI."""
     helper, before = world.bound(world.alice), world.stored(world.alice)
@@ -37,7 +42,10 @@ def a_bound_token_is_refused_where_declared(world: World, operation: Operation) 
 
 
 @RULES.add(
-    lambda operation: keyed(operation) and owned(operation) and not _refused(operation), bound=True
+    lambda operation: keyed(operation) and owned(operation) and not _refused(operation),
+    bound=True,
+    fix="Select rows with ctx.row_scope: OwnedResource.find, or owned(model, "
+    "ctx.row_scope.bound) in a statement of your own. Raise NotFound() without a detail.",
 )
 def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Operation) -> None:
     """A resource of another list gives the reply that one gives which never was.
@@ -60,7 +68,11 @@ def what_is_elsewhere_is_missing_for_a_bound_token(world: World, operation: Oper
     assert world.alice.ask("GET", there).data == before.data
 
 
-@RULES.add(lambda operation: gets(operation) and keyed(operation) and owned(operation), bound=True)
+@RULES.add(
+    lambda operation: gets(operation) and keyed(operation) and owned(operation),
+    bound=True,
+    fix="Select rows with ctx.row_scope alone, or set another list_binding at the model.",
+)
 def what_is_visible_for_a_bound_token_is_as_declared(world: World, operation: Operation) -> None:
     """A resource that is declared visible is shown to a bound token as to any other."""
     if world.sees_elsewhere(operation):
@@ -68,7 +80,12 @@ def what_is_visible_for_a_bound_token_is_as_declared(world: World, operation: Op
         assert world.bound(world.alice).ask("GET", there).json == world.alice.ask("GET", there).json
 
 
-@RULES.add(lambda operation: gets(operation) and not _refused(operation), bound=True)
+@RULES.add(
+    lambda operation: gets(operation) and not _refused(operation),
+    bound=True,
+    fix="Limit the statement with owned(model, ctx.row_scope.bound) and "
+    "ctx.row_scope.parameters().",
+)
 def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: Operation) -> None:
     """No reply, in any shape, names what is on other lists or holds its text."""
     helper = world.bound(world.alice)
@@ -81,7 +98,12 @@ def replies_to_a_bound_token_show_nothing_of_elsewhere(world: World, operation: 
             assert_silent(reply, _secrets_elsewhere(world, helper))
 
 
-@RULES.add(lambda operation: owned(operation) and not _refused(operation), bound=True)
+@RULES.add(
+    lambda operation: owned(operation) and not _refused(operation),
+    bound=True,
+    fix="Limit each UPDATE and DELETE with owned(model, ctx.row_scope.bound), or declare "
+    "refused_when_bound=True.",
+)
 def a_bound_token_works_here_and_changes_nothing_elsewhere(
     world: World, operation: Operation
 ) -> None:
@@ -92,7 +114,11 @@ def a_bound_token_works_here_and_changes_nothing_elsewhere(
     assert _elsewhere(world, operation, carol) == before
 
 
-@RULES.add(lambda operation: owned(operation) and any(filters_by_uri(operation)), bound=True)
+@RULES.add(
+    lambda operation: owned(operation) and any(filters_by_uri(operation)),
+    bound=True,
+    fix="Use filters.by_uri in the Listing of the resource, whose statements have the row scope.",
+)
 def a_filter_of_a_bound_token_knows_nothing_of_elsewhere(
     world: World, operation: Operation
 ) -> None:
@@ -112,6 +138,8 @@ def a_filter_of_a_bound_token_knows_nothing_of_elsewhere(
 @RULES.add(
     lambda operation: takes_body(operation) and owned(operation) and not _refused(operation),
     bound=True,
+    fix="Declare the member with Reference(type, on_delete=...), which looks it up in "
+    "ctx.row_scope.",
 )
 def a_body_of_a_bound_token_cannot_name_elsewhere(world: World, operation: Operation) -> None:
     """A body that names what is elsewhere is refused like one that names a missing resource."""

@@ -17,7 +17,10 @@ from hyperapi.testing.world import World
 RULES = Rules()
 
 
-@RULES.add(gets)
+@RULES.add(
+    gets,
+    fix="Return a Resource or a Reply. A Response of your own has no content coding.",
+)
 def a_body_is_compressed_as_asked_for(world: World, operation: Operation) -> None:
     """From 1 KiB a body has the coding that was asked for, and decoded it is the same."""
     for shape in SHAPES.offered:
@@ -33,7 +36,10 @@ def a_body_is_compressed_as_asked_for(world: World, operation: Operation) -> Non
             assert reply.headers["Vary"] == plain.headers["Vary"]
 
 
-@RULES.add(gets)
+@RULES.add(
+    gets,
+    fix="Return the same headers for HEAD as for GET: do not look at the method in the view.",
+)
 def head_has_the_headers_of_get_in_each_coding(world: World, operation: Operation) -> None:
     """HEAD has the length and the coding of the body that GET sends."""
     uri = world.uri(operation.route, world.alice)
@@ -48,7 +54,10 @@ def head_has_the_headers_of_get_in_each_coding(world: World, operation: Operatio
             assert {**headed.headers, **differing} == {**got.headers, **differing}
 
 
-@RULES.add(gets)
+@RULES.add(
+    gets,
+    fix="Return a Resource with its version, and set no ETag of your own.",
+)
 def each_coding_has_a_tag_and_each_tag_is_known(world: World, operation: Operation) -> None:
     """Tags are strong and differ by coding. With any of them a client gets 304, and the tag of the
     coding that it would get."""
@@ -70,7 +79,10 @@ def each_coding_has_a_tag_and_each_tag_is_known(world: World, operation: Operati
                 assert "Content-Encoding" not in again.headers
 
 
-@RULES.add(lambda operation: operation.method in ("PUT", "PATCH", "DELETE"))
+@RULES.add(
+    lambda operation: operation.method in ("PUT", "PATCH", "DELETE"),
+    fix="Return a Resource with its version from GET, and leave If-Match to the pipeline.",
+)
 def a_tag_of_any_coding_permits_a_change(world: World, operation: Operation) -> None:
     """If-Match compares the version alone, whatever the coding."""
     for coding in CODINGS:
@@ -83,7 +95,10 @@ def a_tag_of_any_coding_permits_a_change(world: World, operation: Operation) -> 
         assert world.ask(carol, operation, uri, headers=seen, **body).status_code < 300
 
 
-@RULES.add(lambda operation: not operation.route.document)
+@RULES.add(
+    lambda operation: not operation.route.document,
+    fix="Leave Accept-Encoding to the pipeline, and change nothing before the view.",
+)
 def a_reply_in_no_acceptable_coding_is_not_given(world: World, operation: Operation) -> None:
     """An Accept-Encoding that takes nothing we have is 406, before any effect."""
     before = world.stored()
@@ -94,7 +109,10 @@ def a_reply_in_no_acceptable_coding_is_not_given(world: World, operation: Operat
     assert world.stored() == before
 
 
-@RULES.add(any_operation)
+@RULES.add(
+    any_operation,
+    fix="Return Reply(..., secret=True) for a reply with secrets, and for no other.",
+)
 def a_reply_with_secrets_is_never_compressed(world: World, operation: Operation) -> None:
     """The size of a compressed body tells of its content: with secrets it has no coding."""
     guest = world.guest(operation)

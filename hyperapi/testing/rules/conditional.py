@@ -19,7 +19,10 @@ def _changes_in_place(operation: Operation) -> bool:
     return operation.method in ("PUT", "PATCH", "DELETE")
 
 
-@RULES.add(_changes_in_place)
+@RULES.add(
+    _changes_in_place,
+    fix="Declare a GET at the route of the operation: If-Match is compared with its reply.",
+)
 def a_change_of_what_was_not_seen_is_refused(world: World, operation: Operation) -> None:
     """A stale If-Match is 412 with the current representation; the current tag passes."""
     carol = world.guest(operation)
@@ -35,7 +38,11 @@ def a_change_of_what_was_not_seen_is_refused(world: World, operation: Operation)
     assert world.stored() != before
 
 
-@RULES.add(lambda operation: _changes_in_place(operation) and operation.method != "DELETE")
+@RULES.add(
+    lambda operation: _changes_in_place(operation) and operation.method != "DELETE",
+    fix="Give the row another revision with each change: use OwnedResource.update, or "
+    "next_revision.",
+)
 def a_tag_is_stale_after_the_change(world: World, operation: Operation) -> None:
     """The tag of before a change is refused, and names the state of before alone."""
     carol = world.guest(operation)
@@ -45,7 +52,10 @@ def a_tag_is_stale_after_the_change(world: World, operation: Operation) -> None:
     assert_problem(world.ask(carol, operation, uri, headers=seen), PreconditionFailed)
 
 
-@RULES.add(creates_by_put)
+@RULES.add(
+    creates_by_put,
+    fix="Create a missing resource at the URI of the request: use OwnedResource.put.",
+)
 def a_put_can_be_for_what_is_not_there_yet_alone(world: World, operation: Operation) -> None:
     """``If-None-Match: *`` is 412 where there is something, and 201 where there is nothing."""
     carol, only_new = world.guest(operation), {"If-None-Match": "*"}
@@ -57,7 +67,10 @@ def a_put_can_be_for_what_is_not_there_yet_alone(world: World, operation: Operat
     assert_problem(world.ask(carol, operation, uri, headers=only_new), PreconditionFailed)
 
 
-@RULES.add(gets)
+@RULES.add(
+    gets,
+    fix="Return equal bytes for equal state, without the time or a random value.",
+)
 def what_a_client_has_is_not_sent_again(world: World, operation: Operation) -> None:
     """Where a reply has a tag, If-None-Match with it is 304, with the headers of the 200."""
     for shape in SHAPES.offered:
@@ -70,7 +83,11 @@ def what_a_client_has_is_not_sent_again(world: World, operation: Operation) -> N
                 assert again.headers[name] == first.headers[name]
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Give a Resource whose text depends on more than its row no version. Its ETag is then "
+    "made of its bytes.",
+)
 def one_tag_never_stands_for_two_contents(world: World, operation: Operation) -> None:
     """Equal tags have equal bytes, for every principal and in every shape."""
     seen: dict[str, bytes] = {}
@@ -85,7 +102,11 @@ def one_tag_never_stands_for_two_contents(world: World, operation: Operation) ->
                 assert seen.setdefault(reply.headers["ETag"], reply.data) == reply.data
 
 
-@RULES.add(lambda operation: operation.method == "POST" and operation.scope != OPEN)
+@RULES.add(
+    lambda operation: operation.method == "POST" and operation.scope != OPEN,
+    fix="Change nothing outside of ctx.tx in a POST: the record of the reply is in the same "
+    "transaction.",
+)
 def a_repeated_post_is_done_once(world: World, operation: Operation) -> None:
     """The same Idempotency-Key and body give the first reply; another body is refused."""
     carol = world.guest(operation)

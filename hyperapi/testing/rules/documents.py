@@ -12,7 +12,11 @@ RULES = Rules()
 HAL = ("application/hal+json", "application/prs.hal-forms+json")
 
 
-@RULES.add(any_operation)
+@RULES.add(
+    any_operation,
+    fix="Declare what the reply has: its members and links in the ResourceType, its statuses "
+    "at the operation, and each problem that the view raises (problems=...).",
+)
 def the_document_promises_every_reply(world: World, operation: Operation) -> None:
     """Status, headers and body of each reply are documented: of a success in every shape (of a
     DELETE in the default one), and of refusals."""
@@ -26,7 +30,10 @@ def the_document_promises_every_reply(world: World, operation: Operation) -> Non
     assert world.undocumented[operation.name] == []
 
 
-@RULES.add(any_operation)
+@RULES.add(
+    any_operation,
+    fix="Give the view a name of its own, and a docstring that begins with a sentence.",
+)
 def the_document_names_the_operation(world: World, operation: Operation) -> None:
     """The document has the operation, with a sentence about it."""
     written = [
@@ -40,7 +47,10 @@ def the_document_names_the_operation(world: World, operation: Operation) -> None
     assert written[0]["summary"]
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Return links in Resource.links alone, and name them in ResourceType(links=...).",
+)
 def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> None:
     """HAL and HAL-FORMS have the links of the default shape."""
     plain, hal, forms = (_shown(world, operation, shape) for shape in (SHAPES.offered[0], *HAL))
@@ -53,7 +63,11 @@ def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> 
         assert plain[f"{name}_template" if templated else name] == link["href"]
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Make items of pages with the same function as a single resource: "
+    "OwnedResource.representer.",
+)
 def what_a_page_holds_is_whole(world: World, operation: Operation) -> None:
     """An item of a page, or the resource of an entry, is what a GET of it gives, in every shape."""
     for shape in (SHAPES.offered[0], *HAL):
@@ -70,7 +84,11 @@ def what_a_page_holds_is_whole(world: World, operation: Operation) -> None:
             assert world.alice.ask("GET", uri, headers={"Accept": shape}).json == item
 
 
-@RULES.add(lambda operation: operation.method == "PUT")
+@RULES.add(
+    lambda operation: operation.method == "PUT",
+    fix="Name all members that clients cannot change in Body.read_only, and compare before "
+    "you write.",
+)
 def a_whole_document_may_be_sent_back(world: World, operation: Operation) -> None:
     """A representation, sent back in the shape it came in, changes nothing."""
     carol = world.guest(operation)
@@ -84,7 +102,10 @@ def a_whole_document_may_be_sent_back(world: World, operation: Operation) -> Non
             assert sent.json == seen.json
 
 
-@RULES.add(lambda operation: operation.method in ("PUT", "PATCH") and keyed(operation))
+@RULES.add(
+    lambda operation: operation.method in ("PUT", "PATCH") and keyed(operation),
+    fix="Return the representation of the row as it is after the change.",
+)
 def a_change_answers_what_a_get_shows(world: World, operation: Operation) -> None:
     """The reply to a change of a resource is its representation as it is then."""
     carol = world.guest(operation)
@@ -96,7 +117,10 @@ def a_change_answers_what_a_get_shows(world: World, operation: Operation) -> Non
         assert (changed.json, changed.headers["ETag"]) == (shown.json, shown.headers["ETag"])
 
 
-@RULES.add(lambda operation: operation.method == "POST" and not operation.grants)
+@RULES.add(
+    lambda operation: operation.method == "POST" and not operation.grants,
+    fix="Return created(resource) with the resource as its GET shows it.",
+)
 def what_was_made_is_where_the_reply_says(world: World, operation: Operation) -> None:
     """201 has the absolute Location, an equal Content-Location, and what a GET there gives."""
     carol = world.guest(operation)

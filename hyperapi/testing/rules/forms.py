@@ -17,7 +17,10 @@ Form = dict[str, Any]
 _SUCCESSES = (200, 201, 204)
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Give the body the limits that the view has. A form shows those of the body.",
+)
 def forms_keep_their_promise(world: World, operation: Operation) -> None:
     """Each form of a representation, filled in each way that it allows, succeeds."""
     for there in _places(operation):
@@ -26,7 +29,10 @@ def forms_keep_their_promise(world: World, operation: Operation) -> None:
                 _submit(world, operation, name, way, there=there)
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Offer the values that the body takes: let the options follow from its type.",
+)
 def every_choice_of_a_form_may_be_made(world: World, operation: Operation) -> None:
     """Each option that a field offers is taken."""
     for name, form in _forms(world, operation, world.alice).items():
@@ -36,7 +42,10 @@ def every_choice_of_a_form_may_be_made(world: World, operation: Operation) -> No
                 _submit(world, operation, name, WAYS[0], {each["name"]: chosen})
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Declare the operation that the FormSpec names, with its media type (media=...).",
+)
 def forms_carry_out_declared_operations(world: World, operation: Operation) -> None:
     """The target and method of a form are a declared operation, which takes its media type."""
     for name, form in _forms(world, operation, world.alice).items():

@@ -26,7 +26,11 @@ from hyperapi.testing.world import Somebody, Things, World
 RULES = Rules()
 
 
-@RULES.add(keyed)
+@RULES.add(
+    keyed,
+    fix="Select rows with the owner: OwnedResource.find, or owned(model, ctx.row_scope.bound) "
+    "in a statement of your own. Raise NotFound() without a detail.",
+)
 def another_users_resource_is_a_missing_one(world: World, operation: Operation) -> None:
     """Another user's resource gives the same 404 as one that never was, byte for byte.
 
@@ -47,7 +51,11 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
     assert world.stored(world.bob) == before
 
 
-@RULES.add(gets)
+@RULES.add(
+    gets,
+    fix="Select rows with the owner: owned(model, ctx.row_scope.bound) and "
+    "ctx.row_scope.parameters().",
+)
 def replies_show_nothing_of_another_user(world: World, operation: Operation) -> None:
     """No reply, in any shape, names what another user has or holds their text."""
     for shape in SHAPES.offered:
@@ -56,7 +64,10 @@ def replies_show_nothing_of_another_user(world: World, operation: Operation) -> 
         assert_silent(reply, secrets_of(world, world.bob))
 
 
-@RULES.add(needs_token)
+@RULES.add(
+    needs_token,
+    fix="Limit each UPDATE and DELETE to the owner: owned(model, ctx.row_scope.bound).",
+)
 def a_change_leaves_other_users_alone(world: World, operation: Operation) -> None:
     """An operation on the principal's things changes no row of another user."""
     carol, before = world.guest(operation), _kept(world, world.bob)
@@ -64,7 +75,10 @@ def a_change_leaves_other_users_alone(world: World, operation: Operation) -> Non
     assert _kept(world, world.bob) == before
 
 
-@RULES.add(lambda operation: any(filters_by_uri(operation)))
+@RULES.add(
+    lambda operation: any(filters_by_uri(operation)),
+    fix="Use filters.by_uri in the Listing of the resource, whose statements have the owner.",
+)
 def a_filter_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
     """A filter by another user's resource selects what one by a missing resource selects."""
     for name, route in filters_by_uri(operation):
@@ -75,7 +89,11 @@ def a_filter_knows_nothing_of_another_user(world: World, operation: Operation) -
         assert_silent(replies[0], secrets_of(world, world.bob, but=his))
 
 
-@RULES.add(lambda operation: any(_bodies_that_name(operation)))
+@RULES.add(
+    lambda operation: any(_bodies_that_name(operation)),
+    fix="Declare the member with Reference(type, on_delete=...), which looks it up in "
+    "ctx.row_scope.",
+)
 def a_body_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
     """A body that names another user's resource is refused like one that names a missing one."""
     for name, route in _bodies_that_name(operation):

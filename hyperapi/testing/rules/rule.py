@@ -1,9 +1,11 @@
 """A rule: a check, and the operations that it applies to."""
 
+import inspect
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from hyperapi.http.routes import Operation
+from hyperapi.testing.reports import Violation, found_in
 from hyperapi.testing.world import World
 
 Applies = Callable[[Operation], bool]
@@ -15,12 +17,14 @@ class Rule:
     """One thing that holds for every operation that it applies to.
 
     :param check: fails an assertion where an operation breaks the rule.
+    :param fix: what the author of an operation can do that breaks it.
     :param bound: whether it is about tokens that are bound to one list. It has nothing to check
         where tokens cannot be bound.
     """
 
     applies: Applies
     check: Check
+    fix: str
     bound: bool = False
 
     def holds_in(self, world: World, operation: Operation) -> bool:
@@ -32,19 +36,36 @@ class Rule:
         """The name of the check."""
         return self.check.__name__
 
+    @property
+    def clause(self) -> str:
+        """The meaning of the rule: the docstring of its check."""
+        return inspect.getdoc(self.check) or ""
+
+    def violation(self, world: World, operation: Operation) -> Violation | None:
+        """Check an operation. Return a report when it breaks the rule."""
+        world.history.clear()
+        try:
+            self.check(world, operation)
+        except Exception as failure:
+            exchanges, found = tuple(world.history), found_in(failure)
+            where = name_of(operation)
+            return Violation(where, self.name, self.clause, self.fix, found, exchanges)
+        return None
+
 
 class Rules(list[Rule]):
     """The rules of one module, in their order."""
 
-    def add(self, applies: Applies, *, bound: bool = False) -> Callable[[Check], Check]:
+    def add(self, applies: Applies, *, fix: str, bound: bool = False) -> Callable[[Check], Check]:
         """Make a rule of the decorated check.
 
         :param applies: whether the rule applies to an operation.
+        :param fix: what the author of an operation can do that breaks it.
         :param bound: whether it is about tokens that are bound to one list.
         """
 
         def rule(check: Check) -> Check:
-            self.append(Rule(applies, check, bound))
+            self.append(Rule(applies, check, fix, bound))
             return check
 
         return rule
@@ -57,18 +78,15 @@ def name_of(operation: Operation) -> str:
 
 def violations(
     rule: Rule, world: World, routes: Collection[str] | None = None
-) -> dict[str, AssertionError]:
-    """The operations that break a rule, by method and path.
+) -> dict[str, Violation]:
+    """The operations that break a rule, by method and path, with a report of each.
 
     :param routes: the names of the routes to check; all of the application's when None.
     """
     found = {}
     for operation in _chosen(world, routes):
-        if rule.holds_in(world, operation):
-            try:
-                rule.check(world, operation)
-            except AssertionError as failure:
-                found[name_of(operation)] = failure
+        if rule.holds_in(world, operation) and (broken := rule.violation(world, operation)):
+            found[name_of(operation)] = broken
     return found
 
 

@@ -25,7 +25,10 @@ def _listed(operation: Operation) -> bool:
     return shows(operation) and isinstance(operation.query, Listing)
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Return links in Resource.links. Do not set Link in Reply(headers=...).",
+)
 def only_the_default_shape_has_its_links_in_headers(world: World, operation: Operation) -> None:
     """``Link`` repeats what the body of the other shapes has anyway."""
     for shape in SHAPES.offered:
@@ -33,7 +36,10 @@ def only_the_default_shape_has_its_links_in_headers(world: World, operation: Ope
         assert ("Link" in reply.headers) == (shape == SHAPES.offered[0])
 
 
-@RULES.add(shows)
+@RULES.add(
+    shows,
+    fix="Leave Accept to the pipeline: return a Resource or a Reply.",
+)
 def no_wildcard_selects_a_page_or_a_stream(world: World, operation: Operation) -> None:
     """Only a client that names a media type for people or for streams gets it."""
     for accept, shape in (
@@ -48,7 +54,10 @@ def no_wildcard_selects_a_page_or_a_stream(world: World, operation: Operation) -
     assert_problem(refused, NotAcceptable)
 
 
-@RULES.add(lambda operation: takes_body(operation) and FORM not in operation.body_types)
+@RULES.add(
+    lambda operation: takes_body(operation) and FORM not in operation.body_types,
+    fix="Add FORM to the media types of the operation, or do not parse forms in the view.",
+)
 def a_form_is_not_taken_where_only_json_is(world: World, operation: Operation) -> None:
     """A form-encoded body is 415 where it is not declared, and changes nothing."""
     before = world.stored()
@@ -58,7 +67,10 @@ def a_form_is_not_taken_where_only_json_is(world: World, operation: Operation) -
     assert world.stored() == before
 
 
-@RULES.add(_listed)
+@RULES.add(
+    _listed,
+    fix="Return OwnedResource.page(ctx, query), which has no page links without items.",
+)
 def a_page_that_selects_nothing_says_so(world: World, operation: Operation) -> None:
     """A page without items has an empty array of them, and leads nowhere."""
     if not owned(operation) or keyed(operation):
@@ -75,7 +87,11 @@ def a_page_that_selects_nothing_says_so(world: World, operation: Operation) -> N
     assert plain["prev_uri"] is None
 
 
-@RULES.add(_listed)
+@RULES.add(
+    _listed,
+    fix="Return OwnedResource.page(ctx, query), which puts the query in all page links. Sort "
+    "by columns that the rows have.",
+)
 def page_links_keep_what_was_asked_for(world: World, operation: Operation) -> None:
     """Pages of one item, in each order, lead to all items once, there and back."""
     assert isinstance(operation.query, Listing)
@@ -97,7 +113,10 @@ def page_links_keep_what_was_asked_for(world: World, operation: Operation) -> No
         assert _items(page) == seen[:1]
 
 
-@RULES.add(_listed)
+@RULES.add(
+    _listed,
+    fix="Make the search form of the GET operation of the collection, with all of its fields.",
+)
 def the_search_form_and_the_search_link_ask_the_same(world: World, operation: Operation) -> None:
     """The templated link has the fields of the form, and leads to where it is sent."""
     page: Any = world.ask(world.alice, operation, headers={"Accept": HAL_FORMS}).json
