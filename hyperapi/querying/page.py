@@ -181,7 +181,7 @@ class Listing:
 
     def where(self, key: StatementKey) -> list[ColumnElement[bool]]:
         """Return the conditions that select rows. :meth:`values` has their parameters."""
-        return self.statements.where(key)
+        return self.statements.where_found(key)
 
     def values(
         self,

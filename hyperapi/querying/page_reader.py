@@ -56,7 +56,9 @@ class PageReader:
             "offset": offset,
         }
         nulls = tuple(value is None for value in at) if at else None
-        number = self._few(self._key._replace(backward=False))
+        number, count = self._few(self._key._replace(backward=False))
+        if count == 0:
+            return []
         if number is not None:
             return self._statements.of_few(self._key, number, nulls).rows(self._tx, values)
         if path is not None and offset == 0:
@@ -81,16 +83,22 @@ class PageReader:
                 break
         return rows
 
-    def _few(self, key: StatementKey) -> int | None:
-        """Return the number of a filter that few rows match; None when there is none."""
+    def _few(self, key: StatementKey) -> tuple[int | None, int | None]:
+        """Return the number of a filter that few rows match, and how many these are at most.
+
+        Both are None when there is no such filter.
+        """
         for number in self._statements.selective(key):
             [(count,)] = self._statements.count_few(key, number).rows(self._tx, self._values)
             if count <= FEW:
-                return number
-        return None
+                return number, int(count)
+        return None, None
 
     def count(self) -> int:
         """Return the number of rows of all pages."""
         key = self._key._replace(sort=(), backward=False)
-        [(count,)] = self._statements.count(key, self._few(key)).rows(self._tx, self._values)
+        number, most = self._few(key)
+        if most == 0:
+            return 0
+        [(count,)] = self._statements.count(key, number).rows(self._tx, self._values)
         return int(count)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    Table,
     bindparam,
     func,
     literal_column,
@@ -193,6 +194,12 @@ class PageStatements:
         narrowed = (self._condition(key, number) for number in range(len(key.filters)))
         return [*self._of_collection(key), *narrowed]
 
+    def where_found(self, key: StatementKey) -> list[ColumnElement[bool]]:
+        """Return the same conditions. Rows with a text are found through the text index."""
+        texts = (n for n, (name, _) in enumerate(key.filters) if self._searched(name))
+        number = next(texts, None)
+        return self.where(key) if number is None else self._where_few(key, number)
+
     def _condition(self, key: StatementKey, number: int) -> ColumnElement[bool]:
         name, value = key.filters[number]
         declared = self.filters[name]
@@ -267,14 +274,14 @@ class PageStatements:
         branches = [[*conditions, *self._equal(values)] for values in path.index.branches]
         if len(branches) == 1 and not near:
             shown = select(*self._shown(terms, self.table))
-            statement = self._along(path.index, shown).where(*branches[0])
+            statement = self._along(path.index.name, shown).where(*branches[0])
             return Statement(_in(order, self.table, statement).limit(bindparam("limit")))
         most: ColumnElement[int] = bindparam("window" if near else "limit")
         needed = [self.table.c[name] for name in self._needed(terms, key, beside)]
         rows = _merged(
             [
                 _in(
-                    order, self.table, self._along(path.index, _Branch(*needed)).where(*each)
+                    order, self.table, self._along(path.index.name, _Branch(*needed)).where(*each)
                 ).limit(most)
                 for each in branches
             ]
@@ -286,9 +293,9 @@ class PageStatements:
         )
         return Statement(_in(order, rows, statement).limit(bindparam("limit")))
 
-    def _along(self, index: PageIndex, statement: Any) -> Any:
+    def _along(self, index: str, statement: Any) -> Any:
         """Force SQLite to use this index. Its planner has no statistics and chooses others."""
-        return statement.with_hint(self.table, f"INDEXED BY {index.name}", "sqlite")
+        return statement.with_hint(self.table, f"INDEXED BY {index}", "sqlite")
 
     def _of_collection(self, key: StatementKey) -> list[ColumnElement[bool]]:
         """Return the conditions that do not depend on filters."""
@@ -348,7 +355,7 @@ class PageStatements:
         """Select the keys of rows that a selective filter finds through its own index."""
         index = self._index_of(key, number)
         if index is None:
-            return text_index.matching_keys(self.table.name, number)
+            return self._keys_of_text(key, number)
         equal = [
             self._condition(key, place)
             for place, (name, _) in enumerate(key.filters)
@@ -356,9 +363,21 @@ class PageStatements:
         ]
         conditions = [*self._of_collection(key), *equal, self._condition(key, number)]
         parts = [
-            self._along(index, select(self.table.c.key)).where(*conditions, *self._equal(values))
+            self._along(index.name, select(self.table.c.key)).where(
+                *conditions, *self._equal(values)
+            )
             for values in index.branches
         ]
+        return select(_merged(parts).c.key)
+
+    def _keys_of_text(self, key: StatementKey, number: int) -> Select[Any]:
+        """Select the keys of rows that the text index finds, and of matching rows that wait."""
+        waiting = self._along(_index_of_revisions(self.table), select(self.table.c.key)).where(
+            *owned(self.model, bound=False),
+            text_index.is_waiting(self.table),
+            self._condition(key, number),
+        )
+        parts = [text_index.indexed_keys(self.table.name, number), waiting]
         return select(_merged(parts).c.key)
 
     def _count_few(self, key: StatementKey, number: int) -> Statement:
@@ -400,6 +419,12 @@ class PageStatements:
         """
         where = self.where(key) if number is None else self._where_few(key, number)
         return Statement(select(func.count()).select_from(self.table).where(*where))
+
+
+def _index_of_revisions(table: Table) -> str:
+    """Return the name of the index that the change feed reads."""
+    columns = [table.c.owner, table.c.revision]
+    return next(str(each.name) for each in table.indexes if list(each.columns) == columns)
 
 
 def _paged(statement: Select[Any]) -> Select[Any]:

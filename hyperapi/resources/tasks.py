@@ -191,9 +191,12 @@ class Tasks(OwnedResource):
 
     def updated(self, ctx: Context, before: Any, row: Any) -> None:
         """Count the task on its current list, as open or done."""
-        if (row.list, row.done) != (before.list, before.done):
+        if row.list != before.list:
             _count(ctx, before, -1)
             _count(ctx, row, 1)
+        elif row.done != before.done:
+            more = 1 if row.done else -1
+            count(ctx, ctx.row_scope, row.list, opened=-more, done=more)
 
     def updated_many(self, ctx: Context, columns: Set[str]) -> None:
         """Count the tasks of all lists again, where the change affects the counts."""

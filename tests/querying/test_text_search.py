@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from hyperapi.state import state_of
 from hyperapi.storage import migrations, text_index
@@ -95,39 +95,137 @@ def test_what_is_found_does_not_depend_on_how_many_match(
             assert keys(walk(zoe, first["last_uri"], "prev_uri")) == keys(expected[::-1])
 
 
-def test_the_index_follows_every_way_to_change_a_task(app: Flask, alice: Person) -> None:
+@pytest.mark.parametrize("indexed", [False, True], ids=["waiting", "indexed"])
+def test_the_index_follows_every_way_to_change_a_task(
+    app: Flask, alice: Person, indexed: bool
+) -> None:
+    def changed(method: str, uri: str, **sent: Any) -> None:
+        assert alice.ask(method, uri, **sent).status_code < 400
+        if indexed:
+            index(app)
+            assert waiting(app) == set()
+        assert in_step(app)
+
     groceries, work = alice.make_list("Groceries"), alice.make_list("Work")
     everything = alice.root["tasks_uri"]
     milk = alice.make_task(groceries, "Milk", tags=["dairy"])
-    assert (found(alice, everything, q="ilk"), found(alice, everything, tag="dairy")) == (
-        ["Milk"],
-        ["Milk"],
-    )
-    alice.ask("PATCH", milk["uri"], json={"title": "Bread", "tags": []})
+    changed("PATCH", groceries["uri"], json={"title": "Food"})
+    assert found(alice, everything, q="ilk") == found(alice, everything, tag="dairy") == ["Milk"]
+    changed("PATCH", milk["uri"], json={"title": "Bread", "tags": []})
     assert found(alice, everything, q="ilk") == found(alice, everything, tag="dairy") == []
     assert found(alice, everything, q="rea") == ["Bread"]
-    alice.ask("PATCH", milk["uri"], json={"done": True, "list_uri": work["uri"]})
+    changed("PATCH", milk["uri"], json={"done": True, "list_uri": work["uri"]})
     assert found(alice, work["tasks_uri"], q="rea") == ["Bread"]
-    many = {"tasks": [{"title": f"Oats {number}"} for number in range(5)]}
-    assert alice.ask("POST", groceries["tasks_uri"], json=many).status_code == 201
+    changed(
+        "POST",
+        groceries["tasks_uri"],
+        json={"tasks": [{"title": f"Oats {number}"} for number in range(5)]},
+    )
     assert len(found(alice, everything, q="oats")) == 5
-    alice.ask("PATCH", f"{everything}?q=oats", json={"description": "porridge"})
+    changed("PATCH", f"{everything}?q=oats", json={"description": "porridge"})
     assert len(found(alice, everything, q="porr")) == 5
-    alice.ask("DELETE", f"{everything}?title=oats%201")
+    changed("DELETE", f"{everything}?title=oats%201")
     assert len(found(alice, everything, q="porr")) == 4
-    assert in_step(app)
-    alice.ask("DELETE", groceries["uri"])
-    alice.ask("DELETE", milk["uri"])
+    changed("DELETE", f"{everything}?q=s%202")
+    assert len(found(alice, everything, q="porr")) == 3
+    changed("DELETE", groceries["uri"])
+    changed("DELETE", milk["uri"])
     assert found(alice, everything, q="porr") == []
-    assert in_step(app)
     assert pieces(app) == 0
 
 
+TEXTS = ("", "a", "ab", "Abc", "abcabc", "%_", "é", "straße", "xab\ncx", "7A7")
+PARTS = ("a", "ab", "abc", "bca", "%", "É", "SS", "b\nc", "7a", "zz")
+STEPS = st.one_of(
+    st.tuples(st.just("create"), st.sampled_from(TEXTS[1:]), st.sampled_from(TEXTS)),
+    st.tuples(st.just("edit"), st.integers(0, 9), st.sampled_from(TEXTS[1:])),
+    st.tuples(st.just("toggle"), st.integers(0, 9)),
+    st.tuples(st.just("delete"), st.integers(0, 9)),
+    st.tuples(st.just("edit all"), st.sampled_from(PARTS), st.sampled_from(TEXTS)),
+    st.tuples(st.just("delete all"), st.sampled_from(PARTS)),
+    st.tuples(st.just("index")),
+)
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(steps=st.lists(STEPS, min_size=3, max_size=12))
+def test_whatever_changes_texts_are_found_as_plain_python_finds_them(
+    shared_app: Flask, changing: tuple[Person, Any], steps: list[Any]
+) -> None:
+    person, made = changing
+    everything = person.root["tasks_uri"]
+    person.ask("DELETE", f"{everything}?all=true")
+    tasks: list[Any] = []
+    for name, *rest in steps:
+        if name == "index":
+            index(shared_app)
+        elif name == "create":
+            tasks.append(person.make_task(made, rest[0], description=rest[1]))
+        elif name == "edit all":
+            person.ask(
+                "PATCH",
+                f"{everything}?{question([('q', rest[0])])[1:]}",
+                json={"description": rest[1]},
+            )
+            tasks = [person.get(each["uri"]) for each in tasks]
+        elif name == "delete all":
+            person.ask("DELETE", f"{everything}{question([('q', rest[0])])}")
+            tasks = [each for each in tasks if each not in selected(tasks, [("q", rest[0])])]
+        elif tasks:
+            task = tasks.pop(rest[0] % len(tasks))
+            if name == "delete":
+                person.ask("DELETE", task["uri"])
+                continue
+            changes = {"title": rest[1]} if name == "edit" else {"done": not task["done"]}
+            tasks.append(person.ask("PATCH", task["uri"], json=changes).json)
+    for part in PARTS:
+        asked = [("q", part)]
+        assert keys(walk(person, everything + question(asked))) == keys(
+            ordered(selected(tasks, asked))
+        )
+    assert in_step(shared_app)
+
+
+@pytest.fixture(scope="module")
+def changing(join: Any) -> tuple[Person, Any]:
+    """Somebody with a list whose tasks change."""
+    person = join("changing")
+    return person, person.make_list()
+
+
+def test_rows_are_indexed_together_once_enough_of_them_wait(app: Flask, alice: Person) -> None:
+    made = alice.make_list()
+    everything = alice.root["tasks_uri"]
+    for number in range(2):
+        many = {"tasks": [{"title": f"Nr. {number}-{place}"} for place in range(400)]}
+        alice.ask("POST", made["tasks_uri"], json=many)
+        assert len(waiting(app)) == (401, 400)[number]
+    alice.ask("PATCH", found_uri(alice, "Nr. 1-7"), json={"done": True})
+    alice.ask("PATCH", found_uri(alice, "Nr. 1-8"), json={"title": "other"})
+    alice.ask("PATCH", found_uri(alice, "Nr. 0-7"), json={"done": True})
+    alice.ask("PATCH", found_uri(alice, "Nr. 0-8"), json={"title": "other"})
+    assert len(waiting(app)) == 402
+    assert found(alice, everything, q="r. 0-39") == [
+        f"Nr. 0-{place}" for place in (39, *range(390, 400))
+    ]
+    assert found(alice, everything, q="th") == ["other", "other"]
+    assert in_step(app)
+
+
+def found_uri(person: Person, title: str) -> str:
+    """The URI of the task with a title."""
+    asked = question([("title", title)])
+    return str(person.get(person.root["tasks_uri"] + asked)["tasks"][0]["uri"])
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["waiting", "indexed"])
 def test_a_deleted_account_leaves_no_text_and_other_texts_stay(
-    app: Flask, alice: Person, bob: Person
+    app: Flask, alice: Person, bob: Person, indexed: bool
 ) -> None:
     for person in (alice, bob):
         person.make_task(person.make_list(), f"Secret of {person.name}")
+    if indexed:
+        index(app)
     assert found(alice, alice.root["tasks_uri"], q="secret") == ["Secret of alice"]
     assert alice.ask("DELETE", alice.root["user_uri"]).status_code == 204
     for rule in RULES:
@@ -137,7 +235,7 @@ def test_a_deleted_account_leaves_no_text_and_other_texts_stay(
     assert bob.ask("DELETE", bob.root["user_uri"]).status_code == 204
     for rule in RULES:
         purge(state_of(app), rule)
-    assert pieces(app) == 0
+    assert pieces(app) == owners(app) == 0
 
 
 @pytest.mark.only_on("sqlite")
@@ -155,19 +253,53 @@ def test_a_restored_backup_has_the_index_of_its_own_texts(
     assert in_step(app)
 
 
+def index(app: Flask) -> None:
+    """Have all rows indexed, as many further changes would."""
+    more = f"UPDATE users SET revision = revision + {text_index.WAITING + 1}"
+    with app.app_context(), database.engine.begin() as connection:
+        connection.execute(text(more))
+
+
 def in_step(app: Flask) -> bool:
-    """Whether the index has the rows of every searched table, and no others."""
+    """Whether each row of every searched table is in the index or waits, and no others are."""
     with app.app_context(), database.engine.connect() as connection:
-        embedded = connection.dialect.name == "sqlite"
         for table in ("lists", "tasks"):
-            indexed = f"{table}_text_rows" if embedded else f"{table}_text"
-            rows, kept = (
-                set(connection.execute(text(f"SELECT owner, key FROM {name}")).all())
-                for name in (table, indexed)
-            )
-            if {tuple(map(str, row)) for row in rows} != {tuple(map(str, row)) for row in kept}:
+            rows = _pairs(connection, f"SELECT owner, key FROM {table}")
+            indexed = _pairs(connection, _INDEXED[connection.dialect.name].format(table=table))
+            if indexed - rows or rows - indexed != _waiting(connection, table) - indexed:
                 return False
     return True
+
+
+_INDEXED = {
+    "sqlite": "SELECT owner, rows.key FROM {table}_text_rows AS rows "
+    "LEFT JOIN {table}_text_owners AS owners ON id >> 32 = number AND id <= last",
+    "postgresql": "SELECT owner, key FROM {table}_text",
+}
+
+
+def waiting(app: Flask) -> set[tuple[str, ...]]:
+    """The rows of every searched table that are not in the index."""
+    with app.app_context(), database.engine.connect() as connection:
+        return _waiting(connection, "lists") | _waiting(connection, "tasks")
+
+
+def _waiting(connection: Connection, table: str) -> set[tuple[str, ...]]:
+    return _pairs(
+        connection,
+        f"SELECT {table}.owner, key FROM {table} LEFT JOIN {table}_text_owners AS owners "
+        f"ON owners.owner = {table}.owner WHERE revision > coalesce(upto, 0)",
+    )
+
+
+def _pairs(connection: Connection, statement: str) -> set[tuple[str, ...]]:
+    return {tuple(map(str, row)) for row in connection.execute(text(statement))}
+
+
+def owners(app: Flask) -> int:
+    """The number of owners that the index of tasks knows."""
+    with app.app_context(), database.engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM tasks_text_owners")).scalar_one())
 
 
 def pieces(app: Flask) -> int:

@@ -1,11 +1,9 @@
-"""Indexes for every sort order, and for parts of texts."""
+"""Indexes for every sort order."""
 
 import logging
 from collections.abc import Sequence
 
 from alembic import op
-
-from hyperapi.storage.text_index import create_text_index, drop_text_index
 
 revision: str = "0007"
 down_revision: str | None = "0006"
@@ -21,10 +19,6 @@ _INDEXES = [
     *(("tasks", ["done", "priority", *each]) for each in _TASK_SORTS),
     *(("tasks", ["list", "done", "priority", *each]) for each in _TASK_SORTS),
 ]
-_SEARCHED = {
-    "lists": ("title_folded", "description_folded"),
-    "tasks": ("title_folded", "description_folded", "tags"),
-}
 
 
 def _index_name(table: str, columns: list[str]) -> str:
@@ -37,14 +31,9 @@ def upgrade() -> None:
         _log.info("index %d of %d: %s", number, len(_INDEXES), name)
         op.create_index(name, table, ["owner", *columns, "key"])
     op.drop_index(op.f("ix_tasks_owner_due_at_key"), "tasks")
-    for table, columns in _SEARCHED.items():
-        _log.info("texts of %s", table)
-        create_text_index(op.get_bind(), table, columns)
 
 
 def downgrade() -> None:
-    for table in _SEARCHED:
-        drop_text_index(op.get_bind(), table)
     op.create_index(op.f("ix_tasks_owner_due_at_key"), "tasks", ["owner", "due_at", "key"])
     for table, columns in _INDEXES:
         op.drop_index(_index_name(table, columns), table)
