@@ -266,6 +266,7 @@ def _grow(world: World, number: int) -> None:
             .values(task_count=number, revision=User.revision + len(rows) + 10)
         )
     world.tasks = number
+    _index_texts(world)
     with _connected(world) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ANALYZE"))
@@ -289,6 +290,15 @@ def _seed_others(world: World, number: int) -> None:
             connection.execute(insert(table_of(TaskList)), {**list_, "owner": owner, "key": key})
             count = min(10_000, number - start)
             _insert(connection, [_task(chance, owner, key, place) for place in range(count)])
+            more = User.revision + count + 10
+            connection.execute(update(User).where(User.key == owner).values(revision=more))
+    _index_texts(world)
+
+
+def _index_texts(world: World) -> None:
+    """Index the texts of the rows that wait, as further changes would."""
+    with _connected(world) as connection:
+        connection.execute(update(User).values(revision=User.revision))
 
 
 @contextmanager

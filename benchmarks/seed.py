@@ -135,6 +135,7 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
             database.execute(_insert("users", USER), user)
             database.executemany(_insert("lists", LIST), _lists(person, rows))
             database.executemany(_insert("tasks", TASK), rows)
+        database.execute("UPDATE users SET revision = revision")  # indexes the texts
         _close_up(database)
 
 
