@@ -7,6 +7,7 @@ from flask import Flask
 from hyperapi.auth.authenticator import AUTHENTICATOR
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
+from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.extension import Extension, Extensions, load
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http import header_size, pipeline
@@ -89,12 +90,14 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(extended)
-    state.add(extended.route_table(routes_of(extended.all, further)))
+    history = state.settings.history_lifetime > 0
+    state.add(extended.route_table(routes_of(extended.all, further, history=history)))
     state.add(Passwords(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
     state.add(Cursors(keys))
     state.add(Seals(keys))
+    state.add(SealedIds(keys))
     state.add(OwnedResources(extended.resources))
     state.add(ChangeLog(each.logged for each in extended.resources))
     state.add(Tables(extended.models))

@@ -433,6 +433,11 @@ class Settings:
     tombstone_lifetime: int = _setting(
         "2592000", _number(0), "seconds that the change feed keeps tombstones"
     )
+    history_lifetime: int = _setting(
+        "2592000",
+        _number(0),
+        "seconds that changes can be undone and deletions restored; 0 keeps no history",
+    )
     idempotency_lifetime: int = _setting(
         "86400", _number(0), "seconds that an idempotency record is kept"
     )

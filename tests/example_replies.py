@@ -159,6 +159,9 @@ def _tell_of_lists(teller: Storyteller, root: Any) -> None:
     ask("PATCH", task["uri"], json={"title": "Oat milk"}, headers={"If-Match": '"1.0"'})
     ask("DELETE", task["uri"])
     ask("GET", task["uri"])  # not-found
+    changed = ask("PATCH", groceries["tasks_uri"] + "?done=false", json={"done": True})
+    ask("POST", changed["undo_uri"])
+    ask("POST", changed["undo_uri"])  # changed-since
     ask("PATCH", groceries["tasks_uri"] + "?done=false", json={"done": True})
     ask("PATCH", root["tasks_uri"] + "?tag=dairy", json={"priority": "low"})
     ask("DELETE", groceries["tasks_uri"] + "?done=true")

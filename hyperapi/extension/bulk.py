@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from hyperapi.common.clock import now
+from hyperapi.extension import history
 from hyperapi.extension.owned_resources import OwnedResources, Referrer
 from hyperapi.extension.quotas import check_size, next_revision
 from hyperapi.http.context import Context
@@ -38,7 +39,7 @@ from hyperapi.storage.change_log import (
     stored_size,
 )
 from hyperapi.storage.database import AnyRow, Statement
-from hyperapi.storage.models import Instant
+from hyperapi.storage.models import BeforeImage, Instant
 from hyperapi.storage.row_scope import OutOfScope, admits, owned, table_of
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ def change_selected(
         first = next_revision(ctx, ctx.row_scope, Usage(text=more), different)
         values |= {"before": first - 1, "moment": moment}
         if bound_by in columns:
-            statements.record_moves.run(ctx.tx, {**values, "new_list": columns[bound_by]})
+            values["new_list"] = columns[bound_by]
+            statements.record_moves.run(ctx.tx, values)
+        if history.kept(ctx, resource) and statements.images:
+            statements.images.run(ctx.tx, {**values, **history.values(ctx, first - 1)})
         statements.change.run(ctx.tx, values)
         if bound_by in columns:
             of_list = {"of_owner": ctx.row_scope.owner, "list_": columns[bound_by]}
@@ -104,6 +108,7 @@ class _Changes:
     all: Statement
     different: Statement
     record_moves: Statement
+    images: Statement | None
     change: Statement
     clear_moves: Statement
 
@@ -127,6 +132,9 @@ def _changes(
         _count(resource, all_),
         _count(resource, different, texts),
         record_tombstones_statement(resource.name, model, *different, moved=True),
+        resource.images.changing(different, moves=model.list_binding.column in names)
+        if resource.images
+        else None,
         _update(resource, different, {**new, **further}),
         clear_moved_statement(resource.name, model),
     )
@@ -205,14 +213,16 @@ class _Deletion:
         self._conditions = and_(*conditions)
         names = others.deleted_with(resource.name)
         self._deleted = [others.named[name] for name in names]
-        self._steps = [_Removal.of(each, self._gone(each)) for each in self._deleted]
+        self._steps = [
+            _Removal.of(each, self._gone(each), self._part_of(each)) for each in self._deleted
+        ]
         self._cleared = self._others("clear")
         self._restricting = self._others("restrict")
 
     @property
     def of_others(self) -> "list[OwnedResource]":
         """The further types of which rows may change."""
-        return [*self._deleted[:-1], *(each for each, _, _ in self._cleared)]
+        return [*self._deleted[:-1], *(each.resource for each in self._cleared)]
 
     def run(
         self, ctx: Context, values: Mapping[str, Any], advice: str, row: AnyRow | None = None
@@ -221,11 +231,11 @@ class _Deletion:
 
         :param row: the one row; None for many.
         """
-        for each, counting, _ in self._restricting:
-            if _counted(ctx, counting, values)[0]:
-                raise _in_use(ctx, each, self.resource)
+        for each in self._restricting:
+            if _counted(ctx, each.count, values)[0]:
+                raise _in_use(ctx, each.resource, self.resource)
         found = [_counted(ctx, each.count, values) for each in self._steps]
-        cleared = [_counted(ctx, counting, values)[0] for _, counting, _ in self._cleared]
+        cleared = [_counted(ctx, each.count, values)[0] for each in self._cleared]
         number = found[-1][0]
         changed = [*(count for count, _ in found[:-1]), *cleared]
         whole = sum(changed) + (0 if row else number)
@@ -237,14 +247,7 @@ class _Deletion:
             growth += -step.resource.logged.usage(count, text)
         first = next_revision(ctx, ctx.row_scope, growth, sum(changed) + number)
         values = {**values, "moment": now(), "before": first - 1}
-        for (_, _, clear), count in zip(self._cleared, cleared, strict=True):
-            if count:
-                clear.run(ctx.tx, values)
-                values["before"] += count
-        for step, (count, _) in zip(self._steps, found, strict=True):
-            if count:
-                step.record.run(ctx.tx, values)
-                values["before"] += count
+        self._record(ctx, values, [count for count, _ in found], cleared)
         for step, (count, _) in zip(self._steps, found, strict=True):
             if count:
                 step.remove.run(ctx.tx, values)
@@ -257,8 +260,9 @@ class _Deletion:
                 each.deleted(ctx, row)
             elif count:
                 each.deleted_many(ctx, self.resource.name)
-        for each, _, _ in self._cleared:
-            each.updated_many(ctx, {column for _, column, _ in each.references})
+        for other in self._cleared:
+            changed = {column for _, column, _ in other.resource.references}
+            other.resource.updated_many(ctx, changed)
 
     def _plural(self, changed: Sequence[int]) -> str:
         """What to call that which changes."""
@@ -288,9 +292,53 @@ class _Deletion:
         )
         return table_of(each.model).c[referrer.column].in_(keys.correlate(None))
 
-    def _others(self, on_delete: str) -> "list[tuple[OwnedResource, Statement, Statement]]":
-        """The types whose rows refer so to a deleted row: the statements that count these rows, and
-        that clear their references."""
+    def _record(
+        self, ctx: Context, values: dict[str, Any], found: Sequence[int], cleared: Sequence[int]
+    ) -> None:
+        """Clear references, and write tombstones and images of the rows that are deleted."""
+        for each, count in zip(self._cleared, cleared, strict=True):
+            if count:
+                _run_images(ctx, each, values)
+                each.clear.run(ctx.tx, values)
+                values["before"] += count
+        places = []
+        for step, count in zip(self._steps, found, strict=True):
+            if count:
+                step.record.run(ctx.tx, values)
+                places.append((step, values["before"]))
+                values["before"] += count
+        for step, before in reversed(places):  # a row's image finds that of what the row goes with
+            _run_images(ctx, step, {**values, "before": before})
+
+    def _part_of(self, each: "OwnedResource") -> ColumnElement[Any] | None:
+        """The id of the deleted row of this type that a row goes with; None for this type."""
+        if each is self.resource:
+            return None
+        found = [
+            (self._in_deleted(each, referrer, other), self._root(each, referrer, other))
+            for other in self._deleted
+            for referrer in self._of_name[other.name]
+            if referrer.resource is each and referrer.on_delete == "cascade"
+        ]
+        return found[0][1] if len(found) == 1 else case(*found)
+
+    def _root(
+        self, each: "OwnedResource", referrer: Referrer, other: "OwnedResource"
+    ) -> ColumnElement[Any]:
+        """The id of the row of this type that a row goes with, which refers to one of another type.
+
+        The image of that one is there already.
+        """
+        column = table_of(each.model).c[referrer.column]
+        if other is self.resource:
+            return column
+        its = [BeforeImage.kind == other.name, BeforeImage.key == column]
+        request = BeforeImage.first == bindparam("first", type_=BigInteger())
+        found = select(BeforeImage.part_of).where(*owned(BeforeImage, bound=False), request, *its)
+        return found.scalar_subquery()
+
+    def _others(self, on_delete: str) -> "list[_Other]":
+        """The types whose rows refer so to a deleted row."""
         named = {
             referrer.resource.name: referrer.resource
             for other in self._deleted
@@ -298,7 +346,12 @@ class _Deletion:
             if referrer.on_delete == on_delete
         }
         return [
-            (each, _count(each, stays), self._clear(each, stays))
+            _Other(
+                each,
+                _count(each, stays),
+                each.images.changing(stays, moves=False) if each.images else None,
+                self._clear(each, stays),
+            )
             for each in named.values()
             for stays in [self._staying(each, on_delete)]
         ]
@@ -324,24 +377,47 @@ class _Deletion:
 
 
 @dataclass(frozen=True)
-class _Removal:
-    """The statements that delete rows of one type: count, tombstones, deletion."""
+class _Other:
+    """The statements about rows that refer to deleted ones: count, images, and clear their
+    references."""
 
     resource: "OwnedResource"
     count: Statement
+    images: Statement | None
+    clear: Statement
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """The statements that delete rows of one type: count, images, tombstones, deletion."""
+
+    resource: "OwnedResource"
+    count: Statement
+    images: Statement | None
     record: Statement
     remove: Statement
 
     @classmethod
-    def of(cls, resource: "OwnedResource", gone: ColumnElement[bool]) -> "_Removal":
+    def of(
+        cls,
+        resource: "OwnedResource",
+        gone: ColumnElement[bool],
+        part_of: ColumnElement[Any] | None,
+    ) -> "_Removal":
         model = resource.model
         conditions = [*owned(model, bound=False), gone]
         return cls(
             resource,
             _count(resource, conditions, resource.logged.texts),
+            resource.images.deleting(conditions, part_of) if resource.images else None,
             record_tombstones_statement(resource.name, model, *conditions, moved=False),
             Statement(delete(table_of(model)).where(*conditions)),
         )
+
+
+def _run_images(ctx: Context, step: _Other | _Removal, values: Mapping[str, Any]) -> None:
+    if history.kept(ctx, step.resource) and step.images:
+        step.images.run(ctx.tx, {**values, **history.values(ctx, values["before"])})
 
 
 @lru_cache(maxsize=256)

@@ -33,7 +33,7 @@ class CountMembers(Members):
     count: Count
 
 
-COUNT = ResourceType("Count", CountMembers, named=False)
+COUNT = ResourceType("Count", CountMembers, sometimes=("undo",), named=False)
 
 
 def page_of(items: ResourceType, name: str, items_name: str, **also: Any) -> ResourceType:

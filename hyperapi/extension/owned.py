@@ -18,6 +18,7 @@ from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel, with_a
 from hyperapi.extension.bulk import change_selected, delete_selected, delete_with_referrers
 from hyperapi.extension.collection import counted, page, page_of
 from hyperapi.extension.conversions import Conversion, Convert, OnDelete
+from hyperapi.extension.history import record_changed, record_created, record_deleted
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.quotas import next_revision
 from hyperapi.extension.references import Reference
@@ -35,6 +36,7 @@ from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.storage import change_log
+from hyperapi.storage.before_images import Images
 from hyperapi.storage.change_log import (
     LoggedType,
     Usage,
@@ -113,6 +115,10 @@ class OwnedResource:
         row keeps it. Without it, the rows are counted.
     :param titles: of forms that have another title than usual, by form.
     :param bodies: the request bodies, where they are others than those of the members.
+    :param history: whether changes can be undone and deletions restored. The columns of a row are
+        then kept after it was changed or deleted. Set it to False for resources with secrets.
+    :param derived: columns that changes of other rows set, such as numbers of these, with the
+        values of a row that no other row refers to.
     :raises ValueError: when the declaration is not complete.
     """
 
@@ -133,6 +139,8 @@ class OwnedResource:
         number_on_list: ScalarSelect[int] | None = None,
         titles: Mapping[str, str] | None = None,
         bodies: Bodies | None = None,
+        history: bool = True,
+        derived: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.members = model, members
         self.name, self.plural = one[0], many[0]
@@ -172,6 +180,7 @@ class OwnedResource:
         self.logged = LoggedType(
             self.name, model, self.columns, self._texts(), counted, number_on_list
         )
+        self.images = Images(self.name, model, derived or {}) if history else None
 
     # -- the declaration
 
@@ -404,6 +413,7 @@ class OwnedResource:
             row = add(ctx.tx, self.model, ctx.row_scope, self.columns, revision=revision, **values)
         except ConstraintViolation:
             raise NotFound from None
+        record_created(ctx, self, revision, 1)
         self.inserted(ctx, row)
         return row
 
@@ -423,7 +433,11 @@ class OwnedResource:
     def made_type(self) -> ResourceType:
         """The resource type of several new resources."""
         return ResourceType(
-            f"Made{camel(self.plural)}", items=self.type, items_name=self.plural, named=False
+            f"Made{camel(self.plural)}",
+            sometimes=("undo",),
+            items=self.type,
+            items_name=self.plural,
+            named=False,
         )
 
     def _insert_many(
@@ -437,6 +451,7 @@ class OwnedResource:
         for place, row in enumerate(rows):
             row["revision"] = first + place
         add_many(ctx.tx, self.model, ctx.row_scope, rows)
+        record_created(ctx, self, first, len(rows))
         self.inserted_many(ctx, rows)
         represent = self.representer(ctx)
         names = [column.key for column in self.columns]
@@ -497,10 +512,10 @@ class OwnedResource:
         if ctx.state[OwnedResources].referrers[self.name]:
             delete_with_referrers(ctx, self, self.find(ctx, key))
             return no_content()
-        row = remove(ctx.tx, self.model, ctx.row_scope, key, self.columns)
-        if row is None:
-            raise NotFound
+        row = self.find(ctx, key)
         revision = next_revision(ctx, ctx.row_scope, -self.usage(1, row._asdict()))
+        record_deleted(ctx, self, key, revision)
+        remove(ctx.tx, self.model, ctx.row_scope, key, self.columns)
         list_ = self.logged.list_of(row)
         record_tombstone(ctx.tx, ctx.row_scope, revision, self.name, key, list_, moved=False)
         self.deleted(ctx, row)
@@ -516,6 +531,8 @@ class OwnedResource:
         columns = {**stored, **self.changed_columns(ctx, different, moment)}
         before = {name: getattr(current, name) for name in self.logged.texts if name in columns}
         growth = self.usage(0, columns) + -self.usage(0, before)
+        revision = next_revision(ctx, ctx.row_scope, growth)
+        record_changed(ctx, self, current, columns, revision)
         row = change(
             ctx.tx,
             self.model,
@@ -525,7 +542,7 @@ class OwnedResource:
             from_revision=current.revision,
             **columns,
             updated_at=moment,
-            revision=next_revision(ctx, ctx.row_scope, growth),
+            revision=revision,
         )
         if row is None:
             raise PreconditionFailed

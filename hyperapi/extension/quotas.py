@@ -22,6 +22,8 @@ def next_revision(ctx: Context, row_scope: RowScope, growth: Usage, changes: int
     :raises QuotaExceeded: when that is more than the user may keep.
     """
     first, used = change_log.advance(ctx.tx, row_scope, growth, changes)
+    if ctx.first_revision is None and changes:
+        ctx.first_revision = first
     for each in fields(Usage):
         limit: int = getattr(ctx.settings, f"max_{each.name}")
         if limit and getattr(growth, each.name) > 0 and getattr(used, each.name) > limit:

@@ -68,11 +68,15 @@ class Context:
     :ivar logged: further members of the request's log line; None without any.
     :ivar version_key: the key that hides versions from a list-bound token; None for other tokens.
     :ivar rate_limit: the values of the RateLimit headers.
+    :ivar first_revision: the revision of the first change in the open transaction; None without
+        one.
+    :ivar undoable: whether before-images of all changes in the open transaction are kept.
     """
 
     __slots__ = (
         "body_taken",
         "environ",
+        "first_revision",
         "logged",
         "media_type",
         "method",
@@ -89,6 +93,7 @@ class Context:
         "started",
         "state",
         "tx",
+        "undoable",
         "uris",
         "version_key",
     )
@@ -115,6 +120,8 @@ class Context:
         self.rate_limit: tuple[tuple[int, int], str, str] | None = None
         self.logged: dict[str, Any] | None = None
         self.version_key: bytes | None = None
+        self.first_revision: int | None = None
+        self.undoable = True
 
     def identify(self, principal: Principal) -> None:
         """Set the principal and its row scope."""
@@ -135,6 +142,7 @@ class Context:
 
     def _within(self, work: Callable[[], Result], tx: Transaction) -> Result:
         self.tx = tx
+        self.first_revision, self.undoable = None, True  # an earlier attempt was rolled back
         try:
             return work()
         finally:

@@ -31,7 +31,7 @@ from hyperapi.http.problems import (
 )
 from hyperapi.http.responses import DOCUMENT_OFFERED, EVENT_STREAM
 from hyperapi.http.routes import Operation
-from hyperapi.http.scopes import OPEN, PUBLIC, Scope
+from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, Scope
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
@@ -46,7 +46,8 @@ HEADERS = {
     "Content-Security-Policy": "The sources and actions that a page may use.",
     "ETag": "The strong tag of this representation, for If-None-Match and If-Match.",
     "Idempotent-Replayed": "`true` on the recorded reply of an earlier request with the same key.",
-    "Link": "The links of the resource (RFC 8288), with `application/json`.",
+    "Link": "The links of the resource (RFC 8288), with `application/json`; the link `undo` of a "
+    "change, always.",
     "Link-Template": "The templated links of the resource (RFC 9652), with `application/json`.",
     "Location": "The URI of the created resource.",
     "Pragma": "`no-cache` beside tokens, as RFC 6749 requires.",
@@ -187,6 +188,8 @@ def headers_of(operation: Operation, status: int) -> list[str]:
         found += OF_BODIES
     if status not in (204, 304) or (status == 204 and prefers(operation)):
         found += ["ETag", "Link", "Link-Template"]
+    if operation.writes and isinstance(operation.scope, Scope) and operation.scope != ACCOUNT:
+        found.append("Link")
     if _repeatable(operation):
         found.append("Idempotent-Replayed")
     if prefers(operation) or operation.streams or operation.grants:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from hyperapi.http import preconditions
+from hyperapi.http import preconditions, undo_link
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.context import Context
 from hyperapi.http.etags import names_representation
@@ -221,7 +221,10 @@ def _change(
         reply = _reply(view())
     except PreconditionFailed as failure:
         raise _with_current(ctx, failure, operation, media_type, keys) from None
-    response = _respond(ctx, operation, reply, media_type)
+    uri = undo_link.undo_uri(ctx)
+    response = _respond(ctx, operation, undo_link.in_body(reply, uri) if uri else reply, media_type)
+    if uri is not None:
+        undo_link.add_header(ctx, response, uri)
     wanted = preferences(ctx.environ.get("HTTP_PREFER")).get("return")
     if wanted == "minimal" and reply.resource is not None and not reply.secret:
         response = minimal(response)

@@ -16,11 +16,13 @@ class Principal(NamedTuple):
     """The signed-in user of a request, and the session of its token.
 
     ``expires_at`` is the end of the session, ``token_expires_at`` that of the access token.
+    ``label`` is what its user called the session; empty without a name.
     """
 
     user: str
     username: str
     session: str
+    label: str
     scope: str
     parent: str | None
     only_list: str | None

@@ -13,6 +13,7 @@ from hyperapi.resources import (
     root,
     tasks,
     tokens,
+    undo,
     users,
 )
 
@@ -20,20 +21,25 @@ BUILT_IN = {each.name: each for each in (lists.EXTENSION, tasks.EXTENSION)}
 """The extensions that come with the service, by name."""
 
 
-def routes_of(extensions: Iterable[Extension], further: Iterable[Route] = ()) -> list[Route]:
+def routes_of(
+    extensions: Iterable[Extension], further: Iterable[Route] = (), *, history: bool = True
+) -> list[Route]:
     """Return the routes of a service with these extensions: the root, which links to the others,
     and the others in the order of their URLs.
 
     :param further: further routes.
+    :param history: whether changes can be undone.
     """
     extensions = list(extensions)
+    resources = [one for each in extensions for one in each.resources]
     added = [route for each in extensions for route in each.all_routes]
     routes = [
         *users.routes_of([tokens.TOKENS.name, *(each.name for each in added)]),
         tokens.TOKENS,
         tokens.TOKEN,
         *added,
-        *changes.routes_of([one for each in extensions for one in each.resources]),
+        *changes.routes_of(resources),
+        *(undo.routes_of(resources) if history else ()),
         reference_pages.RELATION,
         reference_pages.PROBLEM,
         documents.OPENAPI,

@@ -80,6 +80,7 @@ LISTS = Lists(
     links=("tasks", "collection"),
     lead="description",
     counted="lists",
+    derived={"open_count": 0, "done_count": 0},
     titles={"delete": "Delete this list and its tasks"},
     filters={
         "title": filters.equals(TaskList.title_folded, "lists with exactly this title"),

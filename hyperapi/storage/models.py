@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
@@ -414,6 +415,51 @@ class Tombstone(Base):
     __table_args__ = (
         Index(None, "owner", "key"),
         Index(None, "deleted_at"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class BeforeImage(Base):
+    """The image of an owned row before one change (:mod:`hyperapi.storage.before_images`).
+
+    ``revision`` is that of the change, ``first`` that of the first change of the same request.
+    ``event`` is one of those that the history shows, or ``erased``. ``before`` holds the columns of
+    the row as a JSON object; it is null where there was no row, and in erased images. ``list`` is
+    the list that the row was on. ``part_of`` is the id of the deleted row that this one went with.
+    ``state`` is the state that an undoing returned to: the revision that made it. ``trashed_at`` is
+    the time of the deletion while the row can be restored.
+    """
+
+    __tablename__ = "before_images"
+    list_binding = by_list_column("list")
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    first: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(40))
+    key: Mapped[str] = mapped_column(Key)
+    list: Mapped[str | None] = mapped_column(Key)
+    event: Mapped[str] = mapped_column(String(8))
+    part_of: Mapped[str | None] = mapped_column(Key)
+    before: Mapped[str | None] = mapped_column(Text)
+    label: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[int | None] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+    trashed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    __table_args__ = (
+        Index(None, "owner", "key", "revision"),
+        Index(None, "changed_at"),
+        Index(
+            None,
+            "owner",
+            "trashed_at",
+            "key",
+            sqlite_where=text("trashed_at IS NOT NULL"),
+            postgresql_where=text("trashed_at IS NOT NULL"),
+        ),
         {"sqlite_with_rowid": False},
     )
 

@@ -18,7 +18,14 @@ from hyperapi.common.clock import now
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.database import Busy, Database, Statement, Transaction
-from hyperapi.storage.models import IdempotencyRecord, Session, Tables, Tombstone, User
+from hyperapi.storage.models import (
+    BeforeImage,
+    IdempotencyRecord,
+    Session,
+    Tables,
+    Tombstone,
+    User,
+)
 from hyperapi.storage.row_scope import Model, owned, table_of
 
 _EVERY = 60.0
@@ -125,6 +132,11 @@ RULES = [
         "idempotency records",
         _older_than("idempotency_lifetime"),
         _delete_expired(IdempotencyRecord, "created_at"),
+    ),
+    Rule(
+        "before-images",
+        _older_than("history_lifetime"),
+        _delete_expired(BeforeImage, "changed_at"),
     ),
     Rule("rows of deleted accounts", lambda _: now(), _remove_accounts),
     Rule("tombstones", _older_than("tombstone_lifetime"), _delete_tombstones),

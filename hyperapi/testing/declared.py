@@ -57,6 +57,11 @@ def creates_by_put(operation: Operation) -> bool:
     return operation.method == "PUT" and 201 in (operation.statuses or ())
 
 
+def done_once(operation: Operation) -> bool:
+    """Whether it can be done once: its URI names no resource, but a link of an earlier reply."""
+    return keyed(operation) and "GET" not in operation.route.operations
+
+
 def takes_all(operation: Operation) -> bool:
     """Whether it acts on all that a filter selects, and requires ``all=true`` without one."""
     return isinstance(operation.query, Selection) and operation.query.needs_filter

@@ -36,6 +36,7 @@ from hyperapi.testing import contract, examples
 from hyperapi.testing.declared import (
     body_of,
     creates_by_put,
+    done_once,
     keyed,
     named_routes,
     owned,
@@ -157,9 +158,9 @@ class World:
         """Somebody whose things an operation may change.
 
         It is the same person again, since joining takes many requests, but for operations that
-        delete, or that change an account.
+        delete, that can be done once, or that change an account.
         """
-        spends = operation.method == "DELETE" or not owned(operation)
+        spends = operation.method == "DELETE" or not owned(operation) or done_once(operation)
         if self._guest is None:
             self._guest = self.join()
         if not (spends and operation.writes):
@@ -292,6 +293,12 @@ class World:
         """Keep the key of the resource at a URI, if it is the first of its route."""
         if found := self._named_by(uri):
             things.keys.setdefault(*found)
+
+    def learn_last(self, things: Things, uri: str) -> None:
+        """Keep the key of what can be done once, at a URI."""
+        found = self._named_by(uri)
+        if found and "GET" not in self.named(found[0]).operations:
+            things.keys[found[0]] = found[1]
 
     def _named_by(self, uri: str) -> tuple[str, str] | None:
         """The name of the route of a URI and the key in it, if it names one of our resources."""
@@ -430,6 +437,8 @@ class World:
         made = self.ask(person, operation, uri, json=self.body(operation, person, things))
         assert made.status_code == 201, made.text
         self.learn(things, made.headers["Location"])
+        for uri in _URI.findall(made.headers.get("Link", "")):
+            self.learn_last(things, uri)
 
     # -- what is kept
 

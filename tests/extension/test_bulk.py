@@ -96,11 +96,11 @@ def test_filters_select_what_is_changed_and_deleted(ann: Person) -> None:
     problem(ann.ask("DELETE", uri), 400, "bad-query")
     before = ann.get(uri)["notes"][2]
     changed = ann.ask("PATCH", f"{uri}?all=true", json={"pinned": True})
-    assert (changed.status_code, changed.json) == (200, {"count": 3})
+    assert (changed.status_code, (changed.json or {})["count"]) == (200, 3)
     assert ann.get(uri)["notes"][2] == before, "it had these values already"
-    assert ann.ask("PATCH", f"{uri}?q=B", json={"text": "bb"}).json == {"count": 1}
-    assert ann.ask("PATCH", f"{uri}?all=true", json={}).json == {"count": 3}
-    assert ann.ask("DELETE", f"{uri}?q=b").json == {"count": 1}
+    assert (ann.ask("PATCH", f"{uri}?q=B", json={"text": "bb"}).json or {})["count"] == 1
+    assert (ann.ask("PATCH", f"{uri}?all=true", json={}).json or {})["count"] == 3
+    assert (ann.ask("DELETE", f"{uri}?q=b").json or {})["count"] == 1
     assert texts(ann) == ["a", "c"]
 
 
@@ -128,12 +128,12 @@ def test_users_and_list_bound_tokens_change_only_what_they_see(app: Flask, ann: 
     on = [{"text": "x", "list_uri": each["uri"]} for each in (here, there, here)]
     many(ann, "comments", *on)
     bound, uri = bound_to(ann, here), ann.root["comments_uri"] + "?all=true"
-    assert bob.ask("PATCH", uri, json={"text": "y"}).json == {"count": 0}
-    assert bob.ask("DELETE", uri).json == {"count": 0}
-    assert bound.ask("PATCH", uri, json={"text": "y"}).json == {"count": 2}
+    assert (bob.ask("PATCH", uri, json={"text": "y"}).json or {})["count"] == 0
+    assert (bob.ask("DELETE", uri).json or {})["count"] == 0
+    assert (bound.ask("PATCH", uri, json={"text": "y"}).json or {})["count"] == 2
     assert pointers(many(bound, "comments", on[0], on[1])) == ["/comments/1/list_uri"]
     problem(bound.ask("PATCH", uri, json={"list_uri": there["uri"]}), 422, "invalid")
-    assert bound.ask("DELETE", uri).json == {"count": 2}
+    assert (bound.ask("DELETE", uri).json or {})["count"] == 2
     assert len(ann.get(ann.root["comments_uri"])["comments"]) == 1
 
 
@@ -231,7 +231,7 @@ def test_what_refers_to_its_own_type_is_deleted_together(ann: Person, add: Add) 
     assert high["twig_uri"] == low["uri"]
     refused = ann.ask("DELETE", low["uri"])
     assert "your twigs refer to this twig" in problem(refused, 409, "in-use")["detail"]
-    assert ann.ask("DELETE", ann.root["twigs_uri"] + "?all=true").json == {"count": 2}
+    assert (ann.ask("DELETE", ann.root["twigs_uri"] + "?all=true").json or {})["count"] == 2
 
 
 def test_retention_removes_what_refers_in_steps(app: Flask, ann: Person, add: Add) -> None:

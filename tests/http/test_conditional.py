@@ -404,7 +404,7 @@ def test_a_bulk_change_can_be_guarded_by_the_collections_tag(
         for accept in OFFERED:
             seen = tag(carol, uri, accept)
             reply = guarded(carol, "PATCH", some, seen, json={"priority": "high"})
-            assert reply.json == {"count": 1}
+            assert (reply.json or {})["count"] == 1
         carol.ask("PATCH", task["uri"], json={"priority": "none"})
 
 
