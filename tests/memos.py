@@ -67,10 +67,12 @@ class Memos:
     """Memos and their routes. A method that a subclass overrides is a fault.
 
     :cvar changes: the body that PATCH takes.
+    :cvar whole: the body that PUT takes.
     :cvar limits: what forms say about fields, where it differs from the body.
     """
 
     changes: ClassVar[type[Body]] = MemoChanges
+    whole: ClassVar[type[Body]] = WholeMemo
     limits: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __init__(self) -> None:
@@ -131,9 +133,17 @@ class Memos:
         """A memo with another text."""
         return replace(memo, text=text, version=memo.version + 1)
 
+    def changed(self, ctx: Context, before: Memo, memo: Memo) -> Resource:
+        """The reply to a PATCH."""
+        return self.represent(ctx, memo)
+
     def delete(self, memo: Memo) -> None:
         """Delete a memo."""
         del self.kept[memo.owner, memo.key]
+
+    def said(self, summary: str) -> str:
+        """The summary of an operation."""
+        return summary
 
     # -- the rest
 
@@ -187,7 +197,7 @@ class Memos:
         def get(ctx: Context, key: str) -> Any:
             return self.shown(ctx, self.found(ctx, key))
 
-        def put(ctx: Context, sent: WholeMemo, key: str) -> Reply:
+        def put(ctx: Context, sent: Any, key: str) -> Reply:
             on, mine = self.list_named(ctx, sent.list_uri), (ctx.principal.user, key)
             if mine not in self.kept:
                 return created(self.represent(ctx, self.keep(ctx, key, sent.text, on)))
@@ -197,10 +207,10 @@ class Memos:
             return Reply(self.represent(ctx, memo))
 
         def change(ctx: Context, sent: Any, key: str) -> Resource:
-            memo = self.found(ctx, key)
+            before = memo = self.found(ctx, key)
             if sent.text not in (MISSING, memo.text):
                 memo = self.kept[memo.owner, key] = self.after(memo, sent.text)
-            return self.represent(ctx, memo)
+            return self.changed(ctx, before, memo)
 
         def delete(ctx: Context, key: str) -> Reply:
             self.delete(self.found(ctx, key))
@@ -211,7 +221,7 @@ class Memos:
             self._view(create, "Create a memo.")
         )
         self.item.get(scope=READ)(self._view(get, "A memo."))
-        self.item.put(scope=WRITE, body=WholeMemo, statuses=(200, 201))(
+        self.item.put(scope=WRITE, body=self.whole, statuses=(200, 201))(
             self._view(put, "Replace a memo, or create one.")
         )
         self.item.patch(scope=WRITE, body=self.changes, media=(JSON, MERGE_PATCH, FORM))(
@@ -221,5 +231,5 @@ class Memos:
 
     def _view(self, view: Callable[..., Any], said: str) -> Callable[..., Any]:
         """A view under a name of its own in the OpenAPI document."""
-        view.__name__, view.__doc__ = f"{view.__name__}_{self.name}", said
+        view.__name__, view.__doc__ = f"{view.__name__}_{self.name}", self.said(said)
         return view

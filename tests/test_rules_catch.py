@@ -1,27 +1,35 @@
-"""A further resource passes through every rule once it is declared, and its faults are caught."""
+"""A further resource passes through every rule once it is declared, and its faults are caught.
+
+Every rule has a planted fault that it catches: in a resource (:data:`CAUGHT_BY`), or in requests
+and replies (:mod:`tests.wire_faults`).
+"""
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from pydantic import ConfigDict
 
 from hyperapi import Settings, create_app, testing
 from hyperapi.http.context import Context
-from hyperapi.http.problems import NotFound
+from hyperapi.http.problems import NotFound, invalid
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource import Resource
 from hyperapi.resources import ROUTES
 from hyperapi.storage.database import database
 from hyperapi.testing.rules import RULES, Rule, World, violations
+from hyperapi.testing.rules.rule import each_violation
 from tests import databases, hidden_resource
+from tests.bound_resources import METADATA
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, SECRET_KEY, end
-from tests.further_extensions import NOTES_EXTENSION
+from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION
 from tests.hidden_resource import NOTES, Note
-from tests.memos import Memo, MemoChanges, Memos
+from tests.memos import Memo, MemoChanges, Memos, WholeMemo
+from tests.wire_faults import FAULTS, WireFault
 
 pytestmark = pytest.mark.only_on("sqlite")  # the memos are kept in memory
 
@@ -150,6 +158,68 @@ class PartsOnPage(Memos):
         return item
 
 
+class TellsWhoseList(Memos):
+    """A body that names another user's list is refused with another text than a missing one."""
+
+    def list_named(self, ctx: Context, uri: str) -> str:
+        key = ctx.uris.named_by(uri, "list")
+        of = {memo.owner for memo in self.kept.values() if memo.list == key}
+        if of - {ctx.principal.user}:
+            raise invalid("/list_uri", "must not be the URI of another user's list")
+        return super().list_named(ctx, uri)
+
+
+class TakesOtherLists(Memos):
+    """A body of a token of one list may name another one."""
+
+    def list_named(self, ctx: Context, uri: str) -> str:
+        key = ctx.uris.named_by(uri, "list")
+        mine = any(
+            memo.list == key for memo in self.kept.values() if memo.owner == ctx.principal.user
+        )
+        return key if key and mine else super().list_named(ctx, uri)
+
+
+class DeletesOtherLists(Memos):
+    """DELETE deletes the memos of all lists."""
+
+    def delete(self, memo: Memo) -> None:
+        for each in [one for one in self.kept if one[0] == memo.owner]:
+            del self.kept[each]
+
+
+class NoSentence(Memos):
+    """The summary of an operation is no sentence."""
+
+    def said(self, summary: str) -> str:
+        return summary.rstrip(".")
+
+
+class Unread(WholeMemo):
+    """A memo, complete, without the members that cannot be changed."""
+
+    read_only = frozenset()
+
+
+class RefusesItsOwn(Memos):
+    """A representation cannot be sent back."""
+
+    whole = Unread
+
+
+class ShowsBefore(Memos):
+    """The reply to a change shows what was there before."""
+
+    def changed(self, ctx: Context, before: Memo, memo: Memo) -> Resource:
+        return self.represent(ctx, before)
+
+
+class BadChoice(Memos):
+    """A form offers a choice that is longer than the body takes."""
+
+    limits = {"text": {"options": ("short", "x" * 60)}}  # noqa: RUF012
+
+
 CAUGHT_BY: dict[type[Memos], str] = {
     ShowsAnothers: "another_users_resource_is_a_missing_one",
     ListsAnothers: "replies_show_nothing_of_another_user",
@@ -167,25 +237,27 @@ CAUGHT_BY: dict[type[Memos], str] = {
     DeletesAll: "a_change_leaves_other_users_alone",
     DeadLink: "links_lead_to_what_is_there",
     PartsOnPage: "what_a_page_holds_is_whole",
+    TellsWhoseList: "a_body_knows_nothing_of_another_user",
+    TakesOtherLists: "a_body_of_a_bound_token_cannot_name_elsewhere",
+    DeletesOtherLists: "a_bound_token_works_here_and_changes_nothing_elsewhere",
+    NoSentence: "the_document_names_the_operation",
+    RefusesItsOwn: "a_whole_document_may_be_sent_back",
+    ShowsBefore: "a_change_answers_what_a_get_shows",
+    BadChoice: "every_choice_of_a_form_may_be_made",
 }
 """By its fault: the rule that must catch a resource."""
 
 
-@pytest.fixture(scope="module")
-def planted() -> dict[type[Memos], Memos]:
-    """A resource without a fault, and one with each."""
-    kinds: list[type[Memos]] = [Memos, *CAUGHT_BY]
-    return {kind: kind() for kind in kinds}
+Serve = Callable[[Memos], World]
 
 
 @pytest.fixture(scope="module")
-def world(
-    empty_database: databases.Store,
-    tmp_path_factory: pytest.TempPathFactory,
-    planted: dict[type[Memos], Memos],
-) -> Iterator[World]:
-    """One application that serves all of them beside the API."""
+def serve(
+    empty_database: databases.Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Serve]:
+    """Make an application that serves some memos beside the API, and further resources."""
     folder = tmp_path_factory.mktemp("planted")
+    made: list[Flask] = []
     with empty_database.fresh(folder) as url:
         chosen = {
             "HYPERAPI_INSTANCE": str(folder),
@@ -194,14 +266,31 @@ def world(
             **CHEAP_HASHING,
             **NO_LIMITS,
         }
-        also = [route for memos in planted.values() for route in memos.routes]
-        app = create_app(Settings.read(chosen), also=also, extensions=[NOTES_EXTENSION])
-        with app.app_context():
-            Note.metadata.create_all(database.engine)
-        yield World(app)
-        with app.app_context():
-            Note.metadata.drop_all(database.engine)
-        end(app)
+
+        def serve(memos: Memos) -> World:
+            further = [NOTES_EXTENSION, BOUND_EXTENSION]
+            app = create_app(Settings.read(chosen), also=memos.routes, extensions=further)
+            with app.app_context():
+                for metadata in (Note.metadata, METADATA):
+                    metadata.create_all(database.engine)
+            made.append(app)
+            return World(app)
+
+        yield serve
+        for app in made:
+            end(app)
+
+
+@pytest.fixture(scope="module")
+def memos() -> Memos:
+    """Memos without a fault."""
+    return Memos()
+
+
+@pytest.fixture(scope="module")
+def world(serve: Serve, memos: Memos) -> World:
+    """An application in which everything is right."""
+    return serve(memos)
 
 
 def names(memos: Memos) -> set[str]:
@@ -209,11 +298,9 @@ def names(memos: Memos) -> set[str]:
 
 
 @pytest.fixture(params=["memos", "notes"])
-def further(request: pytest.FixtureRequest, planted: dict[type[Memos], Memos]) -> set[str]:
+def further(request: pytest.FixtureRequest, memos: Memos) -> set[str]:
     """The routes of a further resource: one kept in memory, or a plain owned resource."""
-    if request.param == "memos":
-        return names(planted[Memos])
-    return {NOTES.item.name, NOTES.collection.name}
+    return names(memos) if request.param == "memos" else {NOTES.item.name, NOTES.collection.name}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -237,11 +324,24 @@ def test_a_table_without_a_list_binding_cannot_be_imported() -> None:
 
 
 @pytest.mark.parametrize("fault", CAUGHT_BY, ids=lambda fault: fault.__name__)
-def test_a_fault_is_caught(
-    world: World, planted: dict[type[Memos], Memos], fault: type[Memos]
-) -> None:
+def test_a_fault_is_caught(serve: Serve, fault: type[Memos]) -> None:
     [rule] = [rule for rule in RULES if rule.name == CAUGHT_BY[fault]]
-    assert violations(rule, world, names(planted[fault])) != {}
+    planted = fault()
+    assert any(each_violation(rule, serve(planted), names(planted)))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_on_the_wire_is_caught(world: World, fault: WireFault) -> None:
+    [rule] = [rule for rule in RULES if rule.name == fault.rule]
+    assert violations(rule, world, fault.routes) == {}, "the routes are right without the fault"
+    with fault.planted(world):
+        assert any(each_violation(rule, world, fault.routes))
+
+
+def test_every_rule_has_a_fault_that_it_catches() -> None:
+    planted = {*CAUGHT_BY.values(), *(fault.rule for fault in FAULTS)}
+    assert sorted({rule.name for rule in RULES} - planted) == []
+    assert sorted(planted - {rule.name for rule in RULES}) == []
 
 
 # -- the rules know no resource

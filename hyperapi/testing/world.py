@@ -104,6 +104,7 @@ class World:
     """An application, two people who know nothing of each other, and anybody who is needed.
 
     :ivar history: the last requests of everybody.
+    :ivar spoilt: whether an operation that breaks a rule may have changed what people have.
     :ivar undocumented: by the name of an operation: how its replies differ from the OpenAPI
         document.
     """
@@ -123,10 +124,17 @@ class World:
         self._numbers = count(1)
         self._tables: MetaData | None = None
         self._shared_keys = self._keys_of_documents()
-        self.alice = self.join()
-        self.bob = self.join()
+        self.renew()
 
     # -- people
+
+    def renew(self) -> None:
+        """Replace all people, and forget how replies differed from the document."""
+        self.spoilt = False
+        self._guest = None
+        self._others.clear()
+        self.undocumented.clear()
+        self.alice, self.bob = self.join(), self.join()
 
     @property
     def stranger(self) -> Somebody:

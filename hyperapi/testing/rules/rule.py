@@ -43,11 +43,14 @@ class Rule:
 
     def violation(self, world: World, operation: Operation) -> Violation | None:
         """Check an operation. Return a report when it breaks the rule."""
+        if world.spoilt:
+            world.renew()
         world.history.clear()
         try:
             self.check(world, operation)
         except Exception as failure:
             exchanges, found = tuple(world.history), found_in(failure)
+            world.spoilt = True
             where = name_of(operation)
             return Violation(where, self.name, self.clause, self.fix, found, exchanges)
         return None
@@ -83,14 +86,15 @@ def violations(
 
     :param routes: the names of the routes to check; all of the application's when None.
     """
-    found = {}
-    for operation in _chosen(world, routes):
-        if rule.holds_in(world, operation) and (broken := rule.violation(world, operation)):
-            found[name_of(operation)] = broken
-    return found
+    return {each.where: each for each in each_violation(rule, world, routes)}
 
 
-def _chosen(world: World, routes: Collection[str] | None) -> Iterator[Operation]:
+def each_violation(
+    rule: Rule, world: World, routes: Collection[str] | None = None
+) -> Iterator[Violation]:
+    """The same, one after the other, for tests that one suffices for."""
     for operation in world.operations:
-        if routes is None or operation.route.name in routes:
-            yield operation
+        chosen = routes is None or operation.route.name in routes
+        applies = chosen and rule.holds_in(world, operation)
+        if applies and (broken := rule.violation(world, operation)):
+            yield broken
