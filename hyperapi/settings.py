@@ -469,6 +469,13 @@ class Settings:
             _require_strong(self.secret_keys, f"{PREFIX}SECRET_KEYS has")
 
     @property
+    def base_url(self) -> str:
+        """Scheme, host and prefix of URIs outside of a request: the public URL, or the address that
+        the service listens on."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
     def embedded(self) -> bool:
         """Whether the database is a local SQLite file, which this process may create."""
         return self.database_url.startswith("sqlite:")

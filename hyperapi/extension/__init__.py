@@ -5,8 +5,9 @@ Import everything from here. Other modules of hyperapi may change without notice
 
 from hyperapi.extension.bodies import Bodies, ReadOnly, UriOf
 from hyperapi.extension.bulk import InUse
+from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import COUNT, page_of
-from hyperapi.extension.commands import with_state
+from hyperapi.extension.commands import read_as, with_state, write_as
 from hyperapi.extension.conversions import Choice, Lines
 from hyperapi.extension.extension import Extension
 from hyperapi.extension.owned import (
@@ -51,6 +52,7 @@ __all__ = [
     "AppState",
     "Bodies",
     "Body",
+    "BulkForm",
     "Choice",
     "Context",
     "Count",
@@ -99,6 +101,8 @@ __all__ = [
     "owned",
     "page_indexes",
     "page_of",
+    "read_as",
     "standard_operations",
     "with_state",
+    "write_as",
 ]

@@ -40,7 +40,7 @@ class Extension:
     :param commands: commands that ``hyperapi`` gets.
     :param needs: the names of resource types, such as ``list``, which the service must have. Those
         that the resources refer to need not be named.
-    :raises ValueError: for another name.
+    :raises ValueError: for another name, and when a resource has a form without an operation.
     """
 
     name: str
@@ -59,6 +59,8 @@ class Extension:
                 f"{self.name!r} is not the name of an extension: write 1 to 16 lower-case letters, "
                 "digits and _"
             )
+        for each in self.resources:
+            each.bulk_forms(each.collection)
 
     @cached_property
     def all_routes(self) -> tuple[Route, ...]:

@@ -9,13 +9,14 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text
+from sqlalchemy import ColumnElement, ScalarSelect, Text, select
 
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id, new_ids
 from hyperapi.common.text import folded
 from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel, with_article
 from hyperapi.extension.bulk import change_selected, delete_selected, delete_with_referrers
+from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import counted, page, page_of
 from hyperapi.extension.conversions import Conversion, Convert, OnDelete
 from hyperapi.extension.history import record_changed, record_created, record_deleted
@@ -44,7 +45,7 @@ from hyperapi.storage.change_log import (
     record_tombstone,
     size_of,
 )
-from hyperapi.storage.database import AnyRow, ConstraintViolation
+from hyperapi.storage.database import AnyRow, ConstraintViolation, Statement
 from hyperapi.storage.list_binding import REFUSED, VISIBLE, by_list_column
 from hyperapi.storage.models import Folded
 from hyperapi.storage.models import Instant as At
@@ -56,6 +57,7 @@ from hyperapi.storage.row_scope import (
     as_selected,
     change,
     find,
+    owned,
     remove,
     selected_columns,
     table_of,
@@ -114,6 +116,7 @@ class OwnedResource:
     :param number_on_list: in SQL, the number of rows that a token of one list sees, where another
         row keeps it. Without it, the rows are counted.
     :param titles: of forms that have another title than usual, by form.
+    :param bulk_forms: the forms of the collection that change or delete many of the resources.
     :param bodies: the request bodies, where they are others than those of the members.
     :param history: whether changes can be undone and deletions restored. The columns of a row are
         then kept after it was changed or deleted. Set it to False for resources with secrets.
@@ -138,6 +141,7 @@ class OwnedResource:
         counted: str = "",
         number_on_list: ScalarSelect[int] | None = None,
         titles: Mapping[str, str] | None = None,
+        bulk_forms: Sequence[BulkForm] = (),
         bodies: Bodies | None = None,
         history: bool = True,
         derived: Mapping[str, Any] | None = None,
@@ -160,6 +164,7 @@ class OwnedResource:
             "search": f"Search {self.plural}",
             **(titles or {}),
         }
+        self._bulk_forms = bulk_forms
         self._names = tuple(members.model_fields)
         self._conversions = dict(conversions or {})
         if bodies is not None:
@@ -295,7 +300,17 @@ class OwnedResource:
     @cached_property
     def collection_forms(self) -> tuple[FormSpec, ...]:
         """The forms of the collection. A resource file may set others."""
-        return self._forms(create=(self.collection, "POST"), search=(self.collection, "GET"))
+        usual = self._forms(create=(self.collection, "POST"), search=(self.collection, "GET"))
+        return *usual, *self.bulk_forms(self.collection)
+
+    def bulk_forms(self, route: Route) -> tuple[FormSpec, ...]:
+        """The forms that change or delete many of the resources.
+
+        :param route: the collection, or a route to some of the resources.
+        :raises ValueError: for a form of an operation that the route does not have, and for one
+            with a filter or a member that the operation does not take.
+        """
+        return tuple(each.of(route) for each in self._bulk_forms)
 
     def _forms(self, **named: tuple[Route, str]) -> tuple[FormSpec, ...]:
         """The forms of those operations that the resource file declares."""
@@ -358,6 +373,20 @@ class OwnedResource:
         )
         found.forms = partial(offers, ctx, self.collection_forms, found_at)
         return found
+
+    def all(self, ctx: Context) -> list[Resource]:
+        """All of the principal's resources, oldest first. Requests read pages instead."""
+        rows = self._all[ctx.row_scope.bound].rows(ctx.tx, ctx.row_scope.parameters())
+        return list(map(self.representer(ctx), rows))
+
+    @cached_property
+    def _all(self) -> Mapping[bool, Statement]:
+        """The statement of :meth:`all`, for tokens of one list and for others."""
+        columns = table_of(self.model).c
+        everything = select(*self.columns).order_by(columns.created_at, columns.key)
+        return {
+            bound: Statement(everything.where(*owned(self.model, bound))) for bound in (False, True)
+        }
 
     def represent(self, ctx: Context, row: AnyRow) -> Resource:
         """One row as a resource."""
@@ -424,8 +453,7 @@ class OwnedResource:
         :raises QuotaExceeded: when the user may keep no more.
         """
         if isinstance(new, self.bodies.several):
-            several = [each.members() for each in getattr(new, self.plural)]
-            items = self._insert_many(ctx, several, fixed)
+            items = self.insert_all(ctx, getattr(new, self.plural), **fixed)
             return Reply(Resource(self.made_type, "", {}, items=items), 201, etag="")
         return created(self.represent(ctx, self.insert(ctx, new.members(), **fixed)))
 
@@ -440,10 +468,14 @@ class OwnedResource:
             named=False,
         )
 
-    def _insert_many(
-        self, ctx: Context, several: Sequence[Mapping[str, Any]], fixed: Mapping[str, Any]
-    ) -> list[Resource]:
-        """Insert rows in their order, in a fixed number of statements."""
+    def insert_all(self, ctx: Context, bodies: Sequence[Body], **fixed: Any) -> list[Resource]:
+        """Insert a row for each body, in their order and in a fixed number of statements.
+
+        :param fixed: columns that no member holds.
+        :returns: the new resources.
+        :raises QuotaExceeded: when the user may keep no more. Then nothing is stored.
+        """
+        several = [each.members() for each in bodies]
         keys = new_ids(len(several))
         rows = self._new_rows(ctx, several, keys, lambda place: f"/{self.plural}/{place}", fixed)
         growth = sum((self.usage(1, row) for row in rows), start=Usage())
@@ -609,6 +641,8 @@ class OwnedResource:
         :param at: from the place of one to the JSON Pointer of its members in the body.
         :raises Invalid: when one refers to what the principal does not have.
         """
+        for members in several:
+            self.check(ctx, members)
         columns: list[dict[str, Any]] = [{} for _ in several]
         errors: list[dict[str, str]] = []
         for name in dict.fromkeys(name for members in several for name in members):
@@ -649,6 +683,12 @@ class OwnedResource:
         """A function from id and members to the links of a resource, for use over many rows."""
         links = {"collection": self.collection.uri(ctx)}
         return lambda _key, _members: links
+
+    def check(self, ctx: Context, members: Mapping[str, Any]) -> None:
+        """Called before members are stored: those of a new resource, or those that change.
+
+        Raise a problem to refuse them. Declare it: ``standard_operations(..., problems=[...])``.
+        """
 
     def new_columns(
         self,

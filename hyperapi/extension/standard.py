@@ -9,7 +9,7 @@ from hyperapi.extension.collection import COUNT
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
-from hyperapi.http.problems import TooManySelected
+from hyperapi.http.problems import Problem, TooManySelected
 from hyperapi.http.responses import Reply
 from hyperapi.http.scopes import Scope
 from hyperapi.querying.query_string import Query
@@ -26,6 +26,7 @@ def standard_operations(
     write: Scope,
     without: Collection[str] = (),
     summaries: Mapping[str, str] = MappingProxyType({}),
+    problems: Collection[type[Problem]] = (),
 ) -> None:
     """Declare the usual operations of a resource.
 
@@ -38,6 +39,7 @@ def standard_operations(
     :param write: the scope that changes require.
     :param without: the names of operations to leave out.
     :param summaries: other summaries than the usual ones, by the name of the operation.
+    :param problems: what creations and changes may raise beside the usual problems.
     :raises ValueError: for the name of another operation.
     """
     usual = _Usual(resource)
@@ -47,7 +49,7 @@ def standard_operations(
             f"{', '.join(sorted(unknown))}: the operations are {', '.join(usual.summaries)}"
         )
     usual.summaries |= summaries
-    for name, (declare, view) in usual.operations(read, write).items():
+    for name, (declare, view) in usual.operations(read, write, tuple(problems)).items():
         if name not in without:
             view.__name__ = view.__qualname__ = name
             view.__module__ = resource.members.__module__  # its docstring describes the tag
@@ -73,7 +75,7 @@ class _Usual:
         }
 
     def operations(
-        self, read: Scope, write: Scope
+        self, read: Scope, write: Scope, problems: tuple[type[Problem], ...]
     ) -> dict[str, tuple[Callable[[], Declare[Any]], Callable[..., Any]]]:
         """The declarations of the operations and their views, in the order of the summaries."""
         these, item, collection = self.resource, self.resource.item, self.resource.collection
@@ -104,7 +106,7 @@ class _Usual:
             return these.delete(ctx, key)
 
         some, patches = these.selection, (JSON, MERGE_PATCH, FORM)
-        many: dict[str, Any] = {"returns": COUNT, "problems": (TooManySelected,)}
+        too_many = (TooManySelected,)
         declared: list[tuple[Callable[[], Declare[Any]], Callable[..., Any]]] = [
             (
                 lambda: collection.get(scope=read, query=these.listing, versioned_by_owner=True),
@@ -116,22 +118,40 @@ class _Usual:
                     body=bodies.one_or_several,
                     media=(JSON, FORM),
                     returns=(these.type, these.made_type),
+                    problems=problems,
                 ),
                 create,
             ),
             (
                 lambda: collection.patch(
-                    scope=write, query=some, body=bodies.changes, media=patches, **many
+                    scope=write,
+                    query=some,
+                    body=bodies.changes,
+                    media=patches,
+                    returns=COUNT,
+                    problems=(*too_many, *problems),
                 ),
                 change_many,
             ),
             (
-                lambda: collection.delete(scope=write, query=some, statuses=(200,), **many),
+                lambda: collection.delete(
+                    scope=write, query=some, statuses=(200,), returns=COUNT, problems=too_many
+                ),
                 delete_many,
             ),
             (lambda: item.get(scope=read), get),
-            (lambda: item.put(scope=write, body=bodies.whole, statuses=(200, 201)), put),
-            (lambda: item.patch(scope=write, body=bodies.changes, media=patches), change),
+            (
+                lambda: item.put(
+                    scope=write, body=bodies.whole, statuses=(200, 201), problems=problems
+                ),
+                put,
+            ),
+            (
+                lambda: item.patch(
+                    scope=write, body=bodies.changes, media=patches, problems=problems
+                ),
+                change,
+            ),
             (lambda: item.delete(scope=write), delete),
         ]
         return dict(zip(self.summaries, declared, strict=True))

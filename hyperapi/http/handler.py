@@ -44,7 +44,7 @@ class RequestHandler:
     def __init__(self, app: Flask, state: AppState) -> None:
         self.app = app
         self._state = state
-        self._uris = UriSpace(app)
+        self._uris = state.add(UriSpace(app))
         self._endpoints: dict[str, Endpoint] = {}
         self.before: list[Before] = []
         self.after: list[After] = []

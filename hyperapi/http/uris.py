@@ -144,6 +144,11 @@ class UriSpace:
     def __init__(self, app: Flask) -> None:
         self.under = lru_cache(maxsize=_MOST_BASES)(partial(Uris, app))
 
+    def under_url(self, url: str) -> Uris:
+        """Return the URIs under a URL of scheme, host and prefix."""
+        parts = urlsplit(url)
+        return self.under((parts.scheme, parts.netloc, parts.path))
+
 
 _quoted = lru_cache(maxsize=4096)(partial(quote, safe=""))
 

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
+from hyperapi.extension.commands import in_one_line
 from hyperapi.http.problems import Problem
 from hyperapi.resources.users import Registration, create_user
 from hyperapi.state import AppState
@@ -23,7 +24,7 @@ def create(state: AppState, username: str, email: str | None, password: str) -> 
         new = Registration.of({"username": username, "password": password, "email": email})
         name: str = create_user(state, new).username
     except Problem as problem:
-        raise click.ClickException(_describe(problem)) from None
+        raise click.ClickException(in_one_line(problem)) from None
     return name
 
 
@@ -56,7 +57,7 @@ def give_password(state: AppState, username: str, password: str) -> str:
     try:
         new = Registration.of({"username": username, "password": password})
     except Problem as problem:
-        raise click.ClickException(_describe(problem)) from None
+        raise click.ClickException(in_one_line(problem)) from None
     hashed = state[Passwords].hash(new.password)
 
     def write(tx: Transaction) -> int:
@@ -76,13 +77,6 @@ def live_sessions_by_key(state: AppState) -> dict[str, int]:
 def _require(found: int, username: str) -> None:
     if not found:
         raise click.ClickException(f"There is no user {username}.")
-
-
-def _describe(problem: Problem) -> str:
-    errors = problem.members.get("errors", ())
-    if not errors:
-        return f"{problem.title}. {problem}"
-    return "; ".join(f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
 
 
 _ALL_USERS = Statement(

@@ -28,11 +28,6 @@ def read_settings() -> Settings:
     return settings
 
 
-def base_url(settings: Settings) -> str:
-    """Return scheme, host and prefix of the URIs."""
-    return settings.public_url or f"http://{settings.host}:{settings.port}"
-
-
 def route_table(settings: Settings) -> RouteTable:
     """Return the routes of the service, with those of its extensions. No database is needed."""
     return state_of(create_app(settings))[RouteTable]

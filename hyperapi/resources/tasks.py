@@ -16,6 +16,7 @@ from hyperapi.extension import (
     MERGE_PATCH,
     Bodies,
     Body,
+    BulkForm,
     Choice,
     Context,
     Extension,
@@ -279,6 +280,15 @@ TASKS = Tasks(
         "list_uri": Reference("list", on_delete="cascade"),
     },
     bodies=BODIES,
+    bulk_forms=(
+        BulkForm(
+            name="complete-all",
+            title="Complete all open tasks",
+            where={"done": "false"},
+            sets={"done": "true"},
+        ),
+        BulkForm(name="clear-completed", title="Delete all done tasks", where={"done": "true"}),
+    ),
     filters={**FILTERS, "list": filters.by_uri(Task.list, "list", "tasks on this list")},
     sorts={
         "due_at": Sort(Task.due_at, nullable=True),
@@ -311,32 +321,6 @@ TASKS.forms = (
     FormSpec("complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, when=_open),
     FormSpec("reopen", "Reopen this task", TASK, "PATCH", (), hidden=_NOT_DONE, when=_done),
     FormSpec("delete", "Delete this task", TASK, "DELETE"),
-)
-
-
-def _forms_of_many(route: Route) -> tuple[FormSpec, ...]:
-    return (
-        FormSpec(
-            "complete-all",
-            "Complete all open tasks",
-            route,
-            "PATCH",
-            (),
-            hidden=_DONE,
-            query="?done=false",
-        ),
-        FormSpec("clear-completed", "Delete all done tasks", route, "DELETE", query="?done=true"),
-    )
-
-
-TASKS.collection_forms = (
-    FormSpec("search", "Search tasks", TASKS.collection, "GET"),
-    *_forms_of_many(TASKS.collection),
-)
-FORMS_OF_LIST = (
-    FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask),
-    FormSpec("search", "Search the tasks on this list", TASKS_OF_LIST, "GET"),
-    *_forms_of_many(TASKS_OF_LIST),
 )
 
 # -- operations
@@ -404,5 +388,11 @@ def delete_tasks_of_list(ctx: Context, query: Query, key: str) -> Reply:
     LISTS.find(ctx, key)
     return TASKS.delete_many(ctx, query, selection=SOME_OF_LIST, list=key)
 
+
+FORMS_OF_LIST = (
+    FormSpec("create", "Add a task", TASKS_OF_LIST, "POST", body=NewTask),
+    FormSpec("search", "Search the tasks on this list", TASKS_OF_LIST, "GET"),
+    *TASKS.bulk_forms(TASKS_OF_LIST),
+)
 
 EXTENSION = Extension(name="tasks", resources=[TASKS], routes=[TASKS_OF_LIST], needs=["list"])

@@ -4,9 +4,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -22,6 +24,7 @@ from tests.serving import COMMAND, PATIENCE, Served, serve
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bookmarks"
 PAGES = {"https://example.org/a": "Zebra", "https://example.org/b": "Apple"}
 OTHER = "https://example.com/"
+OWN_TESTS = 6
 
 pytestmark = pytest.mark.only_on("sqlite")  # tests/ops/test_extensions.py tries both
 
@@ -112,7 +115,7 @@ def own_tests(folder: Path, packages: Path, *words: str) -> subprocess.Completed
 def test_it_keeps_the_rules_of_the_api(installed: Path) -> None:
     ran = own_tests(installed / "source", installed / "packages")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"{len(RULES) + 1} passed" in ran.stdout  # and one for the migrations
+    assert f"{len(RULES) + 1 + OWN_TESTS} passed" in ran.stdout  # and one for the migrations
 
 
 def test_a_migration_that_lacks_an_index_is_told(installed: Path, tmp_path: Path) -> None:
@@ -157,7 +160,14 @@ def carol(served: Served) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "ftp://example.org/", "https://", "https://x/" + "x" * 1000]
+    "url",
+    [
+        "javascript:alert(1)",
+        "ftp://example.org/",
+        "https://example.org",
+        "https://ann:secret@example.org/",
+        "https://x/" + "x" * 1000,
+    ],
 )
 def test_only_addresses_of_the_web_are_kept(carol: httpx.Client, url: str) -> None:
     reply = carol.post("/api/v1/bookmarks", json={"url": url, "title": "x"})
@@ -178,3 +188,113 @@ def test_pages_and_the_feed_show_bookmarks(carol: httpx.Client) -> None:
     assert carol.get(uri, headers=tag).status_code == 304
     meaning = carol.get("/api/v1/rels/same-site", headers={"Accept": "application/json"})
     assert meaning.json()["meaning"] == "Your bookmarks of the same site."
+
+
+def test_an_address_with_a_secret_is_refused_everywhere(carol: httpx.Client) -> None:
+    secret = {"url": "https://example.org/?Token=x#y", "title": "x"}
+    kept = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Kept"})
+    uri, tag = kept.headers["Location"], kept.headers["ETag"]
+    several = {"bookmarks": [{"url": OTHER, "title": "Before"}, secret]}
+    for refused in (
+        carol.post("/api/v1/bookmarks", json=secret),
+        carol.post("/api/v1/bookmarks", json=several),
+        carol.put(uri, json=secret),
+        carol.patch(uri, json={"url": secret["url"]}),
+        carol.patch("/api/v1/bookmarks?all=true", json={"url": secret["url"]}),
+    ):
+        assert (refused.status_code, refused.json()["parameter"]) == (422, "Token")
+        assert refused.json()["type"].endswith("/problems/secret-in-address")
+    assert carol.get(uri).headers["ETag"] == tag
+    assert not carol.get("/api/v1/bookmarks?q=before").json()["bookmarks"]
+    meaning = carol.get(refused.json()["type"], headers={"Accept": "application/json"})
+    assert "holds a password or a token" in meaning.json()["meaning"]
+
+
+# -- the command
+
+
+BROWSER_FILE = """<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<TITLE>Bookmarks</TITLE><H1>Bookmarks Menu</H1>
+<DL><p>
+    <DT><H3 ADD_DATE="1">Caf\u00e9s &amp; bars</H3>
+    <DL><p>
+        <DT><A HREF="https://cafe.example/?a=1&amp;b=2" TAGS="coffee,">Caf\u00e9 &lt;1&gt;</A>
+        <DD>Open late
+        <DT><A HREF="javascript:alert(1)">A bookmarklet</A>
+    </DL><p>
+    <DT><A HREF="https://plain.example/"></A>
+    <DT><A HREF="https://plain.example/">Twice in the file</A>
+    <DT><A HREF="https://secret.example/?password=x">Secret</A>
+    <DT><A HREF="https://long.example/" TOREAD="0">LONG</A>
+</DL><p>
+""".replace("LONG", "x" * 300)
+
+
+def test_bookmarks_of_a_browser_are_imported_once_and_exported(
+    served: Served, installed: Path, environment: dict[str, str]
+) -> None:
+    (installed / "browser.html").write_text(BROWSER_FILE, encoding="utf-8")
+    with signed_in(served, "dora") as dora, signed_in(served, "emil") as emil:
+        feed = dora.follow("changes")
+        said = run(installed, environment, "bookmarks", "import", "Dora", "browser.html")
+        assert said == "3 imported, 0 there already, 2 left out.\n"
+        kept = {each.url: each for each in dora.follow("bookmarks").items()}
+        cafe = kept["https://cafe.example/?a=1&b=2"]
+        assert (cafe.title, cafe.notes) == ("Caf\u00e9 <1>", "Open late")
+        assert (cafe.tags, cafe.unread) == (["Caf\u00e9s & bars", "coffee"], True)
+        assert kept["https://plain.example/"].title == "Twice in the file"
+        assert (len(kept["https://long.example/"].title), len(kept)) == (200, 3)
+        assert kept["https://long.example/"].unread is False
+        told = feed.follow("next").changes
+        assert {each.uri for each in kept.values()} == {each["uri"] for each in told}
+        assert cafe.submit("edit", notes="Closed").notes == "Closed"  # its revision is a good one
+        again = run(installed, environment, "bookmarks", "import", "dora", "browser.html")
+        assert again == "0 imported, 3 there already, 2 left out.\n"
+        exported = run(installed, environment, "bookmarks", "export", "dora")
+        (installed / "exported.html").write_text(exported, encoding="utf-8")
+        run(installed, environment, "bookmarks", "import", "emil", "exported.html")
+        copies = {each.url: each for each in emil.follow("bookmarks").items()}
+        for url, each in kept.items():
+            members = ("title", "tags", "unread")
+            assert [copies[url][name] for name in members] == [each[name] for name in members]
+        assert copies[cafe.url].notes == "Closed"
+        with signed_in(served, "gina") as gina:
+            names = ("url", "title", "notes", "tags", "unread")
+            new = [{name: each[name] for name in names} for each in copies.values()]
+            gina.follow("bookmarks").create_many(new, name="bookmarks")
+    [of_command, of_request] = counters(installed, "emil", "gina")
+    assert of_command == of_request
+
+
+def counters(folder: Path, *names: str) -> list[tuple[int, int]]:
+    """Revision and bytes of text of users."""
+    with closing(sqlite3.connect(folder / "hyperapi.db")) as database:
+        asked = "SELECT revision, text_size FROM users WHERE username = ?"
+        return [database.execute(asked, [name]).fetchone() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "said"),
+    [
+        (("import", "nobody", "browser.html"), {}, "Error: There is no user nobody."),
+        (("export", "nobody"), {}, "Error: There is no user nobody."),
+        (("import", "fred", "browser.html"), {"HYPERAPI_MAX_TEXT": "99"}, "at most 99 bytes"),
+    ],
+)
+def test_a_refused_import_stores_nothing_and_says_why(
+    served: Served,
+    installed: Path,
+    environment: dict[str, str],
+    words: tuple[str, ...],
+    settings: dict[str, str],
+    said: str,
+) -> None:
+    (installed / "browser.html").write_text(BROWSER_FILE, encoding="utf-8")
+    with Client(served.url) as client:
+        if settings:
+            client.register("fred", PASSWORD)
+    with pytest.raises(AssertionError, match=re.escape(said)):
+        run(installed, {**environment, **settings}, "bookmarks", *words)
+    if settings:
+        assert "https://" not in run(installed, environment, "bookmarks", "export", "fred")

@@ -175,11 +175,12 @@ class Actions:
         return (yield from self._send(filled, how, headers))
 
     def create_many(
-        self, state: State, items: Sequence[Mapping[str, Any]], how: How = DEFAULTS
+        self, state: State, items: Sequence[Mapping[str, Any]], name: str, how: How = DEFAULTS
     ) -> Flow[State]:
         """Create several resources at once, all or none. Each is checked against the ``create``
         form.
 
+        :param name: the relation of the collection, which is the member that holds them.
         :raises FormError: naming fields as ``tasks/3/title``.
         """
         form = form_of(state, (yield from self.forms(state)), "create")
@@ -188,10 +189,10 @@ class Actions:
             try:
                 members.append(form.fill(item).values)
             except FormError as error:
-                errors += [FieldError(f"tasks/{number}/{e.name}", e.detail) for e in error.errors]
+                errors += [FieldError(f"{name}/{number}/{e.name}", e.detail) for e in error.errors]
         if errors:
             raise FormError(form.name, errors)
-        content = json.dumps({"tasks": members}, ensure_ascii=False).encode()
+        content = json.dumps({name: members}, ensure_ascii=False).encode()
         filled = Filled("POST", form.target, JSON, content, {})
         return (yield from self._send(filled, how, {"Accept": HAL}))
 

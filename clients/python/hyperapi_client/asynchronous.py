@@ -225,10 +225,13 @@ class AsyncResource(ResourceBase):
         return await self._made(flow)
 
     async def create_many(
-        self, items: Sequence[Mapping[str, Any]], *, how: How = DEFAULTS
+        self, items: Sequence[Mapping[str, Any]], *, name: str = "tasks", how: How = DEFAULTS
     ) -> "AsyncResource":
-        """Create several resources in this collection at once, all or none."""
-        return await self._made(self._actions.create_many(self.state, items, how))
+        """Create several resources in this collection at once, all or none.
+
+        :param name: the relation of the collection.
+        """
+        return await self._made(self._actions.create_many(self.state, items, name, how))
 
     def pages(self) -> AsyncIterator["AsyncResource"]:
         """Yield this page of a collection and the following ones."""

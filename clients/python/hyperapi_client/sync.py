@@ -282,12 +282,15 @@ class Resource(ResourceBase):
         """
         return self._made(self._actions.submit(self.state, name, {**(given or {}), **more}, how))
 
-    def create_many(self, items: Sequence[Mapping[str, Any]], *, how: How = DEFAULTS) -> "Resource":
+    def create_many(
+        self, items: Sequence[Mapping[str, Any]], *, name: str = "tasks", how: How = DEFAULTS
+    ) -> "Resource":
         """Create several resources in this collection at once, all or none.
 
+        :param name: the relation of the collection: ``notes.create_many(items, name="notes")``.
         :raises FormError: naming fields as ``tasks/3/title``.
         """
-        return self._made(self._actions.create_many(self.state, items, how))
+        return self._made(self._actions.create_many(self.state, items, name, how))
 
     def pages(self) -> Iterator["Resource"]:
         """Yield this page of a collection and the following ones."""

@@ -27,5 +27,5 @@ def openapi(base: str | None) -> None:
 
     settings = installation.read_settings()
     table = installation.route_table(settings)
-    base = (base or installation.base_url(settings)).rstrip("/")
+    base = (base or settings.base_url).rstrip("/")
     click.echo(json.dumps(document(table, base, about(settings)), indent=2, ensure_ascii=False))

@@ -29,7 +29,7 @@ def examine(context: click.Context, url: str | None, strict: bool) -> None:
 
     settings = installation.read_settings()
     worst = {Level.GOOD}
-    for finding in doctor.examine(settings, url or installation.base_url(settings)):
+    for finding in doctor.examine(settings, url or settings.base_url):
         click.echo(f"{finding.level.value:4}  {finding.line}")
         worst.add(finding.level)
     context.exit(1 if Level.BAD in worst or (strict and Level.DOUBTFUL in worst) else 0)
