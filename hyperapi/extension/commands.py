@@ -103,6 +103,7 @@ def _identified(ctx: Context, username: str) -> Context:
             user=row.key,
             username=row.username,
             session="",
+            label="hyperapi",
             scope=" ".join(ctx.state[RouteTable].scopes),
             parent=None,
             only_list=None,
