@@ -1,4 +1,4 @@
-"""What is special about bookmarks."""
+"""The file of browsers, and the addresses that are refused."""
 
 import pytest
 from hyperapi_bookmarks import browser_file
