@@ -1,8 +1,9 @@
-"""``python -m benchmarks``: compare hyperapi with two other servers. See README.md."""
+"""``python -m benchmarks``: compare hyperapi with three other servers. See README.md."""
 
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,13 +18,13 @@ from statistics import median
 
 from argon2 import PasswordHasher
 
-from benchmarks import ordinary, profiling, targets
+from benchmarks import fastify, ordinary, profiling, targets
 from benchmarks.load import CONNECTIONS, Load, Target, check, drive, has_wrk
 from benchmarks.seed import PASSWORD, QUICK, Person, Sizes, people, seed_hyperapi, seed_ordinary
 from benchmarks.serve import GRANIAN, THREADS, Server, served
 from hyperapi.settings import Settings
 
-HYPERAPI, FLOOR, ORDINARY = "hyperapi", "floor", "ordinary"
+HYPERAPI, FLOOR, ORDINARY, FASTIFY = "hyperapi", "floor", "ordinary", "fastify"
 SECRET_KEY = secrets.token_urlsafe(32)
 CLI = ("-m", "hyperapi")
 UNREACHED = "100000000/minute"
@@ -57,6 +58,10 @@ RATIOS: tuple[tuple[str, Side, Side, float], ...] = (
     ),
     ("hyperapi / ordinary, page of 25", (HYPERAPI, targets.PAGE), (ORDINARY, targets.PAGE), 0.25),
     ("hyperapi / ordinary, one task", (HYPERAPI, targets.TASK), (ORDINARY, targets.TASK), 0),
+    *(
+        (f"hyperapi / fastify, {name}", (HYPERAPI, name), (FASTIFY, name), 0.0)
+        for name in FLOOR_AIMS
+    ),
     ("hyperapi, last / first page", (HYPERAPI, targets.LAST), (HYPERAPI, targets.FIRST), 1.2),
     ("ordinary, last / first page", (ORDINARY, targets.LAST), (ORDINARY, targets.FIRST), 0),
 )
@@ -137,30 +142,38 @@ def _seed(folder: Path, sizes: Sizes, *, with_ordinary: bool) -> None:
             ordinary.db.create_all()
             ordinary.db.engine.dispose()
         seed_ordinary(path, sizes)
+        shutil.copy(path, folder / "fastify.db")
 
 
 @contextmanager
 def _all_served(folder: Path) -> Iterator[dict[str, Server]]:
-    """The three servers, running side by side. Idle ones take no CPU time."""
+    """The servers, running side by side. Idle ones take no CPU time."""
     environments = {
         HYPERAPI: hyperapi_environment(folder),
         FLOOR: {"BENCHMARK_DATABASE": str(folder / "hyperapi.db")},
-        ORDINARY: {
-            "BENCHMARK_DATABASE": str(folder / "ordinary.db"),
-            "BENCHMARK_SECRET_KEY": SECRET_KEY,
+        **{
+            name: {
+                "BENCHMARK_DATABASE": str(folder / f"{name}.db"),
+                "BENCHMARK_SECRET_KEY": SECRET_KEY,
+            }
+            for name in (ORDINARY, FASTIFY)
         },
     }
-    commands = {
-        HYPERAPI: (*CLI, "serve"),
-        FLOOR: (*GRANIAN, "benchmarks.floor:application"),
-        ORDINARY: (*GRANIAN, "--factory", "benchmarks.ordinary:served"),
+    commands: dict[str, tuple[str, ...]] = {
+        HYPERAPI: (sys.executable, *CLI, "serve"),
+        FLOOR: (sys.executable, *GRANIAN, "benchmarks.floor:application"),
+        ORDINARY: (sys.executable, *GRANIAN, "--factory", "benchmarks.ordinary:served"),
     }
+    if reason := fastify.missing():
+        print(f"{FASTIFY} is skipped: {reason}", file=sys.stderr)
+    else:
+        commands[FASTIFY] = ("node", str(fastify.SERVER), "{port}")
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(
-                served(name, commands[name], environments[name], folder / f"{name}.log")
+                served(name, arguments, environments[name], folder / f"{name}.log", program)
             )
-            for name in commands
+            for name, (program, *arguments) in commands.items()
         }
 
 
@@ -171,11 +184,15 @@ def _plans(
     signed_in = targets.of_hyperapi(api, everyone)
     with closing(sqlite3.connect(folder / "hyperapi.db")) as database:
         sessions = dict(database.execute("SELECT owner, max(key) FROM sessions GROUP BY owner"))
-    return {
+    plans = {
         HYPERAPI: signed_in,
         FLOOR: targets.of_floor(everyone, sessions),
         ORDINARY: targets.of_ordinary(everyone, SECRET_KEY),
     }
+    if FASTIFY in servers:
+        origin = f"http://127.0.0.1:{servers[FASTIFY].port}"
+        plans[FASTIFY] = targets.of_fastify(everyone, SECRET_KEY, origin)
+    return plans
 
 
 def _round(
@@ -201,6 +218,8 @@ def _run(server: Server, plan: list[Target], seconds: int, *, wrk: bool) -> Figu
     if load.errors:
         first = plan[0]
         raise RuntimeError(f"{server.name}: {load.errors} of {load.requests} as {first} failed")
+    if not load.requests:
+        raise RuntimeError(f"{server.name}: no reply in {seconds} s; give it more with --seconds")
     spent = server.cpu_seconds() - before
     check(server.port, plan[0])  # wrk counts a 200 in place of a 304 as a success
     return Figure(load, spent * 1000 / load.requests)

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +54,18 @@ class Server:
 
 @contextmanager
 def served(
-    name: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path
+    name: str,
+    arguments: Iterable[str],
+    environment: Mapping[str, str],
+    log: Path,
+    program: str = sys.executable,
 ) -> Iterator[Server]:
-    """Run ``python ARGUMENTS`` with ``{port}`` filled in, until the block ends.
+    """Run a program, Python by default, with ``{port}`` filled in, until the block ends.
 
     hyperapi gets its port from the environment.
     """
     port = _free_port()
-    command = [sys.executable, *(each.format(port=port) for each in arguments)]
+    command = [program, *(each.format(port=port) for each in arguments)]
     with log.open("wb") as output:
         process = _started(
             command, {**os.environ, **environment, "HYPERAPI_PORT": str(port)}, output

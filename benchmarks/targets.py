@@ -3,11 +3,12 @@
 import json
 import random
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from benchmarks import fastify
 from benchmarks.load import Target
 from benchmarks.ordinary import make_token
 from benchmarks.seed import LONG_USER, PASSWORD, Person, tasks_of
@@ -74,31 +75,61 @@ def of_floor(people: Iterable[Person], sessions: Mapping[str, str]) -> Plan:
 
 
 def of_ordinary(people: Iterable[Person], secret_key: str) -> Plan:
-    """The requests to the ordinary version.
+    """The requests to the ordinary version, with tokens that are signed here."""
+    plan = _numbered(people, lambda session: make_token(secret_key, session))
+    for person in people:
+        if person.name != LONG_USER:
+            body = json.dumps({"username": person.name, "password": PASSWORD})
+            plan[SIGN_IN].append(Target("POST", "/api/tokens", body=body))
+    return _mixed(plan)
 
-    Ids are integers in the order of seeding. Tokens are signed here, with the server's key.
-    """
-    plan: Plan = {name: [] for name in OPERATIONS if name not in (UNCHANGED, TOGGLE)}
+
+def of_fastify(people: Sequence[Person], secret_key: str, origin: str) -> Plan:
+    """The requests to the peer on Fastify: those to the ordinary version, toggles and 304."""
+    plan = _numbered(people, lambda session: fastify.make_token(secret_key, session))
+    del plan[SIGN_IN]
     lists = tasks = 0
     for number, person in enumerate(people, start=1):
-        token = make_token(secret_key, number)
+        token = fastify.make_token(secret_key, number)
+        if person.name != LONG_USER and _writes(person):
+            plan[TOGGLE] += _toggled(f"/api/tasks/{tasks + 1}", token)
+        elif person.name != LONG_USER:
+            for place in range(lists + 1, lists + 1 + len(person.lists)):
+                path = f"/api/lists/{place}/tasks"
+                api = Api(origin + path).bearing(token)
+                api.get(api.root)
+                plan[UNCHANGED].append(_unchanged(path, token, api.tag))
+        lists += len(person.lists)
+        tasks += sum(count for _, count in person.lists)
+    return _mixed(plan)
+
+
+def _numbered(people: Iterable[Person], token_of: Callable[[int], str]) -> Plan:
+    """The requests to a server whose ids are integers in the order of seeding.
+
+    :param token_of: the token of a session, whose id is the number of its user.
+    """
+    plan: Plan = {name: [] for name in OPERATIONS}
+    lists = tasks = 0
+    for number, person in enumerate(people, start=1):
+        token = token_of(number)
         for _, count in person.lists:
             lists += 1
             path = f"/api/lists/{lists}/tasks"
+            writes = person.name != LONG_USER and _writes(person)
             if person.name == LONG_USER:
                 plan[FIRST].append(Target("GET", path, token))
                 plan[LAST].append(Target("GET", f"{path}?page={count // PER_PAGE}", token))
             else:
                 plan[PAGE].append(Target("GET", path, token))
-                plan[CREATE].append(Target("POST", path, token, NEW))
-                for task in range(tasks + 1, tasks + 1 + min(count, PER_PAGE)):
-                    plan[TASK].append(Target("GET", f"/api/tasks/{task}", token))
-                    plan[PATCH].append(Target("PATCH", f"/api/tasks/{task}", token, CHANGED))
+                firsts = range(tasks + 1, tasks + 1 + min(count, PER_PAGE))
+                paths = [f"/api/tasks/{task}" for task in firsts]
+                plan[TASK] += [Target("GET", each, token) for each in paths]
+                if writes:
+                    plan[CREATE].append(Target("POST", path, token, NEW))
+                    plan[PATCH] += [Target("PATCH", each, token, CHANGED) for each in paths]
             tasks += count
-        if person.name != LONG_USER:
-            body = json.dumps({"username": person.name, "password": PASSWORD})
-            plan[SIGN_IN].append(Target("POST", "/api/tokens", body=body))
-    return _mixed(plan)
+    return plan
 
 
 class Api:
@@ -196,9 +227,10 @@ def _path(uri: str) -> str:
 def _mixed(plan: Plan) -> Plan:
     """The targets shuffled, so that consecutive requests read different users' rows.
 
-    Of toggles, all completions come first, so that each request changes its task.
+    Operations without targets are left out. Of toggles, all completions come first, so that each
+    request changes its task.
     """
     chance = random.Random(1)
     toggles = plan.pop(TOGGLE, [])
-    mixed = {name: chance.sample(targets, len(targets)) for name, targets in plan.items()}
+    mixed = {name: chance.sample(some, len(some)) for name, some in plan.items() if some}
     return {**mixed, TOGGLE: toggles[::2] + toggles[1::2]} if toggles else mixed

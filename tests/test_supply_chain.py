@@ -221,3 +221,18 @@ def test_a_package_that_was_not_looked_up_is_no_success() -> None:
     assert found.status == UNKNOWN
     assert "flask" in found.report()
     assert Findings().status == UNKNOWN
+
+
+# -- JavaScript
+
+
+@pytest.mark.parametrize("folder", ["tests/js", "benchmarks/fastify"])
+def test_packages_of_javascript_have_exact_versions_and_hashes_and_no_address(folder: str) -> None:
+    wanted = json.loads((ROOT / folder / "package.json").read_text())
+    named = {**wanted.get("dependencies", {}), **wanted.get("devDependencies", {})}
+    assert all(re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", version) for version in named.values())
+    locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
+    assert {f"node_modules/{name}" for name in named} <= set(locked)
+    for path, package in locked.items():
+        assert "resolved" not in package
+        assert not path or package["integrity"].startswith("sha512-"), path
