@@ -34,6 +34,7 @@ from hyperapi.storage import migrations
 from hyperapi.storage.database import database
 from hyperapi.storage.models import Task, TaskList, User
 from hyperapi.storage.row_scope import table_of
+from hyperapi.storage.text_index import create_text_index, drop_text_index
 from tests import postgres
 
 OWN = (100, 1_000, 10_000, 100_000)
@@ -296,9 +297,11 @@ def _seed_others(world: World, number: int) -> None:
 
 
 def _index_texts(world: World) -> None:
-    """Index the texts of the rows that wait, as further changes would."""
+    """Index the texts of all rows, as further changes would."""
     with _connected(world) as connection:
-        connection.execute(update(User).values(revision=User.revision))
+        for model in (TaskList, Task):
+            drop_text_index(connection, model.__tablename__)
+            create_text_index(connection, model.__tablename__, model.searched)
 
 
 @contextmanager

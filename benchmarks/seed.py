@@ -135,7 +135,8 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
             database.execute(_insert("users", USER), user)
             database.executemany(_insert("lists", LIST), _lists(person, rows))
             database.executemany(_insert("tasks", TASK), rows)
-        database.execute("UPDATE users SET revision = revision")  # indexes the texts
+        for _ in range(sizes.long // 1000 + 1):  # each indexes 1,000 texts of a user
+            database.execute("UPDATE users SET revision = revision")
         _close_up(database)
 
 

@@ -6,9 +6,9 @@ compare the text itself.
 
 A changed row waits: it is not in the index. A search reads the waiting rows of its owner too. They
 are those after a revision (``upto``), so nothing is written for them. When the owner has taken
-:data:`WAITING` further revisions, a trigger of ``users`` indexes all that wait: together they cost
-a fraction of what each alone would. An owner with few changes has no index at all. Other triggers
-take changed and deleted rows out of the index, so that no statement can forget it.
+:data:`WAITING` further revisions, a trigger of ``users`` indexes those that wait. Together they
+cost a fraction of what each alone would. An owner with few changes has no index at all. Other
+triggers take changed and deleted rows out of the index, so that no statement can forget it.
 
 SQLite has a full-text table (FTS5, trigrams) without content, whose row ids begin with a number of
 the owner. It reads the ids of one owner only. The hexadecimal digits of the text are in it too, for
@@ -59,7 +59,6 @@ def create_text_index(connection: Connection, table: str, columns: Sequence[str]
         statements = _POSTGRESQL
     for statement in statements:
         connection.exec_driver_sql(_filled(statement, table, columns, connection.dialect))
-    connection.exec_driver_sql(_FILL)
 
 
 def drop_text_index(connection: Connection, table: str) -> None:
@@ -115,7 +114,10 @@ def _filled(statement: str, table: str, columns: Sequence[str], dialect: Dialect
 
 
 WAITING = 500
-"""Changes of an owner's rows after which the next one indexes all that wait."""
+"""Changes of an owner's rows after which the next one indexes those that wait."""
+
+_AT_ONCE = 1000
+"""The most rows that one change indexes. Further ones wait for the next change."""
 
 _HALF = 32
 """Bits of a row id that number the rows of one owner. The bits above number the owner."""
@@ -127,6 +129,10 @@ _FORGET = (
     "INSERT INTO {table}_text ({table}_text, rowid, text) VALUES "
     f"('delete', {_ID}, {{old}} || char(10) || hex({{old}}));"
 )
+_NEXT_UPTO = f"""coalesce(
+            (SELECT later.revision FROM {{table}} AS later WHERE later.owner = new.key
+            AND later.revision > {{of}}.upto AND later.revision <= old.revision
+            ORDER BY later.revision LIMIT 1 OFFSET {_AT_ONCE - 1}), old.revision)"""
 _SQLITE = (
     """CREATE TABLE {table}_text_owners (
         owner TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, upto INTEGER NOT NULL,
@@ -136,6 +142,20 @@ _SQLITE = (
     "CREATE INDEX ix_{table}_text_rows_key ON {table}_text_rows (key)",
     """CREATE VIRTUAL TABLE {table}_text USING fts5 (
         text, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
+    )""",
+    f"""INSERT INTO {{table}}_text_owners (owner, number, upto, last)
+    SELECT key, row_number() OVER (ORDER BY key), revision, 0 FROM users
+    WHERE revision > {WAITING}""",
+    f"""INSERT INTO {{table}}_text_rows (id, key)
+    SELECT (number << {_HALF}) + row_number() OVER (PARTITION BY owner ORDER BY key), key
+    FROM {{table}} JOIN {{table}}_text_owners USING (owner)""",
+    f"""INSERT INTO {{table}}_text (rowid, text)
+    SELECT found.id, {{row}} || char(10) || hex({{row}}) FROM {{table}}_text_rows AS found
+    JOIN {{table}}_text_owners AS of ON of.number = found.id >> {_HALF}
+    JOIN {{table}} ON {{table}}.owner = of.owner AND {{table}}.key = found.key ORDER BY found.id""",
+    f"""UPDATE {{table}}_text_owners SET last = coalesce(
+        (SELECT max(id) FROM {{table}}_text_rows
+        WHERE id > number << {_HALF} AND id < (number + 1) << {_HALF}), number << {_HALF}
     )""",
     # Index the rows up to the revision before this change. An owner's first ones get the next
     # number. Rows get the ids after the last one that the owner ever had.
@@ -151,7 +171,8 @@ _SQLITE = (
         SELECT of.last + row_number() OVER (ORDER BY {{table}}.revision), {{table}}.key
         FROM {{table}}_text_owners AS of CROSS JOIN {{table}} ON {{table}}.owner = of.owner
         WHERE of.owner = new.key
-            AND {{table}}.revision > of.upto AND {{table}}.revision <= old.revision
+            AND {{table}}.revision > of.upto
+            AND {{table}}.revision <= {_NEXT_UPTO.replace("{of}", "of")}
             AND NOT EXISTS (
                 SELECT 1 FROM {{table}}_text_rows AS found
                 WHERE found.key = {{table}}.key AND found.id >> {_HALF} = of.number
@@ -163,7 +184,8 @@ _SQLITE = (
         ON found.id > of.last AND found.id < (of.number + 1) << {_HALF}
         CROSS JOIN {{table}} ON {{table}}.owner = of.owner AND {{table}}.key = found.key
         WHERE of.owner = new.key;
-        UPDATE {{table}}_text_owners SET upto = old.revision, last = coalesce(
+        UPDATE {{table}}_text_owners SET
+            upto = {_NEXT_UPTO.replace("{of}", "{table}_text_owners")}, last = coalesce(
             (SELECT max(id) FROM {{table}}_text_rows
             WHERE id > last AND id < (number + 1) << {_HALF}), last
         ) WHERE owner = new.key;
@@ -210,25 +232,35 @@ _POSTGRESQL = (
         CONSTRAINT fk_{table}_text_owner_key_{table} FOREIGN KEY (owner, key)
             REFERENCES {table} (owner, key) ON DELETE CASCADE
     )""",
-    """CREATE INDEX ix_{table}_text_pieces ON {table}_text USING gin (hyperapi_pieces(owner, text))
-    WITH (gin_pending_list_limit = 256)""",
     """CREATE TABLE {table}_text_owners (
         owner uuid NOT NULL, upto bigint NOT NULL,
         CONSTRAINT pk_{table}_text_owners PRIMARY KEY (owner),
         CONSTRAINT fk_{table}_text_owners_owner_users FOREIGN KEY (owner)
             REFERENCES users (key) ON DELETE CASCADE
     )""",
+    f"""INSERT INTO {{table}}_text_owners (owner, upto)
+    SELECT key, revision FROM users WHERE revision > {WAITING}""",
+    """INSERT INTO {table}_text (owner, key, text)
+    SELECT owner, key, {row} FROM {table} JOIN {table}_text_owners USING (owner)""",
+    """CREATE INDEX ix_{table}_text_pieces ON {table}_text USING gin (hyperapi_pieces(owner, text))
+    WITH (gin_pending_list_limit = 256)""",
     f"""CREATE FUNCTION {{table}}_text_index() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE known bigint := coalesce(
             (SELECT upto FROM {{table}}_text_owners WHERE owner = new.key), 0
         );
+        following bigint;
         BEGIN
             IF new.revision > known + {WAITING} THEN
+                following := coalesce(
+                    (SELECT revision FROM {{table}}
+                    WHERE owner = new.key AND revision > known AND revision <= old.revision
+                    ORDER BY revision LIMIT 1 OFFSET {_AT_ONCE - 1}), old.revision
+                );
                 INSERT INTO {{table}}_text (owner, key, text)
                 SELECT owner, key, {{row}} FROM {{table}}
-                WHERE owner = new.key AND revision > known AND revision <= old.revision
+                WHERE owner = new.key AND revision > known AND revision <= following
                 ON CONFLICT DO NOTHING;
-                INSERT INTO {{table}}_text_owners (owner, upto) VALUES (new.key, old.revision)
+                INSERT INTO {{table}}_text_owners (owner, upto) VALUES (new.key, following)
                 ON CONFLICT (owner) DO UPDATE SET upto = excluded.upto;
             END IF;
             RETURN NULL;
@@ -258,8 +290,6 @@ _DROP_POSTGRESQL = (
     "DROP TABLE IF EXISTS {table}_text",
     "DROP TABLE IF EXISTS {table}_text_owners",
 )
-_FILL = f"UPDATE users SET revision = revision WHERE revision > {WAITING}"
-"""Has the triggers index all rows of owners with many changes."""
 
 
 # -- finding rows

@@ -212,6 +212,21 @@ def test_rows_are_indexed_together_once_enough_of_them_wait(app: Flask, alice: P
     assert in_step(app)
 
 
+def test_one_change_indexes_a_limited_number_of_rows(app: Flask, alice: Person) -> None:
+    made = alice.make_list()
+    everything = alice.root["tasks_uri"]
+    many = {"tasks": [{"title": f"Nr. {place}"} for place in range(1000)]}
+    for _ in range(2):
+        alice.ask("POST", made["tasks_uri"], json=many)
+    alice.ask("PATCH", f"{everything}?q=nr", json={"description": "again"})
+    assert len(waiting(app)) == 2000
+    for left in (1001, 1):
+        alice.ask("PATCH", found_uri(alice, "Nr. 7"), json={"done": left > 1})
+        assert len(waiting(app)) <= left + 1
+        assert len(found(alice, everything, q="gain")) == 2000
+    assert in_step(app)
+
+
 def found_uri(person: Person, title: str) -> str:
     """The URI of the task with a title."""
     asked = question([("title", title)])
