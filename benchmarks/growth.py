@@ -99,7 +99,7 @@ def main() -> None:
     for kind in options.database:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hyperapi-benchmark-"))
-            world = stack.enter_context(_world(kind, Path(folder)))
+            world = stack.enter_context(opened(kind, Path(folder)))
             _seed_others(world, options.others)
             print(f"\n## {kind}, {options.others} tasks of others\n")
             _measure(world, options)
@@ -123,7 +123,7 @@ def _measure(world: World, options: argparse.Namespace) -> None:
     """Print the costs for each number of tasks."""
     figures: dict[str, list[float]] = {}
     for number in options.own:
-        _grow(world, number)
+        grow(world, number)
         for name, uri in _pages(world):
             figures.setdefault(name, []).append(world.cost(uri, options.times))
             print(".", end="", flush=True, file=sys.stderr)
@@ -179,7 +179,7 @@ def _pages(world: World) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _world(kind: str, folder: Path) -> Iterator[World]:
+def opened(kind: str, folder: Path) -> Iterator[World]:
     """An application on an empty database, with a user who has two lists."""
     if kind == "sqlite":
         yield _made(f"sqlite:///{folder}/hyperapi.db", folder, lambda: 0.0)
@@ -245,7 +245,7 @@ def _made(url: str, folder: Path, server: Callable[[], float]) -> World:
     return World(app, client, headers, owner, lists, root, server)
 
 
-def _grow(world: World, number: int) -> None:
+def grow(world: World, number: int) -> None:
     """Add tasks to the user's list until there are so many, and correct the counts."""
     rows = [
         _task(world.chance, world.owner, world.lists[0], place)
@@ -309,6 +309,8 @@ def _connected(world: World) -> Iterator[Connection]:
     with world.app.app_context(), database.engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
+        else:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         yield connection
 
 

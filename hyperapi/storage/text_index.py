@@ -52,18 +52,18 @@ def create_text_index(connection: Connection, table: str, columns: Sequence[str]
     :param table: a table whose primary key is ``owner`` and ``key``.
     :raises TextIndexError: when SQLite has no FTS5.
     """
-    if connection.dialect.name == "sqlite":
+    embedded = connection.dialect.name == "sqlite"
+    if embedded:
         _demand_fts5(connection)
-        statements = _SQLITE
-    else:
-        statements = _POSTGRESQL
+    statements: Sequence[str] = _SQLITE if embedded else _POSTGRESQL
     for statement in statements:
         connection.exec_driver_sql(_filled(statement, table, columns, connection.dialect))
 
 
 def drop_text_index(connection: Connection, table: str) -> None:
     """Drop the index of a table, with its triggers."""
-    statements = _DROP_SQLITE if connection.dialect.name == "sqlite" else _DROP_POSTGRESQL
+    embedded = connection.dialect.name == "sqlite"
+    statements: Sequence[str] = _DROP_SQLITE if embedded else _DROP_POSTGRESQL
     for statement in statements:
         connection.exec_driver_sql(statement.format(table=table))
 
