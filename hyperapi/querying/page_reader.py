@@ -32,6 +32,7 @@ class PageReader:
         self._tx = tx
         self._statements = statements
         self._key = key
+        self._forward = key._replace(backward=False) if key.backward else key
         self._values = values
 
     def rows(self, at: Sequence[Any], most: int, offset: int) -> Rows:
@@ -41,8 +42,8 @@ class PageReader:
         :param most: the number of rows.
         :param offset: the number of rows to skip.
         """
-        path = self._statements.path(self._key._replace(backward=False))
-        selective = self._statements.selective(self._key._replace(backward=False))
+        path = self._statements.path(self._forward)
+        selective = self._statements.selective(self._forward)
         if path is not None and offset == 0:
             if not selective:
                 return self._in_order(path, at, most)
@@ -56,7 +57,7 @@ class PageReader:
             "offset": offset,
         }
         nulls = tuple(value is None for value in at) if at else None
-        number, count = self._few(self._key._replace(backward=False))
+        number, count = self._few(self._forward)
         if count == 0:
             return []
         if number is not None:
@@ -73,11 +74,12 @@ class PageReader:
         """
         rows: Rows = []
         after = {f"at_{number}": value for number, value in enumerate(at)}
-        first = path.segments.left(at, self._key.backward)[:1]
-        for segment in self._statements.left(path, self._key, at):
-            behind = bool(at) and segment in first
-            values = {**self._values, "limit": most - len(rows), "window": NEAR}
+        for number, segment in enumerate(path.segments.left(at, self._key.backward)):
+            behind = bool(at) and number == 0  # the segment of the cursor
             statement = self._statements.in_order(self._key, segment, behind, near)
+            if statement is None:
+                continue
+            values = {**self._values, "limit": most - len(rows), "window": NEAR}
             rows += statement.rows(self._tx, {**values, **after} if behind else values)
             if len(rows) == most or near:
                 break

@@ -229,11 +229,6 @@ class PageStatements:
 
     # -- in order
 
-    def left(self, path: InOrder, key: StatementKey, values: Sequence[Any]) -> list[Segment]:
-        """Return the segments to read, from the row with these values on; all without values."""
-        segments = path.segments.left(values, key.backward)
-        return [each for each in segments if self._possible(key, path, each)]
-
     def _possible(self, key: StatementKey, path: InOrder, segment: Segment) -> bool:
         """Whether the filters of the ordering column leave rows of a segment."""
         on_it = self._on(key, path.segments.column)
@@ -250,8 +245,10 @@ class PageStatements:
             if each.column is not None and each.column.key == column and not each.equality
         ]
 
-    def _in_order(self, key: StatementKey, segment: Segment, after: bool, near: bool) -> Statement:
-        """Read rows of a segment along an index.
+    def _in_order(
+        self, key: StatementKey, segment: Segment, after: bool, near: bool
+    ) -> Statement | None:
+        """Read rows of a segment along an index. None when the filters leave no rows of it.
 
         :param after: whether the page begins at a cursor in this segment.
         :param near: whether only the next rows in the order are examined, as many as the parameter
@@ -259,6 +256,8 @@ class PageStatements:
         """
         path = self.path(key._replace(backward=False))
         assert path is not None
+        if not self._possible(key, path, segment):
+            return None
         terms = path.segments.terms
         places = path.segments.sorted_by(segment)
         order = [(terms[place].name, terms[place].descending != key.backward) for place in places]

@@ -92,14 +92,13 @@ class Query:
 
     def parameters(self) -> str:
         """Return the query string of this query."""
-        parameters = {"offset": self.offset or "", "cursor": self.cursor}
-        return _join(
-            self._constant_part, [(name, value) for name, value in parameters.items() if value]
-        )
+        offset = f"offset={self.offset}" if self.offset else ""
+        cursor = f"cursor={self.cursor}" if self.cursor else ""
+        return _join(self._constant_part, offset, cursor)
 
     def with_cursor(self, cursor: str) -> str:
         """Return the query string of another page of this query; of the first when empty."""
-        return _join(self._constant_part, [("cursor", cursor)] if cursor else [])
+        return _join(self._constant_part, f"cursor={cursor}" if cursor else "")
 
     @cached_property
     def _constant_part(self) -> str:
@@ -114,11 +113,10 @@ class Query:
         )
 
 
-def _join(lasting: str, pairs: list[tuple[str, Any]]) -> str:
-    """Join an encoded query string with pairs that need no encoding."""
-    parts = [lasting] if lasting else []
-    parts += [f"{name}={value}" for name, value in pairs]
-    return "?" + "&".join(parts) if parts else ""
+def _join(*parts: str) -> str:
+    """Join encoded parts of a query string. Empty ones are left out."""
+    joined = "&".join(filter(None, parts))
+    return f"?{joined}" if joined else ""
 
 
 class QueryError(ValueError):
