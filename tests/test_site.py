@@ -6,6 +6,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from hyperapi import Settings
+from hyperapi.http.content_coding import CODINGS
 from hyperapi.settings import SettingsError
 from tests.conftest import MakeApp
 from tests.representations.test_html import Page
@@ -98,6 +99,21 @@ def test_a_logo_is_served_and_shown(make_app: MakeApp, tmp_path: Path, media_typ
         shown = [found for tag, found in Page(page.text).elements if tag == "img"]
         assert [found["src"] for found in shown] == [uri]
     assert uri in client.get("/api/v1/docs", headers={"Accept": "text/html"}).text
+
+
+@pytest.mark.parametrize("media_type", IMAGES)
+def test_only_a_logo_of_text_is_compressed(
+    make_app: MakeApp, tmp_path: Path, media_type: str
+) -> None:
+    content = IMAGES[media_type].ljust(5000)
+    client = make_app(logo=logo(tmp_path, content)).test_client()
+    for coding in CODINGS:
+        reply = client.get("/api/v1/logo", headers={"Accept-Encoding": coding})
+        if media_type == "image/svg+xml":
+            assert reply.headers["Content-Encoding"] == coding
+        else:
+            assert "Content-Encoding" not in reply.headers
+            assert reply.data == content
 
 
 def test_a_page_without_a_logo_may_show_no_image(make_app: MakeApp) -> None:

@@ -17,6 +17,8 @@ _MARKS = {
 _SVG_TYPE = "image/svg+xml"
 MEDIA_TYPES = (_SVG_TYPE, *_MARKS)
 """The media types of logos."""
+COMPRESSED = tuple(_MARKS)
+"""Those that are compressed themselves."""
 
 
 @dataclass(frozen=True)

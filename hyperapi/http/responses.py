@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hyperapi.common.logo import COMPRESSED
 from hyperapi.http.about import site_of
 from hyperapi.http.content_coding import OFFERED
 from hyperapi.http.context import Context
@@ -146,7 +147,8 @@ def minimal(response: Response) -> Response:
 def _finished(ctx: Context, document: Document, headers: Headers) -> Response:
     own = [("ETag", etag(ctx, None, document.content)), ("Content-Type", document.media_type)]
     all_headers = [*headers, *document.headers, *own]
-    return Response(200, all_headers, document.content, Compression.ONCE)
+    once = Compression.NEVER if document.media_type in COMPRESSED else Compression.ONCE
+    return Response(200, all_headers, document.content, once)
 
 
 def empty_response(status: int, headers: Headers) -> Response:

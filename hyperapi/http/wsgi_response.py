@@ -17,7 +17,10 @@ _WITHOUT_LENGTH = (204, 304)
 
 
 class Compression(Enum):
-    """When a body is compressed: for each reply, once for all, or never (it has secrets)."""
+    """When a body is compressed: for each reply, once for all, or never.
+
+    It is never compressed when it has secrets, or is compressed already, as images are.
+    """
 
     EACH = "each"
     ONCE = "once"
