@@ -16,7 +16,8 @@ from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.problems import Problem, TooManySelected
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.settings import SettingsError
-from hyperapi.storage.row_scope import Model
+from hyperapi.storage.models import OWN_TABLES
+from hyperapi.storage.row_scope import Model, table_of
 from hyperapi.storage.schema import Schema, Schemas
 
 GROUP = "hyperapi.extensions"
@@ -83,7 +84,8 @@ class Extension:
 class Extensions:
     """The extensions of one application, in order. The first are the service's own.
 
-    :raises SettingsError: when one needs resources that are not served.
+    :raises SettingsError: when one needs resources that are not served, or their tables cannot be
+        served together.
     """
 
     def __init__(self, extensions: Iterable[Extension]) -> None:
@@ -104,15 +106,57 @@ class Extensions:
                     f"the extension {each.name} has no migrations in {each.migrations}: write one "
                     f"with `hyperapi new migration {each.name} MESSAGE`"
                 )
+            _require_deletions(each)
+        _require_own_tables(self.models)
 
     def route_table(self, routes: Iterable[Route]) -> RouteTable:
-        """Return the table of the application's routes, with the names that these add."""
+        """Return the table of the application's routes, with the names that these add.
+
+        :raises SettingsError: when two extensions use one name.
+        """
         owned = OwnedResources(self.resources)
-        return RouteTable(
-            with_problems_of_references(routes, owned),
-            {name: meaning for each in self.all for name, meaning in each.relations.items()},
-            [kind for each in self.all for kind in each.problems],
-        )
+        try:
+            return RouteTable(
+                with_problems_of_references(routes, owned),
+                {name: meaning for each in self.all for name, meaning in each.relations.items()},
+                [kind for each in self.all for kind in each.problems],
+            )
+        except ValueError as error:
+            names = ", ".join(each.name for each in self.all)
+            raise SettingsError(
+                f"the extensions {names} cannot be served together: {error}"
+            ) from None
+
+
+def _require_own_tables(models: Iterable[Model]) -> None:
+    """See that no two models have tables of one name, also with metadata of their own.
+
+    :raises SettingsError: when two have.
+    """
+    found = {table.name: table for table in OWN_TABLES}
+    for table in map(table_of, models):
+        if found.setdefault(table.name, table) is not table:
+            raise SettingsError(
+                f"two models have the table {table.name}. Choose another __tablename__ for one of "
+                "them"
+            )
+
+
+def _require_deletions(extension: Extension) -> None:
+    """See that the tables that belong to no resource say what happens to a row when one that it
+    refers to is deleted. Of resources, their references say it.
+
+    :raises SettingsError: when one does not.
+    """
+    for table in map(table_of, extension.models):
+        for each in table.foreign_key_constraints:
+            if not each.ondelete:
+                columns = ", ".join(each.column_keys)
+                raise SettingsError(
+                    f"the extension {extension.name}: {table.name} ({columns}) refers to "
+                    f"{each.referred_table.name} without ondelete. Declare the foreign key with "
+                    'ondelete="CASCADE", and write a migration'
+                )
 
 
 def with_problems_of_references(routes: Iterable[Route], owned: OwnedResources) -> list[Route]:

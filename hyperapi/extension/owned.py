@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, select
+from sqlalchemy import ColumnElement, ScalarSelect, Table, Text, select
 
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id, new_ids
@@ -264,6 +264,7 @@ class OwnedResource:
                     f"{table.name}.{column} binds rows to their list: they go with it. Declare "
                     'on_delete="cascade".'
                 )
+            _require_agreement(table, column, each.on_delete)
         declared = {"owner", *(column for _, column, _ in self.references)}
         for constraint in table.foreign_key_constraints:
             if missing := sorted(set(constraint.column_keys) - declared):
@@ -751,6 +752,27 @@ class OwnedResource:
                     f"{cls.__name__} overrides {one}. Override {many} too, for rows that change "
                     "together."
                 )
+
+
+_BY_DATABASE: Mapping[OnDelete, tuple[str | None, ...]] = {
+    "cascade": (None, "CASCADE"),
+    "clear": (None, "SET NULL"),
+    "restrict": (None, "RESTRICT", "NO ACTION"),
+}
+"""The ``ondelete`` that a foreign key may have beside a reference."""
+
+
+def _require_agreement(table: Table, column: str, on_delete: OnDelete) -> None:
+    """See that the database does not do another thing than a reference declares.
+
+    :raises ValueError: when it does.
+    """
+    for each in table.foreign_key_constraints:
+        if column in each.column_keys and each.ondelete not in _BY_DATABASE[on_delete]:
+            raise ValueError(
+                f'{table.name}.{column} has on_delete="{on_delete}" and a foreign key with '
+                f'ondelete="{each.ondelete}". Declare the same for both.'
+            )
 
 
 _PAIRS = {

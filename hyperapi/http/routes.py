@@ -5,6 +5,7 @@ operation to it. The pipeline, the forms, the OpenAPI document and the tests rea
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,8 @@ from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
 
 PREFIX = "/api/v1"
+
+_KEY = re.compile("<[^>]*>")
 
 View = TypeVar("View", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -153,10 +156,16 @@ class Route:
     def declare(self, method: str, declaration: Declaration) -> Callable[[View], View]:
         """Declare an operation. The decorated function is its view.
 
-        :raises ValueError: for an unknown scope, or a method that is declared already.
+        :raises ValueError: for an unknown scope, for a change that a scope for reading permits, or
+            a method that is declared already.
         """
         if not isinstance(declaration.scope, Scope) and declaration.scope not in LEVELS:
             raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is not a scope")
+        if method != "GET" and getattr(declaration.scope, "only_reads", False):
+            raise ValueError(
+                f"{method} {self.rule} may change data, and {declaration.scope} only reads. "
+                "Declare a scope for changes."
+            )
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")
 
@@ -208,7 +217,8 @@ class RouteTable:
     :ivar scopes: the scopes of its tokens, in the order of their names.
     :ivar relations: the meanings of its own relations, by name.
     :ivar problems: its problem types, in the order of their names.
-    :raises ValueError: when two routes, scopes or problem types have one name.
+    :raises ValueError: when two routes, operations, scopes or problem types have one name, or two
+        routes one path.
     """
 
     def __init__(
@@ -219,6 +229,8 @@ class RouteTable:
     ) -> None:
         self.routes = list(routes)
         self._by_name = _unique("route", ((route.name, route) for route in self.routes))
+        _unique("path", ((_KEY.sub("<>", route.path), route) for route in self.routes))
+        _unique("operation", ((each.name, each) for each in self.operations()))
         self.scopes = sorted({ACCOUNT, *_scopes(self.routes)})
         named = {route.name: route.relation for route in self.routes if route.relation}
         self.relations = {**named, **relations}

@@ -10,17 +10,20 @@ OPEN = "open"
 SIGNED_IN = "signed-in"
 """Any valid token, with any scope."""
 
+_READS = ":read"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}(:[a-z][a-z0-9-]{0,30})?")
 
 
 class Scope(str):
     """What a token permits: the name, as tokens and requests carry it, and its meaning.
 
-    :param name: lower-case words, such as ``notes:read``.
+    :param name: lower-case words, such as ``notes:read``. A name that ends with ``:read`` permits
+        no changes.
     :param meaning: continues the words "This token may".
     :param includes: the scopes that this one includes.
     :ivar granted_by: the names that permit it: its own, and those of scopes that include it.
-    :raises ValueError: for another name.
+    :raises ValueError: for another name, without a meaning, or when one that only reads includes
+        one that does not.
     """
 
     meaning: str
@@ -31,11 +34,20 @@ class Scope(str):
         """Make a scope, which grants what it includes."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a scope: write lower-case words such as notes:read")
+        if not meaning.strip():
+            raise ValueError(f'{name} needs a meaning, which continues "This token may"')
         scope = super().__new__(cls, name)
         scope.meaning, scope.includes, scope.granted_by = meaning, tuple(includes), {name}
         for each in scope.all_included():
+            if scope.only_reads and not each.only_reads:
+                raise ValueError(f"{name} includes {each}, which permits more. Rename one of them.")
             each.granted_by.add(name)
         return scope
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether it permits no changes, as its name says."""
+        return self.endswith(_READS)
 
     @property
     def alternatives(self) -> tuple["Scope", ...]:

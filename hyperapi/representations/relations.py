@@ -32,4 +32,6 @@ def declare_relation(name: str, meaning: str) -> None:
     :raises ValueError: when the name has another meaning already.
     """
     if MEANINGS.setdefault(name, meaning) != meaning:
-        raise ValueError(f"The relation {name} has a meaning already: {MEANINGS[name]}")
+        raise ValueError(
+            f"The relation {name} has a meaning already: {MEANINGS[name]} Choose another name."
+        )

@@ -60,10 +60,12 @@ class Base(DeclarativeBase):
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class to its table.
 
-        :raises TypeError: when it does not declare its list binding.
+        :raises TypeError: when it does not declare its list binding, or there is a table of its
+            name.
         """
         if not cls.__dict__.get("__abstract__"):
             _demand_list_binding(cls)
+            _demand_own_table(cls)
         super().__init_subclass__(**options)
 
 
@@ -80,6 +82,19 @@ def _demand_list_binding(model: type[Base]) -> None:
     if binding.column and not hasattr(model, binding.column):
         raise TypeError(
             f"{model.__name__} has no column {binding.column}, which binds it to a list"
+        )
+
+
+def _demand_own_table(model: type[Base]) -> None:
+    """See that no other model has the table of this one.
+
+    :raises TypeError: when one has.
+    """
+    name = model.__dict__.get("__tablename__")
+    if name in model.metadata.tables:
+        raise TypeError(
+            f"{model.__name__} has the table {name}, which another model has too. Choose another "
+            "__tablename__."
         )
 
 

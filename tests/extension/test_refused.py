@@ -1,0 +1,218 @@
+"""Mistakes of extensions that are errors at import or at start. Each says what to do."""
+
+from itertools import count
+from typing import Annotated, Any, cast
+
+import pytest
+from pydantic import Field
+from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Text
+from sqlalchemy.orm import mapped_column
+
+from hyperapi import Settings, create_app
+from hyperapi.extension import (
+    VISIBLE,
+    Context,
+    Extension,
+    Key,
+    OwnedMembers,
+    OwnedResource,
+    OwnedRow,
+    Problem,
+    Reference,
+    Resource,
+    Route,
+    Scope,
+    TextOf,
+    Uri,
+    standard_operations,
+)
+from hyperapi.http.routes import RouteTable
+from hyperapi.settings import SettingsError
+from hyperapi.storage.models import TaskList
+from hyperapi.storage.row_scope import Model
+from tests.conftest import SECRET_KEY
+
+READ = Scope("pages:read", "read pages")
+WRITE = Scope("pages:write", "read and change pages", includes=[READ])
+
+
+class PageMembers(OwnedMembers):
+    """A page."""
+
+    text: Annotated[str, TextOf(50, 1), Field(title="Text")]
+
+
+class LinkedMembers(PageMembers):
+    """A page on a list."""
+
+    list_uri: Uri | None = None
+
+
+def model(table: str, ondelete: str | None = None) -> Model:
+    """A table of pages, each of which may refer to a list."""
+    to_list = ForeignKeyConstraint(
+        ["owner", "list"], [TaskList.owner, TaskList.key], ondelete=ondelete
+    )
+    indexed = (to_list, Index(None, "owner", "list"))
+    return _model(table, list=mapped_column(Key, nullable=True), __table_args__=indexed)
+
+
+def plain(table: str) -> Model:
+    """A table of pages with metadata of its own."""
+    return _model(table, metadata=MetaData(naming_convention=OwnedRow.metadata.naming_convention))
+
+
+_numbers = count(1)
+
+
+def _model(table: str, **more: Any) -> Model:
+    declared = {"__module__": __name__, "__tablename__": table, "list_binding": VISIBLE, **more}
+    text = mapped_column(Text, nullable=False)
+    return cast(Model, type(f"Page{next(_numbers)}", (OwnedRow,), {"text": text, **declared}))
+
+
+def resource(of: Model, name: str, **more: Any) -> OwnedResource:
+    """Pages."""
+    return OwnedResource(
+        of,
+        more.pop("members", PageMembers),
+        one=(name, f"As a template: the {name} with the given UUID."),
+        many=(f"{name}s", f"Your {name}s, in pages."),
+        titled_by="text",
+        filters={},
+        **more,
+    )
+
+
+def start(tmp_path: Any, *extensions: Extension) -> None:
+    """Start a service with extensions."""
+    chosen = {"HYPERAPI_INSTANCE": str(tmp_path), "HYPERAPI_SECRET_KEYS": SECRET_KEY}
+    create_app(Settings.read(chosen), extensions=extensions)
+
+
+# -- scopes
+
+
+def test_a_scope_needs_a_meaning() -> None:
+    with pytest.raises(ValueError, match='pages:look needs a meaning, which continues "This token'):
+        Scope("pages:look", " ")
+
+
+def test_a_scope_for_reading_includes_no_other() -> None:
+    with pytest.raises(ValueError, match="leaves:read includes pages:write, which permits more"):
+        Scope("leaves:read", "read leaves", includes=[WRITE])
+
+
+def test_a_scope_for_reading_permits_no_change() -> None:
+    with pytest.raises(ValueError, match=r"may change data, and pages:read only reads. Declare a"):
+        standard_operations(resource(plain("pages_a"), "sheet"), read=READ, write=READ)
+
+
+# -- names
+
+
+def view(name: str) -> Any:
+    """A view of a name."""
+
+    def get(_ctx: Context) -> Resource:
+        raise NotImplementedError
+
+    get.__name__, get.__doc__ = name, "Get it."
+    return get
+
+
+def test_names_are_unique_among_routes_paths_operations_scopes_and_problems() -> None:
+    def routes(*named: tuple[str, str, str, Scope]) -> list[Route]:
+        made = []
+        for name, path, operation, scope in named:
+            route = Route(name, path)
+            route.get(scope=scope)(view(operation))
+            made.append(route)
+        return made
+
+    class One(Problem):
+        """It is odd. Do another thing."""
+
+        name, status, title, advice = "odd", 409, "It is odd", "Do another thing."
+
+    class Two(One):
+        """It is odd as well. Do another thing."""
+
+        name = "odd"
+
+    first = ("a", "/a", "get_a", READ)
+    for other, what in (
+        (("a", "/b", "get_b", READ), "route a"),
+        (("b", "/a", "get_b", READ), "path /api/v1/a"),
+        (("b", "/b", "get_a", READ), "operation get_a"),
+        (("b", "/b", "get_b", Scope("pages:read", "read other pages")), "scope pages:read"),
+    ):
+        with pytest.raises(ValueError, match=f"There are two of the {what}. Rename one of them."):
+            RouteTable(routes(first, other))
+    with pytest.raises(ValueError, match=r"There are two of the problem type odd. Rename one"):
+        RouteTable(routes(first), problems=[One, Two])
+
+
+def test_extensions_whose_names_collide_are_refused_in_one_line(tmp_path: Any) -> None:
+    one = Extension(name="one", resources=[resource(plain("pages_b"), "leaf")])
+    other = Extension(name="other", routes=[Route("leaf", "/leaves")])
+    with pytest.raises(SettingsError, match="one, other cannot be served together: There are two"):
+        start(tmp_path, one, other)
+
+
+def test_a_relation_has_one_meaning(tmp_path: Any) -> None:
+    with pytest.raises(SettingsError, match=r"The relation next has a meaning already.*Choose an"):
+        start(tmp_path, Extension(name="one", relations={"next": "The page after this one."}))
+
+
+# -- tables
+
+
+def test_a_table_of_the_service_is_not_taken() -> None:
+    with pytest.raises(
+        TypeError, match=r"Page\d+ has the table tasks, which another model has too"
+    ):
+        model("tasks")
+
+
+def test_two_models_with_metadata_of_their_own_have_two_tables(tmp_path: Any) -> None:
+    for names in (("tasks",), ("pages_c", "pages_c")):
+        models = [plain(name) for name in names]
+        with pytest.raises(SettingsError, match=f"two models have the table {names[0]}. Choose an"):
+            start(tmp_path, Extension(name="one", models=models))
+
+
+def test_a_table_of_no_resource_says_what_deletions_do(tmp_path: Any) -> None:
+    with pytest.raises(SettingsError, match=r"pages_d \(owner, list\) refers to lists without ond"):
+        start(tmp_path, Extension(name="one", models=[model("pages_d")]))
+    OwnedRow.metadata.remove(cast(Any, OwnedRow.metadata.tables["pages_d"]))
+
+
+@pytest.mark.parametrize(
+    ("declared", "ondelete"),
+    [("restrict", "CASCADE"), ("clear", "CASCADE"), ("cascade", "SET NULL")],
+)
+def test_the_database_does_what_a_reference_declares(declared: Any, ondelete: str) -> None:
+    table = f"pages_{declared}"
+    made = model(table, ondelete)
+    try:
+        with pytest.raises(ValueError, match=f'{table}.list has on_delete="{declared}" and a fore'):
+            resource(
+                made,
+                "scrap",
+                members=LinkedMembers,
+                conversions={"list_uri": Reference("list", on_delete=declared)},
+            )
+    finally:
+        OwnedRow.metadata.remove(cast(Any, OwnedRow.metadata.tables[table]))
+
+
+def test_a_reference_needs_on_delete_and_a_foreign_key_a_reference() -> None:
+    with pytest.raises(TypeError, match="on_delete"):
+        Reference("list")  # type: ignore[call-arg]
+    made = model("pages_e")
+    try:
+        with pytest.raises(ValueError, match=r"pages_e.list refers to other rows. Declare what"):
+            resource(made, "scrap")
+    finally:
+        OwnedRow.metadata.remove(cast(Any, OwnedRow.metadata.tables["pages_e"]))
