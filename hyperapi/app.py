@@ -90,8 +90,8 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(extended)
-    history = state.settings.history_lifetime > 0
-    state.add(extended.route_table(routes_of(extended.all, further, history=history)))
+    keeps = state.settings.history_lifetime > 0
+    state.add(extended.route_table(routes_of(extended.all, further, keeps_history=keeps)))
     state.add(Passwords(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))

@@ -157,8 +157,16 @@ def _tell_of_lists(teller: Storyteller, root: Any) -> None:
     ask("GET", task["uri"], "image/png")  # not-acceptable
     teller.in_every_shape(root["changes_uri"] + "?limit=2")
     ask("PATCH", task["uri"], json={"title": "Oat milk"}, headers={"If-Match": '"1.0"'})
+    changes = ask("GET", task["history_uri"])["history"]
+    ask("GET", changes[0]["uri"])
     ask("DELETE", task["uri"])
     ask("GET", task["uri"])  # not-found
+    [item] = ask("GET", root["trash_uri"])["trash"]
+    ask("GET", item["uri"])
+    ask("POST", item["uri"], json={"list_uri": groceries["uri"]})
+    ask("GET", groceries["history_uri"])
+    ask("DELETE", task["uri"])
+    ask("DELETE", root["trash_uri"] + "?all=true")
     changed = ask("PATCH", groceries["tasks_uri"] + "?done=false", json={"done": True})
     ask("POST", changed["undo_uri"])
     ask("POST", changed["undo_uri"])  # changed-since

@@ -36,6 +36,8 @@ SHAPES = list(READERS)
 pytestmark = pytest.mark.only_on("sqlite")  # whose file is put back as it was, again and again
 
 NAMES = {
+    "empty",
+    "restore",
     "register",
     "login",
     "refresh",

@@ -152,7 +152,12 @@ class OwnedResource:
             raise ValueError(f"{self.name} is longer than {_LONGEST_NAME} characters")
         self.item, self.collection = self._routes(one, many)
         self.item.returns = self.type = ResourceType(
-            camel(self.name), members, links=links, titled_by=titled_by, lead=lead
+            camel(self.name),
+            members,
+            links=links,
+            sometimes=("history",) if history else (),
+            titled_by=titled_by,
+            lead=lead,
         )
         self.collection.returns = self.collection_type = page_of(
             self.type, camel(self.plural), self.plural, templates=("search",)
@@ -403,7 +408,7 @@ class OwnedResource:
         type, uri_of, links_of, forms_of = (
             self.type,
             self.item.uri_of(ctx),
-            self.linker(ctx),
+            self._linker(ctx),
             offers_of(ctx, self.forms),
         )
 
@@ -423,6 +428,26 @@ class OwnedResource:
             )
 
         return represent
+
+    def _linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
+        """The links that a resource declares, and that to its history."""
+        links_of = self.linker(ctx)
+        if self.images is None or not ctx.settings.history_lifetime:
+            return links_of
+        history_of = ctx.uris.uri_of(self.history_name)
+        return lambda key, members: {**links_of(key, members), "history": history_of(key)}
+
+    @property
+    def history_name(self) -> str:
+        """The name of the route to the history of one resource."""
+        return f"{self.name}_history"
+
+    def members_of(self, ctx: Context, key: str, image: str) -> dict[str, Any]:
+        """The members that a resource had, from the image of its row."""
+        assert self.images is not None, "there is an image of it"
+        columns = {**self.images.columns(image), "key": key}
+        row = tuple(columns.get(column.key) for column in self.columns)
+        return dict(self.represent(ctx, row).members)
 
     # -- writing
 
@@ -679,6 +704,13 @@ class OwnedResource:
         if query.filters or fixed or ctx.row_scope.bound or not self.logged.counted:
             return None
         return change_log.number_of(ctx.tx, ctx.row_scope, self.logged.counted)
+
+    def members_in_trash(self, members: dict[str, Any]) -> dict[str, Any]:
+        """The members that a deleted resource had, as the trash shows them.
+
+        :param members: as they were.
+        """
+        return members
 
     def linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
         """A function from id and members to the links of a resource, for use over many rows."""

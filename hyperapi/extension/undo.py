@@ -6,7 +6,7 @@ state that it led to, so changes that were undone count as not made, and an undo
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -77,7 +77,7 @@ class NoLongerKept(Problem):
     advice = "Make the opposite change by hand."
 
 
-class _Image(NamedTuple):
+class Image(NamedTuple):
     """One image of a request, and where its row has been since."""
 
     key: str
@@ -85,6 +85,7 @@ class _Image(NamedTuple):
     event: str
     before: str | None
     list: str | None
+    part_of: str | None
     state: int
     came_from: int | None
     now: int
@@ -92,25 +93,27 @@ class _Image(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """The images of one resource type in a request, in the order of the keys.
 
     :ivar rows: the rows that are there now, by key.
+    :ivar instead: by key: columns that a row gets instead of those that it had.
     """
 
     resource: OwnedResource
-    images: Sequence[_Image]
-    rows: Mapping[str, Mapping[str, Any]]
+    images: Sequence[Image]
+    rows: Mapping[str, Values]
+    instead: Mapping[str, Values] = field(default_factory=dict)
 
-    def of(self, *events: str) -> list[_Image]:
+    def of(self, *events: str) -> list[Image]:
         """The images of these events."""
         return [each for each in self.images if each.event in events]
 
-    def columns(self, each: _Image) -> dict[str, Any]:
-        """The columns that a row had before."""
+    def columns(self, each: Image) -> dict[str, Any]:
+        """The columns that a row had before, or gets instead."""
         assert self.resource.images is not None, "there is an image of it"
         assert each.before is not None, "there was a row"
-        return self.resource.images.columns(each.before)
+        return {**self.resource.images.columns(each.before), **self.instead.get(each.key, {})}
 
     @property
     def removed(self) -> list[str]:
@@ -128,11 +131,11 @@ def undo(ctx: Context, first: int) -> int:
     :raises QuotaExceeded: when the user may keep no more.
     """
     request = _request(ctx, first)
-    parts = _parts(ctx, request)
+    parts = parts_of(ctx, request)
     _require_visible(ctx, parts)
     if obstacles := list(dict.fromkeys(_obstacles(ctx, parts, request))):
         raise ChangedSince(changed=obstacles[:_MOST_NAMED])
-    return _Undoing(ctx, parts, request).run()
+    return Undoing(ctx, parts, request).run()
 
 
 # -- reading
@@ -153,7 +156,7 @@ def _request(ctx: Context, first: int) -> Values:
     return {**values, "until": following[0][0] if following else ctx.principal.revision + 1}
 
 
-def _parts(ctx: Context, request: Values) -> list[_Part]:
+def parts_of(ctx: Context, request: Values) -> list[Part]:
     """Return what a request changed by resource type, in an order in which rows can be inserted.
 
     :raises NotFound: when a type is no longer served.
@@ -165,11 +168,11 @@ def _parts(ctx: Context, request: Values) -> list[_Part]:
     return [_part(ctx, named[name], request) for name in in_order(ctx, names)]
 
 
-def _part(ctx: Context, resource: OwnedResource, request: Values) -> _Part:
-    images = [_Image(*row) for row in _images_of(resource).rows(ctx.tx, request)]
+def _part(ctx: Context, resource: OwnedResource, request: Values) -> Part:
+    images = [Image(*row) for row in _images_of(resource).rows(ctx.tx, request)]
     names = [column.key for column in resource.columns]
     rows = (dict(zip(names, row, strict=True)) for row in _rows_of(resource).rows(ctx.tx, request))
-    return _Part(resource, images, {row["key"]: row for row in rows})
+    return Part(resource, images, {row["key"]: row for row in rows})
 
 
 def in_order(ctx: Context, names: Iterable[str]) -> list[str]:
@@ -230,6 +233,7 @@ def _images_of(resource: OwnedResource) -> Statement:
         BeforeImage.event,
         BeforeImage.before,
         BeforeImage.list,
+        BeforeImage.part_of,
         state.label("state"),
         func.lag(state).over(**of_row, order_by=BeforeImage.revision).label("came_from"),
         func.first_value(state).over(**of_row, order_by=backward).label("now"),
@@ -254,7 +258,7 @@ def _rows_of(resource: OwnedResource) -> Statement:
 # -- what is in the way
 
 
-def _require_visible(ctx: Context, parts: Sequence[_Part]) -> None:
+def _require_visible(ctx: Context, parts: Sequence[Part]) -> None:
     """Require that the token may make the changes, and sees the rows before and after.
 
     :raises InsufficientScope: when a scope is missing.
@@ -266,7 +270,7 @@ def _require_visible(ctx: Context, parts: Sequence[_Part]) -> None:
             raise NotFound
 
 
-def _seen(ctx: Context, part: _Part, each: _Image) -> bool:
+def _seen(ctx: Context, part: Part, each: Image) -> bool:
     """Whether a token of one list sees a row before and after."""
     binding = part.resource.model.list_binding
     if binding is VISIBLE:
@@ -278,7 +282,7 @@ def _seen(ctx: Context, part: _Part, each: _Image) -> bool:
     return each.list == only and (row is None or row[binding.column] == only)
 
 
-def _obstacles(ctx: Context, parts: Sequence[_Part], request: Values) -> Iterable[str]:
+def _obstacles(ctx: Context, parts: Sequence[Part], request: Values) -> Iterable[str]:
     """Yield the URIs of what keeps a request from being undone."""
     for part in parts:
         uri_of = part.resource.item.uri_of(ctx)
@@ -292,7 +296,7 @@ def _obstacles(ctx: Context, parts: Sequence[_Part], request: Values) -> Iterabl
     yield from _referring(ctx, parts, request)
 
 
-def _missing(ctx: Context, parts: Sequence[_Part]) -> Iterable[str]:
+def _missing(ctx: Context, parts: Sequence[Part]) -> Iterable[str]:
     """Yield the URIs of missing resources that rows would refer to."""
     wanted: dict[str, set[str]] = {}
     for part in parts:
@@ -312,7 +316,7 @@ def _missing(ctx: Context, parts: Sequence[_Part]) -> Iterable[str]:
         yield from map(other.item.uri_of(ctx), sorted(set(asked) - there))
 
 
-def _referring(ctx: Context, parts: Sequence[_Part], request: Values) -> Iterable[str]:
+def _referring(ctx: Context, parts: Sequence[Part], request: Values) -> Iterable[str]:
     """Yield the URIs of rows that refer to rows which would be removed, and are not of this
     request."""
     changed = {part.resource.name: {each.key for each in part.images} for part in parts}
@@ -341,14 +345,15 @@ def _referring_to(resource: OwnedResource, other: OwnedResource, column: str) ->
 
 
 @dataclass
-class _Undoing:
+class Undoing:
     """The writes of one undoing.
 
-    :ivar states: by revision: the states that the rows return to, and the events.
+    :ivar states: the states that the rows return to and the events, by the revision of the image.
+    :ivar taken_out: the revisions of the images whose rows are no longer in the trash.
     """
 
     ctx: Context
-    parts: Sequence[_Part]
+    parts: Sequence[Part]
     request: Values
 
     def run(self) -> int:
@@ -357,13 +362,14 @@ class _Undoing:
         self.moment = now()
         self.next = next_revision(self.ctx, self.ctx.row_scope, self._growth(), number)
         self.states: list[dict[str, Any]] = []
+        self.taken_out: list[dict[str, Any]] = []
         for part in self.parts:
             self._insert(part)
         for part in self.parts:
             self._change(part)
         self._remove([part for part in self.parts if part.removed])
         _SET_STATE.run_many(self.ctx.tx, self.states)
-        _TAKE_OUT.run(self.ctx.tx, self.request)
+        _TAKE_OUT.run_many(self.ctx.tx, self.taken_out)
         return number
 
     def _growth(self) -> Usage:
@@ -381,27 +387,31 @@ class _Undoing:
     def _values(self, before: int) -> dict[str, Any]:
         return {**history.values(self.ctx, before), **self.request, "moment": self.moment}
 
-    def _number(self, images: Sequence[_Image], event: Callable[[_Image], str]) -> int:
+    def _number(self, part: Part, images: Sequence[Image], event: Callable[[Image], str]) -> int:
         """Give the rows of some images the next revisions. Return the revision before these."""
         before = self.next - 1
-        for place, each in enumerate(images, start=1):
+        for revision, each in enumerate(images, start=self.next):
             state = -each.revision if each.came_from is None else each.came_from
-            this = {"at_revision": before + place, "to_state": state, "to_event": event(each)}
+            if part.instead.get(each.key):
+                state = revision
+            this = {"at_revision": revision, "to_state": state, "to_event": event(each)}
             self.states.append({"of_owner": self.ctx.row_scope.owner, **this})
         self.next += len(images)
         return before
 
-    def _insert(self, part: _Part) -> None:
+    def _insert(self, part: Part) -> None:
         """Insert the rows that were deleted."""
         if images := part.of(DELETED):
-            before = self._number(images, lambda _: RESTORED)
+            before = self._number(part, images, lambda _: RESTORED)
             rows = [
                 {**part.columns(each), "key": each.key, "revision": before + place}
                 for place, each in enumerate(images, start=1)
             ]
             put_back(self.ctx, part.resource, rows, self._values(before))
+            owner = self.ctx.row_scope.owner
+            self.taken_out += [{"of_owner": owner, "at_revision": each.revision} for each in images]
 
-    def _change(self, part: _Part) -> None:
+    def _change(self, part: Part) -> None:
         """Change rows back."""
         images, kept = part.of(CHANGED, MOVED), part.resource.images
         if not images or kept is None:
@@ -409,7 +419,7 @@ class _Undoing:
         ctx, resource = self.ctx, part.resource
         new = {each.key: without(part.columns(each), kept.derived) for each in images}
         moves = partial(_moves, resource.model.list_binding.column, part.rows, new)
-        before = self._number(images, lambda each: MOVED if moves(each.key) else CHANGED)
+        before = self._number(part, images, lambda each: MOVED if moves(each.key) else CHANGED)
         values = self._values(before)
         _changing(resource).run(ctx.tx, values)
         for revision, (key, columns) in enumerate(new.items(), start=before + 1):
@@ -433,11 +443,11 @@ class _Undoing:
         record_tombstone(*this, revision, resource.name, key, was[column], moved=True)
         clear_tombstone(*this, resource.name, key, is_[column])
 
-    def _remove(self, parts: Sequence[_Part]) -> None:
+    def _remove(self, parts: Sequence[Part]) -> None:
         """Delete the rows that were created or restored."""
         ctx, types = self.ctx, tuple(part.resource for part in parts)
         before = {
-            part.resource.name: self._number(part.of(CREATED, RESTORED), lambda _: DELETED)
+            part.resource.name: self._number(part, part.of(CREATED, RESTORED), lambda _: DELETED)
             for part in reversed(parts)
         }
         for part in parts:  # the image of a row finds that of the row which it goes with
@@ -545,6 +555,6 @@ _SET_STATE = Statement(
 )
 _TAKE_OUT = Statement(
     update(BeforeImage)
-    .where(*_of_request(), BeforeImage.trashed_at.is_not(None))
+    .where(*owned(BeforeImage, bound=False), BeforeImage.revision == bindparam("at_revision"))
     .values(trashed_at=null())
 )

@@ -184,6 +184,8 @@ def headers_of(operation: Operation, status: int) -> list[str]:
             found.append("Accept-Patch")
     if status == 201:
         found += ["Location", "Content-Location"]
+    if status == 200 and operation.method == "POST" and _shows_another(operation):
+        found.append("Content-Location")
     if status not in (204, 304):
         found += OF_BODIES
     if status not in (204, 304) or (status == 204 and prefers(operation)):
@@ -229,6 +231,11 @@ def prefers(operation: Operation) -> bool:
 def _guardable(operation: Operation) -> bool:
     """Whether If-Match applies to the operation."""
     return operation.method in ("PUT", "PATCH", "DELETE") and operation.scope != OPEN
+
+
+def _shows_another(operation: Operation) -> bool:
+    """Whether a POST replies with a resource that it did not create."""
+    return operation.returns is not None and any(each.named for each in kinds_of(operation))
 
 
 def _repeatable(operation: Operation) -> bool:

@@ -120,6 +120,7 @@ class Route:
     :param guarded: whether an operator may require If-Match for changes.
     :param offers: the media types of replies that are not representations.
     :param relation: the meaning of the link relation of its name; empty without one.
+    :param relation_name: the name of that relation, where it is another than that of the route.
     :param root_link: the relation of the root's link to it; empty without one.
     :param root_template: whether the root has it as a URI template.
     :param refused_when_bound: whether its operations refuse list-bound tokens.
@@ -134,6 +135,7 @@ class Route:
     guarded: bool = False
     offers: tuple[str, ...] = ()
     relation: str = ""
+    relation_name: str = ""
     root_link: str = ""
     root_template: bool = False
     refused_when_bound: bool = False
@@ -141,8 +143,9 @@ class Route:
     operations: dict[str, Operation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.relation_name = self.relation_name or self.name
         if self.relation:
-            declare_relation(self.name, self.relation)
+            declare_relation(self.relation_name, self.relation)
         # A route that is made of another one has its operations, which must not lead back to it.
         held = self.operations.items()
         self.operations = {method: replace(each, route=self) for method, each in held}
@@ -232,7 +235,7 @@ class RouteTable:
         _unique("path", ((_KEY.sub("<>", route.path), route) for route in self.routes))
         _unique("operation", ((each.name, each) for each in self.operations()))
         self.scopes = sorted({ACCOUNT, *_scopes(self.routes)})
-        named = {route.name: route.relation for route in self.routes if route.relation}
+        named = {each.relation_name: each.relation for each in self.routes if each.relation}
         self.relations = {**named, **relations}
         for name, meaning in relations.items():
             declare_relation(name, meaning)

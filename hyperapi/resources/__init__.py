@@ -3,16 +3,19 @@
 from collections.abc import Iterable
 
 from hyperapi.extension.extension import Extension
+from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
 from hyperapi.resources import (
     changes,
     documents,
     health,
+    history,
     lists,
     reference_pages,
     root,
     tasks,
     tokens,
+    trash,
     undo,
     users,
 )
@@ -22,16 +25,16 @@ BUILT_IN = {each.name: each for each in (lists.EXTENSION, tasks.EXTENSION)}
 
 
 def routes_of(
-    extensions: Iterable[Extension], further: Iterable[Route] = (), *, history: bool = True
+    extensions: Iterable[Extension], further: Iterable[Route] = (), *, keeps_history: bool = True
 ) -> list[Route]:
     """Return the routes of a service with these extensions: the root, which links to the others,
     and the others in the order of their URLs.
 
     :param further: further routes.
-    :param history: whether changes can be undone.
+    :param keeps_history: whether changes can be undone and deletions restored.
     """
     extensions = list(extensions)
-    resources = [one for each in extensions for one in each.resources]
+    resources = tuple(one for each in extensions for one in each.resources)
     added = [route for each in extensions for route in each.all_routes]
     routes = [
         *users.routes_of([tokens.TOKENS.name, *(each.name for each in added)]),
@@ -39,7 +42,7 @@ def routes_of(
         tokens.TOKEN,
         *added,
         *changes.routes_of(resources),
-        *(undo.routes_of(resources) if history else ()),
+        *(_of_history(resources) if keeps_history else ()),
         reference_pages.RELATION,
         reference_pages.PROBLEM,
         documents.OPENAPI,
@@ -49,6 +52,15 @@ def routes_of(
         *further,
     ]
     return [root.root_of(routes), *routes]
+
+
+def _of_history(resources: tuple[OwnedResource, ...]) -> list[Route]:
+    """Return the routes of undo, trash and histories."""
+    return [
+        *undo.routes_of(resources),
+        *trash.routes_of(resources),
+        *history.routes_of(resources),
+    ]
 
 
 ROUTES = routes_of(BUILT_IN.values())

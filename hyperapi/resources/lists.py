@@ -71,6 +71,10 @@ class Lists(OwnedResource):
         """Set the counts to zero."""
         return {"open_count": 0, "done_count": 0}
 
+    def members_in_trash(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Add the number of the tasks that were deleted with the list."""
+        return {**members, "task_count": members["open_count"] + members["done_count"]}
+
 
 LISTS = Lists(
     TaskList,

@@ -1,6 +1,6 @@
 """Undoing a request. The replies to changes link here."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from hyperapi.extension.collection import COUNT, counted
 from hyperapi.extension.owned import OwnedResource
@@ -18,7 +18,8 @@ MEANING = (
 )
 
 
-def routes_of(owned: Sequence[OwnedResource]) -> list[Route]:
+@lru_cache(maxsize=64)
+def routes_of(owned: tuple[OwnedResource, ...]) -> list[Route]:
     """Return the route that undoes changes of these resources."""
     scopes = [each.write_scope for each in owned if each.images is not None]
     needed = [scope for scope in scopes if isinstance(scope, Scope)]

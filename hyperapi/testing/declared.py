@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from hyperapi.http.bodies import Body
+from hyperapi.http.operation_spec import successes
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, Scope
 from hyperapi.querying.selection import Selection
@@ -58,8 +59,8 @@ def creates_by_put(operation: Operation) -> bool:
 
 
 def done_once(operation: Operation) -> bool:
-    """Whether it can be done once: its URI names no resource, but a link of an earlier reply."""
-    return keyed(operation) and "GET" not in operation.route.operations
+    """Whether it can be done once: a POST to one resource that creates none."""
+    return operation.method == "POST" and keyed(operation) and 201 not in successes(operation)
 
 
 def takes_all(operation: Operation) -> bool:

@@ -41,6 +41,7 @@ from hyperapi.testing.declared import (
     named_routes,
     owned,
     route_of_key,
+    shows,
     takes_all,
     takes_body,
 )
@@ -424,6 +425,25 @@ class World:
             for operation in ready:
                 self._make(person, things, operation)
             waiting = [each for each in waiting if each not in ready]
+        self._discard(person, things)
+
+    def _discard(self, person: Somebody, things: Things) -> None:
+        """Delete one more resource of these things, and learn where it is since then.
+
+        One that is a part of another resource is chosen, if there is any.
+        """
+        makers = [each for each in self.every(_makes) if not creates_by_put(each)]
+        for maker in sorted(makers, key=keyed, reverse=True)[:1]:
+            key = self.key(maker.route, things) if keyed(maker) else None
+            uri = self.uri(maker.route, person, key)
+            made = self.ask(person, maker, uri, json=self.body(maker, person, things))
+            person.ask("DELETE", made.headers["Location"])
+        for each in sorted(self.every(lambda each: shows(each) and owned(each)), key=keyed):
+            route = route_of_key(each.route, self.routes) if keyed(each) else None
+            if route is None or route.name in things.keys:
+                uri = self.uri(each.route, person, things.keys[route.name] if route else None)
+                for found in _URI.findall(self.ask(person, each, uri).text):
+                    self.learn(things, found)
 
     def _parts(self, operation: Operation) -> set[str]:
         """The routes of the resources that the request for a new one names."""

@@ -18,7 +18,7 @@ from hyperapi.http.problems import (
 )
 from hyperapi.http.routes import Operation
 from hyperapi.testing import examples
-from hyperapi.testing.declared import body_of, gets, takes_body
+from hyperapi.testing.declared import body_of, done_once, gets, takes_body
 from hyperapi.testing.replies import assert_problem
 from hyperapi.testing.rules.rule import Rules
 from hyperapi.testing.world import Somebody, World
@@ -80,7 +80,7 @@ INVALID: dict[str, Bad] = {
     "an unknown member": lambda good: orjson.dumps({**good.members, "colour": "red"}),
     "braces in names": lambda good: orjson.dumps({**good.members, "{0}{known}": 1, "~/": 1}),
     "null": lambda good: orjson.dumps({**good.members, good.never_null: None}),
-    "objects": lambda good: orjson.dumps({name: {"a": [1]} for name in good.members}),
+    "objects": lambda good: orjson.dumps({name: {"a": [1]} for name in {good.text, *good.members}}),
 }
 """Bodies that can be decoded, and are wrong."""
 
@@ -134,7 +134,8 @@ def a_body_of_more_than_a_mebibyte_is_too_large(world: World, operation: Operati
     asking = world.alice.without_token() if operation.grants else world.alice
     assert_problem(world.ask(world.alice, operation, data=most + b" ", content_type=JSON), TooLarge)
     assert_problem(_in_chunks(world, world.alice, operation, most + b" "), TooLarge)
-    assert _in_chunks(world, asking, operation, most).status_code in (200, 422)
+    if not done_once(operation):  # without members it would be done
+        assert _in_chunks(world, asking, operation, most).status_code in (200, 422)
     assert world.stored() == before
 
 

@@ -36,15 +36,16 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
 
     A PUT that makes what is missing creates the principal's own, in both cases.
     """
+    asker = world.join() if creates_by_put(operation) else world.alice  # she keeps what she made
     before = world.stored(world.bob)
     keys = (world.key(operation.route, world.bob.here), str(uuid4()))
-    uris = [world.uri(operation.route, world.alice, key) for key in keys]
-    body = {"json": world.body(operation, world.alice)} if takes_body(operation) else {}
-    his, nobodys = (world.ask(world.alice, operation, uri, **body) for uri in uris)
+    uris = [world.uri(operation.route, asker, key) for key in keys]
+    body = {"json": world.body(operation, asker)} if takes_body(operation) else {}
+    his, nobodys = (world.ask(asker, operation, uri, **body) for uri in uris)
     if creates_by_put(operation):
         assert his.status_code == nobodys.status_code == 201, his.text
         for uri in uris:
-            world.alice.ask("DELETE", uri)
+            asker.ask("DELETE", uri)
     else:
         assert_problem(his, NotFound)
         assert_same(his, nobodys)
