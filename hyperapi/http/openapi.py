@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from hyperapi.http.routes import Operation, Route, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC, Scope, scope_pattern
 from hyperapi.querying.query_string import Parameter
 from hyperapi.representations import html
+from hyperapi.representations.relations import RELATIONS
 from hyperapi.representations.resource_type import Refer, ResourceType, Schema, described, shared
 from hyperapi.representations.shapes import SHAPES
 
@@ -87,6 +89,8 @@ def rebased(written: str, base: str) -> str:
     return written
 
 
+_NO_EXAMPLES: dict[str, Any] = {"operations": {}, "problems": {}}
+"""The examples of a service without lists and tasks: the recorded ones are about these."""
 _EXAMPLES = Path(__file__).with_name("examples.json")
 
 
@@ -101,7 +105,7 @@ class _Writer:
         self._schemas: dict[str, Schema] = {}
         self._responses: dict[str, Schema] = {}
         self._routes = {route.name: route for route in table.routes}
-        self._examples = examples()
+        self._examples = examples() if told.has_guide else _NO_EXAMPLES
 
     def document(self) -> Schema:
         paths: dict[str, Schema] = {}
@@ -283,11 +287,21 @@ class _Writer:
             self._schemas[name] = {}  # so that a kind may hold things of its own kind
             describe = SHAPES[media_type].schema
             assert describe is not None, "only documents of JSON have a schema"
-            self._named(name, describe(kind, refer))
+            links = tuple(filter(self._serves, kind.sometimes))
+            self._named(name, describe(replace(kind, sometimes=links), refer))
         return shared(name)
+
+    def _serves(self, relation: str) -> bool:
+        """Whether a relation, if it is one of ours, is one of this service."""
+        return relation not in RELATIONS or relation in self._table.relations
 
     def _body(self, kind: type[Body], media_type: str) -> Schema:
         schema = self._with_patterns(described(kind))
+        schema["properties"] = {
+            name: each
+            for name, each in schema.get("properties", {}).items()
+            if self._serves(name.removesuffix("_uri"))
+        }
         if media_type == FORM and as_fields(schema) != schema:
             return self._named(f"{kind.__name__}Form", as_fields(schema))
         return self._named(kind.__name__, schema)

@@ -9,7 +9,7 @@ docstring.
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from pydantic import MISSING
@@ -66,7 +66,7 @@ class _First(Members):
 
 
 class _Quota(Members):
-    quota: Literal["lists", "tasks", "text"]
+    quota: str
     limit: int
 
 
@@ -281,8 +281,8 @@ class LoginTooOld(Problem):
 
 
 class QuotaExceeded(Problem):
-    """The request would exceed a quota of the user. `quota` is `lists`, `tasks`, or `text` (bytes
-    of UTF-8), and `limit` is its maximum. Nothing was stored. Delete something first."""
+    """The request would exceed a quota of the user. `quota` is `text` (bytes of UTF-8) or what else
+    is counted, and `limit` is its maximum. Nothing was stored. Delete something first."""
 
     name, status, title = "quota-exceeded", 403, "The quota is exceeded"
     advice = "Delete something first, or ask the operator for more. Nothing was stored."
@@ -330,11 +330,10 @@ class TooManySessions(Problem):
 
 
 class TooManySelected(Problem):
-    """The request selects more tasks than one request may change. `count` is the number of selected
-    tasks, and `limit` is the maximum. Nothing was changed. Send several requests with narrower
-    filters."""
+    """The request would change more resources than one request may. `count` is their number, and
+    `limit` is the maximum. Nothing was changed. Send several requests with narrower filters."""
 
-    name, status, title = "too-many-selected", 409, "Too many tasks for one request"
+    name, status, title = "too-many-selected", 409, "Too many changes for one request"
     advice = "Send several requests with narrower filters. Nothing was changed."
     extends = _TooMany
 

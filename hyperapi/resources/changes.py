@@ -108,7 +108,7 @@ FEED = Feed()
 
 
 class ChangeMembers(Members):
-    """A change of a list or a task."""
+    """A change of a resource."""
 
     uri: Uri
     type: str

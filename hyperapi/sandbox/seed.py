@@ -91,7 +91,8 @@ class _ApiClient:
 
 def _plant_user(client: _ApiClient, user: Mapping[str, Any]) -> dict[str, Any]:
     control = client.ask("GET", client.root["control_uri"])
-    who, owned = _split(user)
+    owned = {name: value for name, value in user.items() if isinstance(value, list)}
+    who = {name: value for name, value in user.items() if name not in owned}
     made = client.ask("POST", control["users_uri"], json=who)
     root = client.ask("GET", client.root["uri"], made["access_token"])
     _plant_all(client, made["access_token"], root, owned)

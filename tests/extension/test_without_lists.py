@@ -1,11 +1,15 @@
 """A service without lists and tasks: alone, and with the notes of an extension."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from hyperapi.http.routes import RouteTable
 from hyperapi.settings import SettingsError
+from hyperapi.state import state_of
 from tests.conftest import Person, pointers, problem
 from tests.extension.conftest import MakeApp, numbers
 from tests.further_extensions import BOUND_EXTENSION, NOTES_EXTENSION
@@ -115,3 +119,36 @@ def test_a_session_of_a_list_from_before_works_and_sees_no_list(
 def test_what_refers_to_lists_is_not_served_without_them(make: MakeApp) -> None:
     with pytest.raises(SettingsError, match="bound needs list"):
         make(extensions=(BOUND_EXTENSION,), resources="")
+
+
+_OF_TO_DO_LISTS = re.compile(
+    r"to-?dos?\b|\btasks?\b(?!:)|(?<![`>] )\blists?\b(?!-| your| the)|list_", re.IGNORECASE
+)
+"""Words about lists and tasks; neither the verb nor the names of scopes, which the notes need."""
+_MEANINGS = re.compile("read (and change )?lists and tasks")
+"""What the scopes of the notes permit."""
+
+
+def documents(app: Flask) -> Iterator[tuple[str, str]]:
+    """What a service says to everybody, with its URI."""
+    ann, table = somebody(app), state_of(app)[RouteTable]
+    named = [*(f"rels/{name}" for name in table.relations)]
+    named += [f"problems/{kind.name}" for kind in table.problems]
+    uris = [ann.root[name] for name in ("uri", "service_desc_uri", "service_doc_uri")]
+    for uri in [*uris, *(f"{ann.root['uri']}{name}" for name in named)]:
+        for shape in ("application/json", "text/html"):
+            found = ann.ask("GET", uri, headers={"Accept": shape})
+            yield f"{uri} as {shape}", found.text
+
+
+def test_nothing_speaks_of_lists_and_tasks(service: Flask) -> None:
+    told = list(documents(service))
+    assert len(told) > 60
+    for where, text in told:
+        left = _MEANINGS.sub("", text)
+        found = [left[at.start() - 60 : at.end() + 60] for at in _OF_TO_DO_LISTS.finditer(left)]
+        assert found == [], where
+
+
+def test_the_usual_service_speaks_of_them(app: Flask) -> None:
+    assert sum(bool(_OF_TO_DO_LISTS.search(text)) for _, text in documents(app)) > 10

@@ -446,7 +446,8 @@ def test_a_sandbox_serves_and_seeds_an_extension_and_pytest_takes_its_name(tmp_p
     books(tmp_path / "packages", FIRST)
     seed = {
         "users": [
-            {"username": "ann", "password": PASSWORD, "books": [{"title": "Emma"}], "lists": []}
+            {"username": "ann", "password": PASSWORD, "books": [{"title": "Emma"}], "lists": []},
+            {"username": "bob", "password": PASSWORD, "books": []},
         ]
     }
     (tmp_path / "seed.json").write_text(json.dumps(seed))
