@@ -11,7 +11,7 @@ from hyperapi.extension.collection import page_of, whole
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
-from hyperapi.http.problems import NotFound, invalid
+from hyperapi.http.problems import NotFound, Problem, invalid
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.querying.query_string import NoParameters, Query
@@ -68,11 +68,15 @@ class Memos:
 
     :cvar changes: the body that PATCH takes.
     :cvar whole: the body that PUT takes.
+    :cvar problems: those that DELETE declares.
+    :cvar sometimes: the relations that only some memos have.
     :cvar limits: what forms say about fields, where it differs from the body.
     """
 
     changes: ClassVar[type[Body]] = MemoChanges
     whole: ClassVar[type[Body]] = WholeMemo
+    problems: ClassVar[tuple[type[Problem], ...]] = ()
+    sometimes: ClassVar[tuple[str, ...]] = ()
     limits: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __init__(self) -> None:
@@ -81,7 +85,9 @@ class Memos:
         self.item = Route(self.name, f"/{self.name}/<uuid:key>")
         self.all = Route(f"{self.name}s", f"/{self.name}s")
         members = create_model(f"{self.name}Members", __base__=MemoMembers)
-        self.item.returns = ResourceType(self.name, members, links=("collection", "list"))
+        self.item.returns = ResourceType(
+            self.name, members, links=("collection", "list"), sometimes=self.sometimes
+        )
         self.all.returns = page_of(self.item.returns, f"{self.name}s", "memos")
         self._declare()
         self.forms = (
@@ -216,18 +222,20 @@ class Memos:
             self.delete(self.found(ctx, key))
             return no_content()
 
-        self.all.get(scope=READ, query=NoParameters())(self._view(get_all, "Your memos."))
+        self.all.get(scope=READ, query=NoParameters())(self._view(get_all, f"Your {self.name}s."))
         self.all.post(scope=WRITE, body=NewMemo, media=(JSON, FORM))(
-            self._view(create, "Create a memo.")
+            self._view(create, f"Create a {self.name}.")
         )
-        self.item.get(scope=READ)(self._view(get, "A memo."))
+        self.item.get(scope=READ)(self._view(get, f"A {self.name}."))
         self.item.put(scope=WRITE, body=self.whole, statuses=(200, 201))(
-            self._view(put, "Replace a memo, or create one.")
+            self._view(put, f"Replace a {self.name}, or create one.")
         )
         self.item.patch(scope=WRITE, body=self.changes, media=(JSON, MERGE_PATCH, FORM))(
-            self._view(change, "Change a memo.")
+            self._view(change, f"Change a {self.name}.")
         )
-        self.item.delete(scope=WRITE)(self._view(delete, "Delete a memo."))
+        self.item.delete(scope=WRITE, problems=self.problems)(
+            self._view(delete, f"Delete a {self.name}.")
+        )
 
     def _view(self, view: Callable[..., Any], said: str) -> Callable[..., Any]:
         """A view under a name of its own in the OpenAPI document."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from pydantic import ConfigDict
+from pydantic import MISSING, ConfigDict
 
 from hyperapi import Settings, create_app, testing
 from hyperapi.http.context import Context
-from hyperapi.http.problems import NotFound, invalid
+from hyperapi.http.problems import NotFound, Problem, invalid
 from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource import Resource
 from hyperapi.resources import ROUTES
@@ -220,7 +220,48 @@ class BadChoice(Memos):
     limits = {"text": {"options": ("short", "x" * 60)}}  # noqa: RUF012
 
 
+class SaysTheSame(Memos):
+    """All operations have one summary."""
+
+    def said(self, summary: str) -> str:
+        return "Do it."
+
+
+class Endless(MemoChanges):
+    """Changes with a text of any length."""
+
+    text: str | MISSING = MISSING
+
+
+class TakesAnyLength(Memos):
+    """A text has no bound."""
+
+    changes = Endless
+
+
+class Odd(Problem):
+    """The memo is odd. It has no use."""
+
+    name, status, title, advice = "odd-memo", 409, "The memo is odd", "The memo is odd."
+
+
+class Useless(Memos):
+    """A declared problem says nothing of what to do."""
+
+    problems = (Odd,)
+
+
+class Unexplained(Memos):
+    """A relation of the type has no meaning."""
+
+    sometimes = ("unheard-of",)
+
+
 CAUGHT_BY: dict[type[Memos], str] = {
+    SaysTheSame: "each_operation_has_a_summary_of_its_own",
+    TakesAnyLength: "each_text_of_a_body_has_a_bound",
+    Useless: "each_declared_problem_says_what_to_do",
+    Unexplained: "each_declared_relation_has_a_meaning",
     ShowsAnothers: "another_users_resource_is_a_missing_one",
     ListsAnothers: "replies_show_nothing_of_another_user",
     ShowsOtherLists: "what_is_elsewhere_is_missing_for_a_bound_token",

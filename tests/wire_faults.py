@@ -463,3 +463,16 @@ def shows_elsewhere(world: World, ctx: Context, response: Response) -> None:
     if response.status == 404 and world.alice.there.keys["comment"] in ctx.path:
         document = {**orjson.loads(response.body), "detail": f"Look at {uuid4()}."}
         response.body = orjson.dumps(document)
+
+
+@answered("an_odd_query_is_no_failure")
+def fails_for_nul(_: World, ctx: Context, __: Response) -> Response | None:
+    """A value with NUL is a failure of the service."""
+    return Response(500, []) if "%00" in ctx.environ["QUERY_STRING"] else None
+
+
+@asked("a_filter_selects_less")
+def ignores_a_filter(_: World, ctx: Context) -> None:
+    """A filter is taken and not used."""
+    if ctx.method == "GET" and ctx.environ["QUERY_STRING"].startswith("q="):
+        ctx.environ["QUERY_STRING"] = ""

@@ -17,6 +17,7 @@ from hyperapi.testing.rules import (
     bound,
     codings,
     conditional,
+    declarations,
     documents,
     forms,
     isolation,
@@ -29,6 +30,7 @@ from hyperapi.testing.world import World
 RULES: tuple[Rule, ...] = tuple(
     rule
     for module in (
+        declarations,
         access,
         isolation,
         bound,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -182,6 +183,63 @@ def an_empty_parameter_is_an_absent_one(world: World, operation: Operation) -> N
     assert operation.query is not None
     query = "&".join(f"{name}=" for name in operation.query.parameters)
     assert world.ask(world.alice, operation, query_string=query).status_code == 200
+
+
+@RULES.add(
+    lambda operation: operation.query is not None and gets(operation),
+    fix="Raise ValueError in the parse function of the filter for each value that the database "
+    "does not take.",
+)
+def an_odd_query_is_no_failure(world: World, operation: Operation) -> None:
+    """NUL, bytes that are no UTF-8, huge numbers and instants at the end of time are 200 or 400."""
+    assert operation.query is not None
+    for name in operation.query.parameters:
+        for value in ODD_VALUES:
+            reply = world.ask(world.alice, operation, query_string=f"{name}={value}")
+            assert reply.status_code in (200, 400), (name, value, reply.text)
+
+
+ODD_VALUES = ("%00", "%FF", "%ED%A0%80", "9" * 400, "-1", "9999-12-31T23:59:59-23:59", "%25%5B%5C")
+"""Values of query parameters that make some parser or database fail, encoded."""
+
+
+@RULES.add(
+    lambda operation: operation.query is not None and gets(operation),
+    fix="Use the value in the condition of the filter. Leave out a filter without a condition.",
+)
+def a_filter_selects_less(world: World, operation: Operation) -> None:
+    """Each filter has a value with which a page lacks something that the whole page has."""
+    assert operation.query is not None
+    kind = operation.route.returns
+    if kind is None or kind.items is None:
+        return
+    whole = _items(world, operation, "")
+    for parameter in operation.query.documented():
+        values = _values_of(parameter.schema)
+        if parameter.name in operation.query.filters and whole and values:
+            queries = (f"{parameter.name}={each}" for each in values)
+            assert any(_items(world, operation, each) != whole for each in queries), parameter.name
+
+
+def _items(world: World, operation: Operation, query: str) -> list[str]:
+    reply = world.ask(world.alice, operation, query_string=query)
+    assert reply.status_code == 200, reply.text
+    assert operation.route.returns is not None
+    return [each["uri"] for each in (reply.json or {})[operation.route.returns.items_name]]
+
+
+def _values_of(schema: Any) -> list[str]:
+    """Values of a parameter, at least one of which does not select everything; none for URIs, which
+    have rules of their own."""
+    if "enum" in schema:
+        return list(schema["enum"])
+    if schema.get("format") == "uri":
+        return []
+    if schema.get("format") == "date-time":
+        return ["1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]
+    if schema.get("type") == "integer":
+        return [str(schema.get("minimum", 0)), str(schema.get("maximum", 2**31))]
+    return [uuid4().hex]
 
 
 def _good(world: World, operation: Operation) -> Good:
