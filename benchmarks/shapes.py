@@ -1,15 +1,15 @@
 """``python -m benchmarks.shapes``: the cost of a page of 25 tasks in each shape.
 
 The application is called in this process. Each round measures every shape in turn, so that a slow
-minute of the machine affects all of them. Bytes are those of the body, as it is and compressed like
-a proxy would; CPU is that of this process.
+minute of the machine affects all of them. Bytes are those of the body, as it is and in each content
+coding; CPU is that of this process. The second table has the cost of the codings.
 """
 
-import gzip
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,10 +19,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import create_environ
 
 from hyperapi import Settings, create_app
+from hyperapi.http.content_coding import CODINGS, compressed
+from hyperapi.http.handler import RequestHandler
+from hyperapi.middleware import compression
+from hyperapi.representations import hal_forms
 from hyperapi.representations.shapes import SHAPES
+from hyperapi.state import state_of
 from hyperapi.storage import migrations
 
-ROUNDS, REQUESTS = 15, 100
+ROUNDS, REQUESTS = 40, 50
 PASSWORD = "correct horse battery staple"
 TITLES = ("Milk", "Call the landlord about the heating", "Invoice for March", "Dentist")
 
@@ -35,10 +40,44 @@ def main() -> None:
         asks = {shape: principal(app, uri, token, shape) for shape in SHAPES.offered}
         bodies = {shape: ask() for shape, ask in asks.items()}
         costs = measured(asks)
-    print("| shape | bytes | with gzip | CPU, µs |\n|---|---:|---:|---:|")
+        in_codings = measured(coded(app, uri, token))
+    print("| shape | bytes | with gzip | with zstd | CPU, µs | ratio |")
+    print("|---|---:|---:|---:|---:|---:|")
     for shape, body in bodies.items():
-        compressed = len(gzip.compress(body, 6))
-        print(f"| `{shape}` | {len(body):,} | {compressed:,} | {costs[shape]:,.0f} |")
+        sizes = " | ".join(f"{len(each):,}" for each in (body, *_in_codings(body)))
+        print(f"| `{shape}` | {sizes} | {costs[shape]} |")
+    print("\n| page in HAL-FORMS | CPU, µs | ratio |\n|---|---:|---:|")
+    for name, cost in in_codings.items():
+        print(f"| {name} | {cost} |")
+
+
+def _in_codings(body: bytes) -> list[bytes]:
+    return [compressed(body, coding) for coding in CODINGS]
+
+
+def coded(app: Flask, uri: str, token: str) -> dict[str, Callable[[], bytes]]:
+    """Functions that request a page with forms: in each coding, without Accept-Encoding, and from a
+    service that cannot compress."""
+    handler = state_of(app)[RequestHandler]
+    hooks = list(handler.after)
+    without = [hook for hook in hooks if hook.__module__ != compression.__name__]
+    plain = principal(app, uri, token, hal_forms.MEDIA_TYPE)
+
+    def ask_without_compression() -> bytes:
+        handler.after = without
+        try:
+            return plain()
+        finally:
+            handler.after = hooks
+
+    return {
+        "no compression in the service": ask_without_compression,
+        "without Accept-Encoding": plain,
+        **{
+            f"Accept-Encoding: {coding}": principal(app, uri, token, hal_forms.MEDIA_TYPE, coding)
+            for coding in CODINGS
+        },
+    }
 
 
 def made(folder: Path) -> Flask:
@@ -70,9 +109,16 @@ def furnished(client: FlaskClient) -> tuple[str, str]:
     return groceries["tasks_uri"], token
 
 
-def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], bytes]:
-    """A function that requests a page in a shape, with negligible cost of its own."""
+def principal(
+    app: Flask, uri: str, token: str, shape: str, coding: str = ""
+) -> Callable[[], bytes]:
+    """A function that requests a page in a shape, with negligible cost of its own.
+
+    :param coding: Accept-Encoding; no such header when empty.
+    """
     headers = {"Accept": shape, "Authorization": f"Bearer {token}"}
+    if coding:
+        headers["Accept-Encoding"] = coding
     environ: Mapping[str, Any] = create_environ(uri, headers=headers)
 
     def started(status: str, *_: Any) -> Callable[[bytes], object]:
@@ -85,8 +131,8 @@ def principal(app: Flask, uri: str, token: str, shape: str) -> Callable[[], byte
     return ask
 
 
-def measured(asks: Mapping[str, Callable[[], bytes]]) -> dict[str, float]:
-    """CPU microseconds per request, the median of the rounds."""
+def measured(asks: Mapping[str, Callable[[], bytes]]) -> dict[str, str]:
+    """CPU microseconds per request and their ratio to the first, as medians of the rounds."""
     rounds: dict[str, list[float]] = {shape: [] for shape in asks}
     for _ in range(ROUNDS):
         for shape, ask in asks.items():
@@ -94,7 +140,11 @@ def measured(asks: Mapping[str, Callable[[], bytes]]) -> dict[str, float]:
             for _ in range(REQUESTS):
                 ask()
             rounds[shape].append((time.process_time() - begun) / REQUESTS * 1e6)
-    return {shape: median(found) for shape, found in rounds.items()}
+    first = next(iter(rounds.values()))
+    return {
+        shape: f"{median(found):,.0f} | {median(map(truediv, found, first)):.2f}"
+        for shape, found in rounds.items()
+    }
 
 
 if __name__ == "__main__":
