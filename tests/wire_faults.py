@@ -476,3 +476,22 @@ def ignores_a_filter(_: World, ctx: Context) -> None:
     """A filter is taken and not used."""
     if ctx.method == "GET" and ctx.environ["QUERY_STRING"].startswith("q="):
         ctx.environ["QUERY_STRING"] = ""
+
+
+@answered("each_member_that_is_sent_is_shown")
+def shows_another_value(_: World, __: Context, response: Response) -> None:
+    """A member is accepted and not stored."""
+    response.body = response.body.replace(b'"pinned":true', b'"pinned":false')
+
+
+@answered("a_change_of_nothing_keeps_the_tag")
+def tags_each_reply(_: World, __: Context, response: Response) -> None:
+    """The tag changes without a change."""
+    response.replace("ETag", lambda _: f'"{uuid4()}"')
+
+
+@answered("each_change_is_in_the_feed", *NOTES, "changes")
+def loses_changes(_: World, ctx: Context, response: Response) -> None:
+    """The feed has no entries."""
+    if ctx.path.endswith("/changes") and is_of(response, "application/json"):
+        response.body = orjson.dumps({**orjson.loads(response.body), "changes": []})
