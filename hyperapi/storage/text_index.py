@@ -27,7 +27,9 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     bindparam,
+    literal_column,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -372,6 +374,11 @@ def _ordered(element: Any, names: str) -> list[Any]:
     return [owner if name == "owner" else wanted for name in names.split()]
 
 
+_PAST_ALL = 2**63 - 1
+"""More than any revision. PostgreSQL expects few rows between two bounds, and reads them by the
+index of revisions. After one bound it expected a third of the table, and read the whole of it."""
+
+
 class indexed_upto(GenericFunction[int]):  # noqa: N801 - a function of SQL
     """The revision up to which an owner's rows are in the index. Rows after it wait."""
 
@@ -401,5 +408,5 @@ def indexed_keys(table: str, number: int) -> Select[Any]:
 
 def is_waiting(table: Table) -> ColumnElement[bool]:
     """Return the condition for an owner's rows that are not in the index yet."""
-    owner = bindparam("of_owner", type_=Key())
-    return table.c.revision > indexed_upto(table.name, owner)
+    upto = indexed_upto(table.name, bindparam("of_owner", type_=Key()))
+    return and_(table.c.revision > upto, table.c.revision < literal_column(str(_PAST_ALL)))
