@@ -13,11 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hyperapi_client import Client, NotFound
+from hyperapi_client import Client, Conflict, NotFound
 from openapi_spec_validator import validate
 
 from hyperapi.testing.rules import RULES
 from tests.conftest import PASSWORD, SECRET_KEY
+from tests.javascript import FOLDER, node
 from tests.packages import with_packages
 from tests.serving import COMMAND, PATIENCE, Served, serve
 
@@ -298,3 +299,107 @@ def test_a_refused_import_stores_nothing_and_says_why(
         run(installed, {**environment, **settings}, "bookmarks", *words)
     if settings:
         assert "https://" not in run(installed, environment, "bookmarks", "export", "fred")
+
+
+# -- clients and commands that know no resource by name
+
+
+def test_the_javascript_client_walks_from_the_root(served: Served) -> None:
+    command = node("ketting", "bookmarks were not tried with the JavaScript client")
+    script = [command, str(FOLDER / "bookmarks.js"), f"{served.url}/api/v1/", "hans", PASSWORD]
+    ran = subprocess.run(script, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_python_client_edits_what_was_seen_and_reads_the_feed(served: Served) -> None:
+    with signed_in(served, "ines") as ines:
+        bookmarks = ines.follow("bookmarks")
+        for title in "abc":
+            bookmarks.submit("create", url=f"{OTHER}{title}", title=title)
+        assert [each.title for each in bookmarks.search(limit=2).items()] == ["a", "b", "c"]
+        seen = bookmarks.reload().first
+        assert seen is not None
+        ines.at(seen.uri).submit("mark-read")
+        with pytest.raises(Conflict):
+            seen.submit("edit", title="late")
+        assert bookmarks.submit("mark-all-read")["count"] == 2
+        assert bookmarks.submit("delete-read")["count"] == 3
+        assert [each["deleted"] for each in ines.follow("changes").changes] == []
+
+
+def test_the_command_for_people_follows_links_and_sends_forms(
+    served: Served, tmp_path: Path
+) -> None:
+    with signed_in(served, "jana") as jana:
+        tokens = jana.tokens
+        assert tokens is not None
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        environment |= {"HYPERAPI_URL": served.url, "HYPERAPI_TOKEN": tokens.access}
+
+        def api(*words: str) -> str:
+            command = [sys.executable, "-P", "-m", "hyper", "api", "bookmarks", *words]
+            return subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=True, timeout=60
+            ).stdout
+
+        made = api("--submit", "create", "-f", f"url={OTHER}", "-f", "title=Page")
+        assert "Page" in made
+        assert "Page" in api("--all")
+        assert jana.follow("bookmarks").first is not None
+
+
+def test_a_page_shows_the_forms_of_bookmarks(carol: httpx.Client) -> None:
+    page = carol.get("/api/v1/bookmarks", headers={"Accept": "text/html"})
+    for title in ("Create a bookmark", "Search bookmarks", "Mark all as read", "Delete those read"):
+        assert title in page.text
+    item = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Page"}).json()["uri"]
+    assert "Mark as read" in carol.get(item, headers={"Accept": "text/html"}).text
+
+
+def test_bookmarks_are_in_backups_and_go_with_their_owner(
+    served: Served, installed: Path, environment: dict[str, str]
+) -> None:
+    with signed_in(served, "kurt") as kurt:
+        kurt.follow("bookmarks").submit("create", url=f"{OTHER}kurt", title="Kurt")
+        run(installed, environment, "backup", "with-kurt.db")
+        kurt.root().follow("user").submit("delete")
+    asked = "SELECT count(*) FROM bookmarks WHERE title = 'Kurt'"
+    for file, number in (("with-kurt.db", 1), ("hyperapi.db", 0)):
+        with closing(sqlite3.connect(installed / file)) as database:
+            assert database.execute(asked).fetchone() == (number,)
+    assert "is loaded: its tables are at bookmarks_0001" in doctored(installed, environment)
+
+
+def doctored(folder: Path, environment: dict[str, str]) -> str:
+    """What the doctor finds; it fails for the cheap hashing of tests."""
+    command = [*COMMAND, "doctor"]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    ).stdout
+
+
+_SANDBOXED = """
+from hyperapi.sandbox.pytest_plugin import sandbox
+
+def test_it(monkeypatch):
+    monkeypatch.setenv("HYPERAPI_RESOURCES", "")
+    with sandbox("--seed", "seed.json", extensions=["bookmarks"]) as server:
+        ann = server.user("ann")
+        bookmarks = ann.follow("bookmarks")
+        bookmarks.submit("create", url="https://example.org/a", title="Kept")
+        snapshot = server.snapshot()
+        bookmarks.submit("create", url="https://example.org/b", title="Gone")
+        bookmarks.reload().first.submit("delete")
+        server.restore(snapshot)
+        assert [each.title for each in ann.follow("bookmarks").items()] == ["Kept"]
+        assert [each["type"] for each in ann.follow("changes").changes] == ["bookmark"]
+"""
+
+
+def test_snapshots_of_a_sandbox_bring_bookmarks_back(installed: Path, tmp_path: Path) -> None:
+    seeded = {"url": OTHER, "title": "Seeded", "tags": []}
+    seed = {"users": [{"username": "eve", "password": PASSWORD, "bookmarks": [seeded]}]}
+    (tmp_path / "seed.json").write_text(json.dumps(seed))
+    (tmp_path / "test_it.py").write_text(_SANDBOXED)
+    ran = own_tests(tmp_path, installed / "packages")
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
