@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import pytest
+from flask import Flask
 
 from hyperapi.app import create_app
 from hyperapi.extension.extension import Extension, Extensions
@@ -12,7 +13,7 @@ from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.ops import new_migration
 from hyperapi.sandbox.server import CHOSEN
 from hyperapi.settings import Settings, read_environment
-from hyperapi.state import state_of
+from hyperapi.state import AppState, state_of
 from hyperapi.storage.database import database
 from hyperapi.testing.databases import on_new_database
 from hyperapi.testing.rules import RULES
@@ -40,10 +41,10 @@ class TestRules:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def world(
+    def app(
         cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[World]:
-        """A service with the extensions, and two users who have resources of each type."""
+    ) -> Iterator[Flask]:
+        """A service with the extensions."""
         setting = request.config.getini
         names = cls.extensions or setting("hyperapi_extensions")
         if not names:
@@ -63,25 +64,32 @@ class TestRules:
         }
         with on_new_database(Settings.read({**CHOSEN, **chosen})) as settings:
             app = create_app(settings)
-            yield World(app)
+            yield app
             state_of(app)[ChangeNotifier].close()
             state_of(app)[ChangeNotifier].join()
             with app.app_context():
                 database.engine.dispose()
 
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def world(app: Flask) -> World:
+        """The service, and two users who have resources of each type."""
+        return World(app)
+
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
     def test_rule(self, rule: Rule, world: World) -> None:
         """Each operation keeps the rule."""
-        routes = {route.name for each in _added(world) for route in each.all_routes}
+        routes = {route.name for each in _added(world.state) for route in each.all_routes}
         if broken := violations(rule, world, routes):
             pytest.fail("\n\n".join(map(str, broken.values())), pytrace=False)
 
-    def test_migrations_make_the_tables(self, world: World) -> None:
+    def test_migrations_make_the_tables(self, app: Flask) -> None:
         """The migrations of each extension make the tables and indexes of its models."""
-        for each in _added(world):
+        state = state_of(app)
+        for each in _added(state):
             if each.schema is None:
                 continue
-            found = new_migration.differences(world.state.settings.database_url, each)
+            found = new_migration.differences(state.settings.database_url, each)
             if found:
                 pytest.fail(
                     f"The models of {each.name} differ from its migrations. Write a migration with "
@@ -90,7 +98,7 @@ class TestRules:
                 )
 
 
-def _added(world: World) -> list[Extension]:
+def _added(state: AppState) -> list[Extension]:
     """The extensions that the settings name, without those that the service always has."""
-    names = world.state.settings.extensions
-    return [each for each in world.state[Extensions].all if each.name in names]
+    names = state.settings.extensions
+    return [each for each in state[Extensions].all if each.name in names]

@@ -1,6 +1,7 @@
 """The rules as an author of an extension runs them: by pytest, over an installed package."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +37,15 @@ INI = "[pytest]\nhyperapi_extensions = books\n"
 
 
 def author_runs(
-    folder: Path, *words: str, module: str = packages.MODULE, ini: str = INI, **environment: str
+    folder: Path,
+    *words: str,
+    module: str = packages.MODULE,
+    migration: str = INDEXED,
+    ini: str = INI,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the rules over a package, in a folder of their own."""
-    installed = packages.books(folder / "packages", INDEXED, module=module)
+    installed = packages.books(folder / "packages", migration, module=module)
     (folder / "pytest.ini").write_text(ini)
     (folder / "test_rules.py").write_text("from hyperapi.testing.suite import TestRules\n")
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
@@ -92,3 +98,27 @@ def test_a_report_has_all_that_a_stranger_needs(tmp_path: Path) -> None:
         assert part in report, report
     assert "hya_" not in report.replace("hya_(not shown)", "")
     assert "Traceback" not in report
+
+
+TITLE = r'sa.Column\("title", sa.Text\(\), nullable=False\),'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "told"),
+    [
+        (TITLE, 'sa.Column("title", sa.Text(), nullable=True),', "modify_nullable"),
+        (TITLE, "", "add_column"),
+        (r".*ix_books_owner_revision.*\n", "", "ix_books_owner_revision"),
+        (', ondelete="CASCADE"', "", "add_fk"),
+    ],
+    ids=["nullability", "column", "index", "foreign key"],
+)
+def test_a_migration_that_differs_from_the_model_is_told(
+    tmp_path: Path, pattern: str, new: str, told: str
+) -> None:
+    text = re.sub(pattern, new, INDEXED)
+    assert text != INDEXED
+    ran = author_runs(tmp_path, "-k", "migrations", migration=text)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "The models of books differ from its migrations" in ran.stdout
+    assert told in ran.stdout
