@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
     VISIBLE,
+    BulkForm,
     Key,
     OwnedMembers,
     OwnedResource,
@@ -112,6 +113,21 @@ def test_the_feed_tells_of_each(ann: Person) -> None:
     assert found == [("note", False)] * 2
     ann.ask("DELETE", ann.root["notes_uri"] + "?all=true")
     assert changes(ann, onward)[0] == [("note", True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"where": {"colour": "red"}}, "sends colour, which the DELETE of notes does not take"),
+        ({"sets": {"colour": "red"}}, "sends colour, which the PATCH of notes does not take"),
+        ({"where": {"limit": "1"}, "sets": {}}, "sends limit"),
+    ],
+)
+def test_a_bulk_form_sends_only_what_the_operation_takes(given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        BulkForm(name="odd", title="Odd", **given).of(NOTES.collection)
+    with pytest.raises(ValueError, match="needs a DELETE of many at note"):
+        BulkForm(name="odd", title="Odd").of(NOTES.item)
 
 
 def test_no_more_change_than_one_request_may(make: MakeApp) -> None:
