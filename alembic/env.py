@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.runtime.migration import MigrationInfo
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, False_, Table, True_, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -47,7 +47,7 @@ def run() -> None:
             render_as_batch=True,
             transactional_ddl=True,  # SQLite supports it, contrary to alembic's default
             compare_type=True,
-            render_item=partial(_own_types, context.config.attributes.get("types")),
+            render_item=partial(_rendered, context.config.attributes.get("types")),
         )
         with context.begin_transaction():
             context.run_migrations()
@@ -101,11 +101,14 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _own_types(public: str | None, kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
-    """Render our column types by name, with an import, in new migrations.
+def _rendered(public: str | None, kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+    """Render in new migrations what Alembic cannot: our column types by name, with an import, and
+    true and false, which it writes as one database does.
 
-    :param public: the module that extensions import them from; None for our own migrations.
+    :param public: the module that extensions import types from; None for our own migrations.
     """
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), False_ | True_):
+        return f"sa.{item.arg}()"
     if kind != "type":
         return False
     name, home = type(item).__name__, type(item).__module__

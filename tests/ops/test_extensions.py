@@ -271,6 +271,77 @@ def test_an_extension_is_added_to_a_running_service_and_removed_again(
     assert "warn  the database has tables of the extension books, which is not load" in findings
 
 
+def test_the_tables_of_a_removed_extension_are_dropped(deployment: Deployment) -> None:
+    deployment.run("upgrade", extensions="")
+    before = deployment.tables
+    assert "no tables of the extension" in _not_dropped(deployment, "books", FIRST)
+    deployment.run("upgrade")
+    with deployment.serve() as served, Reader(served, "ann") as ann:
+        gone = ann.ask("POST", "/api/v1/books", 201, json={"title": "Gone"})
+        ann.ask("POST", "/api/v1/books", 201, json={"title": "Emma"})
+        ann.ask("POST", "/api/v1/lists", 201, json={"title": "Kept"})
+        ann.ask("DELETE", gone["uri"], 204)
+    assert "is loaded: take it out" in deployment.complaint("extensions", "drop", "books")
+    asked = deployment.run("extensions", "drop", "books", extensions="")
+    assert "This drops books (1 rows)." in asked.stdout
+    assert asked.returncode == 1
+    assert len(deployment.rows("SELECT * FROM books")) == 1
+    dropped = deployment.run("extensions", "drop", "books", "--yes", extensions="")
+    told = "The tables of the extension books are dropped. You can uninstall its package.\n"
+    assert (dropped.returncode, dropped.stdout, dropped.stderr) == (0, told, "")
+    assert deployment.tables == before
+    assert deployment.rows("SELECT * FROM tombstones") == []
+    assert deployment.rows("SELECT * FROM before_images WHERE kind = 'book'") == []
+    assert deployment.rows("SELECT text_size FROM users") == [(len("Kept"),)]
+    assert "books" not in deployment.run("doctor", extensions="").stdout
+    assert deployment.run("upgrade").returncode == 0
+    assert deployment.rows("SELECT * FROM books") == []
+
+
+def _not_dropped(deployment: Deployment, name: str, *migrations: str) -> str:
+    """Why the tables of an extension that is not loaded are not dropped."""
+    books(deployment.packages, *migrations)
+    return deployment.complaint("extensions", "drop", name, "--yes", extensions="")
+
+
+def test_tables_that_are_not_those_of_the_package_are_not_dropped(deployment: Deployment) -> None:
+    books(deployment.packages, FIRST)
+    deployment.run("upgrade")
+    assert "pens is not installed" in _not_dropped(deployment, "pens", FIRST)
+    assert "are at books_0001, and" in _not_dropped(deployment, "books", FIRST, SECOND)
+    _put(
+        deployment,
+        "CREATE TABLE notes (owner uuid, book uuid, "
+        "FOREIGN KEY (owner, book) REFERENCES books (owner, key))",
+    )
+    assert "the table notes refers to books" in _not_dropped(deployment, "books", FIRST)
+    assert "books" in deployment.tables
+
+
+def test_the_index_of_texts_is_dropped_with_its_table(deployment: Deployment) -> None:
+    before = deployment.tables
+    module = packages.MODULE.replace(
+        "list_binding = VISIBLE", 'list_binding = VISIBLE\n    searched = ("title_folded",)'
+    )
+    module = module.replace(
+        "    {columns}", "    title_folded: Mapped[str] = mapped_column(Folded)"
+    )
+    column = '        sa.Column("title_folded", Folded(), nullable=False),\n'
+    first = FIRST.replace('        sa.Column("revision"', f'{column}        sa.Column("revision"')
+    first = first.replace("import InstantColumn", "import Folded, InstantColumn, create_text_index")
+    first += '    create_text_index(op.get_bind(), "books", ["title_folded"])\n'
+    books(deployment.packages, first, module=module)
+    assert deployment.run("upgrade").returncode == 0
+    with deployment.serve() as served, Reader(served, "ann") as ann:
+        ann.ask("POST", "/api/v1/books", 201, json={"title": "Emma"})
+    assert any(each.startswith("books_text") for each in deployment.tables)
+    dropped = deployment.run("extensions", "drop", "books", "--yes", extensions="")
+    assert dropped.returncode == 0, dropped.stderr
+    assert not any(each.startswith("books") for each in deployment.tables - before)
+    with deployment.serve(extensions="") as served, Reader(served, "bob") as bob:
+        bob.ask("POST", "/api/v1/lists", 201, json={"title": "List"})
+
+
 def test_a_server_waits_for_the_tables_of_an_extension(embedded: Deployment) -> None:
     books(embedded.packages, FIRST)
     with embedded.serve() as served, Reader(served, "ann") as ann:
@@ -416,6 +487,27 @@ def test_migrations_are_written_from_the_models(deployment: Deployment) -> None:
     if deployment.url.startswith("sqlite"):
         [(definition,)] = deployment.rows("SELECT sql FROM sqlite_master WHERE name = 'books'")
         assert "WITHOUT ROWID" in definition
+
+
+def test_rows_that_exist_get_a_value_in_a_new_column(deployment: Deployment) -> None:
+    books(deployment.packages, FIRST)
+    deployment.run("upgrade")
+    with deployment.serve() as served, Reader(served, "ann") as ann:
+        ann.ask("POST", "/api/v1/books", 201, json={"title": "Emma"})
+    module = deployment.packages / "hyperapi_books" / "__init__.py"
+    column = "lent: Mapped[bool] = mapped_column({})"
+    module.write_text(packages.MODULE.format(columns=column.format(""), name="books", command="c"))
+    complaint = deployment.complaint("new", "migration", "books", "Lent")
+    assert complaint.startswith("Error: Rows that exist need a value in the new column books.lent.")
+    default = "server_default=__import__('sqlalchemy').false()"
+    module.write_text(
+        packages.MODULE.format(columns=column.format(default), name="books", command="c")
+    )
+    written = deployment.run("new", "migration", "books", "Lent").stdout.strip()
+    assert "server_default=sa.false()" in Path(written).read_text()
+    assert deployment.run("upgrade").returncode == 0
+    [(lent,)] = deployment.rows("SELECT lent FROM books")
+    assert not lent
 
 
 # -- backups
