@@ -73,7 +73,7 @@ class SecretInAddress(Problem):
     names. Every reader of the bookmark could use it. Remove it from the address."""
 
     name, status, title = "secret-in-address", 422, "The address holds a secret"
-    advice = "Remove the password or the token from the address. Nothing was stored."
+    advice = "Send the address without the password or the token. Nothing was stored."
     extends = Secret
 
 
