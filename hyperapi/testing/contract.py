@@ -151,8 +151,8 @@ def _declared(operation: Operation) -> tuple[Any, ...]:
 
 
 _STEPS = (
-    "add|ask|call|check|choose|correct|delete|end|leave|look|make|read|repeat|send|sign|start|tell|"
-    "try|use|wait"
+    "add|ask|call|change|check|choose|correct|delete|end|follow|leave|look|make|read|remove|rename|"
+    "repeat|replace|select|send|set|shorten|sign|start|tell|try|use|wait|write"
 )
 _A_STEP = re.compile(rf"(?:^|[.:;,] (?:or |and )?)(?:{_STEPS})\b", re.IGNORECASE)
 
