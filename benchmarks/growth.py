@@ -180,10 +180,13 @@ def _pages(world: World) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def opened(kind: str, folder: Path) -> Iterator[World]:
-    """An application on an empty database, with a user who has two lists."""
+def opened(kind: str, folder: Path, **more: str) -> Iterator[World]:
+    """An application on an empty database, with a user who has two lists.
+
+    :param more: further settings, by name.
+    """
     if kind == "sqlite":
-        yield _made(f"sqlite:///{folder}/hyperapi.db", folder, lambda: 0.0)
+        yield _made(f"sqlite:///{folder}/hyperapi.db", folder, lambda: 0.0, **more)
         return
     careful = {"fsync": "on", "shared_buffers": "256MB", "autovacuum": "off"}
     with postgres.server(listen_addresses="127.0.0.1", **careful) as server:
@@ -195,6 +198,7 @@ def opened(kind: str, folder: Path) -> Iterator[World]:
             f"postgresql://postgres@127.0.0.1:{server.port}/growth",
             folder,
             lambda: _of_children(process),
+            **more,
         )
 
 
@@ -212,7 +216,7 @@ def _of_children(process: int) -> float:
     return total
 
 
-def _made(url: str, folder: Path, server: Callable[[], float]) -> World:
+def _made(url: str, folder: Path, server: Callable[[], float], **more: str) -> World:
     unlimited = {f"HYPERAPI_{name}_LIMIT": "" for name in ("REQUEST", "REGISTER", "SIGN_IN")}
     settings = Settings.read(
         {
@@ -222,6 +226,7 @@ def _made(url: str, folder: Path, server: Callable[[], float]) -> World:
             "HYPERAPI_MAX_TASKS": "0",
             "HYPERAPI_MAX_TEXT": "0",
             **unlimited,
+            **more,
         }
     )
     if url.startswith("sqlite"):

@@ -39,7 +39,7 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.state import AppState
 from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Transaction
-from hyperapi.storage.models import Session, Tables, User
+from hyperapi.storage.models import BeforeImage, Session, Tables, User
 from hyperapi.storage.row_scope import (
     RowScope,
     add,
@@ -48,6 +48,7 @@ from hyperapi.storage.row_scope import (
     find,
     remove,
     selected_columns,
+    table_of,
 )
 
 USERS = Route(
@@ -298,8 +299,8 @@ def _delete(ctx: Context, who: Principal) -> None:
     rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
     most = ctx.settings.max_bulk
     if most and rows <= most:
-        added = ctx.state[Tables].added
-        rows += count_up_to(ctx.tx, added, who.row_scope, most - rows + 1)
+        others = [table_of(BeforeImage), *ctx.state[Tables].added]
+        rows += count_up_to(ctx.tx, others, who.row_scope, most - rows + 1)
     if not most or rows <= most:
         remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
         return

@@ -324,7 +324,8 @@ def test_rows_of_further_types_count_when_an_account_is_deleted(make: MakeApp) -
     ann = Person(app.test_client()).register(f"ann{next(numbers)}").sign_in()
     [*_, gone] = [ann.create(ann.root["notes_uri"], text=str(number)) for number in range(5)]
     ann.ask("DELETE", gone["uri"])
-    accounts, tombstones = RULES[2:]
+    rules = {rule.name: rule for rule in RULES}
+    accounts, tombstones = rules["rows of deleted accounts"], rules["tombstones"]
     while purge(state_of(app), tombstones):  # so that only the rows are left to count
         pass
     key = ann.root["user_uri"].rpartition("/")[2]

@@ -54,7 +54,7 @@ def test_a_thousand_are_made_at_once_in_the_order_sent(carol: Person, groceries:
     made = make_many(carol, groceries, wanted)
     assert made.status_code == 201
     assert "Location" not in made.headers
-    assert set(made.json) == {"tasks"}
+    assert set(made.json) == {"tasks", "undo_uri"}
     assert [task["title"] for task in made.json["tasks"]] == [task["title"] for task in wanted]
     assert len({task["uri"] for task in made.json["tasks"]}) == MOST
     for number in (0, 1, 2, 500, 999):
@@ -72,7 +72,7 @@ def test_they_are_made_in_one_transaction_and_a_few_statements(app: Flask, alice
         with statements(app) as sent:
             assert make_many(alice, made, [{"title": "Milk"}] * number).status_code == 201
         costs.append([each for each in sent if "INSERT INTO tasks" not in each])
-    assert len(costs[0]) == len(costs[1]) <= 6
+    assert len(costs[0]) == len(costs[1]) <= 7
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_a_filter_selects_is_changed(carol: Person, shopping: Any) -> None:
     uri = shopping["tasks_uri"]
     before = {task["title"]: task for task in carol.get(uri)["tasks"]}
     changed = carol.ask("PATCH", f"{uri}?tag=dairy", json={"done": True, "priority": "low"})
-    assert (changed.status_code, changed.json) == (200, {"count": 2})
+    assert (changed.status_code, changed.json["count"]) == (200, 2)  # type: ignore[index]
     after = {task["title"]: task for task in carol.get(uri)["tasks"]}
     for title in ("Milk", "Butter"):
         assert (after[title]["done"], after[title]["priority"]) == (True, "low")
@@ -341,7 +341,7 @@ def test_what_a_filter_selects_is_deleted(carol: Person, shopping: Any) -> None:
     uri = shopping["tasks_uri"]
     gone = carol.get(f"{uri}?done=true")["tasks"]
     deleted = carol.ask("DELETE", f"{uri}?done=true")
-    assert (deleted.status_code, deleted.json) == (200, {"count": 2})
+    assert (deleted.status_code, deleted.json["count"]) == (200, 2)  # type: ignore[index]
     assert titles(carol, uri) == ["Milk", "Butter"]
     assert counts(carol, shopping) == (2, 0)
     for task in gone:

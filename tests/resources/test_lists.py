@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from tests.conftest import Person, pointers, problem
 
 MEMBERS = {
+    "history_uri",
     "uri", "tasks_uri", "collection_uri", "title", "description", "archived",
     "open_count", "done_count", "created_at", "updated_at",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from tests.conftest import MakeApp, Person, pointers, problem
 
 MEMBERS = {
+    "history_uri",
     "uri", "list_uri", "title", "description", "done", "due_at", "priority", "tags",
     "completed_at", "created_at", "updated_at",
 }  # fmt: skip
@@ -260,6 +261,9 @@ def test_when_i_complete_a_task_it_remembers_when(alice: Person, groceries: Any)
     assert alice.make_task(groceries, done=True)["completed_at"] is not None
 
 
+OWN = ("uri", "history_uri", "created_at", "updated_at")
+
+
 def test_put_replaces_and_what_i_leave_out_gets_its_default(alice: Person, groceries: Any) -> None:
     made = alice.make_task(
         groceries,
@@ -271,7 +275,7 @@ def test_put_replaces_and_what_i_leave_out_gets_its_default(alice: Person, groce
     )
     replaced: Any = alice.ask("PUT", made["uri"], json={"title": "Bread"}).json
     plain = alice.make_task(groceries, "Bread")
-    own = {name: replaced[name] for name in ("uri", "created_at", "updated_at")}
+    own = {name: replaced[name] for name in OWN}
     assert replaced == {**plain, **own}
     assert replaced["created_at"] == made["created_at"]
     assert counts(alice, groceries) == (2, 0)
