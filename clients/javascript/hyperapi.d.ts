@@ -145,10 +145,15 @@ export class Conflict extends Problem {
 }
 /** A resource as the server sent it: members, links, forms, and the items of a collection. */
 export class Resource {
-    /** @param {Json} document in HAL-FORMS @param {string | null} etag */
-    constructor(document: Json, etag?: string | null);
+    /**
+     * @param {Json} document in HAL-FORMS
+     * @param {string | null} etag
+     * @param {string | null} undo the URI that undoes the change which this is the result of
+     */
+    constructor(document: Json, etag?: string | null, undo?: string | null);
     document: Json;
     etag: string | null;
+    undo: string | null;
     /** @type {Resource[]} */
     items: Resource[];
     /** @returns {string} */
@@ -218,6 +223,8 @@ export class Client extends EventTarget {
     sessions: Pick<SessionStore, "write" | "read">;
     timeout: number;
     fetch: typeof fetch;
+    /** The URI that undoes the last change of this client; null without any. @type {string | null} */
+    lastUndo: string | null;
     /** The last resources, for conditional requests. @type {Map<string, Resource>} */
     seen: Map<string, Resource>;
     get signedIn(): boolean;
@@ -284,6 +291,14 @@ export class Client extends EventTarget {
     }): Promise<Resource | null>;
     /** @param {string} uri @param {string | null} [ifMatch] */
     delete(uri: string, ifMatch?: string | null): Promise<Resource | null>;
+    /**
+     * Undo a change: everything that the request changed is put back. To make the change again, undo the
+     * result. A later change of the same resources is refused (409 `changed-since`).
+     *
+     * @param {Resource | string | null} [change] its result or its `undo` link; by default the last change
+     * @returns {Promise<Resource | null>} with the member `count`
+     */
+    undo(change?: Resource | string | null): Promise<Resource | null>;
     /**
      * Sign in with a user name and a password.
      *

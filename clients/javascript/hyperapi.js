@@ -162,10 +162,15 @@ async function problemOf(response) {
 
 /** A resource as the server sent it: members, links, forms, and the items of a collection. */
 export class Resource {
-  /** @param {Json} document in HAL-FORMS @param {string | null} etag */
-  constructor(document, etag = null) {
+  /**
+   * @param {Json} document in HAL-FORMS
+   * @param {string | null} etag
+   * @param {string | null} undo the URI that undoes the change which this is the result of
+   */
+  constructor(document, etag = null, undo = null) {
     this.document = document;
     this.etag = etag;
+    this.undo = undo;
     /** @type {Resource[]} */
     this.items = [document._embedded?.item ?? []].flat().map((/** @type {Json} */ item) => new Resource(item));
   }
@@ -205,6 +210,11 @@ export class Resource {
   get(name) {
     return this.document[name];
   }
+}
+
+/** The link `undo` of a reply. Relations of hyperapi are URIs in headers. @param {Response} response @returns {string | null} */
+function undoOf(response) {
+  return /<([^>]*)>; rel="[^"]*\/undo"/.exec(response.headers.get("Link") ?? "")?.[1] ?? null;
 }
 
 /**
@@ -400,6 +410,8 @@ export class Client extends EventTarget {
     this.sessions = sessions;
     this.timeout = timeout;
     this.fetch = fetch ?? globalThis.fetch.bind(globalThis);
+    /** The URI that undoes the last change of this client; null without any. @type {string | null} */
+    this.lastUndo = null;
     /** The last resources, for conditional requests. @type {Map<string, Resource>} */
     this.seen = new Map();
   }
@@ -595,11 +607,26 @@ export class Client extends EventTarget {
     return this.#written(uri, { method: "DELETE", headers: ifMatch ? { "If-Match": ifMatch } : {} });
   }
 
+  /**
+   * Undo a change: everything that the request changed is put back. To make the change again, undo the
+   * result. A later change of the same resources is refused (409 `changed-since`).
+   *
+   * @param {Resource | string | null} [change] its result or its `undo` link; by default the last change
+   * @returns {Promise<Resource | null>} with the member `count`
+   */
+  undo(change = this.lastUndo) {
+    const uri = typeof change === "string" ? change : change?.undo;
+    if (!uri) throw new TypeError("There is nothing to undo: this is not the result of a change.");
+    return this.#written(uri, { method: "POST", headers: { "Idempotency-Key": newKey() } }, 1);
+  }
+
   /** @param {string} uri @param {Asked} asked @param {number} again @returns {Promise<Resource | null>} */
   async #written(uri, asked, again = 0) {
     try {
       const response = await this.ask(uri, asked);
-      return response.status === 204 ? null : new Resource(await json(response), response.headers.get("ETag"));
+      const undo = undoOf(response);
+      this.lastUndo = undo ?? this.lastUndo;
+      return response.status === 204 ? null : new Resource(await json(response), response.headers.get("ETag"), undo);
     } catch (error) {
       if (error instanceof Problem && error.status === 428 && !asked.headers?.["If-Match"]) {
         // The caller accepts any version, and this server requires one: send the current ETag.

@@ -65,6 +65,25 @@ test("what was read before is asked for conditionally", async () => {
   assert.equal(asked[0].headers.get("Authorization"), "Bearer a1");
 });
 
+test("a change is undone by the link of its reply, and made again by that of the undoing", async () => {
+  const link = (name) => `<${ROOT}undo/${name}>; rel="${ROOT}rels/undo"`;
+  const { client, asked } = made(({ method, uri }) => {
+    if (method === "DELETE") return reply(null, { status: 204, Link: link("deletion") });
+    return reply({ count: 1 }, { Link: `${link(uri.endsWith("deletion") ? "undoing" : "redoing")}, <${ROOT}>; rel="up"` });
+  });
+  assert.throws(() => client.undo(), /nothing to undo/);
+  assert.throws(() => client.undo(new Resource({})), /nothing to undo/);
+  assert.equal(await client.delete(`${ROOT}task`), null);
+  const undone = await client.undo();
+  await client.undo(undone);
+  assert.deepEqual(asked.map(({ method, uri }) => `${method} ${uri}`), [
+    `DELETE ${ROOT}task`, `POST ${ROOT}undo/deletion`, `POST ${ROOT}undo/undoing`,
+  ]);
+  assert.ok(asked[1].headers.get("Idempotency-Key"));
+  await client.undo(`${ROOT}undo/deletion`);
+  assert.equal(client.lastUndo, `${ROOT}undo/undoing`);
+});
+
 const FOREIGN = ["https://api.test/", "http://api.test:8080/", "http://elsewhere.test/", "http:\\\\elsewhere.test/", "http://api.test@elsewhere.test/"];
 
 test("no link, form, page, session or stored write leads to another origin", async () => {

@@ -29,6 +29,7 @@ from hyperapi_client.document import Link, State
 from hyperapi_client.errors import (
     BadEnvironment,
     CertificateRefused,
+    ChangedSince,
     ClientError,
     Closed,
     Conflict,
@@ -79,6 +80,7 @@ __all__ = [
     "BadEnvironment",
     "CertificateRefused",
     "Change",
+    "ChangedSince",
     "Client",
     "ClientError",
     "Closed",

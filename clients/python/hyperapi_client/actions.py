@@ -212,6 +212,19 @@ class Actions:
         headers = {"If-None-Match": "*"} if create_only else {}
         return (yield from self._send(filled, DEFAULTS, headers))
 
+    def undo(self, state: State) -> Flow[State]:
+        """Undo the change that a state is the result of. The result can be undone too.
+
+        :raises NoSuchLink: when there is nothing to undo.
+        """
+        if state.undo is None:
+            where = state.uri or "the result"
+            raise NoSuchLink(
+                f"{where} has no link 'undo': it is not the result of a change, or the server "
+                "keeps no history."
+            )
+        return (yield from self._send(Filled("POST", state.undo, None, b"", {}), DEFAULTS, {}))
+
     def _version(self, state: State) -> Flow[str | None]:
         """Return the ETag of the version that was seen.
 

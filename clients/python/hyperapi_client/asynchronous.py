@@ -114,6 +114,10 @@ class AsyncClient(Unpicklable):
         flow = self.actions.put(None, relation, members, values, create_only)
         return self.resource(await self.run(flow))
 
+    async def undo(self, result: "AsyncResource") -> "AsyncResource":
+        """Undo a change. To make it again, undo the result of this."""
+        return self.resource(await self.run(self.actions.undo(result.state)))
+
     def changes(
         self,
         since: str | None = None,

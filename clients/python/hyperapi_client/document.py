@@ -39,6 +39,7 @@ class State:
     :param items: the items on this page of a collection; None when it is not a collection.
     :param forms: by name; None when the representation has no forms.
     :param etag: of this version (RFC 9110 §8.8.3); None when it is not known.
+    :param undo: the URI that undoes the change which this is the result of; None without any.
     """
 
     uri: str
@@ -47,6 +48,7 @@ class State:
     items: tuple["State", ...] | None = None
     forms: Mapping[str, Form] | None = None
     etag: str | None = None
+    undo: str | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
         return hash(self.uri)

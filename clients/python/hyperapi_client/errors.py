@@ -270,8 +270,21 @@ class Taken(ProblemError):
     statuses = (409,)
 
 
+class ChangedSince(ProblemError):
+    """A change cannot be undone, because of later changes. Nothing was put back.
+
+    :ivar changed: the URIs of what was changed later; at most 100.
+    """
+
+    names = ("changed-since",)
+
+    @property
+    def changed(self) -> list[str]:
+        return [str(uri) for uri in self.members.get("changed", ())]
+
+
 class Gone(ProblemError):
-    """The position in the feed is too old. Start again without it."""
+    """The position in the feed, or the change to undo, is too old."""
 
     statuses = (410,)
 

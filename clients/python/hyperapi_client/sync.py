@@ -146,6 +146,17 @@ class Client(Unpicklable):
         flow = self.actions.put(None, relation, members, values, create_only)
         return self.resource(self.run(flow))
 
+    def undo(self, result: "Resource") -> "Resource":
+        """Undo a change: ``client.undo(task.submit("delete"))``. Everything that the request
+        changed is put back. To make the change again, undo the result of this.
+
+        :param result: the result of the change.
+        :raises NoSuchLink: when it is not the result of a change.
+        :raises ChangedSince: when something was changed again later. Nothing was put back.
+        :raises Gone: when the change is too old.
+        """
+        return self.resource(self.run(self.actions.undo(result.state)))
+
     def changes(
         self,
         since: str | None = None,

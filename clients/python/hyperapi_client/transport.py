@@ -385,8 +385,9 @@ def state_of(response: httpx.Response, uri: str) -> State:
     """
     named = response.headers.get("Content-Location") or response.headers.get("Location")
     uri = _joined(uri, named) if named else uri
+    undo = _undo_of(response, uri)
     if not response.content:
-        return State(uri, etag=response.headers.get("ETag"))
+        return State(uri, etag=response.headers.get("ETag"), undo=undo)
     if not media_type(response).endswith("json"):
         sent = media_type(response) or "no type"
         raise NotHyperapi(f"{uri} is not a hyperapi server: it sent {sent}. Check the URL.")
@@ -394,9 +395,18 @@ def state_of(response: httpx.Response, uri: str) -> State:
         document = response.json()
         if not isinstance(document, dict):
             raise TypeError("not an object")
-        return read(document, uri, response.headers.get("ETag"))
+        return replace(read(document, uri, response.headers.get("ETag")), undo=undo)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NotHyperapi(f"{uri} sent a malformed representation: {error}.") from error
+
+
+def _undo_of(response: httpx.Response, base: str) -> str | None:
+    """Return the link ``undo`` of a reply. Relations of hyperapi are URIs in headers."""
+    links = response.links.values() if "Link" in response.headers else ()
+    for link in links:
+        if link.get("rel", "").rpartition("/")[2] == "undo" and "url" in link:
+            return _joined(base, link["url"])
+    return None
 
 
 def _joined(base: str, reference: str) -> str:
