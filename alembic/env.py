@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from hyperapi.common import private_files
 from hyperapi.settings import Settings
-from hyperapi.storage import models
+from hyperapi.storage import distribution, models
 
 _LOCK_ID = 7_307_310_417  # the id of our advisory lock: any unused number
 _PATIENCE = "3s"
@@ -53,6 +53,8 @@ def run() -> None:
             context.run_migrations()
             if embedded:
                 _check_foreign_keys(connection)
+        connection.commit()
+        distribution.distribute(connection, context.config.attributes.get("progress", _log.info))
         connection.commit()
     engine.dispose()
 

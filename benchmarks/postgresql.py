@@ -139,7 +139,7 @@ def copied(path: Path, server: postgres.Server, environment: Mapping[str, str]) 
     url = f"postgresql://postgres@127.0.0.1:{server.port}/benchmark"
     upgrade({**environment, "HYPERAPI_DATABASE_URL": url})
     with closing(sqlite3.connect(path)) as source, psycopg.connect(url) as target:
-        for table in ("users", "lists", "tasks"):
+        for table in ("users", "usernames", "lists", "tasks"):
             print(f"copying {table}", file=sys.stderr)
             rows = source.execute(f"SELECT * FROM {table}")
             columns = sql.SQL(", ").join(sql.Identifier(each[0]) for each in rows.description)

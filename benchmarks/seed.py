@@ -133,6 +133,7 @@ def seed_hyperapi(path: Path, sizes: Sizes, password_hash: str) -> None:
             counters = (1, person.revision, 0)
             user = (person.key, person.name, None, password_hash, 0, now, now, *counters)
             database.execute(_insert("users", USER), user)
+            database.execute("INSERT INTO usernames VALUES (?, ?)", (person.name, person.key))
             database.executemany(_insert("lists", LIST), _lists(person, rows))
             database.executemany(_insert("tasks", TASK), rows)
         for _ in range(sizes.long // 1000 + 1):  # each indexes 1,000 texts of a user

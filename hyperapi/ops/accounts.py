@@ -13,6 +13,8 @@ from hyperapi.resources.users import Registration, create_user
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database, Statement, Transaction
 from hyperapi.storage.models import Session, User
+from hyperapi.storage.row_scope import owned
+from hyperapi.storage.usernames import user_of
 
 
 def create(state: AppState, username: str, email: str | None, password: str) -> str:
@@ -38,13 +40,14 @@ def disable(state: AppState, username: str, *, disabled: bool) -> None:
 
     :raises ClickException: when there is no such user.
     """
-    name = username.lower()
 
-    def write(tx: Transaction) -> int:
-        found = _DISABLE.run(tx, {"name": name, "wanted": disabled})
-        if disabled:
-            _END_SESSIONS.run(tx, {"name": name})
-        return found
+    def write(tx: Transaction) -> bool:
+        key = user_of(tx, username.lower())
+        if key is not None:
+            _DISABLE.run(tx, {"of_owner": key, "wanted": disabled})
+        if key is not None and disabled:
+            _END_SESSIONS.run(tx, {"of_owner": key})
+        return key is not None
 
     _require(state[Database].write(write), username)
 
@@ -60,10 +63,12 @@ def give_password(state: AppState, username: str, password: str) -> str:
         raise click.ClickException(in_one_line(problem)) from None
     hashed = state[Passwords].hash(new.password)
 
-    def write(tx: Transaction) -> int:
-        found = _CHANGE_PASSWORD.run(tx, {"name": new.username, "hashed": hashed})
-        _END_SESSIONS.run(tx, {"name": new.username})
-        return found
+    def write(tx: Transaction) -> bool:
+        key = user_of(tx, new.username)
+        if key is not None:
+            _CHANGE_PASSWORD.run(tx, {"of_owner": key, "hashed": hashed})
+            _END_SESSIONS.run(tx, {"of_owner": key})
+        return key is not None
 
     _require(state[Database].write(write), new.username)
     return new.username
@@ -74,7 +79,7 @@ def live_sessions_by_key(state: AppState) -> dict[str, int]:
     return dict(state[Database].read(lambda tx: _SESSIONS_BY_KEY.rows(tx, {"moment": now()})))
 
 
-def _require(found: int, username: str) -> None:
+def _require(found: bool, username: str) -> None:
     if not found:
         raise click.ClickException(f"There is no user {username}.")
 
@@ -89,15 +94,7 @@ _SESSIONS_BY_KEY = Statement(
     .where(Session.expires_at > bindparam("moment"))
     .group_by(Session.signed_by)
 )
-_DISABLE = Statement(
-    update(User).where(User.username == bindparam("name")).values(disabled=bindparam("wanted"))
-)
-_CHANGE_PASSWORD = Statement(
-    update(User).where(User.username == bindparam("name")).values(password_hash=bindparam("hashed"))
-)
-_END_SESSIONS = Statement(
-    delete(Session).where(
-        Session.owner
-        == select(User.key).where(User.username == bindparam("name")).scalar_subquery()
-    )
-)
+_THIS_USER = update(User).where(*owned(User, bound=False))
+_DISABLE = Statement(_THIS_USER.values(disabled=bindparam("wanted")))
+_CHANGE_PASSWORD = Statement(_THIS_USER.values(password_hash=bindparam("hashed")))
+_END_SESSIONS = Statement(delete(Session).where(*owned(Session, bound=False)))

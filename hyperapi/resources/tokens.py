@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from pydantic import MISSING
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 
 from hyperapi.auth import sessions
 from hyperapi.auth.authenticator import access_claims, principal_of, record_use
@@ -48,9 +48,10 @@ from hyperapi.querying.selection import Selection
 from hyperapi.representations.form import Values
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
-from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.database import AnyRow
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, change, find, find_keys, remove, selected_columns
+from hyperapi.storage.usernames import user_of
 
 TOKENS = Route(
     "tokens",
@@ -292,7 +293,7 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
     name = sent.username.lower()
     ctx.state[Limits].requests.count(ctx, client_address(ctx))
     with sign_in_attempt(ctx, name):
-        user = ctx.read(lambda: _BY_NAME.row(ctx.tx, {"name": name}))
+        user = ctx.read(lambda: _user_named(ctx, name))
         kept = None
         if user is not None:
             kept = user.password_hash
@@ -404,9 +405,11 @@ def _with_secrets(ctx: Context, row_scope: RowScope, row: AnyRow, current: str) 
     return resource
 
 
-_BY_NAME = Statement(
-    select(User.key, User.password_hash, User.disabled).where(User.username == bindparam("name"))
-)
+def _user_named(ctx: Context, name: str) -> AnyRow | None:
+    key = user_of(ctx.tx, name)
+    wanted = (User.key, User.password_hash, User.disabled)
+    return None if key is None else find(ctx.tx, User, RowScope(key), key, wanted)
+
 
 # -- helpers
 

@@ -50,6 +50,7 @@ from hyperapi.storage.row_scope import (
     selected_columns,
     table_of,
 )
+from hyperapi.storage.usernames import claim, release
 
 USERS = Route(
     "users",
@@ -292,7 +293,7 @@ def delete_user(ctx: Context, key: str) -> Reply:
 def _delete(ctx: Context, who: Principal) -> None:
     """Delete an account. The rows of a large account are removed by the retention thread, because
     other requests would have to wait."""
-    usage = (User.list_count, User.task_count, User.revision, User.forgotten)
+    usage = (User.username, User.list_count, User.task_count, User.revision, User.forgotten)
     row = find(ctx.tx, User, who.row_scope, who.user, usage)
     if row is None:
         raise NotFound
@@ -301,6 +302,7 @@ def _delete(ctx: Context, who: Principal) -> None:
     if most and rows <= most:
         others = [table_of(BeforeImage), *ctx.state[Tables].added]
         rows += count_up_to(ctx.tx, others, who.row_scope, most - rows + 1)
+    release(ctx.tx, row.username)
     if not most or rows <= most:
         remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
         return
@@ -327,22 +329,27 @@ def create_user(state: AppState, new: Registration, hashed: str | None = None) -
 
 def _insert(tx: Transaction, new: Registration, hashed: str) -> AnyRow:
     moment, key = now(), new_id()
+    _claim(tx, new.username, key)
+    return add(
+        tx,
+        User,
+        RowScope(key),
+        COLUMNS,
+        username=new.username,
+        email=new.email,
+        password_hash=hashed,
+        disabled=False,
+        version=1,
+        revision=0,
+        forgotten=0,
+        created_at=moment,
+        updated_at=moment,
+    )
+
+
+def _claim(tx: Transaction, name: str, key: str) -> None:
     try:
-        return add(
-            tx,
-            User,
-            RowScope(key),
-            COLUMNS,
-            username=new.username,
-            email=new.email,
-            password_hash=hashed,
-            disabled=False,
-            version=1,
-            revision=0,
-            forgotten=0,
-            created_at=moment,
-            updated_at=moment,
-        )
+        claim(tx, name, key)
     except ConstraintViolation:
         raise Taken from None
 
@@ -447,10 +454,10 @@ def _update(
         return represent(ctx, current)
     if not verified:
         raise _password_required()  # changed by another request a moment ago
-    try:
-        stamps = {"updated_at": now(), "version": current.version + 1}
-        row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
-    except ConstraintViolation:
-        raise Taken from None
+    if "username" in changed:
+        _claim(ctx.tx, changed["username"], who.user)
+        release(ctx.tx, current.username)
+    stamps = {"updated_at": now(), "version": current.version + 1}
+    row = change(ctx.tx, User, who.row_scope, who.user, COLUMNS, **changed, **stamps)
     assert row is not None, "the row was read in this transaction"
     return represent(ctx, row)

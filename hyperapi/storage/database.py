@@ -60,7 +60,7 @@ class UnusableDatabase(Busy):
 
 
 class Uncertain(Busy):
-    """The connection was lost during a commit. The change may or may not be committed."""
+    """A commit ended without a known outcome. The change may or may not be committed."""
 
 
 class ConstraintViolation(Exception):
@@ -234,6 +234,7 @@ class Database:
     ) -> None:
         self.engine = engine
         self.connections = connections
+        self.one_writer = dialect.one_writer
         self.patience = patience
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
@@ -268,7 +269,7 @@ class Database:
         ``work`` may run more than once, so it must have no other effects. One run is committed.
 
         :raises Busy: when the database is not available in time.
-        :raises Uncertain: when the connection was lost during the commit.
+        :raises Uncertain: when the outcome of the commit is unknown.
         """
         return self._with_retries(self._write_once, work)
 
@@ -455,7 +456,7 @@ class Database:
         try:
             connection.driver.commit()
         except self._driver.Error as error:
-            if self._dialect.classify(error, True) is Failure.LOST and not self._dialect.one_writer:
+            if self._dialect.is_uncertain(error):
                 self.connections.discard_all()
                 raise Uncertain(_in_one_line(error)) from error
             raise

@@ -72,6 +72,9 @@ class DatabaseDialect(Protocol):
         :param writes: whether the transaction may write.
         """
 
+    def is_uncertain(self, error: Exception) -> bool:
+        """Return whether the transaction may be committed, although its commit failed so."""
+
     def begin_write_nowait(self, cursor: Any) -> None:
         """Begin a writing transaction. Fail instead of waiting for other writers."""
 
@@ -188,6 +191,10 @@ class SQLite:
             return Failure.MISSING
         return self._FAILURES.get(code & 0xFF)
 
+    def is_uncertain(self, error: Exception) -> bool:  # noqa: ARG002
+        """Return false: a commit that fails leaves nothing in the file."""
+        return False
+
     def begin_write_nowait(self, cursor: Any) -> None:
         """Begin with a timeout of zero. Later statements have the usual timeout again."""
         (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
@@ -242,6 +249,8 @@ class PostgreSQL:
         (("53", "55", "57", "58", "42501", "XX001", "XX002"), Failure.PASSING),
     )
     """Failures by the beginning of the SQLSTATE. The first match wins."""
+    _UNDONE = ("23", "40001", "40002", "40P01")
+    """A commit that fails so undid the transaction: constraints and conflicts."""
 
     def options(self, settings: Settings) -> dict[str, Any]:
         """Set timeouts for connections, locks and statements. Parameters of the URL win."""
@@ -290,6 +299,15 @@ class PostgreSQL:
             return None
         found = (failure for states, failure in self._FAILURES if state.startswith(states))
         return next(found, None)
+
+    def is_uncertain(self, error: Exception) -> bool:
+        """Whether the server said that it undid the transaction. Everything else may be committed.
+
+        A lost connection has no SQLSTATE. The nodes of Citus report a commit that one of them did
+        not confirm with several.
+        """
+        state: str = getattr(error, "sqlstate", None) or ""
+        return not state.startswith(self._UNDONE)
 
     def begin_write_nowait(self, cursor: Any) -> None:
         """Begin with a lock timeout of 1 ms. Zero would mean no timeout."""

@@ -33,7 +33,7 @@ _LOCK_FAILURES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock,
 _log = logging.getLogger("hyperapi.migrations")
 
 Progress = Callable[[str], object]
-"""Called with a line about each schema that was migrated."""
+"""Called with a line about each schema that was migrated, and each table that was distributed."""
 
 
 def config(database_url: str, scripts: Path | None = None, schema: Schema = CORE) -> Config:
@@ -82,6 +82,7 @@ def upgrade(
     deadline = time.monotonic() + _PATIENCE
     for schema in schemas:
         settings = config(database_url, scripts, schema)
+        settings.attributes["progress"] = progress
         if schema.folder is not None:
             _check_names(schema, settings)
         while not _upgraded(settings, schema, deadline):

@@ -2,7 +2,7 @@
 
 The primary key of every owned table begins with the owner, and so does every foreign key between
 owned tables. A row's key alone therefore never selects another user's row, and a distributed
-database can keep the rows of one user together.
+database can keep the rows of one user together (:mod:`hyperapi.storage.distribution`).
 """
 
 from collections.abc import Callable, Iterable
@@ -33,18 +33,22 @@ from sqlalchemy.sql.ddl import sort_tables
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from hyperapi.storage.list_binding import VISIBLE, ListBinding, by_list_column
+from hyperapi.common.clock import write_instant
+from hyperapi.storage.list_binding import REFUSED, VISIBLE, ListBinding, by_list_column
 
 
 class Base(DeclarativeBase):
     """The base class of all tables. It names constraints, so that migrations can refer to them.
 
     :cvar list_binding: how rows behave for a token that is bound to one list. Required.
+    :cvar distributed_by: the column of the primary key by which a distributed database places
+        rows: the owner unless a model says otherwise.
     :cvar searched: the columns of text that the table's text index finds parts of. Without such an
         index (:mod:`hyperapi.storage.text_index`) there are none.
     """
 
     list_binding: ClassVar[ListBinding]
+    distributed_by: ClassVar[str] = "owner"
     searched: ClassVar[tuple[str, ...]] = ()
 
     metadata = MetaData(
@@ -60,13 +64,16 @@ class Base(DeclarativeBase):
     def __init_subclass__(cls, **options: Any) -> None:
         """Map the class to its table.
 
-        :raises TypeError: when it does not declare its list binding, or there is a table of its
-            name.
+        :raises TypeError: when it does not declare its list binding, there is a table of its name,
+            or its primary key has no column by which its rows are distributed.
         """
-        if not cls.__dict__.get("__abstract__"):
+        abstract = cls.__dict__.get("__abstract__")
+        if not abstract:
             _demand_list_binding(cls)
             _demand_own_table(cls)
         super().__init_subclass__(**options)
+        if not abstract:
+            _demand_distribution(cls)
 
 
 def _demand_list_binding(model: type[Base]) -> None:
@@ -95,6 +102,19 @@ def _demand_own_table(model: type[Base]) -> None:
         raise TypeError(
             f"{model.__name__} has the table {name}, which another model has too. Choose another "
             "__tablename__."
+        )
+
+
+def _demand_distribution(model: type[Base]) -> None:
+    """See that the rows of a model can be distributed.
+
+    :raises TypeError: when the primary key has no such column.
+    """
+    if model.distributed_by not in {each.name for each in model.__table__.primary_key}:
+        model.metadata.remove(model.metadata.tables[model.__tablename__])
+        raise TypeError(
+            f"{model.__name__} needs the column {model.distributed_by} in its primary key: a "
+            "distributed database places its rows by that"
         )
 
 
@@ -190,6 +210,36 @@ def _instant_text_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> 
     return f"replace(to_char({instant} AT TIME ZONE 'UTC', '{pattern}'), '.000000Z', 'Z')"
 
 
+class _ReturnedInstant(_InstantText):
+    """The type of :class:`returned_instant`."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+        text = super().result_processor(dialect, coltype)
+        return _written if dialect.name == "postgresql" else text
+
+
+def _written(instant: datetime | None) -> str | None:
+    return None if instant is None else write_instant(instant)
+
+
+class returned_instant(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """The same text, of an instant in a ``RETURNING`` clause.
+
+    PostgreSQL returns the instant, and Python formats it: Citus admits only immutable functions
+    there, and PostgreSQL's formatting depends on its settings.
+    """
+
+    type = _ReturnedInstant()
+    inherit_cache = True
+
+
+@compiles(returned_instant)
+def _returned_instant(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
 class database_clock(GenericFunction[datetime]):  # noqa: N801 - a function of SQL
     """The current time of the database server."""
 
@@ -242,13 +292,15 @@ class User(Base):
     ``deleted_at`` marks a deleted account, whose rows are removed in steps. ``version`` counts the
     changes of the user itself. ``revision`` counts the changes of its lists and tasks, each of
     which stores the revision of its last change. Tombstones up to ``forgotten`` are deleted.
+    :class:`Username` keeps ``username`` unique.
     """
 
     __tablename__ = "users"
     list_binding = VISIBLE
+    distributed_by = "key"
 
     key: Mapped[str] = mapped_column(Key, primary_key=True)
-    username: Mapped[str] = mapped_column(String(32), unique=True)
+    username: Mapped[str] = mapped_column(String(32))
     email: Mapped[str | None] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
     disabled: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -263,6 +315,23 @@ class User(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (Index(None, "deleted_at"),)
+
+
+class Username(Base):
+    """The claim of a name by a user (:mod:`hyperapi.storage.usernames`).
+
+    A table of its own: users are distributed by their keys, and a distributed database can keep
+    unique only what it distributes by. For the same reason there is no foreign key.
+    """
+
+    __tablename__ = "usernames"
+    list_binding = REFUSED
+    distributed_by = "name"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user: Mapped[str] = mapped_column(Key)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class Session(Base):

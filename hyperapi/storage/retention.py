@@ -6,10 +6,12 @@ Every worker runs it about once a minute. The steps are small enough that writer
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, Table, bindparam, delete, select, tuple_, update
@@ -34,34 +36,74 @@ _STEP = 200
 _log = logging.getLogger("hyperapi.retention")
 
 
+Row = tuple[Any, ...]
+
+
 @dataclass(frozen=True)
 class Rule:
     """A retention rule for one kind of row.
 
     :param name: the name of the rows, for the log.
     :param until: the instant up to which rows are expired.
-    :param step: deletes at most so many rows that expired before an instant.
+    :param expired: selects at most ``most`` keys of rows that expired before ``moment``. The owner
+        comes first.
+    :param remove: deletes such rows of one owner that are still expired, and returns their number.
     """
 
     name: str
     until: Callable[[Settings], datetime]
-    step: Callable[[Transaction, Tables, datetime, int], int]
+    expired: Statement
+    remove: Callable[[Transaction, Tables, Sequence[Row], "Limits"], int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one step deletes at most.
+
+    :param moment: the instant before which rows are expired.
+    :param most: the number of rows.
+    """
+
+    moment: datetime
+    most: int
 
 
 def purge(state: AppState, rule: Rule, most: int = _STEP) -> int:
-    """Delete at most ``most`` expired rows of a rule. Return how many were deleted."""
-    until, tables = rule.until(state.settings), state[Tables]
-    return state[Database].write(lambda tx: rule.step(tx, tables, until, most))
+    """Delete at most ``most`` expired rows of a rule. Return how many were deleted.
+
+    A distributed database has different owners on different machines, so each has a transaction.
+    Where only one writer works at a time, one transaction for all is quicker.
+    """
+    database, tables = state[Database], state[Tables]
+    limits = Limits(rule.until(state.settings), most)
+    found = database.read(
+        lambda tx: rule.expired.rows(tx, {"moment": limits.moment, "most": limits.most})
+    )
+    owners = [list(rows) for _, rows in groupby(sorted(found), itemgetter(0))]
+    batches = [owners] if database.one_writer and owners else [[each] for each in owners]
+    return sum(database.write(partial(_remove_all, rule, tables, limits, each)) for each in batches)
 
 
-def _delete_expired(
-    model: Model, column: str
-) -> Callable[[Transaction, Tables, datetime, int], int]:
-    """Delete rows whose ``column`` is past."""
+def _remove_all(
+    rule: Rule, tables: Tables, limits: Limits, owners: Sequence[Sequence[Row]], tx: Transaction
+) -> int:
+    return sum(rule.remove(tx, tables, rows, limits) for rows in owners)
+
+
+def _rows_of(model: Model, column: str, name: str, until: Callable[[Settings], datetime]) -> Rule:
+    """Return the rule of rows that expire by a column alone."""
     table = table_of(model)
-    key = tuple_(*table.primary_key.columns)
-    statement = Statement(delete(table).where(key.in_(_expired(model, column))))
-    return lambda tx, _, moment, most: statement.run(tx, {"moment": moment, "most": most})
+    keys = [each.name for each in table.primary_key.columns]
+    this = [table.c[name] == bindparam(f"this_{name}") for name in keys]
+    statement = Statement(delete(table).where(*this, table.c[column] <= bindparam("moment")))
+
+    def remove(tx: Transaction, _: Tables, rows: Sequence[Row], limits: Limits) -> int:
+        named = (
+            {f"this_{name}": value for name, value in zip(keys, row, strict=True)} for row in rows
+        )
+        return sum(statement.run(tx, {**each, "moment": limits.moment}) for each in named)
+
+    return Rule(name, until, Statement(_expired(model, column)), remove)
 
 
 def _expired(model: Model, column: str) -> Select[*tuple[Any, ...]]:
@@ -73,7 +115,6 @@ def _expired(model: Model, column: str) -> Select[*tuple[Any, ...]]:
     )
 
 
-_OLD_TOMBSTONES = Statement(_expired(Tombstone, "deleted_at"))
 _ADVANCE_FORGOTTEN = Statement(
     update(User)
     .where(User.key == bindparam("of_owner"), User.forgotten < bindparam("upto"))
@@ -86,39 +127,35 @@ _DELETE_TOMBSTONE = Statement(
 )
 
 
-def _delete_tombstones(tx: Transaction, _: Tables, moment: datetime, most: int) -> int:
+def _delete_tombstones(tx: Transaction, _: Tables, rows: Sequence[Row], __: Limits) -> int:
     """Delete old tombstones. Older feed cursors are refused from then on."""
-    old = _OLD_TOMBSTONES.rows(tx, {"moment": moment, "most": most})
-    for owner, revision in old:
-        _ADVANCE_FORGOTTEN.run(tx, {"of_owner": owner, "upto": revision})
-        _DELETE_TOMBSTONE.run(tx, {"of_owner": owner, "revision_": revision})
-    return len(old)
+    owner, newest = rows[-1]
+    _ADVANCE_FORGOTTEN.run(tx, {"of_owner": owner, "upto": newest})
+    gone = ({"of_owner": owner, "revision_": revision} for _, revision in rows)
+    return sum(_DELETE_TOMBSTONE.run(tx, each) for each in gone)
 
 
 @cache
 def _delete_of_owner(table: Table) -> Statement:
     """Build a statement that deletes some rows of one owner."""
-    some = select(*table.primary_key.columns).where(table.c.owner == bindparam("of_owner"))
-    key = tuple_(*table.primary_key.columns)
-    return Statement(delete(table).where(key.in_(some.limit(bindparam("most")))))
+    here = table.c.owner == bindparam("of_owner")
+    some = select(*table.primary_key.columns).where(here).limit(bindparam("most"))
+    return Statement(delete(table).where(here, tuple_(*table.primary_key.columns).in_(some)))
 
 
-_DELETED_ACCOUNTS = Statement(_expired(User, "deleted_at"))
 _REMOVE_ACCOUNT = Statement(delete(User).where(User.key == bindparam("of_owner")))
 
 
-def _remove_accounts(tx: Transaction, tables: Tables, moment: datetime, most: int) -> int:
+def _remove_account(tx: Transaction, tables: Tables, rows: Sequence[Row], limits: Limits) -> int:
     """Delete rows of a deleted account, and then the account itself."""
-    found = _DELETED_ACCOUNTS.rows(tx, {"moment": moment, "most": 1})
-    if not found:
-        return 0
-    owner, left = found[0][0], most
+    [(owner,)] = rows
+    left = limits.most
     for table in reversed(tables.with_owner):  # before the rows that they refer to
         left -= _delete_of_owner(table).run(tx, {"of_owner": owner, "most": left})
         if left <= 0:
-            return most
+            return limits.most
     _REMOVE_ACCOUNT.run(tx, {"of_owner": owner})
-    return most - left + 1
+    return limits.most - left + 1
 
 
 def _older_than(lifetime: str) -> Callable[[Settings], datetime]:
@@ -127,19 +164,23 @@ def _older_than(lifetime: str) -> Callable[[Settings], datetime]:
 
 
 RULES = [
-    Rule("ended sessions", lambda _: now(), _delete_expired(Session, "expires_at")),
+    _rows_of(Session, "expires_at", "ended sessions", lambda _: now()),
+    _rows_of(
+        IdempotencyRecord, "created_at", "idempotency records", _older_than("idempotency_lifetime")
+    ),
+    _rows_of(BeforeImage, "changed_at", "before-images", _older_than("history_lifetime")),
     Rule(
-        "idempotency records",
-        _older_than("idempotency_lifetime"),
-        _delete_expired(IdempotencyRecord, "created_at"),
+        "rows of deleted accounts",
+        lambda _: now(),
+        Statement(_expired(User, "deleted_at").limit(1)),
+        _remove_account,
     ),
     Rule(
-        "before-images",
-        _older_than("history_lifetime"),
-        _delete_expired(BeforeImage, "changed_at"),
+        "tombstones",
+        _older_than("tombstone_lifetime"),
+        Statement(_expired(Tombstone, "deleted_at")),
+        _delete_tombstones,
     ),
-    Rule("rows of deleted accounts", lambda _: now(), _remove_accounts),
-    Rule("tombstones", _older_than("tombstone_lifetime"), _delete_tombstones),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Label,
     Table,
     bindparam,
     delete,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from hyperapi.common.clock import write_instant
 from hyperapi.storage.database import AnyRow, Statement, Transaction
 from hyperapi.storage.list_binding import VISIBLE
-from hyperapi.storage.models import Base, Instant, instant_text
+from hyperapi.storage.models import Base, Instant, instant_text, returned_instant
 
 Model = type[Base]
 Columns = tuple[Any, ...]
@@ -108,6 +109,16 @@ def as_text(column: Column[Any]) -> ColumnElement[Any]:
     if isinstance(column.type, Instant):
         return instant_text(column).label(column.name)
     return column
+
+
+def returned(columns: Columns) -> Columns:
+    """Return selected columns for a ``RETURNING`` clause: the same values, by other functions."""
+    return tuple(
+        returned_instant(*each.element.clauses).label(each.name)
+        if isinstance(each, Label) and isinstance(each.element, instant_text)
+        else each
+        for each in columns
+    )
 
 
 def as_selected(value: Any) -> Any:
@@ -254,7 +265,7 @@ def _find_keys(model: Model, bound: bool, number: int, held: bool) -> Statement:
 @lru_cache(maxsize=256)
 def _add(model: Model, columns: Columns, names: tuple[str, ...]) -> Statement:
     added = insert(table_of(model)).values(_new(names))
-    return Statement(added.returning(*columns) if columns else added)
+    return Statement(added.returning(*returned(columns)) if columns else added)
 
 
 @lru_cache(maxsize=256)
@@ -264,12 +275,13 @@ def _change(
     changed = update(table_of(model)).where(*_named(model, bound)).values(_new(names))
     if guarded:
         changed = changed.where(table_of(model).c.revision == bindparam("from_revision"))
-    return Statement(changed.returning(*columns))
+    return Statement(changed.returning(*returned(columns)))
 
 
 @lru_cache(maxsize=256)
 def _remove(model: Model, bound: bool, columns: Columns) -> Statement:
-    return Statement(delete(table_of(model)).where(*_named(model, bound)).returning(*columns))
+    gone = delete(table_of(model)).where(*_named(model, bound))
+    return Statement(gone.returning(*returned(columns)))
 
 
 def count_up_to(tx: Transaction, tables: Iterable[Table], row_scope: RowScope, most: int) -> int:

@@ -13,7 +13,7 @@ triggers take changed and deleted rows out of the index, so that no statement ca
 SQLite has a full-text table (FTS5, trigrams) without content, whose row ids begin with a number of
 the owner. It reads the ids of one owner only. The hexadecimal digits of the text are in it too, for
 texts under three characters. PostgreSQL has a table of the texts with an index (GIN) of their
-pieces, each behind a part of the owner's id.
+pieces, each behind a part of the owner's id. Citus runs no triggers, so there all rows wait.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    inspect,
     literal_column,
     select,
 )
@@ -68,6 +69,15 @@ def drop_text_index(connection: Connection, table: str) -> None:
     statements: Sequence[str] = _DROP_SQLITE if embedded else _DROP_POSTGRESQL
     for statement in statements:
         connection.exec_driver_sql(statement.format(table=table))
+
+
+def stop_text_indexes(connection: Connection) -> None:
+    """Empty the text indexes of a PostgreSQL database, and drop their triggers: all rows wait."""
+    for name in inspect(connection).get_table_names():
+        if name.endswith(_OWNERS):
+            table = name.removesuffix(_OWNERS)
+            for statement in (*_DROP_TRIGGERS, *_EMPTY):
+                connection.exec_driver_sql(statement.format(table=table))
 
 
 def is_part(name: str) -> bool:
@@ -281,12 +291,17 @@ _POSTGRESQL = (
     """CREATE TRIGGER {table}_text_update AFTER UPDATE OF {columns} ON {table}
     FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION {table}_text_follow()""",
 )
-_DROP_POSTGRESQL = (
+_DROP_TRIGGERS = (
     *(
         f"DROP TRIGGER IF EXISTS {{table}}_text_{event} ON {{table}}"
         for event in ("insert", "update")
     ),
     "DROP TRIGGER IF EXISTS {table}_text_users_update ON users",
+)
+_OWNERS = "_text_owners"
+_EMPTY = ("DELETE FROM {table}_text", "DELETE FROM {table}_text_owners")
+_DROP_POSTGRESQL = (
+    *_DROP_TRIGGERS,
     "DROP FUNCTION IF EXISTS {table}_text_follow",
     "DROP FUNCTION IF EXISTS {table}_text_index",
     "DROP TABLE IF EXISTS {table}_text",

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,7 @@ from hyperapi.state import state_of
 from hyperapi.storage import retention
 from hyperapi.storage.database import Busy, Transaction
 from hyperapi.storage.models import Base, IdempotencyRecord, Session, Tables, Tombstone
-from hyperapi.storage.retention import RULES, Rule, purge, start_retention
+from hyperapi.storage.retention import RULES, Limits, Row, Rule, purge, start_retention
 from tests.auth.trading import (
     Clock,
     derived,
@@ -31,7 +31,7 @@ from tests.auth.trading import (
 )
 from tests.conftest import MakeApp, Person, problem
 
-ENDED, REPLIES, ACCOUNTS, TOMBSTONES = RULES
+ENDED, REPLIES, IMAGES, ACCOUNTS, TOMBSTONES = RULES
 
 
 def count(app: Flask, model: type[Base]) -> int:
@@ -120,8 +120,8 @@ def test_the_command_throws_all_of_it_away_and_says_how_much(
     ran = CliRunner().invoke(cli.commands, ["purge"])
     assert ran.exit_code == 0, ran.output
     told = [line.rpartition("\r")[2] for line in ran.output.strip().split("\n")]
-    others = ["0 idempotency records", "0 rows of deleted accounts", "0 tombstones"]
-    assert told == ["450 ended sessions", *others]
+    others = ("idempotency records", "before-images", "rows of deleted accounts", "tombstones")
+    assert told == ["450 ended sessions", *(f"0 {name}" for name in others)]
     assert count(app, Session) == 1
     assert count(app, Tombstone) == 1
 
@@ -171,12 +171,13 @@ def test_a_busy_database_or_a_mistake_does_not_end_it(
 ) -> None:
     failures: list[Exception] = [RuntimeError("a mistake"), Busy("for a moment")]
 
-    def step(tx: Transaction, tables: Tables, moment: datetime, most: int) -> int:
+    def remove(tx: Transaction, tables: Tables, rows: Sequence[Row], limits: Limits) -> int:
         if failures:
             raise failures.pop()
-        return ENDED.step(tx, tables, moment, most)
+        return ENDED.remove(tx, tables, rows, limits)
 
-    monkeypatch.setattr(retention, "RULES", [Rule("sessions", ENDED.until, step)])
+    failing = Rule("sessions", ENDED.until, ENDED.expired, remove)
+    monkeypatch.setattr(retention, "RULES", [failing])
     crowd(app, 5, timedelta(days=1))
     with caplog.at_level(logging.INFO):
         house()
