@@ -1,8 +1,8 @@
 """The databases that tests run on: each test that takes one runs on every kind of them.
 
-``pytest --database sqlite`` (or ``postgresql``, or ``serializable``; repeatable) chooses. A test
-of what only one kind has is marked ``only_on``. In CI the tests of resources run on a serializable
-PostgreSQL as well, without being asked.
+``pytest --database sqlite`` (or ``postgresql``, ``serializable`` or ``citus``; repeatable) chooses.
+A test of what only one kind has is marked ``only_on``. In CI the tests of resources run on a
+serializable PostgreSQL as well, without being asked. Tests on Citus are skipped without a cluster.
 """
 
 import os
@@ -20,10 +20,10 @@ from hyperapi.settings import Settings
 from hyperapi.storage import migrations
 from hyperapi.storage.models import Base
 from hyperapi.storage.schema import EXPECTED
-from tests import postgres
+from tests import citus, postgres
 
-SQLITE, POSTGRESQL, SERIALIZABLE = "sqlite", "postgresql", "serializable"
-KINDS = (SQLITE, POSTGRESQL, SERIALIZABLE)
+SQLITE, POSTGRESQL, SERIALIZABLE, CITUS = "sqlite", "postgresql", "serializable", "citus"
+KINDS = (SQLITE, POSTGRESQL, SERIALIZABLE, CITUS)
 
 
 class SQLiteFiles:
@@ -46,7 +46,9 @@ class PostgreSQLDatabases:
     """Databases of one server, migrated once each and used again after they were emptied: that
     takes a tenth of the time of making them anew."""
 
-    def __init__(self, server: postgres.Server, prefix: str, **options: str) -> None:
+    def __init__(
+        self, server: postgres.Server | citus.Cluster, prefix: str, **options: str
+    ) -> None:
         self._server = server
         self._prefix = prefix
         self._options = options
@@ -67,8 +69,7 @@ class PostgreSQLDatabases:
 
     def _made(self) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
-        with self._server.connect() as administrator:
-            administrator.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._server.create(name)
         migrations.upgrade(as_setting(self.url(name)))
         return name
 
@@ -120,6 +121,10 @@ class Stores:
     def _make(self, kind: str) -> Store:
         if kind == SQLITE:
             return SQLiteFiles(self._factory.mktemp("empty"))
+        if kind == CITUS:
+            cluster = citus.cluster()
+            self._until_the_end.callback(cluster.close)
+            return PostgreSQLDatabases(cluster, f"hyperapi_test_{os.getpid()}")
         strict = {"options": "-c%20default_transaction_isolation%3Dserializable"}
         return PostgreSQLDatabases(self.server, kind, **(strict if kind == SERIALIZABLE else {}))
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 _CARELESS = {
     "autovacuum": "off",
@@ -66,6 +67,11 @@ class Server:
             dbname=database,
             autocommit=True,
         )
+
+    def create(self, name: str) -> None:
+        """Create an empty database."""
+        with self.connect() as administrator:
+            administrator.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def initialize(self) -> None:
         """Make an empty cluster."""
