@@ -18,7 +18,7 @@ from sqlalchemy import text
 from benchmarks import growth
 from hyperapi.storage.database import database
 
-ROUNDS, TIMES, BULK = 9, 60, 1000
+ROUNDS, TIMES, BULK = 7, 100, 1000
 KEPT, NONE = "with", "without"
 
 Act = Callable[[int], Any]

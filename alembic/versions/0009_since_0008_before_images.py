@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["owner"], ["users.key"], name=op.f(f"fk_{_TABLE}_owner_users"), ondelete="CASCADE"
         ),
-        sqlite_with_rowid=False,
     )
     _index("owner", "key", "revision")
     _index("changed_at")

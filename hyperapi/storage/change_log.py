@@ -310,11 +310,18 @@ _THIS = [
     Tombstone.kind == bindparam("kind_"),
     Tombstone.key == bindparam("key_"),
 ]
-_CLEAR = Statement(delete(Tombstone).where(*_THIS, Tombstone.list == bindparam("list_")))
+_BY_KEY = "INDEXED BY ix_tombstones_owner_key"
+"""Without statistics SQLite would read all tombstones of the owner."""
+_CLEAR = Statement(
+    delete(Tombstone)
+    .where(*_THIS, Tombstone.list == bindparam("list_"))
+    .with_hint(_BY_KEY, dialect_name="sqlite")
+)
 _ONLY_MOVED = Statement(
     update(Tombstone)
     .where(*_THIS, Tombstone.moved.is_(False), Tombstone.list != bindparam("list_"))
     .values(moved=true())
+    .with_hint(_BY_KEY, dialect_name="sqlite")
 )
 
 

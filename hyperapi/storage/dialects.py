@@ -334,6 +334,10 @@ class _HintCompiler(SQLiteCompiler):
         """Return the hint as SQLite takes it."""
         return text
 
+    def get_crud_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        """Return the hint of a change as SQLite takes it."""
+        return text
+
 
 class _SQLiteWithHints(SQLiteDialect_pysqlite):
     """SQLAlchemy's dialect with that compiler."""

@@ -512,6 +512,9 @@ class BeforeImage(Base):
     the list that the row was on. ``part_of`` is the id of the deleted row that this one went with.
     ``state`` is the state that an undoing returned to: the revision that made it. ``trashed_at`` is
     the time of the deletion while the row can be restored.
+
+    Unlike the other tables it has row ids on SQLite: otherwise SQLite would read all images of the
+    owner instead of those of one row.
     """
 
     __tablename__ = "before_images"
@@ -544,7 +547,6 @@ class BeforeImage(Base):
             sqlite_where=text("trashed_at IS NOT NULL"),
             postgresql_where=text("trashed_at IS NOT NULL"),
         ),
-        {"sqlite_with_rowid": False},
     )
 
 
