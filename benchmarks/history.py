@@ -111,11 +111,12 @@ def main() -> None:
         _compare(writers, "delete", TIMES, "delete")
         _compare(writers, "create, complete and delete 1,000", 1, *_MANY)
         with_history = {KEPT: writers[KEPT]}
-        _compare(with_history, "undo the deletion of 1,000", 1, "undo", before=_MANY)
+        _compare(with_history, "undo the deletion of 1,000", 1, "undo", before=_AFRESH)
         _compare(with_history, "complete and undo", TIMES, "toggle", "undo")
 
 
 _MANY = ("create_many", "complete_many", "delete_many")
+_AFRESH = ("delete_many", *_MANY)
 
 
 def _world(stack: ExitStack, kind: str, lifetime: str) -> growth.World:

@@ -473,7 +473,7 @@ def put_back(
     assert resource.images is not None, "rows are put back from images"
     fresh = {**resource.images.derived, "updated_at": values["moment"]}
     by_columns: dict[frozenset[str], list[dict[str, Any]]] = {}
-    for row in rows:
+    for row in _referred_first(resource, rows):
         row.update(fresh)
         by_columns.setdefault(frozenset(row), []).append(row)
     for several in by_columns.values():  # images from before a migration have fewer columns
@@ -484,6 +484,22 @@ def put_back(
     for row in rows:
         clear_tombstone(ctx.tx, ctx.row_scope, resource.name, row["key"], row[bound_by])
     resource.inserted_many(ctx, rows)
+
+
+def _referred_first(
+    resource: OwnedResource, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return rows, each after those of the same type that it refers to."""
+    columns = [column for type, column, _ in resource.references if type == resource.name]
+    if not columns:
+        return list(rows)
+    left, found = {row["key"]: row for row in rows}, []
+    while left:
+        free = [row for row in left.values() if not any(row.get(each) in left for each in columns)]
+        for row in free or left.values():
+            found.append(left[row["key"]])
+        left = {} if not free else {key: row for key, row in left.items() if row not in free}
+    return found
 
 
 def without(columns: Values, names: Iterable[str]) -> dict[str, Any]:
