@@ -19,7 +19,7 @@ from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.testing import contract
-from tests import databases, usage
+from tests import databases, routed, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
@@ -56,6 +56,21 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[databases.Store
 def empty_database(request: pytest.FixtureRequest, stores: databases.Stores) -> databases.Store:
     """Where migrated databases with nothing in them come from: of one kind after the other."""
     return stores.of(request.param)
+
+
+@pytest.fixture(scope="session")
+def whole_watch() -> Iterator[routed.Watch]:
+    """A watch over the statements of all tests."""
+    with routed.watched() as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def watch(whole_watch: routed.Watch) -> Iterator[routed.Watch]:
+    """Hold every statement of a test to one shard of a distributed database."""
+    yield whole_watch
+    faults = whole_watch.take()
+    assert not faults, "these statements do not go to one shard:\n" + "\n".join(faults)
 
 
 @contextmanager
