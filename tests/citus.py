@@ -4,7 +4,7 @@ The database of the URL knows the workers. Each database of a test gets the same
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,16 +41,24 @@ class Cluster:
         given.pop("dbname", None)
         return f"postgresql:///{database}?{urlencode(given)}"
 
-    def create(self, name: str) -> None:
-        """Create an empty database on all nodes."""
+    def create(self, name: str, *, plain: bool = False) -> None:
+        """Create an empty database on all nodes.
+
+        :param plain: it is not made one of Citus yet.
+        """
         self._made.add(name)
-        for host, port in (self.coordinator, *self.workers):
-            where: dict[str, Any] = {"host": host, "port": port}
+        self._drop([name])
+        for where in self._nodes():
             with self.connect(**where) as node:
-                node.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(_named(name)))
-                node.execute(sql.SQL("CREATE DATABASE {}").format(_named(name)))
+                node.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
                 shards = sql.SQL("ALTER DATABASE {} SET citus.shard_count = {}")
-                node.execute(shards.format(_named(name), sql.Literal(_SHARDS)))
+                node.execute(shards.format(sql.Identifier(name), sql.Literal(_SHARDS)))
+        if not plain:
+            self.make_distributed(name)
+
+    def make_distributed(self, name: str) -> None:
+        """Make a database one of Citus, with the workers."""
+        for where in self._nodes():
             with self.connect(name, **where) as node:
                 node.execute("CREATE EXTENSION citus")
         with self.connect(name) as node:
@@ -60,14 +68,18 @@ class Cluster:
 
     def close(self) -> None:
         """Drop the databases that were created."""
+        self._drop(self._made)
+
+    def _drop(self, names: Iterable[str]) -> None:
+        for where in self._nodes():
+            with self.connect(**where) as node:
+                for name in names:
+                    gone = sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)")
+                    node.execute(gone.format(sql.Identifier(name)))
+
+    def _nodes(self) -> Iterator[dict[str, Any]]:
         for host, port in (self.coordinator, *self.workers):
-            with self.connect(host=host, port=port) as node:
-                for name in self._made:
-                    node.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(_named(name)))
-
-
-def _named(name: str) -> sql.Identifier:
-    return sql.Identifier(name)
+            yield {"host": host, "port": port}
 
 
 def cluster(environment: Mapping[str, str] = os.environ) -> Cluster:

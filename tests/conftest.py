@@ -77,10 +77,11 @@ def watch(whole_watch: routed.Watch) -> Iterator[routed.Watch]:
 def applications(empty_database: databases.Store, folder: Path) -> Iterator[MakeApp]:
     """A maker of applications by some settings, all on one database (SQLite's in ``folder``)."""
     with empty_database.fresh(folder) as url:
-        yield from _applications(url, folder)
+        yield from applications_at(url, folder)
 
 
-def _applications(url: str, folder: Path) -> Iterator[MakeApp]:
+def applications_at(url: str, folder: Path) -> Iterator[MakeApp]:
+    """A maker of applications by some settings, all on the database of a URL."""
     made: list[Flask] = []
     broken: list[str] = []
 

@@ -12,14 +12,18 @@ import pytest
 from hyperapi_client import Client, How, Resource
 
 from tests.conftest import PASSWORD
+from tests.databases import Store
 from tests.serving import PATIENCE, Served, serve
 
 WRITERS, ROUNDS = 8, 25
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serve(tmp_path, workers="2") as server:
+def served(empty_database: Store, tmp_path: Path) -> Iterator[Served]:
+    with (
+        empty_database.fresh(tmp_path) as url,
+        serve(tmp_path, workers="2", database_url=url) as server,
+    ):
         yield server
 
 

@@ -31,7 +31,7 @@ from hyperapi.ops.serving import workers
 from hyperapi.representations import html
 from hyperapi.resources.root import PATH as ROOT
 from hyperapi.settings import Settings, SettingsError
-from hyperapi.storage import migrations
+from hyperapi.storage import distribution, migrations
 from hyperapi.storage.dialects import dialect_for
 from hyperapi.storage.schema import CORE, Schema
 
@@ -213,6 +213,18 @@ def _of_postgresql(connection: Connection, settings: Settings) -> Iterator[Findi
         yield bad(f"this node alone may open {wanted} connections, and the server takes {most}")
     isolation = connection.execute(text("SHOW default_transaction_isolation")).scalar_one()
     yield good(f"transactions are {isolation}")
+    yield from _of_citus(connection)
+
+
+def _of_citus(connection: Connection) -> Iterator[Finding]:
+    """Show what Citus distributes, and check that no table of owners is left out."""
+    if not distribution.is_citus(connection):
+        return
+    for name in distribution.waiting(connection):
+        yield bad(f"{name} is not distributed: run `hyperapi upgrade`")
+    for each in distribution.spread(connection):
+        sizes = ", ".join(f"{node} {size >> 10} KiB" for node, size in each.nodes.items())
+        yield good(f"{each.table} is distributed by {each.column} in {each.shards} shards: {sizes}")
 
 
 # -- the storage of rate limits

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from hyperapi.storage.models import Base, User
-from hyperapi.storage.text_index import stop_text_indexes
 
 _OWNER = "owner"
 _HOME = User.__tablename__
@@ -49,6 +48,12 @@ def is_distributed(connection: Connection) -> bool:
     return is_citus(connection) and _HOME in _distributed(connection)
 
 
+def migrate_in_sequence(connection: Connection) -> None:
+    """Have Citus change one shard after the other, which a migration of several tables needs."""
+    if is_citus(connection):
+        _run(connection, "SET citus.multi_shard_modify_mode = 'sequential'")
+
+
 def distribute(connection: Connection, progress: Callable[[str], object]) -> None:
     """Distribute the tables that are not yet, with their rows, in the open transaction.
 
@@ -57,19 +62,22 @@ def distribute(connection: Connection, progress: Callable[[str], object]) -> Non
 
     :param progress: called with a line about each table.
     """
-    waiting = _waiting(connection)
-    if not waiting:
+    left = waiting(connection)
+    if not left:
         return
-    _run(connection, "SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
-    stop_text_indexes(connection)
-    with _without_foreign_keys(connection, waiting):
-        for name in sorted(waiting, key=lambda name: (name != _HOME, name)):
+    with _without_foreign_keys(connection, left):
+        for name in sorted(left, key=lambda name: (name != _HOME, name)):
             counted = f"SELECT count(*) FROM {_quoted(connection, name)}"  # noqa: S608 - a quoted name
             rows = _scalar(connection, counted)
-            _distribute(connection, name, waiting[name])
-            progress(f"distributed {name} by {waiting[name]}: {rows} rows")
-    for name in waiting:
+            _distribute(connection, name, left[name])
+            progress(f"distributed {name} by {left[name]}: {rows} rows")
+    for name in left:
         _run(connection, "SELECT truncate_local_data_after_distributing_table(:name)", name=name)
+
+
+def distribute_owned(connection: Connection, name: str) -> None:
+    """Distribute a new table of owners."""
+    _distribute(connection, name, _OWNER)
 
 
 def spread(connection: Connection) -> list[Spread]:
@@ -80,7 +88,7 @@ def spread(connection: Connection) -> list[Spread]:
     return list(found.values())
 
 
-def _waiting(connection: Connection) -> dict[str, str]:
+def waiting(connection: Connection) -> dict[str, str]:
     """Return the tables that are to be distributed and are not yet, with their columns."""
     if not is_citus(connection):
         return {}

@@ -38,6 +38,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
+from hyperapi.storage.distribution import distribute_owned, is_distributed
 from hyperapi.storage.models import Base, Key
 
 _PIECE = 3
@@ -55,12 +56,20 @@ def create_text_index(connection: Connection, table: str, columns: Sequence[str]
     :param table: a table whose primary key is ``owner`` and ``key``.
     :raises TextIndexError: when SQLite has no FTS5.
     """
-    embedded = connection.dialect.name == "sqlite"
-    if embedded:
+    if connection.dialect.name == "sqlite":
         _demand_fts5(connection)
-    statements: Sequence[str] = _SQLITE if embedded else _POSTGRESQL
-    for statement in statements:
+    for statement in _statements(connection):
         connection.exec_driver_sql(_filled(statement, table, columns, connection.dialect))
+    if is_distributed(connection):
+        for part in (_TEXTS, _OWNERS):
+            distribute_owned(connection, table + part)
+
+
+def _statements(connection: Connection) -> Sequence[str]:
+    """Return the statements that create an index."""
+    if connection.dialect.name == "sqlite":
+        return _SQLITE
+    return _TABLES if is_distributed(connection) else (*_TABLES, *_KEPT)
 
 
 def drop_text_index(connection: Connection, table: str) -> None:
@@ -236,20 +245,22 @@ _PIECES = """CREATE OR REPLACE FUNCTION hyperapi_pieces(owner uuid, text text) R
             WINDOW places AS (ORDER BY place)
         ) AS pieces
     $$"""
-_POSTGRESQL = (
+_TABLES = (
     _PIECES,
     """CREATE TABLE {table}_text (
         owner uuid NOT NULL, key uuid NOT NULL, text text NOT NULL,
-        CONSTRAINT pk_{table}_text PRIMARY KEY (owner, key),
-        CONSTRAINT fk_{table}_text_owner_key_{table} FOREIGN KEY (owner, key)
-            REFERENCES {table} (owner, key) ON DELETE CASCADE
+        CONSTRAINT pk_{table}_text PRIMARY KEY (owner, key)
     )""",
     """CREATE TABLE {table}_text_owners (
         owner uuid NOT NULL, upto bigint NOT NULL,
-        CONSTRAINT pk_{table}_text_owners PRIMARY KEY (owner),
-        CONSTRAINT fk_{table}_text_owners_owner_users FOREIGN KEY (owner)
-            REFERENCES users (key) ON DELETE CASCADE
+        CONSTRAINT pk_{table}_text_owners PRIMARY KEY (owner)
     )""",
+)
+_KEPT = (
+    """ALTER TABLE {table}_text ADD CONSTRAINT fk_{table}_text_owner_key_{table}
+    FOREIGN KEY (owner, key) REFERENCES {table} (owner, key) ON DELETE CASCADE""",
+    """ALTER TABLE {table}_text_owners ADD CONSTRAINT fk_{table}_text_owners_owner_users
+    FOREIGN KEY (owner) REFERENCES users (key) ON DELETE CASCADE""",
     f"""INSERT INTO {{table}}_text_owners (owner, upto)
     SELECT key, revision FROM users WHERE revision > {WAITING}""",
     """INSERT INTO {table}_text (owner, key, text)
@@ -298,7 +309,7 @@ _DROP_TRIGGERS = (
     ),
     "DROP TRIGGER IF EXISTS {table}_text_users_update ON users",
 )
-_OWNERS = "_text_owners"
+_TEXTS, _OWNERS = "_text", "_text_owners"
 _EMPTY = ("DELETE FROM {table}_text", "DELETE FROM {table}_text_owners")
 _DROP_POSTGRESQL = (
     *_DROP_TRIGGERS,

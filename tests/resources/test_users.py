@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
 from flask import Flask
 
+from hyperapi.storage.database import Busy
 from tests.conftest import PASSWORD, MakeApp, Person, pointers, problem
 
 Clock = Callable[[timedelta], None]
@@ -347,3 +348,35 @@ def test_where_no_sign_in_is_recent_enough_nobody_deletes_an_account(make_app: M
     client = make_app(fresh_login_lifetime="0").test_client()
     alice = Person(client).register("alice").sign_in()
     problem(alice.ask("DELETE", alice.root["user_uri"]), 403, "login-too-old")
+
+
+def test_a_registration_that_fails_in_between_leaves_the_name_free(
+    stranger: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("hyperapi.resources.users.add", _unavailable)
+        problem(register(stranger), 503, "unavailable")
+    assert sign_in(stranger, "alice", PASSWORD).status_code == 401
+    assert register(stranger).status_code == 201
+
+
+def test_a_renaming_that_fails_in_between_changes_no_name(
+    alice: Person, stranger: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("hyperapi.resources.users.change", _unavailable)
+        problem(change(alice, username="alicia"), 503, "unavailable")
+    assert sign_in(stranger, "alice", PASSWORD).status_code == 201
+    assert register(stranger, username="alicia").status_code == 201
+    problem(change(alice, username="alicia"), 409, "taken")
+
+
+def test_a_name_that_was_given_up_can_be_taken(alice: Person, stranger: Person) -> None:
+    assert change(alice, username="alicia").status_code == 200
+    assert sign_in(stranger, "alice", PASSWORD).status_code == 401
+    assert sign_in(stranger, "alicia", PASSWORD).status_code == 201
+    assert register(stranger).status_code == 201
+
+
+def _unavailable(*_: Any, **__: Any) -> NoReturn:
+    raise Busy("a node is lost")

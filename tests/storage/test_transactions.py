@@ -270,6 +270,18 @@ def test_when_a_server_is_lost_as_it_keeps_a_change_the_client_is_told_that_it_m
     carol.make_list("Known")
 
 
+@pytest.mark.parametrize("state", ["40003", "08006", "08007", "57P01", "58030", "XX000"])
+def test_a_commit_without_a_known_outcome_is_uncertain(
+    carol: Person, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    error = psycopg.errors.lookup(state)("the node did not confirm the commit")
+    with monkeypatch.context() as patched:
+        patched.setattr("hyperapi.storage.postgresql.Connection.commit", _always(error))
+        refused = carol.ask("POST", carol.root["lists_uri"], json={"title": "Who knows"})
+    assert "may have been made" in problem(refused, 503, "unavailable")["detail"]
+    carol.make_list("Known")
+
+
 def test_while_the_server_is_away_the_service_says_so_and_it_serves_when_it_is_back(
     server: postgres.Server, own_app: Flask, carol: Person
 ) -> None:
