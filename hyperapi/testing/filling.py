@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import import_module
 from random import Random
 from typing import Any
@@ -209,17 +210,18 @@ _TYPED = "".join(map(chr, range(0x20, 0x7F))) + "éß日"
 class _Writer:
     """Writes text that a parsed expression may match; what it looks around for is left to chance.
 
-    :param spread: how often to repeat what may be repeated.
+    :param spread: how often to repeat what may be repeated. All repeats of the expression share
+        it, so that the text is not longer with each of them.
     """
 
     def __init__(self, random: Random, spread: int) -> None:
         self.random = random
-        self.spread = spread
+        self.left = spread
         self.groups: dict[int, str] = {}
         self.parts: dict[str, Callable[[Any], str]] = {
             "LITERAL": chr,
             "NOT_LITERAL": lambda code: random.choice(_TYPED.replace(chr(code), "")),
-            "IN": lambda choices: random.choice(_characters(choices)),
+            "IN": lambda choices: random.choice(_characters(tuple(choices))),
             "BRANCH": lambda branches: self.write(random.choice(branches[1])),
             "SUBPATTERN": self.group,
             "MAX_REPEAT": self.repeat,
@@ -239,12 +241,18 @@ class _Writer:
 
     def repeat(self, argument: Any) -> str:
         least, most, inner = argument
-        often = max(least, min(self.spread, most))
-        times = self.random.randint(least, most) if most <= 1 else often
+        times = self.random.randint(least, most) if most <= 1 else self.often(least, most)
         return "".join(self.write(inner) for _ in range(times))
 
+    def often(self, least: int, most: int) -> int:
+        """How many times to repeat, and take them from those that are left."""
+        times = max(least, min(self.left, most))
+        self.left = max(self.left - times, 0)
+        return times
 
-def _characters(choices: Any) -> str:
+
+@lru_cache
+def _characters(choices: tuple[Any, ...]) -> str:
     """Those that a character class lets in, of the ones that people type."""
     typed = set(_TYPED)
     named: set[str] = set()
