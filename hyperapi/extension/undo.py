@@ -32,6 +32,7 @@ from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.quotas import next_revision
 from hyperapi.http.context import Context
+from hyperapi.http.forms import allowed
 from hyperapi.http.problems import NotFound, Problem
 from hyperapi.http.scope_check import require_scope
 from hyperapi.representations.resource_type import Members, Uri
@@ -134,7 +135,7 @@ def undo(ctx: Context, first: int) -> int:
     parts = parts_of(ctx, request)
     _require_visible(ctx, parts)
     if obstacles := list(dict.fromkeys(_obstacles(ctx, parts, request))):
-        raise ChangedSince(changed=obstacles[:_MOST_NAMED])
+        raise ChangedSince(changed=[uri for uri in obstacles if uri][:_MOST_NAMED])
     return Undoing(ctx, parts, request).run()
 
 
@@ -329,7 +330,11 @@ def _referring(ctx: Context, parts: Sequence[Part], request: Values) -> Iterable
             found = _referring_to(part.resource, referrer.resource, referrer.column)
             keys = {str(key) for (key,) in found.rows(ctx.tx, values)}
             others = keys - changed.get(referrer.resource.name, set())
-            yield from map(referrer.resource.item.uri_of(ctx), sorted(others))
+            read = referrer.resource.read_operation
+            if read is not None and allowed(ctx, read):
+                yield from map(referrer.resource.item.uri_of(ctx), sorted(others))
+            elif others:
+                yield ""  # what the token cannot read is in the way, and is not named
 
 
 @lru_cache(maxsize=256)

@@ -117,6 +117,18 @@ def test_bound_tokens_undo_what_they_see(ann: Person) -> None:
     assert [each["type"] for each in ann.get(uri)["history"]] == ["created"]
 
 
+def test_a_refusal_names_nothing_that_the_token_cannot_read(ann: Person) -> None:
+    here = ann.make_list()
+    token = ann.create(ann.root["tokens_uri"], list_uri=here["uri"])["access_token"]
+    bound = Person(ann.client, ann.name, token)
+    shelf = bound.ask("POST", bound.root["shelves_uri"], json={"text": "Top"})
+    stamp = add(ann, "stamps", text="Stamp", shelf_uri=(shelf.json or {})["uri"])
+    refused = problem(bound.ask("POST", undo_uri(shelf)), 409, "changed-since")
+    assert refused["changed"] == []
+    refused = problem(ann.ask("POST", undo_uri(shelf)), 409, "changed-since")
+    assert refused["changed"] == [stamp["uri"]]
+
+
 def test_a_column_that_no_image_can_keep_is_refused_at_import() -> None:
     class Blob(OwnedRow):
         __tablename__ = "blobs"
