@@ -23,9 +23,7 @@ EXCEPTIONS: dict[Statement, str] = {
     backup._LEAP: "an operator does this once after a restore, with no clients",
     change_notifier._REVISIONS: "one query for all users whose feeds a process follows",
     metrics._LIVE: "a gauge counts the sessions of all users",
-    **{
-        rule.expired: f"housekeeping looks for {rule.name} of all users" for rule in retention.RULES
-    },
+    **{rule.expired: f"retention looks for {rule.name} of all users" for rule in retention.RULES},
 }
 """Statements that read or change rows of several owners, with reasons. They lock nothing that a
 request waits for: the reads have transactions of their own."""

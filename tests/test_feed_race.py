@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hyperapi_client import Client, How, Resource
 
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, SECRET_KEY
 from tests.databases import Store
 from tests.serving import PATIENCE, Served, serve
 
@@ -22,7 +22,7 @@ WRITERS, ROUNDS = 8, 25
 def served(empty_database: Store, tmp_path: Path) -> Iterator[Served]:
     with (
         empty_database.fresh(tmp_path) as url,
-        serve(tmp_path, workers="2", database_url=url) as server,
+        serve(tmp_path, workers="2", database_url=url, secret_keys=SECRET_KEY) as server,
     ):
         yield server
 

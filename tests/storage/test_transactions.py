@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from flask import Flask
 from psycopg.errors import SerializationFailure
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import make_url
 
 from hyperapi.common.ids import new_id
@@ -24,10 +24,12 @@ from tests import postgres
 from tests.conftest import MakeApp, Person, applications, problem
 from tests.databases import PostgreSQLDatabases
 
-pytestmark = pytest.mark.only_on("postgresql", "serializable")
+pytestmark = pytest.mark.only_on("postgresql", "serializable", "citus")
 
 COLUMNS = selected_columns(TaskList, "key", "title", "open_count")
-HIGHEST = Statement(select(func.max(TaskList.open_count)))
+HIGHEST = Statement(
+    select(func.max(TaskList.open_count)).where(TaskList.owner == bindparam("of_owner"))
+)
 
 
 def reach_of(person: Person) -> RowScope:
@@ -100,7 +102,7 @@ def test_what_a_serializable_server_undoes_is_done_again(app: Flask, alice: Pers
     keys, row_scope, meeting = make_lists(alice, 2), reach_of(alice), Meeting(2)
 
     def outdo_all(tx: Transaction, key: str) -> None:
-        highest = HIGHEST.rows(tx, {})[0][0]
+        highest = HIGHEST.rows(tx, row_scope.parameters())[0][0]
         meeting.wait(key)
         change(tx, TaskList, row_scope, key, COLUMNS, open_count=highest + 1)
 
