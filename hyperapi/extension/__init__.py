@@ -10,6 +10,7 @@ from hyperapi.extension.collection import COUNT, page_of
 from hyperapi.extension.commands import read_as, with_state, write_as
 from hyperapi.extension.conversions import Choice, Lines
 from hyperapi.extension.extension import Extension
+from hyperapi.extension.order import Order
 from hyperapi.extension.owned import (
     REFUSED,
     VISIBLE,
@@ -69,6 +70,7 @@ __all__ = [
     "Listing",
     "Members",
     "NotFound",
+    "Order",
     "OwnedMembers",
     "OwnedResource",
     "OwnedRow",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
 
 from hyperapi.common.clock import now
 from hyperapi.extension import history
+from hyperapi.extension.order import moved_last
 from hyperapi.extension.owned_resources import OwnedResources, Referrer
 from hyperapi.extension.quotas import check_size, next_revision
 from hyperapi.http.context import Context
@@ -135,18 +137,23 @@ def _changes(
         resource.images.changing(different, moves=model.list_binding.column in names)
         if resource.images
         else None,
-        _update(resource, different, {**new, **further}),
+        _update(resource, different, {**new, **further}, new),
         clear_moved_statement(resource.name, model),
     )
 
 
 def _update(
-    resource: "OwnedResource", conditions: Conditions, values: Mapping[str, Any]
+    resource: "OwnedResource",
+    conditions: Conditions,
+    values: Mapping[str, Any],
+    new: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
 ) -> Statement:
     """Build the statement that changes rows, which get the revisions after ``before``.
 
     The order is that of :func:`record_tombstones_statement`: a row and its tombstone have one
     revision.
+
+    :param new: the values that were sent, by column. Rows that leave their list stand last.
     """
     model, table = resource.model, table_of(resource.model)
     place = func.row_number().over(order_by=table.c.key)
@@ -156,7 +163,9 @@ def _update(
     changed = update(table).where(*owned(model, bound=False), table.c.key == numbered.c.key)
     revision = bindparam("before", type_=BigInteger()) + numbered.c.place
     moment = bindparam("moment", type_=Instant())
-    return Statement(changed.values({**values, "updated_at": moment, "revision": revision}))
+    placed = moved_last(resource.order, model, new, revision) if resource.order else {}
+    values = {**values, **placed, "updated_at": moment, "revision": revision}
+    return Statement(changed.values(values))
 
 
 def _count(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hyperapi.common.clock import now
+from hyperapi.extension.order import POSITION
 from hyperapi.http.context import Context
 from hyperapi.storage.before_images import CHANGED, CREATED, MOVED, Images
 from hyperapi.storage.database import AnyRow
@@ -55,7 +56,8 @@ def record_changed(
     """Record what a row is before these columns change."""
     if images := kept(ctx, resource):
         bound_by = resource.model.list_binding.column or ""
-        moves = bound_by in columns and columns[bound_by] != getattr(current, bound_by)
+        leaves = bound_by in columns and columns[bound_by] != getattr(current, bound_by)
+        moves = leaves or (resource.order is not None and POSITION in columns)
         this = {"of_key": current.key, "event": MOVED if moves else CHANGED}
         images.changed.run(ctx.tx, {**values(ctx, revision - 1), **this})
 

@@ -20,6 +20,7 @@ from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import counted, page, page_of
 from hyperapi.extension.conversions import Conversion, Convert, OnDelete
 from hyperapi.extension.history import record_changed, record_created, record_deleted
+from hyperapi.extension.order import AFTER, POSITION, Order, last, place_of, with_place
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.quotas import next_revision
 from hyperapi.extension.references import Reference
@@ -122,6 +123,7 @@ class OwnedResource:
         then kept after it was changed or deleted. Set it to False for resources with secrets.
     :param derived: columns that changes of other rows set, such as numbers of these, with the
         values of a row that no other row refers to.
+    :param order: that users order the resources by hand.
     :raises ValueError: when the declaration is not complete.
     """
 
@@ -145,8 +147,9 @@ class OwnedResource:
         bodies: Bodies | None = None,
         history: bool = True,
         derived: Mapping[str, Any] | None = None,
+        order: Order | None = None,
     ) -> None:
-        self.model, self.members = model, members
+        self.model, self.members, self.order = model, members, order
         self.name, self.plural = one[0], many[0]
         if len(self.name) > _LONGEST_NAME:
             raise ValueError(f"{self.name} is longer than {_LONGEST_NAME} characters")
@@ -165,6 +168,7 @@ class OwnedResource:
         self._titles = {
             "create": f"Create {with_article(self.name)}",
             "edit": f"Edit this {self.name}",
+            "move": "Move",
             "delete": f"Delete this {self.name}",
             "search": f"Search {self.plural}",
             **(titles or {}),
@@ -184,6 +188,7 @@ class OwnedResource:
             "created_at": Sort(times.created_at),
             "updated_at": Sort(times.updated_at),
             **(sorts or {}),
+            **self._sort_by_hand(),
         }
         self.listing = Listing(model, self.columns, filters=filters, sorts=self.sorts)
         self.selection = Selection(self.listing)
@@ -284,6 +289,24 @@ class OwnedResource:
         folds = [f"{name}_folded" for name in names if f"{name}_folded" in table]
         return [*map(self._column_of, names), *folds]
 
+    def _sort_by_hand(self) -> Mapping[str, Sort]:
+        """The sort by the order, where there is one.
+
+        :raises ValueError: when the model has no such order.
+        """
+        if self.order is None:
+            return {}
+        self.order.index(self.model)
+        if self.order.within not in {"", *(column.key for column in self.columns)}:
+            raise ValueError(f"No member of a {self.name} holds its {self.order.within}")
+        return {POSITION: self.order.sort(self.model)}
+
+    @cached_property
+    def changes_of_one(self) -> type[Body]:
+        """The body of a change of one resource. Where there is an order, it takes a place."""
+        changes = self.bodies.changes
+        return changes if self.order is None else with_place(changes, self.name)
+
     def _selected_columns(self) -> tuple[Any, ...]:
         """The members' columns in their order, then those that every row has."""
         bound_by = self.model.list_binding.column
@@ -301,7 +324,14 @@ class OwnedResource:
     @cached_property
     def forms(self) -> tuple[FormSpec, ...]:
         """The forms of one resource. A resource file may set others."""
-        return self._forms(edit=(self.item, "PATCH"), delete=(self.item, "DELETE"))
+        edit = self._forms(edit=(self.item, "PATCH"))
+        move = (self.move_form,) if edit and self.order else ()
+        return *edit, *move, *self._forms(delete=(self.item, "DELETE"))
+
+    @property
+    def move_form(self) -> FormSpec:
+        """The form that moves a resource to another place in the order."""
+        return FormSpec("move", self._titles["move"], self.item, "PATCH", (AFTER,))
 
     @cached_property
     def collection_forms(self) -> tuple[FormSpec, ...]:
@@ -321,10 +351,17 @@ class OwnedResource:
     def _forms(self, **named: tuple[Route, str]) -> tuple[FormSpec, ...]:
         """The forms of those operations that the resource file declares."""
         return tuple(
-            FormSpec(name, self._titles[name], route, method, body=_form_body(operation))
+            FormSpec(name, self._titles[name], route, method, body=self._form_body(operation))
             for name, (route, method) in named.items()
             if (operation := route.operations.get(method))
         )
+
+    def _form_body(self, operation: Operation) -> type[Body] | None:
+        """The body that a form sends: the first of those that the operation takes, but for the
+        place in the order, which has a form of its own."""
+        if operation.body is self.changes_of_one:
+            return self.bodies.changes
+        return operation.body and operation.body.kinds()[0]
 
     @property
     def read_operation(self) -> Operation | None:
@@ -464,6 +501,7 @@ class OwnedResource:
         """
         [values] = self._new_rows(ctx, [members], [key or new_id()], _at_the_top, fixed)
         revision = next_revision(ctx, ctx.row_scope, self.usage(1, values))
+        values |= self._place_last(revision)
         try:
             row = add(ctx.tx, self.model, ctx.row_scope, self.columns, revision=revision, **values)
         except ConstraintViolation:
@@ -507,7 +545,7 @@ class OwnedResource:
         growth = sum((self.usage(1, row) for row in rows), start=Usage())
         first = next_revision(ctx, ctx.row_scope, growth, len(rows))
         for place, row in enumerate(rows):
-            row["revision"] = first + place
+            row |= {"revision": first + place, **self._place_last(first + place)}
         add_many(ctx.tx, self.model, ctx.row_scope, rows)
         record_created(ctx, self, first, len(rows))
         self.inserted_many(ctx, rows)
@@ -581,15 +619,20 @@ class OwnedResource:
 
     def _update(self, ctx: Context, current: AnyRow, members: Mapping[str, Any]) -> AnyRow:
         shown = self.represent(ctx, current).members
-        different = {name: value for name, value in members.items() if shown[name] != value}
-        if not different:
+        different = {
+            name: value for name, value in members.items() if name != AFTER and shown[name] != value
+        }
+        [stored] = self.to_columns(ctx, [different]) if different else [{}]
+        place = place_of(ctx, self, current, stored, members)
+        if not different and place is None:
             return current
         moment = now()
-        [stored] = self.to_columns(ctx, [different])
         columns = {**stored, **self.changed_columns(ctx, different, moment)}
         before = {name: getattr(current, name) for name in self.logged.texts if name in columns}
         growth = self.usage(0, columns) + -self.usage(0, before)
         revision = next_revision(ctx, ctx.row_scope, growth)
+        if place is not None:
+            columns[POSITION] = place(revision)
         record_changed(ctx, self, current, columns, revision)
         row = change(
             ctx.tx,
@@ -607,6 +650,10 @@ class OwnedResource:
         self._record_move(ctx, current, row)
         self.updated(ctx, current, row)
         return row
+
+    def _place_last(self, revision: int) -> dict[str, int]:
+        """The column of the place of a new row, where there is an order."""
+        return {} if self.order is None else {POSITION: last(revision)}
 
     def _record_move(self, ctx: Context, before: AnyRow, row: AnyRow) -> None:
         """Record that a row left its list for another, where it did."""
@@ -814,11 +861,6 @@ _PAIRS = {
     "deleted": "deleted_many",
 }
 """Hooks for one row, and the same for many."""
-
-
-def _form_body(operation: Operation) -> type[Body] | None:
-    """The body that a form sends: the first of those that the operation takes."""
-    return operation.body and operation.body.kinds()[0]
 
 
 __all__ = [

@@ -148,7 +148,7 @@ class _Usual:
             ),
             (
                 lambda: item.patch(
-                    scope=write, body=bodies.changes, media=patches, problems=problems
+                    scope=write, body=these.changes_of_one, media=patches, problems=problems
                 ),
                 change,
             ),

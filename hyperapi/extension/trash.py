@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, literal_column, null, or_, select, update
 from sqlalchemy.orm import aliased
 
+from hyperapi.extension.order import POSITION, last
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.references import Reference
@@ -106,7 +107,8 @@ def _instead(
     """
     resource, instead = part.resource, {}
     if resource.name == item.kind and moved:
-        instead[item.key] = dict(moved)
+        placed = {} if resource.order is None else {POSITION: last(ctx.principal.revision + 1)}
+        instead[item.key] = {**moved, **placed}
     part = replace(part, instead=instead)
     columns = {each.key: part.columns(each) for each in part.images}
     for type, column, on_delete in resource.references:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from hyperapi.common.clock import now
 from hyperapi.extension import history
+from hyperapi.extension.order import POSITION
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import LIST, OwnedResources
 from hyperapi.extension.quotas import next_revision
@@ -36,7 +37,15 @@ from hyperapi.http.forms import allowed
 from hyperapi.http.problems import NotFound, Problem
 from hyperapi.http.scope_check import require_scope
 from hyperapi.representations.resource_type import Members, Uri
-from hyperapi.storage.before_images import CHANGED, CREATED, DELETED, ERASED, MOVED, RESTORED
+from hyperapi.storage.before_images import (
+    CHANGED,
+    CREATED,
+    DELETED,
+    ERASED,
+    MOVED,
+    RESTORED,
+    Images,
+)
 from hyperapi.storage.change_log import (
     Usage,
     clear_tombstone,
@@ -276,7 +285,9 @@ def _seen(ctx: Context, part: Part, each: Image) -> bool:
     binding = part.resource.model.list_binding
     if binding is VISIBLE:
         return True
-    if binding.column is None or (part.resource.name == LIST and each.event != CHANGED):
+    if binding.column is None or (
+        part.resource.name == LIST and each.event not in (CHANGED, MOVED)
+    ):
         return False
     row = part.rows.get(each.key)
     only = ctx.row_scope.only_list
@@ -422,9 +433,9 @@ class Undoing:
         if not images or kept is None:
             return
         ctx, resource = self.ctx, part.resource
-        new = {each.key: without(part.columns(each), kept.derived) for each in images}
+        new = {each.key: _put_back(resource, kept, each, part.columns(each)) for each in images}
         moves = partial(_moves, resource.model.list_binding.column, part.rows, new)
-        before = self._number(part, images, lambda each: MOVED if moves(each.key) else CHANGED)
+        before = self._number(part, images, lambda each: each.event)
         values = self._values(before)
         _changing(resource).run(ctx.tx, values)
         for revision, (key, columns) in enumerate(new.items(), start=before + 1):
@@ -505,6 +516,13 @@ def _referred_first(
             found.append(left[row["key"]])
         left = {} if not free else {key: row for key, row in left.items() if row not in free}
     return found
+
+
+def _put_back(resource: OwnedResource, kept: Images, each: Image, was: Values) -> dict[str, Any]:
+    """Return the columns that an undoing puts back. A row that was not moved keeps its place: moves
+    of others may have spread the rows near them since."""
+    stays = {POSITION} if resource.order and each.event != MOVED else set()
+    return without(was, {*kept.derived, *stays})
 
 
 def without(columns: Values, names: Iterable[str]) -> dict[str, Any]:

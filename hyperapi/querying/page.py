@@ -124,7 +124,7 @@ class Listing:
 
     def longest_page_query(self, query: Query) -> int:
         """Return an upper bound of the length of the query strings that a page links to."""
-        columns = [self.sorts[name.lstrip("-")].column for name in query.sort]
+        columns = [each for name in query.sort for each in self.sorts[name.lstrip("-")].columns]
         texts = sum(isinstance(column.type, Folded) for column in columns)
         values = _CURSOR_TEXT * texts + _CURSOR_VALUE * max(1, len(columns))
         return len(query.with_cursor("")) + _CURSOR_FRAME + values

@@ -32,11 +32,14 @@ class PageIndex:
 
 
 def choose_index(
-    table: Table, ordering: str | None, fixed: Collection[str], choices: Mapping[str, Sequence[Any]]
+    table: Table,
+    ordering: Sequence[str],
+    fixed: Collection[str],
+    choices: Mapping[str, Sequence[Any]],
 ) -> PageIndex | None:
     """Return the index with the fewest rows to skip, and then the fewest branches.
 
-    :param ordering: the column that sorts the rows before their key does; None for the key alone.
+    :param ordering: the columns that sort the rows before their key does; empty for the key alone.
     :param fixed: the columns that have one value in all selected rows.
     :param choices: the columns with few values, and these values.
     """
@@ -57,17 +60,17 @@ def _names(expressions: Sequence[Any]) -> list[str]:
 def _usable(
     name: Any,
     columns: Sequence[str],
-    ordering: str | None,
+    ordering: Sequence[str],
     fixed: Collection[str],
     choices: Mapping[str, Sequence[Any]],
 ) -> PageIndex | None:
     if columns[:1] != ["owner"] or columns[-1] != "key":
         return None
     first = columns[1:-1]
-    if ordering is not None:
-        if first[-1:] != [ordering]:
+    if ordering:
+        if first[-len(ordering) :] != list(ordering):
             return None
-        first = first[:-1]
+        first = first[: -len(ordering)]
     open_ = [each for each in first if each not in fixed]
     if not all(each in choices for each in open_):
         return None

@@ -149,12 +149,10 @@ class PageStatements:
     def terms(self, sort: Sequence[str]) -> tuple[Term, ...]:
         """Return the terms of a sort, the last of which is the key."""
         terms = [
-            Term(
-                self.sorts[name.lstrip("-")].column,
-                name.startswith("-"),
-                self.sorts[name.lstrip("-")].nullable,
-            )
+            Term(column, name.startswith("-"), declared.nullable)
             for name in sort
+            for declared in [self.sorts[name.lstrip("-")]]
+            for column in declared.columns
         ]
         return (*terms, Term(self.table.c.key, terms[-1].descending, False))
 
@@ -176,7 +174,7 @@ class PageStatements:
         found = segments(self.terms(key.sort), fixed, self.choices)
         if found is None or "key" in fixed:
             return None
-        index = choose_index(self.table, found.column, fixed | found.pinned, self.choices)
+        index = choose_index(self.table, found.columns, fixed | found.pinned, self.choices)
         return None if index is None else InOrder(found, index)
 
     def _fixed(self, key: StatementKey) -> frozenset[str]:
@@ -348,7 +346,7 @@ class PageStatements:
         declared = self.filters[key.filters[number][0]]
         if declared.equality or declared.column is None:
             return None
-        return choose_index(self.table, declared.column.key, self._fixed(key), self.choices)
+        return choose_index(self.table, [declared.column.key], self._fixed(key), self.choices)
 
     def _keys(self, key: StatementKey, number: int) -> Select[Any]:
         """Select the keys of rows that a selective filter finds through its own index."""

@@ -72,10 +72,20 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Sort:
-    """A column that a collection can be sorted by. Rows without a value come last."""
+    """A column that a collection can be sorted by. Rows without a value come last.
+
+    :param within: the column that sorts before it, in the same direction, if any: rows with
+        different values there have no common order.
+    """
 
     column: Any
     nullable: bool = False
+    within: Any = None
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The columns that sort, the first one first."""
+        return (self.column,) if self.within is None else (self.within, self.column)
 
 
 @dataclass(frozen=True)

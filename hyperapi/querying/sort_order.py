@@ -100,21 +100,27 @@ class Segment:
 class Segments:
     """A sort order as segments.
 
-    Within a segment, rows are sorted by the ordering column, if there is one, and then by key.
+    Within a segment, rows are sorted by the ordering columns, if there are any, and then by key.
 
     :param terms: the terms of the sort; the last one is the key.
-    :param ordering: the number of the ordering term; None when the key alone sorts the segments.
+    :param ordering: the numbers of the ordering terms; empty when the key alone sorts the segments.
+        Where one of them may be null, it is the only one.
     :param forward: the segments in their order.
     """
 
     terms: tuple[Term, ...]
-    ordering: int | None
+    ordering: tuple[int, ...]
     forward: tuple[Segment, ...]
 
     @property
     def column(self) -> str | None:
-        """The name of the ordering column."""
-        return None if self.ordering is None else self.terms[self.ordering].name
+        """The name of the last ordering column; None without any."""
+        return self.columns[-1] if self.ordering else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the ordering columns."""
+        return tuple(self.terms[number].name for number in self.ordering)
 
     @property
     def pinned(self) -> frozenset[str]:
@@ -136,9 +142,7 @@ class Segments:
     def sorted_by(self, segment: Segment) -> tuple[int, ...]:
         """Return the numbers of the terms that sort the rows of a segment."""
         last = len(self.terms) - 1
-        return (
-            (last,) if self.ordering is None or segment.present is False else (self.ordering, last)
-        )
+        return (last,) if segment.present is False else (*self.ordering, last)
 
 
 def segments(
@@ -152,15 +156,17 @@ def segments(
     """
     varying = [number for number, term in enumerate(terms[:-1]) if term.name not in fixed]
     leading = [terms[number] for number in takewhile(lambda n: terms[n].name in choices, varying)]
-    others = varying[len(leading) :]
-    if len(others) > 1 or any(terms[n].descending != terms[-1].descending for n in others):
+    others = tuple(varying[len(leading) :])
+    if len(others) > 1 and any(terms[number].nullable for number in others):
+        return None
+    if any(terms[number].descending != terms[-1].descending for number in others):
         return None
     values = [_in_order(choices[term.name], term.descending) for term in leading]
     names = [term.name for term in leading]
     presence = (True, False) if others and terms[others[0]].nullable else (None,)
     return Segments(
         terms,
-        others[0] if others else None,
+        others,
         tuple(
             Segment(tuple(zip(names, pinned, strict=True)), present)
             for *pinned, present in product(*values, presence)

@@ -17,6 +17,7 @@ from hyperapi.extension import (
     Extension,
     Instant,
     Members,
+    Order,
     OwnedResource,
     ReadOnly,
     Reply,
@@ -100,6 +101,7 @@ LISTS = Lists(
         ),
     },
     sorts={"title": Sort(TaskList.title_folded)},
+    order=Order(),
 )
 
 # -- operations
@@ -112,7 +114,7 @@ standard_operations(
     without=("create_list", "change_lists", "delete_lists", "delete_list"),
     summaries={
         "get_list": "Get a list with the numbers of its open and done tasks.",
-        "change_list": "Change the title or description of a list, or archive it.",
+        "change_list": "Change the title or description of a list, archive it, or move it.",
     },
 )
 

@@ -26,6 +26,7 @@ from hyperapi.extension import (
     Lines,
     Listing,
     Members,
+    Order,
     OwnedResource,
     Query,
     Reference,
@@ -295,6 +296,7 @@ TASKS = Tasks(
         "title": Sort(Task.title_folded),
         "priority": Sort(Task.priority),
     },
+    order=Order(within="list"),
 )
 TASK = TASKS.item
 OF_LIST = Listing(Task, TASKS.columns, filters=FILTERS, sorts=TASKS.sorts)
@@ -317,9 +319,10 @@ _DONE, _NOT_DONE = {"done": "true"}, {"done": "false"}
 _THE_SAME_LIST = {"list_uri": None}
 
 TASKS.forms = (
-    FormSpec("edit", "Edit this task", TASK, "PATCH", hidden=_THE_SAME_LIST),
+    FormSpec("edit", "Edit this task", TASK, "PATCH", hidden=_THE_SAME_LIST, body=TaskChanges),
     FormSpec("complete", "Complete this task", TASK, "PATCH", (), hidden=_DONE, when=_open),
     FormSpec("reopen", "Reopen this task", TASK, "PATCH", (), hidden=_NOT_DONE, when=_done),
+    TASKS.move_form,
     FormSpec("delete", "Delete this task", TASK, "DELETE"),
 )
 
@@ -333,7 +336,7 @@ standard_operations(
     without=("create_task",),
     summaries={
         "get_tasks": "List all your tasks, in pages.",
-        "change_task": "Change a task, complete or reopen it, or move it to another list.",
+        "change_task": "Change a task, complete or reopen it, or move it.",
     },
 )
 

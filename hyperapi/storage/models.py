@@ -411,7 +411,10 @@ class OwnedRow(Base):
 
 
 class TaskList(Base):
-    """A list of tasks. Changes of its tasks update the counts, so that reads need not count."""
+    """A list of tasks. Changes of its tasks update the counts, so that reads need not count.
+
+    ``position`` is the place among the lists of the owner.
+    """
 
     __tablename__ = "lists"
     list_binding = by_list_column("key")
@@ -428,12 +431,13 @@ class TaskList(Base):
     archived: Mapped[bool] = mapped_column(Boolean)
     open_count: Mapped[int] = mapped_column(Integer)
     done_count: Mapped[int] = mapped_column(Integer)
+    position: Mapped[int] = mapped_column(BigInteger, server_default="0")
     revision: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (
-        *page_indexes("created_at"),
+        *page_indexes("created_at", "position"),
         *page_indexes("created_at", "updated_at", "title_folded", within=["archived"]),
         Index(None, "owner", "revision"),
         {"sqlite_with_rowid": False},
@@ -444,7 +448,10 @@ _TASK_SORTS = ("created_at", "updated_at", "due_at", "title_folded", "")
 
 
 class Task(Base):
-    """A task on one list. ``tags`` are lines of text between line feeds."""
+    """A task on one list. ``tags`` are lines of text between line feeds.
+
+    ``position`` is the place on its list. Rows that code without this column creates get 0.
+    """
 
     __tablename__ = "tasks"
     list_binding = by_list_column("list")
@@ -461,6 +468,7 @@ class Task(Base):
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     priority: Mapped[int] = mapped_column(SmallInteger)
     tags: Mapped[str] = mapped_column(Folded)
+    position: Mapped[int] = mapped_column(BigInteger, server_default="0")
     revision: Mapped[int] = mapped_column(BigInteger)
     completed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -469,7 +477,7 @@ class Task(Base):
     __table_args__ = (
         ForeignKeyConstraint(["owner", "list"], ["lists.owner", "lists.key"], ondelete="CASCADE"),
         *page_indexes("created_at"),
-        *page_indexes("created_at", within=["list"]),
+        *page_indexes("created_at", "position", within=["list"]),
         *page_indexes(*_TASK_SORTS, within=["done", "priority"]),
         *page_indexes(*_TASK_SORTS, within=["list", "done", "priority"]),
         Index(None, "owner", "revision"),
