@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
 import pytest
@@ -12,7 +13,7 @@ from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.ops import new_migration
 from hyperapi.sandbox.server import CHOSEN
-from hyperapi.settings import Settings, read_environment
+from hyperapi.settings import Settings, SettingsError, read_environment
 from hyperapi.state import AppState, state_of
 from hyperapi.storage.database import database
 from hyperapi.testing.databases import on_new_database
@@ -41,10 +42,10 @@ class TestRules:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def app(
+    def started(
         cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[Flask]:
-        """A service with the extensions."""
+    ) -> Iterator[Flask | SettingsError]:
+        """A service with the extensions, or the reason why it cannot start."""
         setting = request.config.getini
         names = cls.extensions or setting("hyperapi_extensions")
         if not names:
@@ -62,19 +63,35 @@ class TestRules:
             "HYPERAPI_DATABASE_URL": read_environment().get(DATABASE)
             or setting("hyperapi_rules_database"),
         }
-        with on_new_database(Settings.read({**CHOSEN, **chosen})) as settings:
-            app = create_app(settings)
-            yield app
-            state_of(app)[ChangeNotifier].close()
-            state_of(app)[ChangeNotifier].join()
-            with app.app_context():
-                database.engine.dispose()
+        with ExitStack() as stack:
+            try:
+                app = stack.enter_context(_service(Settings.read({**CHOSEN, **chosen})))
+            except SettingsError as error:
+                yield error
+            else:
+                yield app
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def app(request: pytest.FixtureRequest, started: Flask | SettingsError) -> Flask:
+        """The service. Without one, :meth:`test_service_starts` fails, and the rules are skipped;
+        they fail where that test was not chosen."""
+        if isinstance(started, Flask):
+            return started
+        if any(item.name == "test_service_starts" for item in request.session.items):
+            pytest.skip("The service does not start. See test_service_starts.")
+        pytest.fail(str(started), pytrace=False)
 
     @pytest.fixture(scope="class")
     @staticmethod
     def world(app: Flask) -> World:
         """The service, and two users who have resources of each type."""
         return World(app)
+
+    def test_service_starts(self, started: Flask | SettingsError) -> None:
+        """The settings are complete, and the extensions can be imported."""
+        if isinstance(started, SettingsError):
+            pytest.fail(str(started), pytrace=False)
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
     def test_rule(self, rule: Rule, world: World) -> None:
@@ -96,6 +113,18 @@ class TestRules:
                     f"`hyperapi new migration {each.name} MESSAGE`.\n\n{found}",
                     pytrace=False,
                 )
+
+
+@contextmanager
+def _service(settings: Settings) -> Iterator[Flask]:
+    """A service on a new database, which is dropped at the end."""
+    with on_new_database(settings) as on_database:
+        app = create_app(on_database)
+        yield app
+        state_of(app)[ChangeNotifier].close()
+        state_of(app)[ChangeNotifier].join()
+        with app.app_context():
+            database.engine.dispose()
 
 
 def _added(state: AppState) -> list[Extension]:

@@ -65,7 +65,18 @@ def author_runs(
 def test_a_right_package_passes_with_lists_and_without(tmp_path: Path, resources: str) -> None:
     ran = author_runs(tmp_path, ini=f"{INI}hyperapi_resources = {resources}\n")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"{len(RULES) + 1} passed" in ran.stdout  # and one for the migrations
+    assert f"{len(RULES) + 2} passed" in ran.stdout  # and one for the start, and the migrations
+
+
+def test_an_extension_that_cannot_be_imported_is_one_failure(tmp_path: Path) -> None:
+    broken = packages.MODULE + "\nraise RuntimeError('half written')\n"
+    ran = author_runs(tmp_path, module=broken)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert f"1 failed, {len(RULES) + 1} skipped" in ran.stdout
+    assert ran.stdout.count("the extension books cannot be imported") <= 2, "and in the summary"
+    assert "half written" in ran.stdout
+    chosen = author_runs(tmp_path, "-k", "another_users_resource", module=broken)
+    assert chosen.returncode == 1, "a rule that did not run did not pass"
 
 
 def test_the_rules_run_on_a_new_database_of_a_postgresql_server(
