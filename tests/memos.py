@@ -82,8 +82,8 @@ class Memos:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Memo] = {}
         self.name = f"memo{type(self).__name__.lower()}"
-        self.item = Route(self.name, f"/{self.name}/<uuid:key>")
-        self.all = Route(f"{self.name}s", f"/{self.name}s")
+        self.item = Route(self.name, f"/{self.name}/<uuid:key>", refused_when_bound=False)
+        self.all = Route(f"{self.name}s", f"/{self.name}s", refused_when_bound=False)
         members = create_model(f"{self.name}Members", __base__=MemoMembers)
         self.item.returns = ResourceType(
             self.name, members, links=("collection", "list"), sometimes=self.sometimes

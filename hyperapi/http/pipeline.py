@@ -124,7 +124,7 @@ class Pipeline:
         if ctx.principal.only_list is not None:
             ctx.version_key = preconditions.version_key(ctx, ctx.principal.only_list)
         require_scope(
-            operation.scope, ctx.principal, refused_when_bound=operation.refused_when_bound
+            operation.scope, ctx.principal, refused_when_bound=bool(operation.refused_when_bound)
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body
 from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem, QuotaExceeded, own_problems
-from hyperapi.http.scopes import ACCOUNT, LEVELS, Scope
+from hyperapi.http.scopes import ACCOUNT, LEVELS, SIGNED_IN, Scope
 from hyperapi.querying.query_string import QuerySpec
 from hyperapi.representations.relations import declare_relation
 from hyperapi.representations.resource_type import ResourceType
@@ -40,7 +40,8 @@ class Declaration:
     :param query: the parameters of its query string; None where it takes none.
     :param own_transactions: whether the view manages its own transactions, for work that must not
         hold one open. Otherwise the whole operation is one transaction.
-    :param refused_when_bound: whether list-bound tokens are refused.
+    :param refused_when_bound: whether list-bound tokens are refused. Where they are not, the view
+        selects rows with ``ctx.row_scope``. None leaves it to the route.
     :param statuses: the success statuses; the usual one of the method when None.
     :param returns: the resource type of the reply, when route and method do not determine it.
     :param problems: problems that the declaration does not imply.
@@ -54,7 +55,7 @@ class Declaration:
     media: tuple[str, ...] = (JSON,)
     query: QuerySpec | None = None
     own_transactions: bool = False
-    refused_when_bound: bool = False
+    refused_when_bound: bool | None = None
     statuses: tuple[int, ...] | None = None
     returns: ResourceType | tuple[ResourceType, ...] | None = None
     problems: tuple[type[Problem], ...] = ()
@@ -123,7 +124,8 @@ class Route:
     :param relation_name: the name of that relation, where it is another than that of the route.
     :param root_link: the relation of the root's link to it; empty without one.
     :param root_template: whether the root has it as a URI template.
-    :param refused_when_bound: whether its operations refuse list-bound tokens.
+    :param refused_when_bound: whether its operations refuse list-bound tokens. None leaves it to
+        each of them.
     :param has_quotas: whether POST, PUT and PATCH store what a quota counts.
     """
 
@@ -138,7 +140,7 @@ class Route:
     relation_name: str = ""
     root_link: str = ""
     root_template: bool = False
-    refused_when_bound: bool = False
+    refused_when_bound: bool | None = None
     has_quotas: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
 
@@ -159,8 +161,9 @@ class Route:
     def declare(self, method: str, declaration: Declaration) -> Callable[[View], View]:
         """Declare an operation. The decorated function is its view.
 
-        :raises ValueError: for an unknown scope, for a change that a scope for reading permits, or
-            a method that is declared already.
+        :raises ValueError: for an unknown scope, for a change that a scope for reading permits, for
+            an operation that does not declare whether it refuses list-bound tokens, or a method
+            that is declared already.
         """
         if not isinstance(declaration.scope, Scope) and declaration.scope not in LEVELS:
             raise ValueError(f"{method} {self.rule}: {declaration.scope!r} is not a scope")
@@ -171,9 +174,16 @@ class Route:
             )
         if method in self.operations:
             raise ValueError(f"{method} {self.rule} is declared twice")
+        completed = self._completed(method, declaration)
+        if completed.refused_when_bound is None and _takes_bound_tokens(declaration.scope):
+            raise ValueError(
+                f"{method} {self.rule} does not declare what a list-bound token may do. Declare "
+                "refused_when_bound=True, or refused_when_bound=False if the view selects rows "
+                "with ctx.row_scope."
+            )
 
         def add(view: View) -> View:
-            declared = vars(self._completed(method, declaration))
+            declared = vars(completed)
             self.operations[method] = Operation(route=self, method=method, view=view, **declared)
             return view
 
@@ -184,7 +194,7 @@ class Route:
         quota = (QuotaExceeded,) if self.has_quotas and method not in ("GET", "DELETE") else ()
         return replace(
             declaration,
-            refused_when_bound=declaration.refused_when_bound or self.refused_when_bound,
+            refused_when_bound=_refused(declaration.refused_when_bound, self.refused_when_bound),
             problems=(*quota, *declaration.problems),
         )
 
@@ -280,6 +290,16 @@ def _unique(what: str, pairs: Iterable[tuple[str, Named]]) -> dict[str, Named]:
         if found.setdefault(name, each) is not each:
             raise ValueError(f"There are two of the {what} {name}. Rename one of them.")
     return found
+
+
+def _takes_bound_tokens(scope: str) -> bool:
+    """Whether a token that is bound to a list may have a scope."""
+    return scope == SIGNED_IN or (isinstance(scope, Scope) and scope != ACCOUNT)
+
+
+def _refused(*declared: bool | None) -> bool | None:
+    """Whether an operation or its route refuses list-bound tokens; None where neither says it."""
+    return True if True in declared else None if set(declared) == {None} else False
 
 
 def accept_patch(route: Route) -> list[tuple[str, str]]:

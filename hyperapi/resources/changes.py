@@ -50,6 +50,7 @@ CHANGES = Route(
     "/changes",
     relation="Your resources in the order of their last change, and then each new change.",
     root_link="changes",
+    refused_when_bound=False,
 )
 
 MOST = 100

@@ -105,7 +105,7 @@ def _reading(resource: OwnedResource) -> str:
 
 def _change_of(kept: Sequence[OwnedResource]) -> Route:
     """Return the route of one change of these resources."""
-    route = Route(_ONE, "/history/<uuid:key>", returns=CHANGE)
+    route = Route(_ONE, "/history/<uuid:key>", returns=CHANGE, refused_when_bound=False)
     scopes = [each for each in map(_reading, kept) if isinstance(each, Scope)]
     route.get(scope=AnyScope.of(scopes))(get_history_change)
     return route

@@ -55,7 +55,9 @@ from hyperapi.resources.lists import (
 )
 from hyperapi.storage.models import Task, TaskList
 
-TASKS_OF_LIST = Route("tasks_of_list", "/lists/<uuid:key>/tasks", has_quotas=True)
+TASKS_OF_LIST = Route(
+    "tasks_of_list", "/lists/<uuid:key>/tasks", refused_when_bound=False, has_quotas=True
+)
 
 PRIORITIES = ("none", "low", "medium", "high")
 LONGEST_TAG = 40

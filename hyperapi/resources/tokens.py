@@ -60,7 +60,7 @@ TOKENS = Route(
     root_link="tokens",
 )
 
-TOKEN = Route("token", "/tokens/<uuid:key>")
+TOKEN = Route("token", "/tokens/<uuid:key>", refused_when_bound=False)
 
 # -- query parameters
 

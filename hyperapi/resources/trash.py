@@ -129,8 +129,17 @@ class _Trash:
         where = [*where, BeforeImage.revision == bindparam("at_revision")]
         self._one = Listing(BeforeImage, _COLUMNS, filters={}, where=where, **newest_first)
         self._selection = Selection(self._listing)
-        self._trash = Route("trash", "/trash", returns=TRASH, relation=MEANING, root_link="trash")
-        self._item = Route("trashed", "/trash/<uuid:key>", returns=TRASHED)
+        self._trash = Route(
+            "trash",
+            "/trash",
+            returns=TRASH,
+            relation=MEANING,
+            root_link="trash",
+            refused_when_bound=False,
+        )
+        self._item = Route(
+            "trashed", "/trash/<uuid:key>", returns=TRASHED, refused_when_bound=False
+        )
         self._declare_operations()
         self._forms_of_all = (
             FormSpec("search", "Search the trash", self._trash, "GET"),

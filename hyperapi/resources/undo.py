@@ -25,7 +25,7 @@ def routes_of(owned: tuple[OwnedResource, ...]) -> list[Route]:
     needed = [scope for scope in scopes if isinstance(scope, Scope)]
     if not needed:
         return []
-    route = Route(RELATION, "/undo/<uuid:key>", relation=MEANING)
+    route = Route(RELATION, "/undo/<uuid:key>", relation=MEANING, refused_when_bound=False)
     route.post(
         scope=AnyScope.of(needed),
         statuses=(200,),

@@ -27,6 +27,7 @@ from hyperapi.extension import (
     standard_operations,
 )
 from hyperapi.http.routes import RouteTable
+from hyperapi.http.scopes import ACCOUNT, OPEN, SIGNED_IN
 from hyperapi.settings import SettingsError
 from hyperapi.storage.models import TaskList
 from hyperapi.storage.row_scope import Model
@@ -125,7 +126,7 @@ def test_names_are_unique_among_routes_paths_operations_scopes_and_problems() ->
     def routes(*named: tuple[str, str, str, Scope]) -> list[Route]:
         made = []
         for name, path, operation, scope in named:
-            route = Route(name, path)
+            route = Route(name, path, refused_when_bound=True)
             route.get(scope=scope)(view(operation))
             made.append(route)
         return made
@@ -158,6 +159,20 @@ def test_extensions_whose_names_collide_are_refused_in_one_line(tmp_path: Any) -
     other = Extension(name="other", routes=[Route("leaf", "/leaves")])
     with pytest.raises(SettingsError, match="one, other cannot be served together: There are two"):
         start(tmp_path, one, other)
+
+
+def test_a_route_declares_what_list_bound_tokens_may_do() -> None:
+    route = Route("leaves", "/leaves")
+    for scope in (READ, SIGNED_IN):
+        with pytest.raises(ValueError, match=r"GET /leaves does not declare .* list-bound token"):
+            route.get(scope=scope)(view("get_leaves"))
+    route.get(scope=OPEN)(view("get_leaves"))
+    route.post(scope=ACCOUNT)(view("make_leaf"))
+    route.delete(scope=WRITE, refused_when_bound=False)(view("delete_leaves"))
+    assert not route.operations["DELETE"].refused_when_bound
+    refused = Route("trees", "/trees", refused_when_bound=True)
+    refused.get(scope=READ, refused_when_bound=False)(view("get_trees"))
+    assert refused.operations["GET"].refused_when_bound
 
 
 def test_a_relation_has_one_meaning(tmp_path: Any) -> None:

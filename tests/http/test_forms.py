@@ -18,7 +18,7 @@ from tests.contexts import context
 
 pytestmark = pytest.mark.only_on("sqlite")  # forms know no database
 
-BOXES = Route("boxes", "/boxes")
+BOXES = Route("boxes", "/boxes", refused_when_bound=False)
 BOX = "http://localhost/api/v1/boxes/1"
 
 

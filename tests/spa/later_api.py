@@ -20,7 +20,7 @@ from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.resources.lists import READ
 from hyperapi.settings import Settings
 
-NOTES = Route("notes", "/notes")
+NOTES = Route("notes", "/notes", refused_when_bound=True)
 
 
 class NotesMembers(Members):

@@ -233,7 +233,7 @@ def test_a_page_costs_two_statements_the_session_and_the_rows(app: Flask, alice:
 
 
 def test_a_view_that_fails_leaves_nothing_behind(make_app: MakeApp) -> None:
-    trap = Route("trap", "/trap")
+    trap = Route("trap", "/trap", refused_when_bound=False)
 
     @trap.post(scope=SIGNED_IN)
     def make_a_list_and_fail(ctx: Context) -> Reply:
@@ -251,7 +251,7 @@ def test_a_view_that_fails_leaves_nothing_behind(make_app: MakeApp) -> None:
 
 
 def test_a_request_that_reads_keeps_no_change(make_app: MakeApp) -> None:
-    trap = Route("trap", "/trap")
+    trap = Route("trap", "/trap", refused_when_bound=False)
 
     @trap.get(scope=SIGNED_IN)
     def write_while_reading(ctx: Context) -> Reply:
