@@ -149,7 +149,7 @@ def test_who_has_to_wait_for_too_long_is_told_so(make_app: MakeApp) -> None:
         held = database.engine.raw_connection()
     cursor = held.cursor()
     cursor.execute("BEGIN")
-    cursor.execute("SELECT key FROM users FOR UPDATE")
+    cursor.execute("SELECT key FROM users WHERE key = %s FOR UPDATE", [reach_of(alice).owner])
     refused = alice.ask("POST", alice.root["lists_uri"], json={"title": "Groceries"})
     held.rollback()
     held.close()
