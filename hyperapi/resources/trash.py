@@ -170,7 +170,12 @@ class _Trash:
             media=(JSON, FORM),
             statuses=(200,),
             returns=tuple(each.type for each in self._kept),
-            problems=(Taken, ListGone, ReferenceGone, QuotaExceeded),
+            problems=(
+                Taken,
+                *([ListGone] if self._on_lists else ()),
+                ReferenceGone,
+                QuotaExceeded,
+            ),
         )(self.restore_trashed)
         self._item.delete(scope=write)(self.delete_trashed)
 

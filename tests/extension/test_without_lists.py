@@ -122,7 +122,7 @@ def test_what_refers_to_lists_is_not_served_without_them(make: MakeApp) -> None:
 
 
 _OF_TO_DO_LISTS = re.compile(
-    r"to-?dos?\b|\btasks?\b(?!:)|(?<![`>] )\blists?\b(?!-| your| the)|list_", re.IGNORECASE
+    r"to-?dos?\b|\btasks?\b(?!:)|(?<![`>] )\blists?\b(?!-| your| the| what)|list_", re.IGNORECASE
 )
 """Words about lists and tasks; neither the verb nor the names of scopes, which the notes need."""
 _MEANINGS = re.compile("read (and change )?lists and tasks")
