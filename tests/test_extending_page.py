@@ -140,7 +140,7 @@ def matches(shown: str, printed: str) -> bool:
 
 def test_a_newcomer_adds_notes_to_a_service(tmp_path: Path) -> None:
     told = steps()
-    assert sum(step.text == "hyperapi serve\n" for step in told) == 3
+    assert sum(step.text == "hyperapi serve\n" for step in told) == 4
     assert sum(bool(step.printed) for step in told) >= 8
     with shell(tmp_path) as opened:
         for step in told:
