@@ -292,6 +292,14 @@ export class Client extends EventTarget {
     /** @param {string} uri @param {string | null} [ifMatch] */
     delete(uri: string, ifMatch?: string | null): Promise<Resource | null>;
     /**
+     * Move a task or list in the order by hand (`sort=position`). Its neighbours keep their versions.
+     *
+     * @param {Resource} resource with its forms
+     * @param {Resource | string | null} [after] the resource to stand behind, or its URI; by default the front
+     * @returns {Promise<Resource | null>} the moved resource
+     */
+    move(resource: Resource, after?: Resource | string | null): Promise<Resource | null>;
+    /**
      * Undo a change: everything that the request changed is put back. To make the change again, undo the
      * result. A later change of the same resources is refused (409 `changed-since`).
      *

@@ -608,6 +608,18 @@ export class Client extends EventTarget {
   }
 
   /**
+   * Move a task or list in the order by hand (`sort=position`). Its neighbours keep their versions.
+   *
+   * @param {Resource} resource with its forms
+   * @param {Resource | string | null} [after] the resource to stand behind, or its URI; by default the front
+   * @returns {Promise<Resource | null>} the moved resource
+   */
+  move(resource, after = null) {
+    const after_uri = after instanceof Resource ? after.uri : after;
+    return this.submit(formOf(resource, "move"), { after_uri }, { ifMatch: resource.etag });
+  }
+
+  /**
    * Undo a change: everything that the request changed is put back. To make the change again, undo the
    * result. A later change of the same resources is refused (409 `changed-since`).
    *

@@ -204,6 +204,30 @@ def open_titles(hyper: Hyper) -> list[str]:
     return sorted(line[1] for line in hyper("ls").lines)
 
 
+def test_tasks_move_in_their_list(hyper: Hyper) -> None:
+    for title in ("Milk", "Bread", "Eggs", "Tea"):
+        hyper("add", title)
+
+    def order() -> list[str]:
+        return [line[1] for line in hyper("ls", "-l", "Inbox", "--sort", "position").lines]
+
+    assert order() == ["Milk", "Bread", "Eggs", "Tea"]
+    assert hyper("mv", "tea", "--first").out == "Moved 'Tea' to the front.\n"
+    assert order() == ["Tea", "Milk", "Bread", "Eggs"]
+    assert hyper("mv", "milk", "--after", "bread").out == "Moved 'Milk' behind 'Bread'.\n"
+    assert order() == ["Tea", "Bread", "Milk", "Eggs"]
+    milk, tea = (json.loads(hyper("show", each, "--json").out)["uri"] for each in ("milk", "tea"))
+    assert hyper("mv", milk, tea, "--after", "eggs").status == 0
+    assert order() == ["Bread", "Eggs", "Milk", "Tea"]
+    for wrong in (["milk"], ["milk", "--first", "--after", "tea"]):
+        assert hyper("mv", *wrong).status == USAGE
+    assert hyper("mv", "milk", "--after", "nothing").status == NOT_FOUND
+    hyper("lists", "add", "Work")
+    hyper("add", "Report", "-l", "Work")
+    assert hyper("mv", "milk", "--after", "report").status == INVALID
+    assert order() == ["Bread", "Eggs", "Milk", "Tea"]
+
+
 @pytest.mark.parametrize("command", ["done", "rm --yes", "show", "edit --priority high", "mv"])
 def test_words_are_one_title_before_they_are_several(hyper: Hyper, command: str) -> None:
     name, *options = command.split()

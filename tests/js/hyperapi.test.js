@@ -84,6 +84,19 @@ test("a change is undone by the link of its reply, and made again by that of the
   assert.equal(client.lastUndo, `${ROOT}undo/undoing`);
 });
 
+test("a resource is moved behind another one, and to the front", async () => {
+  const move = { method: "PATCH", target: `${ROOT}task`, contentType: "application/x-www-form-urlencoded", properties: [{ name: "after_uri" }] };
+  const { client, asked } = made(() => reply({ _links: links() }));
+  const task = new Resource({ _links: links(), _templates: { move } }, '"1"');
+  const other = new Resource({ _links: links({ self: `${ROOT}other` }) });
+  await client.move(task, other);
+  await client.move(task, `${ROOT}third`);
+  await client.move(task);
+  const uri = (name) => `after_uri=${encodeURIComponent(`${ROOT}${name}`)}`;
+  assert.deepEqual(asked.map(({ body }) => body), [uri("other"), uri("third"), "after_uri="]);
+  assert.equal(asked[0].headers.get("If-Match"), '"1"');
+});
+
 const FOREIGN = ["https://api.test/", "http://api.test:8080/", "http://elsewhere.test/", "http:\\\\elsewhere.test/", "http://api.test@elsewhere.test/"];
 
 test("no link, form, page, session or stored write leads to another origin", async () => {

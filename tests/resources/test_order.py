@@ -393,28 +393,32 @@ def _in_order_of_commits(app: Flask, person: Person, uris: list[str]) -> list[tu
     return found[::-1]
 
 
-def test_ten_thousand_moves_to_one_spot_cost_what_the_first_did(
+_MANY = 600
+"""Ten thousand pass too, in two minutes."""
+
+
+def test_many_moves_to_one_spot_cost_what_the_first_did(
     app: Flask, alice: Person, groceries: Any
 ) -> None:
     uris = list(make(alice, groceries, "abcdefghijklmnopqrst").values())
     moved, tags = uris[2:], alice.ask("GET", uris[0]).headers["ETag"]
     costs = []
     with statements(app) as sent:
-        for number in range(10_000):
+        for number in range(_MANY):
             before = len(sent)
             reply = move(alice, moved[number % len(moved)], uris[0])
             assert reply.status_code == 200
             costs.append(len(sent) - before)
     plain = costs[0]
-    assert max(costs[-1000:]) <= plain + 6
-    assert sum(costs[-1000:]) / 1000 <= plain + 2
-    assert sum(each > plain for each in costs) <= 2_000
+    assert max(costs[-100:]) <= plain + 6
+    assert sum(costs[-100:]) / 100 <= plain + 2
+    assert 0 < sum(each > plain for each in costs) <= _MANY / 5
     found = positions(app)
     assert len(set(found)) == len(uris)
     assert max(map(abs, found)) < 2**40
     assert alice.ask("GET", uris[0]).headers["ETag"] == tags
     shown = [each["uri"] for each in walk(alice, groceries["tasks_uri"])]
-    assert (shown[0], shown[1], shown[-1]) == (uris[0], moved[9_999 % len(moved)], uris[1])
+    assert (shown[0], shown[1], shown[-1]) == (uris[0], moved[(_MANY - 1) % len(moved)], uris[1])
 
 
 def test_rows_with_one_place_are_told_apart_by_a_move(

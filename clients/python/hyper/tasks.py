@@ -1,6 +1,6 @@
 """Tasks: ``hyper add``, ``ls``, ``show``, ``edit``, ``done``, ``rm``, ``mv``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -80,7 +80,7 @@ def add(ctx: CommandContext, words: tuple[str, ...], list_name: str | None, **op
     help="With this tag; repeat it for tasks with all of them.",
 )
 @click.option("--priority", "-p", type=PRIORITIES, help="With this priority.")
-@click.option("--sort", "-s", metavar="NAME,...", help="due_at, -priority, title, created_at …")
+@click.option("--sort", "-s", metavar="NAME,...", help="due_at, -priority, title, position …")
 @click.option("--limit", "-n", type=click.IntRange(1), help=f"How many; {_SHOWN} on a terminal.")
 def ls(
     ctx: CommandContext,
@@ -276,18 +276,52 @@ def remove(ctx: CommandContext, tasks: tuple[str, ...], yes: bool) -> None:
 
 
 @command(hyper, "mv")
-@tasks_argument(complete_task_or_list)
-@click.argument("to", metavar="LIST", shell_complete=complete_list)
+@click.argument(
+    "words",
+    metavar="TASK... [LIST]",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_task_or_list,
+)
+@click.option("--after", metavar="TASK", help="Behind this task.", shell_complete=complete_task)
+@click.option("--first", is_flag=True, help="To the front of their list.")
 @yes_option
-def move(ctx: CommandContext, tasks: tuple[str, ...], to: str, yes: bool) -> None:
-    """Move tasks to another list."""
+def move(
+    ctx: CommandContext, words: tuple[str, ...], after: str | None, first: bool, yes: bool
+) -> None:
+    """Move tasks to another list, or in theirs.
+
+    --after and --first move them in their list.
+    """
+    if first and after is not None:
+        raise click.UsageError("--after and --first exclude each other.")
+    if first or after is not None:
+        _move_in_list(ctx, words, after, yes)
+        return
+    if len(words) < 2:
+        raise click.UsageError("Name tasks and a list, or give --after TASK or --first.")
+    *tasks, to = words
     target = ctx.list_named(to)
-    found = tasks_named(ctx, tasks)
-    if found.guessed and len(found.tasks) > 1:
-        _confirm(ctx, "Move", found, yes)
-    for each in found.tasks:
+    for each in _to_move(ctx, tasks, yes).tasks:
         moved = each.submit("edit", list_uri=target)
         ctx.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
+
+
+def _move_in_list(ctx: CommandContext, words: Sequence[str], after: str | None, yes: bool) -> None:
+    """Move tasks behind a task, in the order in which they are named; to the front without one."""
+    behind = None if after is None else task_named(ctx, [after])
+    for each in _to_move(ctx, words, yes).tasks:
+        where = "to the front" if behind is None else f"behind {quoted(behind.title)}"
+        behind = each.move(behind)
+        ctx.screen.say(f"Moved {quoted(each.title)} {where}.", behind.state)
+
+
+def _to_move(ctx: CommandContext, words: Sequence[str], yes: bool) -> Named:
+    """Return the named tasks, after a question about several that were guessed."""
+    found = tasks_named(ctx, words)
+    if found.guessed and len(found.tasks) > 1:
+        _confirm(ctx, "Move", found, yes)
+    return found
 
 
 def _confirm(ctx: CommandContext, verb: str, found: Named, yes: bool) -> None:

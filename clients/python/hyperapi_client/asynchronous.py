@@ -228,6 +228,16 @@ class AsyncResource(ResourceBase):
         flow = self._actions.submit(self.state, name, {**(given or {}), **more}, how)
         return await self._made(flow)
 
+    async def move(
+        self, after: "AsyncResource | str | None" = None, *, how: How = DEFAULTS
+    ) -> "AsyncResource":
+        """Move this resource in the order by hand, behind another one or to the front.
+
+        :param after: the resource that it is to stand behind, or the URI of that; None for the
+            front.
+        """
+        return await self.submit("move", after_uri=after, how=how)
+
     async def create_many(
         self, items: Sequence[Mapping[str, Any]], *, name: str = "tasks", how: How = DEFAULTS
     ) -> "AsyncResource":

@@ -293,6 +293,15 @@ class Resource(ResourceBase):
         """
         return self._made(self._actions.submit(self.state, name, {**(given or {}), **more}, how))
 
+    def move(self, after: "Resource | str | None" = None, *, how: How = DEFAULTS) -> "Resource":
+        """Move this resource in the order by hand: ``milk.move(after=bread)``.
+
+        :param after: the resource that it is to stand behind, or the URI of that; None for the
+            front.
+        :returns: the resource, with its new version. Its neighbours keep theirs.
+        """
+        return self.submit("move", after_uri=after, how=how)
+
     def create_many(
         self, items: Sequence[Mapping[str, Any]], *, name: str = "tasks", how: How = DEFAULTS
     ) -> "Resource":
