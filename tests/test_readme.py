@@ -145,7 +145,15 @@ def heading_anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [*FOLDER.glob("*.md"), *(page for name in PAGES for page in (FOLDER / name).rglob("*.md"))],
+    [
+        *FOLDER.glob("*.md"),
+        *(
+            page
+            for name in PAGES
+            for page in (FOLDER / name).rglob("*.md")
+            if "node_modules" not in page.parts
+        ),
+    ],
     ids=lambda page: str(page.relative_to(FOLDER)),
 )
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
