@@ -47,6 +47,7 @@ NAMES = {
     "edit",
     "complete",
     "reopen",
+    "move",
     "delete",
     "revoke",
     "change-password",

@@ -384,5 +384,10 @@ def test_a_token_that_only_reads_gets_no_forms_of_a_task(alice: Person) -> None:
     task = alice.make_task(alice.make_list())
     reader = alice.elsewhere(scope="tasks:read")
     forms = {"headers": {"Accept": "application/prs.hal-forms+json"}}
-    assert set(alice.get(task["uri"], **forms)["_templates"]) == {"edit", "complete", "delete"}
+    assert set(alice.get(task["uri"], **forms)["_templates"]) == {
+        "edit",
+        "complete",
+        "move",
+        "delete",
+    }
     assert reader.get(task["uri"], **forms)["_templates"] == {}

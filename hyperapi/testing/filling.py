@@ -14,6 +14,8 @@ _parser: Any = import_module("re._parser")  # reads a regular expression into it
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 LETTERS = "a é&=+%<>\"'ß;/?#日\U0001f388"
 PATIENCE = 200
+_KNOWN = {"after_uri": ""}
+"""What a form cannot say: which resource another one can stand behind. Empty is the front."""
 LONGEST_TARGET = 5000
 """Characters of a URI: servers take 8 KiB, which the cursors of page links are part of."""
 
@@ -46,7 +48,7 @@ class Filler:
         random = Random(seed)  # the same every time, so that a failure can be seen again
         values: dict[str, Any] = {}
         for each in form["properties"]:
-            known = self.knows.get(each["name"])
+            known = {**_KNOWN, **self.knows}.get(each["name"])
             if each["required"] or each["type"] == "hidden" or way.optional:
                 value = known if known is not None else way.value(each, random, self.uris)
                 if value is not None:
