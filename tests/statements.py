@@ -13,29 +13,30 @@ from hyperapi.storage.database import database
 _ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
 _OF_A_TRIGGER = "-- "
 """How SQLite shows what a trigger or a full-text table does within a statement."""
+_OF_FULL_TEXT = " FROM 'main'.'"
+"""How SQLite shows what a full-text table reads when a connection first uses it."""
 
 
 @contextmanager
 def statements(app: Flask) -> Iterator[list[str]]:
     """The statements that ``app`` sends while this lasts, but for those that begin and end."""
     sent: list[str] = []
-    within = False
 
     def note(statement: str) -> None:
-        nonlocal within
-        if statement.startswith(_OF_A_TRIGGER):
-            within = True
-        elif within and sent[-1:] == [statement]:
-            pass  # SQLite shows it again after what a trigger did within it
-        elif not statement.startswith(_ENDS_OF_TRANSACTIONS):
-            within = False
+        if not statement.startswith(_ENDS_OF_TRANSACTIONS):
             sent.append(statement)
+
+    def note_on_sqlite(statement: str) -> None:
+        """SQLite shows a statement again for each row on which a trigger runs, or might run."""
+        within = statement.startswith(_OF_A_TRIGGER) or _OF_FULL_TEXT in statement
+        if not within and sent[-1:] != [statement]:
+            note(statement)
 
     def on_connect(connection: Any, _: object) -> None:
         if isinstance(connection, psycopg.Connection):
             connection.cursor_factory = _noting(note)
         else:
-            connection.set_trace_callback(note)
+            connection.set_trace_callback(note_on_sqlite)
 
     with app.app_context():
         engine = database.engine

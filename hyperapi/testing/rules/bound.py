@@ -189,5 +189,6 @@ def _elsewhere(world: World, operation: Operation, who: Somebody) -> list[bytes]
     changing = world.resource_of(operation.route) if world.sees_elsewhere(operation) else None
     seen = {*world.visible, *(world.changed_with(changing) if changing else ())}
     shown = world.every(lambda each: gets(each) and keyed(each) and owned(each))
+    seen |= {f"{name}_history" for name in seen}
     routes = [each.route for each in shown if each.route.name not in seen]
     return [who.ask("GET", world.uri(route, who, there=True)).data for route in routes]
