@@ -44,7 +44,6 @@ class Comment(OwnedRow):
     __table_args__ = (
         ForeignKeyConstraint(["owner", "list"], [TaskList.owner, TaskList.key], ondelete="CASCADE"),
         Index(None, "owner", "list"),
-        {"sqlite_with_rowid": False},
     )
 
     list: Mapped[str] = mapped_column(Key)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import Boolean, Connection, Index, MetaData, Text
+from sqlalchemy import Boolean, Connection, MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
@@ -30,10 +30,8 @@ class Scrap(OwnedRow):
 
     __tablename__ = "scraps"
     __table_args__ = (
-        *page_indexes(*SORTS),
+        *page_indexes("text_folded"),
         *page_indexes(*SORTS, within=["pinned"]),
-        Index(None, "owner", "revision"),
-        {"sqlite_with_rowid": False},
     )
     metadata = MetaData(naming_convention=OwnedRow.metadata.naming_convention)
     list_binding = VISIBLE

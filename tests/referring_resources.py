@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import ForeignKeyConstraint, Index, Text
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
@@ -48,7 +48,6 @@ class Book(OwnedRow):
     __table_args__ = (
         ForeignKeyConstraint(["owner", "shelf"], [Shelf.owner, Shelf.key]),
         Index(None, "owner", "shelf"),
-        {"sqlite_with_rowid": False},
     )
 
     shelf: Mapped[str] = mapped_column(Key)
@@ -67,10 +66,10 @@ class Loan(OwnedRow):
         ForeignKeyConstraint(["owner", "book"], [Book.owner, Book.key]),
         Index(None, "owner", "task"),
         Index(None, "owner", "book"),
-        {"sqlite_with_rowid": False},
     )
 
     text: Mapped[str | None] = mapped_column(Text)
+    days: Mapped[int] = mapped_column(Integer)
     task: Mapped[str] = mapped_column(Key)
     book: Mapped[str | None] = mapped_column(Key)
 
@@ -84,7 +83,6 @@ class Stamp(OwnedRow):
     __table_args__ = (
         ForeignKeyConstraint(["owner", "shelf"], [Shelf.owner, Shelf.key]),
         Index(None, "owner", "shelf"),
-        {"sqlite_with_rowid": False},
     )
 
     text: Mapped[str] = mapped_column(Text)
@@ -100,7 +98,6 @@ class Twig(OwnedRow):
     __table_args__ = (
         ForeignKeyConstraint(["owner", "twig"], ["twigs.owner", "twigs.key"]),
         Index(None, "owner", "twig"),
-        {"sqlite_with_rowid": False},
     )
 
     text: Mapped[str] = mapped_column(Text)
@@ -125,6 +122,7 @@ class LoanMembers(OwnedMembers):
     """A loan of a book, which a task is about."""
 
     text: ShortText | None = None
+    days: Annotated[int, Field(title="Days", ge=1, le=99)] = 14
     task_uri: Uri
     book_uri: Uri | None = None
 
@@ -179,7 +177,7 @@ LOANS = OwnedResource(
         "task_uri": Reference("task", on_delete="cascade"),
         "book_uri": Reference("book", on_delete="clear"),
     },
-    filters={},
+    filters={"task": filters.by_uri(Loan.task, "task", "loans that are about this task")},
 )
 STAMPS = OwnedResource(
     Stamp,

@@ -263,6 +263,11 @@ class OwnedResource:
         :raises ValueError: when one is not.
         """
         table, bound_by = table_of(self.model), self.model.list_binding.column
+        if bound_by is not None and table.c[bound_by].nullable:
+            raise ValueError(
+                f"{table.name}.{bound_by} binds rows to their list, so it is never null. Declare "
+                "Mapped[str] without None, or another list_binding."
+            )
         for name, each in self._conversions.items():
             if not isinstance(each, Reference):
                 continue

@@ -45,11 +45,12 @@ class Field:
     route: str = ""
 
     def value_in(self, values: Values) -> Any:
-        """Return the initial value; None without one, and for several values."""
+        """Return the initial value, numbers and flags as text; None without one, and for several
+        values."""
         value = values.get(self.name) if self.value is None else self.value
         if value is None or isinstance(value, list):
             return None
-        return str(value).lower() if isinstance(value, bool) else value
+        return str(value).lower() if isinstance(value, int) else value
 
 
 @dataclass(frozen=True, eq=False)

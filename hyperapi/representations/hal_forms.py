@@ -64,10 +64,11 @@ _writer = lru_cache(maxsize=_MOST_WRITERS)(_Writer)
 
 
 def _gap(place: int, of: type) -> Any:
-    """Return a gap for a value of a type. Forms have texts in place of flags and no lists."""
+    """Return a gap for a value of a type. Forms have texts in place of flags and numbers, and no
+    lists."""
     if of is list:
         return []
-    return Fragment(b'"\x00%d\x00"' % place if of is bool else b"\x00%d\x00" % place)
+    return Fragment(b'"\x00%d\x00"' % place if issubclass(of, int) else b"\x00%d\x00" % place)
 
 
 def _template(form: Form, values: Values) -> dict[str, Any]:

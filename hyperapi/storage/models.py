@@ -384,6 +384,22 @@ def page_indexes(*sorted_by: str, within: Iterable[str] = ()) -> list[Index]:
     return [Index(None, "owner", *each, "key") for each in columns]
 
 
+def _with_usual_indexes(declared: tuple[Any, ...] | dict[str, Any]) -> tuple[Any, ...]:
+    """Add the indexes that the pages and the change feed need. One that is declared stays."""
+    items = (declared,) if isinstance(declared, dict) else declared
+    options = {key: each[key] for each in items if isinstance(each, dict) for key in each}
+    parts = [each for each in items if not isinstance(each, dict)]
+    known = {_names(each) for each in parts if isinstance(each, Index)}
+    usual = [*page_indexes("created_at", "updated_at"), Index(None, "owner", "revision")]
+    missing = [each for each in usual if _names(each) not in known]
+    return *missing, *parts, {"sqlite_with_rowid": False, **options}
+
+
+def _names(index: Index) -> tuple[Any, ...]:
+    """The columns of an index that belongs to no table yet, as they were declared."""
+    return tuple(index._pending_colargs)
+
+
 class OwnedRow(Base):
     """The base of the table of a plain owned resource: the columns that every such row has."""
 
@@ -395,14 +411,14 @@ class OwnedRow(Base):
         owner = ForeignKey(User.key, ondelete="CASCADE")
         return mapped_column(Key, owner, primary_key=True, sort_order=-2)
 
-    @declared_attr.directive
-    def __table_args__(cls) -> Any:  # noqa: N805
-        """The indexes that the pages and the change feed need."""
-        return (
-            *page_indexes("created_at", "updated_at"),
-            Index(None, "owner", "revision"),
-            {"sqlite_with_rowid": False},
-        )
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Map the class. What it declares in ``__table_args__`` is added to what every table has.
+
+        :raises TypeError: see :class:`Base`.
+        """
+        declared = cls.__dict__.get("__table_args__", ())
+        cls.__table_args__ = _with_usual_indexes(declared)
+        super().__init_subclass__(**options)
 
     key: Mapped[str] = mapped_column(Key, primary_key=True, sort_order=-1)
     revision: Mapped[int] = mapped_column(BigInteger)

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import MetaData, func, select
+from sqlalchemy import Index, MetaData, func, select
 
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
-from hyperapi.storage.list_binding import REFUSED, by_list_column
+from hyperapi.storage.list_binding import REFUSED, VISIBLE, by_list_column
 from hyperapi.storage.models import Base, OwnedRow, User
 from hyperapi.storage.retention import RULES, purge
+from hyperapi.storage.row_scope import table_of
 from tests import hidden_resource
 from tests.conftest import Person, problem
 from tests.extension.conftest import MakeApp, numbers
@@ -194,6 +195,20 @@ def test_a_model_without_a_list_binding_does_not_import() -> None:
 def test_a_list_binding_is_not_inherited() -> None:
     with pytest.raises(TypeError, match="needs list_binding"):
         type("Heir", (Note,), {})
+
+
+def test_a_table_keeps_the_indexes_of_pages_and_feed_beside_its_own() -> None:
+    body = {"__tablename__": "kept", "metadata": MetaData(), "list_binding": VISIBLE}
+    of_revision = Index("chosen_name", "owner", "revision")
+    own: tuple[Any, ...] = ({}, (Index(None, "updated_at"),), (of_revision, {"info": {"a": 1}}))
+    for number, args in enumerate(own):
+        more = {"__tablename__": f"kept{number}", "__table_args__": args}
+        table = table_of(type(f"Kept{number}", (OwnedRow,), {**body, **more}))
+        columns = [tuple(index.columns.keys()) for index in table.indexes]
+        assert len(columns) == len(set(columns)) == 3 + (number == 1)
+        for usual in (("owner", "created_at", "key"), ("owner", "revision")):
+            assert usual in columns
+        assert table.dialect_options["sqlite"]["with_rowid"] is False
 
 
 def test_a_list_binding_names_a_column_that_is_there() -> None:

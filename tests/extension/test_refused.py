@@ -24,6 +24,7 @@ from hyperapi.extension import (
     Scope,
     TextOf,
     Uri,
+    by_list_column,
     standard_operations,
 )
 from hyperapi.http.routes import RouteTable
@@ -231,3 +232,14 @@ def test_a_reference_needs_on_delete_and_a_foreign_key_a_reference() -> None:
             resource(made, "scrap")
     finally:
         OwnedRow.metadata.remove(cast(Any, OwnedRow.metadata.tables["pages_e"]))
+
+
+def test_a_row_that_a_list_binds_is_never_without_its_list() -> None:
+    pages = _model(
+        "pages_f",
+        metadata=MetaData(),
+        list=mapped_column(Key, nullable=True),
+        list_binding=by_list_column("list"),
+    )
+    with pytest.raises(ValueError, match=r"pages_f\.list binds rows to their list, so it is never"):
+        resource(pages, "strip")

@@ -76,6 +76,13 @@ def test_a_field_is_spelled_as_hal_forms_has_it() -> None:
     }
 
 
+def test_a_number_is_a_text_as_hal_forms_has_each_value() -> None:
+    size = Field("size", "Size", "number")
+    assert spelled(size, size=7)["value"] == "7"
+    assert spelled(size, size=0)["value"] == "0"
+    assert spelled(Field("size", "Size", "number", value=7))["value"] == "7"
+
+
 def test_a_choice_says_which_value_is_selected() -> None:
     choices = [{"prompt": value, "value": value} for value in ("low", "high")]
     options = {"inline": choices, "maxItems": 1}

@@ -115,7 +115,9 @@ def a_bound_token_works_here_and_changes_nothing_elsewhere(
 
 
 @RULES.add(
-    lambda operation: owned(operation) and any(filters_by_uri(operation)),
+    lambda operation: (
+        owned(operation) and any(filters_by_uri(operation)) and not _refused(operation)
+    ),
     bound=True,
     fix="Use filters.by_uri in the Listing of the resource, whose statements have the row scope.",
 )
