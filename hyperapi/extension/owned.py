@@ -178,6 +178,7 @@ class OwnedResource:
         self._conversions = dict(conversions or {})
         if bodies is not None:
             self.bodies = bodies
+        self._require_names(titled_by, lead, sorts or {})
         self._require_references()
         self._nullable = {
             each for each in self._names if table_of(model).c[self._column_of(each)].nullable
@@ -256,6 +257,25 @@ class OwnedResource:
         if bound_by is not None and self.name != LIST:
             found[bound_by] = (LIST, bound_by, "cascade")
         return tuple(found.values())
+
+    def _require_names(self, titled_by: str, lead: str, sorts: Mapping[str, Sort]) -> None:
+        """See that what the declaration names is there.
+
+        :raises ValueError: when a member, or the column of one, is missing.
+        """
+        members, columns = ", ".join(self._names), table_of(self.model).c
+        for parameter, name in {"titled_by": titled_by, "lead": lead}.items():
+            if name and name not in self._names:
+                raise ValueError(f"{parameter} of {self.name} is {name}. Its members: {members}")
+        for name in self._names:
+            if (column := self._column_of(name)) not in columns:
+                raise ValueError(
+                    f"the member {name} has no column {columns.values()[0].table.name}.{column}. "
+                    "Add the column, or a conversion that names another one"
+                )
+        for name, each in sorts.items():
+            if isinstance(each.column, str):
+                raise ValueError(f"the sort {name} needs a column, such as Sort(Note.{name})")
 
     def _require_references(self) -> None:
         """See that every reference is declared, and that its column can hold what is declared.

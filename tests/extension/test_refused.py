@@ -22,6 +22,7 @@ from hyperapi.extension import (
     Resource,
     Route,
     Scope,
+    Sort,
     TextOf,
     Uri,
     by_list_column,
@@ -243,3 +244,35 @@ def test_a_row_that_a_list_binds_is_never_without_its_list() -> None:
     )
     with pytest.raises(ValueError, match=r"pages_f\.list binds rows to their list, so it is never"):
         resource(pages, "strip")
+
+
+@pytest.mark.parametrize(
+    ("members", "declared", "told"),
+    [
+        (PageMembers, {"titled_by": "nam"}, "titled_by of mistake is nam. Its members: .*text"),
+        (PageMembers, {"titled_by": "text", "lead": "nam"}, "lead of mistake is nam"),
+        (
+            LinkedMembers,
+            {"titled_by": "text"},
+            "the member list_uri has no column mistakes.list_uri",
+        ),
+        (
+            PageMembers,
+            {"titled_by": "text", "sorts": {"text": Sort("text")}},
+            "the sort text needs a column",
+        ),
+    ],
+)
+def test_what_a_declaration_names_is_there(
+    members: type[OwnedMembers], declared: dict[str, Any], told: str
+) -> None:
+    name = f"mistake_{next(_numbers)}"
+    with pytest.raises(ValueError, match=told.replace("mistake", name)):
+        OwnedResource(
+            plain(name + "s"),
+            members,
+            one=(name, "."),
+            many=(name + "s", "."),
+            filters={},
+            **declared,
+        )
