@@ -17,9 +17,9 @@ import click
 from hyperapi import extension
 from hyperapi.extension.bodies import camel
 from hyperapi.extension.extension import NAME, installed
-from hyperapi.representations.relations import MEANINGS
+from hyperapi.representations.relations import IANA_RELATIONS
 from hyperapi.resources import ROUTES
-from hyperapi.storage.models import Base
+from hyperapi.storage.models import OWN_TABLES
 
 _WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _PLURALS = {"ies": "y", "sses": "ss", "xes": "x", "ches": "ch", "shes": "sh", "ss": "ss", "s": ""}
@@ -124,7 +124,8 @@ def _check_free(words: Mapping[str, str]) -> None:
             f"One resource and the collection would both be called {one}. Choose another name for "
             "one of them."
         )
-    taken = {*MEANINGS, *Base.metadata.tables, *(route.name for route in ROUTES)}
+    routes = (name for each in ROUTES for name in (each.name, each.relation_name))
+    taken = {*IANA_RELATIONS, *(table.name for table in OWN_TABLES), *routes}
     if found := taken & {one, many}:
         raise click.ClickException(
             f"hyperapi itself has the name {', '.join(sorted(found))}. Choose another name."

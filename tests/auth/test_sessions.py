@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from hyperapi.auth.passwords import Passwords
 from hyperapi.resources import users
 from hyperapi.state import state_of
-from hyperapi.storage.models import Base, Session, User
+from hyperapi.storage.models import Base, Session, User, Username
 from hyperapi.storage.row_scope import table_of
 from tests.auth.trading import (
     LISTS,
@@ -335,7 +335,7 @@ def rows_of(app: Flask, key: str) -> dict[str, int]:
     """How many rows there are of a user's, in every table there is."""
 
     def count(table: Any) -> Any:
-        owner = table.c.owner if "owner" in table.c else table.c.key
+        owner = next(table.c[name] for name in ("owner", "user", "key") if name in table.c)
         return select(func.count()).select_from(table).where(owner == key)
 
     with engine_of(app).connect() as connection:
@@ -398,9 +398,12 @@ def test_my_name_is_free_at_once_and_who_takes_it_is_somebody_else(alice: Person
 
 
 def test_the_deletion_goes_with_the_row_of_the_user_in_every_table() -> None:
-    """So that a table that is added later cannot be forgotten."""
+    """So that a table that is added later cannot be forgotten.
+
+    Names may be on another machine than their users, and are released by a statement.
+    """
     for table in Base.metadata.sorted_tables:
-        if table is not table_of(User):
+        if table not in (table_of(User), table_of(Username)):
             assert list(cascades(table)), table.name
 
 

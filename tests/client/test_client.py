@@ -249,7 +249,7 @@ def test_reloading_costs_little_when_nothing_changed(groceries: Any, road: Road)
     task = groceries.follow("tasks").submit("create", title="Milk").reload()
     assert task.reload() == task
     assert "If-None-Match" in road.last.headers
-    assert set(task.forms()) == {"edit", "complete", "delete"}
+    assert set(task.forms()) == {"edit", "complete", "move", "delete"}
 
 
 def test_many_are_changed_by_the_forms_of_their_collection(groceries: Any) -> None:
