@@ -50,7 +50,7 @@ def make(person: Person, task_list: Any, names: str) -> dict[str, str]:
 
 
 def move(person: Person, uri: str, after: str | None, **members: Any) -> TestResponse:
-    """Move one; the reply, whatever it is."""
+    """Move a resource. Return the reply, also of a failure."""
     return person.ask("PATCH", uri, json={"after_uri": after, **members})
 
 

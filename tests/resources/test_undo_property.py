@@ -12,7 +12,7 @@ from tests.conftest import Person
 from tests.resources.test_undo import has_undo, undo_uri
 
 Move = tuple[str, int, int, str]
-"""What is done, to which list or task, with which other one, and a text."""
+"""An action, the list or task that it changes, another list or task, and a text."""
 
 MOVES = st.lists(
     st.tuples(

@@ -36,19 +36,20 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
 
     A PUT that makes what is missing creates the principal's own, in both cases.
     """
-    asker = world.join() if creates_by_put(operation) else world.alice  # she keeps what she made
+    # A PUT may create a resource. A new user keeps it, so that other rules do not meet it.
+    principal = world.join() if creates_by_put(operation) else world.alice
     before = world.stored(world.bob)
     keys = (world.key(operation.route, world.bob.here), str(uuid4()))
-    uris = [world.uri(operation.route, asker, key) for key in keys]
-    body = {"json": world.body(operation, asker)} if takes_body(operation) else {}
-    his, nobodys = (world.ask(asker, operation, uri, **body) for uri in uris)
+    uris = [world.uri(operation.route, principal, key) for key in keys]
+    body = {"json": world.body(operation, principal)} if takes_body(operation) else {}
+    foreign, missing = (world.ask(principal, operation, uri, **body) for uri in uris)
     if creates_by_put(operation):
-        assert his.status_code == nobodys.status_code == 201, his.text
+        assert foreign.status_code == missing.status_code == 201, foreign.text
         for uri in uris:
-            asker.ask("DELETE", uri)
+            principal.ask("DELETE", uri)
     else:
-        assert_problem(his, NotFound)
-        assert_same(his, nobodys)
+        assert_problem(foreign, NotFound)
+        assert_same(foreign, missing)
     assert world.stored(world.bob) == before
 
 
@@ -83,11 +84,11 @@ def a_change_leaves_other_users_alone(world: World, operation: Operation) -> Non
 def a_filter_knows_nothing_of_another_user(world: World, operation: Operation) -> None:
     """A filter by another user's resource selects what one by a missing resource selects."""
     for name, route in filters_by_uri(operation):
-        his, nobodys = _pair(world, route)
-        replies = [_filtered(world, operation, name, uri) for uri in (his, nobodys)]
+        foreign, missing = _pair(world, route)
+        replies = [_filtered(world, operation, name, uri) for uri in (foreign, missing)]
         assert replies[0].status_code == replies[1].status_code
-        assert replies[0].text.count(his) == replies[1].text.count(nobodys)
-        assert_silent(replies[0], secrets_of(world, world.bob, but=his))
+        assert replies[0].text.count(foreign) == replies[1].text.count(missing)
+        assert_silent(replies[0], secrets_of(world, world.bob, but=foreign))
 
 
 @RULES.add(
@@ -101,12 +102,12 @@ def a_body_knows_nothing_of_another_user(world: World, operation: Operation) -> 
         if not world.serves(route):
             continue
         body = {} if operation.grants else world.body(operation, world.alice)
-        his, nobodys = (
+        foreign, missing = (
             world.ask(world.alice, operation, json={**body, name: uri})
             for uri in _pair(world, route)
         )
-        assert his.status_code == 422, his.text
-        assert_same(his, nobodys)
+        assert foreign.status_code == 422, foreign.text
+        assert_same(foreign, missing)
 
 
 def _kept(world: World, who: Somebody) -> Any:
