@@ -1,7 +1,6 @@
 """Preconditions of conditional requests (RFC 9110 §13)."""
 
 import hmac
-from dataclasses import astuple
 from functools import partial
 
 from hyperapi.common.secret_keys import fingerprint
@@ -57,8 +56,8 @@ def tag_of_page(ctx: Context, media_type: str, query: str) -> str:
     who = ctx.principal
     forms = SHAPES[media_type].shows_forms
     life = ctx.state[Authenticator].forms_depend_on(ctx) if forms else ""
-    site = astuple(site_of(ctx)) if SHAPES[media_type].shows_site else ()
-    asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query, *site)
+    site = repr(site_of(ctx)) if SHAPES[media_type].shows_site else ""
+    asked = (media_type, *ctx.uris.base, ctx.environ["PATH_INFO"], query, site)
     principal = (who.user, who.scope, who.only_list or "", life)
     signs = fingerprint(ctx.settings.secret_keys[-1])  # cursors in the page's links
     return etag(ctx, version_of_pages(ctx, who), "\n".join((*asked, *principal, signs)).encode())

@@ -1,6 +1,9 @@
-"""``text/html``: a plain page, for people who open a resource in a browser.
+"""``text/html``: a page for people who open a resource in a browser.
 
-A page shows forms and cannot send them: it has no scripts and no token.
+The page itself shows forms and cannot send them, because a browser sends no token. Where the
+operator allows it, a script replaces what it shows by forms that can be sent.
+
+Other pages of the service extend ``base.html`` and use :data:`PAGES`.
 """
 
 import hashlib
@@ -83,15 +86,15 @@ def _prose(text: str) -> Markup:
 
 _FOLDER = Path(__file__).parent
 _STYLE = (_FOLDER / "page.css").read_text()
-_PAGES = Environment(
+PAGES = Environment(
     loader=FileSystemLoader(_FOLDER),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_PAGES.filters |= {"readable": _readable, "prose": _prose}
-_PAGES.globals |= {
+PAGES.filters |= {"readable": _readable, "prose": _prose}
+PAGES.globals |= {
     "style": _STYLE,
     "name_of": name_of,
     "lead_of": _lead_of,
@@ -100,22 +103,40 @@ _PAGES.globals |= {
     "UPWARDS": _UPWARDS,
     "PAGING": _PAGING,
 }
-_PAGE = _PAGES.get_template("page.html")
-_PROBLEM = _PAGES.get_template("problem.html")
+_PAGE = PAGES.get_template("page.html")
+_PROBLEM = PAGES.get_template("problem.html")
 
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
-    f"style-src 'sha256-{_STYLE_HASH}'"
+_LOADS_NOTHING = (
+    f"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; style-src 'sha256-{_STYLE_HASH}'"
 )
-"""Allows the page's own style and nothing else, so that markup in a title does nothing."""
+_RUNS_SCRIPT = (
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+"""The files of the script, requests to the service, and no HTML from text."""
 
 
-def headers(site: Site) -> Headers:
-    """The headers of a page. A page with a logo may show images of its own origin."""
-    policy = CONTENT_SECURITY_POLICY + ("; img-src 'self'" if site.logo else "")
+def content_security_policy(site: Site, form_action: str = "'none'") -> str:
+    """Return the policy of a page: its own style, its script, and a logo of its own origin.
+
+    Markup in a title does nothing.
+    """
+    policy = [_LOADS_NOTHING, f"form-action {form_action}"]
+    if site.script:
+        policy.append(_RUNS_SCRIPT)
+    if site.logo:
+        policy.append("img-src 'self'")
+    return "; ".join(policy)
+
+
+def headers(site: Site, form_action: str = "'none'") -> Headers:
+    """The headers of a page.
+
+    :param form_action: the sources that its forms may be sent to (CSP).
+    """
     return (
-        ("Content-Security-Policy", policy),
+        ("Content-Security-Policy", content_security_policy(site, form_action)),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
     )

@@ -9,7 +9,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import PROBLEM_JSON, Problem, TooManyRequests, own_problems, respond
-from hyperapi.representations.html import CONTENT_SECURITY_POLICY
+from hyperapi.representations.html import content_security_policy
+from hyperapi.representations.site import Site
 from hyperapi.resources import documents
 from hyperapi.testing.contract import as_received
 from tests.conftest import MakeApp, Person, problem
@@ -36,6 +37,7 @@ PROGRAMS = {
     "no page": "text/html;q=0, */*",
     "images": "image/png",
 }
+POLICY = content_security_policy(Site())
 BROWSER = BROWSERS["Firefox"]
 REQUEST_ID = "00000000-0000-4000-a000-000000000000"
 
@@ -44,7 +46,7 @@ def page_of(reply: TestResponse, status: int) -> Page:
     """The page of an error, which must be one."""
     assert reply.status_code == status
     assert reply.content_type == "text/html; charset=utf-8"
-    assert reply.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert reply.headers["Content-Security-Policy"] == POLICY
     page = Page(reply.text)
     assert page.open == []
     assert "script" not in {tag for tag, _ in page.elements}

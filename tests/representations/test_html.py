@@ -5,14 +5,16 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 from typing import Any
 
 import pytest
 
-from hyperapi.representations.html import CONTENT_SECURITY_POLICY, MEDIA_TYPE, name_of, shape
+from hyperapi.representations.html import MEDIA_TYPE, content_security_policy, name_of, shape
 from hyperapi.representations.relations import MEANINGS
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import ResourceType
+from hyperapi.representations.site import Script, Site
 from tests.representations.examples import (
     BASE,
     CHANGES_TYPE,
@@ -168,19 +170,49 @@ def test_its_style_is_the_one_thing_that_may_be_loaded() -> None:
     style = STYLE.search(shape(PAGE))
     assert style is not None
     digest = b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    assert CONTENT_SECURITY_POLICY.endswith(f"style-src 'sha256-{digest}'")
-    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'; ")
+    policy = content_security_policy(Site())
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        f"style-src 'sha256-{digest}'",
+        "form-action 'none'",
+    ]
     assert not re.search(r"@import|url\(", style[1])
+
+
+def test_a_page_may_load_the_script_of_the_service_and_send_requests_to_it() -> None:
+    script = Script(f"{BASE}/docs/main.js", f"{BASE}/", f"{BASE}/tokens", f"{BASE}/rels/{{name}}")
+    [found] = [
+        each for tag, each in Page(shape(PAGE, Site(script=script))).elements if tag == "script"
+    ]
+    assert (found["src"], found["data-root"]) == (script.uri, script.root)
+    assert (found["data-sign-in"], found["data-relations"]) == (script.sign_in, script.relations)
+    policy = content_security_policy(Site(script=script)).split("; ")
+    added = set(policy) - set(content_security_policy(Site()).split("; "))
+    assert added == {
+        "script-src 'self'",
+        "connect-src 'self'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    }
 
 
 def test_text_has_enough_contrast_in_light_and_in_dark() -> None:
     style = STYLE.search(shape(PAGE))
     assert style is not None
     for scheme in re.findall(r":root \{(.*?)\}", style[1]):
-        colours = dict(re.findall(r"--(\w+): (#\w+);", scheme))
-        for text in ("text", "soft", "link"):
-            for ground in ("page", "chip"):
-                assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        colours = dict(re.findall(r"--([\w-]+): (#\w+);", scheme))
+        pairs = [
+            *product(("text", "soft", "link"), ("page", "chip")),
+            *product(("bad", "good"), ("page",)),
+            ("bad", "chip"),
+            ("text", "field"),
+            ("on-accent", "accent"),
+        ]
+        for text, ground in pairs:
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        assert contrast(colours["edge"], colours["page"]) >= 3  # WCAG 2.2, 1.4.11
 
 
 def contrast(one: str, other: str) -> float:
