@@ -13,7 +13,7 @@ from typing import Any
 
 from hyperapi.middleware import change_notifier, metrics
 from hyperapi.ops import accounts
-from hyperapi.storage import backup, retention
+from hyperapi.storage import backup, oauth_clients, retention
 from hyperapi.storage.database import Statement, Transaction, _Prepared
 from hyperapi.storage.dialects import _AnyPostgreSQL
 
@@ -22,6 +22,9 @@ EXCEPTIONS: dict[Statement, str] = {
     accounts._SESSIONS_BY_KEY: "an operator counts the sessions of all users",
     backup._LEAP: "an operator does this once after a restore, with no clients",
     change_notifier._REVISIONS: "one query for all users whose feeds a process follows",
+    oauth_clients._ALL: "an operator lists all clients",
+    oauth_clients._CODES: "an operator removes a client",
+    oauth_clients._SESSIONS: "an operator removes a client",
     metrics._LIVE: "a gauge counts the sessions of all users",
     **{rule.expired: f"retention looks for {rule.name} of all users" for rule in retention.RULES},
 }

@@ -339,7 +339,9 @@ class Session(Base):
 
     A derived session has a ``parent`` and ends with it. ``generation`` counts refreshes.
     ``refreshed_at`` is the time of the last one. ``refreshes`` has the times of recent ones, one
-    per line. ``signed_by`` is the fingerprint of the key that signed its newest tokens.
+    per line. ``signed_by`` is the fingerprint of the key that signed its newest tokens. ``client``
+    is the User-Agent of its sign-in. A session that a user granted to an app has its ``client_id``,
+    and ends at ``ends_by`` at the latest, if the user chose that.
     """
 
     __tablename__ = "sessions"
@@ -361,6 +363,8 @@ class Session(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     last_used_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant)
+    client_id: Mapped[str | None] = mapped_column(String(64))
+    ends_by: Mapped[datetime | None] = mapped_column(Instant)
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -609,6 +613,56 @@ class IdempotencyRecord(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (Index(None, "created_at"), {"sqlite_with_rowid": False})
+
+
+class OAuthClient(Base):
+    """An app that the operator registered as a client (RFC 6749 §2). It has no secret.
+
+    ``redirect_uris`` has one URI per line. Sessions and codes name the client without a foreign
+    key: a distributed database has them on other machines.
+    """
+
+    __tablename__ = "oauth_clients"
+    list_binding = REFUSED
+    distributed_by = "key"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    redirect_uris: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class OAuthCode(Base):
+    """An authorization code that was not traded yet (RFC 6749 §4.1.2).
+
+    ``key`` will be that of the session. ``challenge`` is that of the client (RFC 7636). ``life`` is
+    the longest life of the session in seconds; null for the usual one.
+    """
+
+    __tablename__ = "oauth_codes"
+    list_binding = REFUSED
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(64))
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    challenge: Mapped[str] = mapped_column(String(43))
+    label: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(Text)
+    list: Mapped[str | None] = mapped_column(Key)
+    life: Mapped[int | None] = mapped_column(Integer)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["owner", "list"], ["lists.owner", "lists.key"], ondelete="CASCADE"),
+        Index(None, "owner", "list"),
+        Index(None, "expires_at"),
+        {"sqlite_with_rowid": False},
+    )
 
 
 OWN_TABLES = tuple(Base.metadata.sorted_tables)

@@ -23,6 +23,7 @@ from hyperapi.storage.database import Busy, Database, Statement, Transaction
 from hyperapi.storage.models import (
     BeforeImage,
     IdempotencyRecord,
+    OAuthCode,
     Session,
     Tables,
     Tombstone,
@@ -165,6 +166,7 @@ def _older_than(lifetime: str) -> Callable[[Settings], datetime]:
 
 RULES = [
     _rows_of(Session, "expires_at", "ended sessions", lambda _: now()),
+    _rows_of(OAuthCode, "expires_at", "authorization codes", lambda _: now()),
     _rows_of(
         IdempotencyRecord, "created_at", "idempotency records", _older_than("idempotency_lifetime")
     ),

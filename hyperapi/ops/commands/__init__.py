@@ -7,6 +7,7 @@ a command imports what it needs. Add a command here, and its work in a module be
 
 import click
 
+from hyperapi.ops.commands.clients import clients
 from hyperapi.ops.commands.database import back_up, purge, restore, restored, upgrade
 from hyperapi.ops.commands.description import openapi, routes
 from hyperapi.ops.commands.extensions import extensions
@@ -17,6 +18,7 @@ from hyperapi.ops.commands.users import users
 
 COMMANDS: tuple[click.Command, ...] = (
     back_up,
+    clients,
     examine,
     extensions,
     keys,
