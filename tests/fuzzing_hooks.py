@@ -116,9 +116,14 @@ def _ask_sensibly(case: AnyCase) -> None:
 
 
 def _send_sensibly(case: AnyCase) -> None:
-    """Tasks are on lists that are there; changes of an account want its password."""
+    """Tasks are on lists that are there; changes of an account want its password.
+
+    A place in the order is the first: one behind another task needs that task on the same list.
+    """
     if not isinstance(case.body, dict):
         return
+    if "after_uri" in case.body:
+        case.body["after_uri"] = None
     if "list_uri" in case.body or (case.method == "PUT" and case.path.endswith("/tasks/{key}")):
         case.body["list_uri"] = SOMEBODY.uris["list"]
     if "/users/" in case.path and {"username", "email", "password"} & case.body.keys():

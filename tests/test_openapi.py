@@ -18,7 +18,7 @@ from hyperapi.middleware.cors import EXPOSED
 from hyperapi.ops.cli import commands
 from hyperapi.resources import ROUTES
 from hyperapi.testing import contract
-from tests import example_replies
+from tests import bound_resources, example_replies
 from tests.conftest import MakeApp, Person, problem
 
 TABLE = RouteTable(ROUTES)
@@ -50,6 +50,12 @@ def test_it_is_valid(written: dict[str, Any]) -> None:
 def test_all_its_uris_are_of_the_base_that_is_asked_under(written: dict[str, Any]) -> None:
     assert written["servers"] == [{"url": BASE}]
     assert EXAMPLES_BASE not in json.dumps(written)
+
+
+def test_a_body_keeps_a_member_named_like_a_relation_of_another_service() -> None:
+    declared = bound_resources.LABELS.name  # no route of this service has it
+    assert declared not in TABLE.relations
+    assert declared in document(TABLE, BASE)["components"]["schemas"]["SignIn"]["properties"]
 
 
 @every(*OPERATIONS)

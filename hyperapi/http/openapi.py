@@ -300,7 +300,7 @@ class _Writer:
         schema["properties"] = {
             name: each
             for name, each in schema.get("properties", {}).items()
-            if self._serves(name.removesuffix("_uri"))
+            if not name.endswith("_uri") or self._serves(name.removesuffix("_uri"))
         }
         if media_type == FORM and as_fields(schema) != schema:
             return self._named(f"{kind.__name__}Form", as_fields(schema))

@@ -282,9 +282,8 @@ def test_the_document_has_the_problems_of_references(ann: Person) -> None:
 
 def resource(model: Any, members: Any, **declared: Any) -> OwnedResource:
     """A further declaration for a table."""
-    return OwnedResource(
-        model, members, one=("thing", ""), many=("things", ""), filters={}, **declared
-    )
+    declared = {"titled_by": "text", "filters": {}} | declared
+    return OwnedResource(model, members, one=("thing", ""), many=("things", ""), **declared)
 
 
 class ThingMembers(OwnedMembers):

@@ -78,7 +78,7 @@ def test_a_form_may_show_some_fields_require_more_and_send_others_hidden(ctx: Co
     assert found["note"].required
     assert {found[name].kind for name in hidden} == {"hidden"}
     assert {name: each.value_in(offered.values) for name, each in found.items()} == {
-        "note": "x", "sealed": "true", "size": 3
+        "note": "x", "sealed": "true", "size": "3"
     }  # fmt: skip
     assert (form.content_type, offered.target_of(form)) == (JSON, f"{BOX}?size=1")
 
