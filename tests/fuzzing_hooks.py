@@ -111,7 +111,7 @@ def _ask_sensibly(case: AnyCase) -> None:
     """Cursors come from links; what is done to many things needs a filter."""
     for name in ("cursor", "since"):
         case.query.pop(name, None)
-    if case.method in ("PATCH", "DELETE") and case.path.endswith("/tasks"):
+    if case.method in ("PATCH", "DELETE") and case.path.endswith(("/tasks", "/trash")):
         case.query["all"] = "true"
 
 
