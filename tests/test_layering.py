@@ -40,7 +40,7 @@ Graph = Mapping[str, frozenset[str]]
 
 
 def imports(source: str, package: str) -> Iterator[str]:
-    """Every name that a module imports, wherever in it; what only type checkers see is left out.
+    """Every name that a module imports, wherever in it, also what only type checkers see.
 
     :param package: the module's own package, which relative imports start from.
     """
@@ -53,8 +53,6 @@ def imports(source: str, package: str) -> Iterator[str]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*(above if node.level else []), node.module or ""]).strip(".")
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting.extend(node.orelse)
         else:
             waiting.extend(ast.iter_child_nodes(node))
 
@@ -227,6 +225,7 @@ def later():
     assert found == {
         "__future__.annotations",
         "hyperapi.app",
+        "hyperapi.ops.cli.main",
         "hyperapi.auth.tokens.Tokens",
         "hyperapi.http.bodies",
         "hyperapi.resources.tasks",

@@ -9,15 +9,10 @@ from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import COUNT, page_of
 from hyperapi.extension.commands import read_as, with_state, write_as
 from hyperapi.extension.conversions import Choice, Lines
+from hyperapi.extension.declaration import OwnedMembers
 from hyperapi.extension.extension import Extension
 from hyperapi.extension.order import Order
-from hyperapi.extension.owned import (
-    REFUSED,
-    VISIBLE,
-    OwnedMembers,
-    OwnedResource,
-    by_list_column,
-)
+from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.references import Reference
 from hyperapi.extension.standard import standard_operations
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, InstantText, TextOf
@@ -35,6 +30,7 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType, Uri
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database, Statement, Transaction
+from hyperapi.storage.list_binding import REFUSED, VISIBLE, by_list_column
 from hyperapi.storage.models import Folded, Key, OwnedRow, page_indexes
 from hyperapi.storage.models import Instant as InstantColumn
 from hyperapi.storage.row_scope import RowScope, owned

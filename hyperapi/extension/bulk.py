@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -24,9 +24,11 @@ from sqlalchemy import (
 
 from hyperapi.common.clock import now
 from hyperapi.extension import history
+from hyperapi.extension.columns import to_columns
 from hyperapi.extension.order import moved_last
 from hyperapi.extension.owned_resources import OwnedResources, Referrer
 from hyperapi.extension.quotas import check_size, next_revision
+from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
 from hyperapi.http.problems import Problem
@@ -43,9 +45,6 @@ from hyperapi.storage.change_log import (
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import BeforeImage, Instant
 from hyperapi.storage.row_scope import OutOfScope, admits, owned, table_of
-
-if TYPE_CHECKING:
-    from hyperapi.extension.owned import OwnedResource
 
 _NARROW = "Narrow the filter, for example with created_before, and send one request for each part."
 
@@ -64,7 +63,7 @@ class InUse(Problem):
 
 
 def change_selected(
-    ctx: Context, resource: "OwnedResource", selected: Selected, members: Mapping[str, Any]
+    ctx: Context, resource: ReadableResource, selected: Selected, members: Mapping[str, Any]
 ) -> int:
     """Change members of the selected resources. Return the number of selected resources.
 
@@ -73,7 +72,7 @@ def change_selected(
     :raises OutOfScope: when they would leave the list of the token.
     """
     statements = _changes(resource, selected.listing, selected.key, tuple(sorted(members)))
-    [columns] = resource.to_columns(ctx, [members])
+    [columns] = to_columns(ctx, resource, [members])
     bound_by = resource.model.list_binding.column
     if bound_by in columns and not admits(resource.model, ctx.row_scope, columns):
         raise OutOfScope(f"rows of {table_of(resource.model).name}, by a token of one list")
@@ -117,7 +116,7 @@ class _Changes:
 
 @lru_cache(maxsize=256)
 def _changes(
-    resource: "OwnedResource", listing: Listing, key: StatementKey, members: tuple[str, ...]
+    resource: ReadableResource, listing: Listing, key: StatementKey, members: tuple[str, ...]
 ) -> _Changes:
     model, table = resource.model, table_of(resource.model)
     names = resource.columns_of(members)
@@ -143,7 +142,7 @@ def _changes(
 
 
 def _update(
-    resource: "OwnedResource",
+    resource: ReadableResource,
     conditions: Conditions,
     values: Mapping[str, Any],
     new: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
@@ -169,7 +168,7 @@ def _update(
 
 
 def _count(
-    resource: "OwnedResource", conditions: Conditions, texts: Sequence[str] = ()
+    resource: ReadableResource, conditions: Conditions, texts: Sequence[str] = ()
 ) -> Statement:
     """Build the statement that counts rows and the bytes of their texts."""
     table = table_of(resource.model)
@@ -185,7 +184,7 @@ def _counted(ctx: Context, statement: Statement, values: Mapping[str, Any]) -> t
 # -- deletions
 
 
-def delete_selected(ctx: Context, resource: "OwnedResource", selected: Selected) -> int:
+def delete_selected(ctx: Context, resource: ReadableResource, selected: Selected) -> int:
     """Delete the selected resources, and what is deleted with them. Return their number.
 
     :raises InUse: when a resource refers to one of them that restricts its deletion.
@@ -195,7 +194,7 @@ def delete_selected(ctx: Context, resource: "OwnedResource", selected: Selected)
     return deletion.run(ctx, selected.values, _NARROW)
 
 
-def delete_with_referrers(ctx: Context, resource: "OwnedResource", row: AnyRow) -> None:
+def delete_with_referrers(ctx: Context, resource: ReadableResource, row: AnyRow) -> None:
     """Delete the resource of a row, and what is deleted with it.
 
     :raises InUse: when a resource refers to it that restricts its deletion.
@@ -215,7 +214,7 @@ class _Deletion:
     """
 
     def __init__(
-        self, resource: "OwnedResource", others: OwnedResources, conditions: Conditions
+        self, resource: ReadableResource, others: OwnedResources, conditions: Conditions
     ) -> None:
         self.resource = resource
         self._of_name = others.referrers
@@ -229,7 +228,7 @@ class _Deletion:
         self._restricting = self._others("restrict")
 
     @property
-    def of_others(self) -> "list[OwnedResource]":
+    def of_others(self) -> list[ReadableResource]:
         """The further types of which rows may change."""
         return [*self._deleted[:-1], *(each.resource for each in self._cleared)]
 
@@ -278,13 +277,13 @@ class _Deletion:
         named = {each.plural for each, count in zip(self.of_others, changed, strict=True) if count}
         return named.pop() if len(named) == 1 else "resources" if named else self.resource.plural
 
-    def _gone(self, each: "OwnedResource") -> ColumnElement[bool]:
+    def _gone(self, each: ReadableResource) -> ColumnElement[bool]:
         """The condition for rows of a type that are deleted."""
         if each is self.resource:
             return self._conditions
         return or_(*self._refers(each, "cascade"))
 
-    def _refers(self, each: "OwnedResource", on_delete: str) -> list[ColumnElement[bool]]:
+    def _refers(self, each: ReadableResource, on_delete: str) -> list[ColumnElement[bool]]:
         """The conditions for rows of a type that refer so to a deleted row."""
         return [
             self._in_deleted(each, referrer, other)
@@ -294,7 +293,7 @@ class _Deletion:
         ]
 
     def _in_deleted(
-        self, each: "OwnedResource", referrer: Referrer, other: "OwnedResource"
+        self, each: ReadableResource, referrer: Referrer, other: ReadableResource
     ) -> ColumnElement[bool]:
         keys = select(table_of(other.model).c.key).where(
             *owned(other.model, bound=False), self._gone(other)
@@ -319,7 +318,7 @@ class _Deletion:
         for step, before in reversed(places):  # a row's image finds that of what the row goes with
             _run_images(ctx, step, {**values, "before": before})
 
-    def _part_of(self, each: "OwnedResource") -> ColumnElement[Any] | None:
+    def _part_of(self, each: ReadableResource) -> ColumnElement[Any] | None:
         """The id of the deleted row of this type that a row goes with; None for this type."""
         if each is self.resource:
             return None
@@ -332,7 +331,7 @@ class _Deletion:
         return found[0][1] if len(found) == 1 else case(*found)
 
     def _root(
-        self, each: "OwnedResource", referrer: Referrer, other: "OwnedResource"
+        self, each: ReadableResource, referrer: Referrer, other: ReadableResource
     ) -> ColumnElement[Any]:
         """The id of the row of this type that a row goes with, which refers to one of another type.
 
@@ -365,7 +364,7 @@ class _Deletion:
             for stays in [self._staying(each, on_delete)]
         ]
 
-    def _staying(self, each: "OwnedResource", on_delete: str) -> Conditions:
+    def _staying(self, each: ReadableResource, on_delete: str) -> Conditions:
         conditions = [*owned(each.model, bound=False), or_(*self._refers(each, on_delete))]
         if each in self._deleted:
             table = table_of(each.model)
@@ -373,7 +372,7 @@ class _Deletion:
             conditions.append(not_(table.c.key.in_(gone.correlate(None))))
         return conditions
 
-    def _clear(self, each: "OwnedResource", conditions: Conditions) -> Statement:
+    def _clear(self, each: ReadableResource, conditions: Conditions) -> Statement:
         """Build the statement that clears the references of these rows to deleted rows."""
         values = {}
         for other in self._deleted:
@@ -390,7 +389,7 @@ class _Other:
     """The statements about rows that refer to deleted ones: count, images, and clear their
     references."""
 
-    resource: "OwnedResource"
+    resource: ReadableResource
     count: Statement
     images: Statement | None
     clear: Statement
@@ -400,7 +399,7 @@ class _Other:
 class _Removal:
     """The statements that delete rows of one type: count, images, tombstones, deletion."""
 
-    resource: "OwnedResource"
+    resource: ReadableResource
     count: Statement
     images: Statement | None
     record: Statement
@@ -409,7 +408,7 @@ class _Removal:
     @classmethod
     def of(
         cls,
-        resource: "OwnedResource",
+        resource: ReadableResource,
         gone: ColumnElement[bool],
         part_of: ColumnElement[Any] | None,
     ) -> "_Removal":
@@ -431,7 +430,7 @@ def _run_images(ctx: Context, step: _Other | _Removal, values: Mapping[str, Any]
 
 @lru_cache(maxsize=256)
 def _deletion(
-    resource: "OwnedResource",
+    resource: ReadableResource,
     others: OwnedResources,
     listing: Listing | None,
     key: StatementKey | None,
@@ -442,7 +441,7 @@ def _deletion(
     return _Deletion(resource, others, listing.where(key))
 
 
-def _in_use(ctx: Context, by: "OwnedResource", resource: "OwnedResource") -> InUse:
+def _in_use(ctx: Context, by: ReadableResource, resource: ReadableResource) -> InUse:
     """The problem of a resource that another one refers to. It names no type that is hidden."""
     read = by.read_operation
     if read is None or not allowed(ctx, read):

@@ -1,8 +1,8 @@
 """Conversions between members and columns, for members that are not stored as they are shown."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal, Protocol, get_args
 
 from hyperapi.http.context import Context
 
@@ -70,6 +70,32 @@ class Lines:
     def reader(self, ctx: Context) -> Convert:  # noqa: ARG002
         """A function from lines to list."""
         return _split
+
+
+@dataclass(frozen=True)
+class DeclaredReference:
+    """What a :class:`hyperapi.extension.references.Reference` declares, which converts the values.
+
+    The conversion needs the other resources of the application, and their declarations need this.
+    """
+
+    type: str
+    _: KW_ONLY
+    on_delete: OnDelete
+    column: str = ""
+
+    def __post_init__(self) -> None:
+        if self.on_delete not in get_args(OnDelete):
+            raise ValueError(f"on_delete is one of {', '.join(get_args(OnDelete))}")
+
+    def column_of(self, member: str) -> str:
+        """The name of the column that holds the id."""
+        return self.column or member.removesuffix("_uri")
+
+
+def unless_null(convert: Convert) -> Convert:
+    """Return a conversion that leaves null as it is."""
+    return lambda value: None if value is None else convert(value)
 
 
 def _joined(texts: list[str]) -> str:

@@ -5,19 +5,17 @@ history nothing is written, and there is none of these.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hyperapi.common.clock import now
+from hyperapi.extension.declaration import DeclaredResource
 from hyperapi.extension.order import POSITION
 from hyperapi.http.context import Context
 from hyperapi.storage.before_images import CHANGED, CREATED, MOVED, Images
 from hyperapi.storage.database import AnyRow
 
-if TYPE_CHECKING:
-    from hyperapi.extension.owned import OwnedResource
 
-
-def kept(ctx: Context, resource: "OwnedResource") -> Images | None:
+def kept(ctx: Context, resource: DeclaredResource) -> Images | None:
     """Return the images of a resource type that changes. Without any, the change has no undo."""
     if resource.images is not None and ctx.settings.history_lifetime:
         return resource.images
@@ -39,7 +37,7 @@ def values(ctx: Context, before: int) -> dict[str, Any]:
     }
 
 
-def record_created(ctx: Context, resource: "OwnedResource", first: int, number: int) -> None:
+def record_created(ctx: Context, resource: DeclaredResource, first: int, number: int) -> None:
     """Record that rows were created, with the revisions from ``first`` on."""
     if (images := kept(ctx, resource)) and number:
         these = {"until": first + number - 1, "event": CREATED}
@@ -48,7 +46,7 @@ def record_created(ctx: Context, resource: "OwnedResource", first: int, number: 
 
 def record_changed(
     ctx: Context,
-    resource: "OwnedResource",
+    resource: DeclaredResource,
     current: AnyRow,
     columns: Mapping[str, Any],
     revision: int,
@@ -62,7 +60,7 @@ def record_changed(
         images.changed.run(ctx.tx, {**values(ctx, revision - 1), **this})
 
 
-def record_deleted(ctx: Context, resource: "OwnedResource", key: str, revision: int) -> None:
+def record_deleted(ctx: Context, resource: DeclaredResource, key: str, revision: int) -> None:
     """Record what a row is before it is deleted."""
     if images := kept(ctx, resource):
         images.deleted.run(ctx.tx, {**values(ctx, revision - 1), "of_key": key})

@@ -2,15 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hyperapi.extension.conversions import OnDelete
-
-if TYPE_CHECKING:
-    from hyperapi.extension.owned import OwnedResource
-
-LIST = "list"
-"""The type of the resources that tokens can be bound to."""
+from hyperapi.extension.reading import ReadableResource
 
 
 @dataclass(frozen=True)
@@ -21,7 +15,7 @@ class Referrer:
     :param on_delete: what happens to them when the other is deleted.
     """
 
-    resource: "OwnedResource"
+    resource: ReadableResource
     column: str
     on_delete: OnDelete
 
@@ -34,7 +28,7 @@ class OwnedResources:
     :raises ValueError: when deletions go on in a circle.
     """
 
-    def __init__(self, resources: "Iterable[OwnedResource]") -> None:
+    def __init__(self, resources: Iterable[ReadableResource]) -> None:
         self.named = {each.name: each for each in resources}
         self.referrers: Mapping[str, list[Referrer]] = {name: [] for name in self.named}
         for each in self.named.values():

@@ -1,17 +1,16 @@
 """References between resources, as members that hold URIs."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import get_args
+from dataclasses import dataclass
 
-from hyperapi.extension.conversions import Convert, OnDelete
+from hyperapi.extension.conversions import Convert, DeclaredReference
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.context import Context
 from hyperapi.storage.row_scope import find_keys
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(DeclaredReference):
     """The URI of another resource of the same user, stored as its id.
 
     ``on_delete`` says what happens to a resource when the other one is deleted. ``cascade`` deletes
@@ -21,19 +20,6 @@ class Reference:
     :param column: the column; the member's name without ``_uri`` when empty.
     :raises ValueError: for another value of ``on_delete``.
     """
-
-    type: str
-    _: KW_ONLY
-    on_delete: OnDelete
-    column: str = ""
-
-    def __post_init__(self) -> None:
-        if self.on_delete not in get_args(OnDelete):
-            raise ValueError(f"on_delete is one of {', '.join(get_args(OnDelete))}")
-
-    def column_of(self, member: str) -> str:
-        """The name of the column that holds the id."""
-        return self.column or member.removesuffix("_uri")
 
     def writer(self, ctx: Context, values: Sequence[str]) -> Convert:
         """A function from URI to id. One statement finds all that these URIs name.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from hyperapi.extension.bodies import with_article
 from hyperapi.extension.collection import COUNT
@@ -15,8 +15,12 @@ from hyperapi.http.scopes import Scope
 from hyperapi.querying.query_string import Query
 from hyperapi.representations.resource import Resource
 
-View = TypeVar("View", bound=Callable[..., Any])
-Declare = Callable[[View], View]
+View = Callable[..., Any]
+Declared = tuple[Callable[[Any], Any], View]
+"""What declares the operation of a view, and the view."""
+Operation = Callable[[], Declared]
+
+_PATCHES = (JSON, MERGE_PATCH, FORM)
 
 
 def standard_operations(
@@ -42,116 +46,134 @@ def standard_operations(
     :param problems: what creations and changes may raise beside the usual problems.
     :raises ValueError: for the name of another operation.
     """
-    usual = _Usual(resource)
-    unknown = {*without, *summaries} - usual.summaries.keys()
-    if unknown:
-        raise ValueError(
-            f"{', '.join(sorted(unknown))}: the operations are {', '.join(usual.summaries)}"
-        )
-    usual.summaries |= summaries
-    for name, (declare, view) in usual.operations(read, write, tuple(problems)).items():
+    usual = _Usual(resource, read, write, tuple(problems))
+    known = usual.operations()
+    if unknown := {*without, *summaries} - known.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))}: the operations are {', '.join(known)}")
+    for name, (summary, operation) in known.items():
         if name not in without:
+            declare, view = operation()
             view.__name__ = view.__qualname__ = name
             view.__module__ = resource.members.__module__  # its docstring describes the tag
-            view.__doc__ = usual.summaries[name]
-            declare()(view)
+            view.__doc__ = summaries.get(name, summary)
+            declare(view)
 
 
 class _Usual:
-    """The usual operations of one resource."""
+    """The usual operations of one resource. Each method returns a declaration and its view."""
 
-    def __init__(self, resource: OwnedResource) -> None:
-        self.resource = resource
-        one, many, a_one = resource.name, resource.plural, with_article(resource.name)
-        self.summaries = {
-            f"get_{many}": f"List your {many}, in pages.",
-            f"create_{one}": f"Create {a_one}, or several at once.",
-            f"change_{many}": f"Change all your {many} that match a filter.",
-            f"delete_{many}": f"Delete all your {many} that match a filter.",
-            f"get_{one}": f"Get {a_one}.",
-            f"put_{one}": f"Replace {a_one}, or create one with a UUID of your choice.",
-            f"change_{one}": f"Change {a_one}.",
-            f"delete_{one}": f"Delete {a_one}.",
+    def __init__(
+        self,
+        resource: OwnedResource,
+        read: Scope,
+        write: Scope,
+        problems: tuple[type[Problem], ...],
+    ) -> None:
+        self.resource, self.item, self.collection = resource, resource.item, resource.collection
+        self.read, self.write, self.problems = read, write, problems
+
+    def operations(self) -> dict[str, tuple[str, Operation]]:
+        """The summaries and the operations by name."""
+        one, many = self.resource.name, self.resource.plural
+        a_one = with_article(one)
+        return {
+            f"get_{many}": (f"List your {many}, in pages.", self.get_many),
+            f"create_{one}": (f"Create {a_one}, or several at once.", self.create),
+            f"change_{many}": (f"Change all your {many} that match a filter.", self.change_many),
+            f"delete_{many}": (f"Delete all your {many} that match a filter.", self.delete_many),
+            f"get_{one}": (f"Get {a_one}.", self.get),
+            f"put_{one}": (f"Replace {a_one}, or create one with a UUID of your choice.", self.put),
+            f"change_{one}": (f"Change {a_one}.", self.change),
+            f"delete_{one}": (f"Delete {a_one}.", self.delete),
         }
 
-    def operations(
-        self, read: Scope, write: Scope, problems: tuple[type[Problem], ...]
-    ) -> dict[str, tuple[Callable[[], Declare[Any]], Callable[..., Any]]]:
-        """The declarations of the operations and their views, in the order of the summaries."""
-        these, item, collection = self.resource, self.resource.item, self.resource.collection
-        bodies = these.bodies
+    def get_many(self) -> Declared:
+        these = self.resource
 
-        def get_many(ctx: Context, query: Query) -> Resource:
+        def view(ctx: Context, query: Query) -> Resource:
             return these.page(ctx, query)
 
-        def create(ctx: Context, new: Body) -> Reply:
+        return self.collection.get(
+            scope=self.read, query=these.listing, versioned_by_owner=True
+        ), view
+
+    def create(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, new: Body) -> Reply:
             return these.create(ctx, new)
 
-        def change_many(ctx: Context, query: Query, changes: Body) -> Reply:
+        return self.collection.post(
+            scope=self.write,
+            body=these.bodies.one_or_several,
+            media=(JSON, FORM),
+            returns=(these.type, these.made_type),
+            problems=self.problems,
+        ), view
+
+    def change_many(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, query: Query, changes: Body) -> Reply:
             return these.change_many(ctx, query, changes.sent())
 
-        def delete_many(ctx: Context, query: Query) -> Reply:
+        return self.collection.patch(
+            scope=self.write,
+            query=these.selection,
+            body=these.bodies.changes,
+            media=_PATCHES,
+            returns=COUNT,
+            problems=(TooManySelected, *self.problems),
+        ), view
+
+    def delete_many(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, query: Query) -> Reply:
             return these.delete_many(ctx, query)
 
-        def get(ctx: Context, key: str) -> Resource:
+        return self.collection.delete(
+            scope=self.write,
+            query=these.selection,
+            statuses=(200,),
+            returns=COUNT,
+            problems=(TooManySelected,),
+        ), view
+
+    def get(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, key: str) -> Resource:
             return these.represent(ctx, these.find(ctx, key))
 
-        def put(ctx: Context, whole: Body, key: str) -> Reply:
+        return self.item.get(scope=self.read), view
+
+    def put(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, whole: Body, key: str) -> Reply:
             return these.put(ctx, key, whole.members())
 
-        def change(ctx: Context, changes: Body, key: str) -> Resource:
+        body = these.bodies.whole
+        return self.item.put(
+            scope=self.write, body=body, statuses=(200, 201), problems=self.problems
+        ), view
+
+    def change(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, changes: Body, key: str) -> Resource:
             return these.represent(ctx, these.update(ctx, key, changes.sent()))
 
-        def delete(ctx: Context, key: str) -> Reply:
+        body = these.changes_of_one
+        return self.item.patch(
+            scope=self.write, body=body, media=_PATCHES, problems=self.problems
+        ), view
+
+    def delete(self) -> Declared:
+        these = self.resource
+
+        def view(ctx: Context, key: str) -> Reply:
             return these.delete(ctx, key)
 
-        some, patches = these.selection, (JSON, MERGE_PATCH, FORM)
-        too_many = (TooManySelected,)
-        declared: list[tuple[Callable[[], Declare[Any]], Callable[..., Any]]] = [
-            (
-                lambda: collection.get(scope=read, query=these.listing, versioned_by_owner=True),
-                get_many,
-            ),
-            (
-                lambda: collection.post(
-                    scope=write,
-                    body=bodies.one_or_several,
-                    media=(JSON, FORM),
-                    returns=(these.type, these.made_type),
-                    problems=problems,
-                ),
-                create,
-            ),
-            (
-                lambda: collection.patch(
-                    scope=write,
-                    query=some,
-                    body=bodies.changes,
-                    media=patches,
-                    returns=COUNT,
-                    problems=(*too_many, *problems),
-                ),
-                change_many,
-            ),
-            (
-                lambda: collection.delete(
-                    scope=write, query=some, statuses=(200,), returns=COUNT, problems=too_many
-                ),
-                delete_many,
-            ),
-            (lambda: item.get(scope=read), get),
-            (
-                lambda: item.put(
-                    scope=write, body=bodies.whole, statuses=(200, 201), problems=problems
-                ),
-                put,
-            ),
-            (
-                lambda: item.patch(
-                    scope=write, body=these.changes_of_one, media=patches, problems=problems
-                ),
-                change,
-            ),
-            (lambda: item.delete(scope=write), delete),
-        ]
-        return dict(zip(self.summaries, declared, strict=True))
+        return self.item.delete(scope=self.write), view

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, literal_column, null, or_, select, update
 from sqlalchemy.orm import aliased
 
+from hyperapi.extension.declaration import LIST
 from hyperapi.extension.order import POSITION, last
-from hyperapi.extension.owned import OwnedResource
-from hyperapi.extension.owned_resources import LIST, OwnedResources
+from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.extension.reading import ReadableResource
 from hyperapi.extension.references import Reference
 from hyperapi.extension.undo import Part, Undoing, parts_of
 from hyperapi.http.context import Context
@@ -43,7 +44,7 @@ class ReferenceGone(Problem):
     advice = "Restore the other resource first, and try again."
 
 
-def restore(ctx: Context, item: AnyRow, list_uri: str | None) -> OwnedResource:
+def restore(ctx: Context, item: AnyRow, list_uri: str | None) -> ReadableResource:
     """Put a deleted row back, with those that went with it. Return its type.
 
     :param item: its image: kind, key, revision and first.
@@ -81,7 +82,7 @@ def _of_item(part: Part, item: AnyRow) -> Part:
     return replace(part, images=images, rows=rows)
 
 
-def _other_list(ctx: Context, resource: OwnedResource, list_uri: str) -> dict[str, Any]:
+def _other_list(ctx: Context, resource: ReadableResource, list_uri: str) -> dict[str, Any]:
     """Return the column that puts a row on another list.
 
     :raises Invalid: when its type has no list, or there is no such list.

@@ -28,10 +28,11 @@ from sqlalchemy import (
 
 from hyperapi.common.clock import now
 from hyperapi.extension import history
+from hyperapi.extension.declaration import LIST
 from hyperapi.extension.order import POSITION
-from hyperapi.extension.owned import OwnedResource
-from hyperapi.extension.owned_resources import LIST, OwnedResources
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.extension.quotas import next_revision
+from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
 from hyperapi.http.problems import NotFound, Problem
@@ -110,7 +111,7 @@ class Part:
     :ivar instead: by key: columns that a row gets instead of those that it had.
     """
 
-    resource: OwnedResource
+    resource: ReadableResource
     images: Sequence[Image]
     rows: Mapping[str, Values]
     instead: Mapping[str, Values] = field(default_factory=dict)
@@ -178,7 +179,7 @@ def parts_of(ctx: Context, request: Values) -> list[Part]:
     return [_part(ctx, named[name], request) for name in in_order(ctx, names)]
 
 
-def _part(ctx: Context, resource: OwnedResource, request: Values) -> Part:
+def _part(ctx: Context, resource: ReadableResource, request: Values) -> Part:
     images = [Image(*row) for row in _images_of(resource).rows(ctx.tx, request)]
     names = [column.key for column in resource.columns]
     rows = (dict(zip(names, row, strict=True)) for row in _rows_of(resource).rows(ctx.tx, request))
@@ -223,7 +224,7 @@ _CHANGED_AT = Statement(
 _NAMES = Statement(select(BeforeImage.kind).where(*_of_request()).distinct())
 
 
-def _keys_of(resource: OwnedResource, *events: str) -> Select[Any]:
+def _keys_of(resource: ReadableResource, *events: str) -> Select[Any]:
     """Select the keys of the rows of a type that a request changed."""
     named = [BeforeImage.kind == literal_column(f"'{resource.name}'")]
     if events:
@@ -232,7 +233,7 @@ def _keys_of(resource: OwnedResource, *events: str) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
-def _images_of(resource: OwnedResource) -> Statement:
+def _images_of(resource: ReadableResource) -> Statement:
     """Read the images of a request, and the states of their rows before and since."""
     state = func.coalesce(BeforeImage.state, BeforeImage.revision)
     of_row: dict[str, Any] = {"partition_by": BeforeImage.key}
@@ -259,7 +260,7 @@ def _images_of(resource: OwnedResource) -> Statement:
 
 
 @lru_cache(maxsize=256)
-def _rows_of(resource: OwnedResource) -> Statement:
+def _rows_of(resource: ReadableResource) -> Statement:
     """Read the rows that a request changed, as they are now."""
     these = table_of(resource.model).c.key.in_(_keys_of(resource).correlate(None))
     return Statement(select(*resource.columns).where(*owned(resource.model, bound=False), these))
@@ -349,7 +350,7 @@ def _referring(ctx: Context, parts: Sequence[Part], request: Values) -> Iterable
 
 
 @lru_cache(maxsize=256)
-def _referring_to(resource: OwnedResource, other: OwnedResource, column: str) -> Statement:
+def _referring_to(resource: ReadableResource, other: ReadableResource, column: str) -> Statement:
     table = table_of(other.model)
     removed = _keys_of(resource, CREATED, RESTORED)
     refers = table.c[column].in_(removed.correlate(None))
@@ -451,7 +452,7 @@ class Undoing:
             resource.updated_many(ctx, {name for columns in new.values() for name in columns})
 
     def _move(
-        self, resource: OwnedResource, key: str, revision: int, was: Values, is_: Values
+        self, resource: ReadableResource, key: str, revision: int, was: Values, is_: Values
     ) -> None:
         """Record that a row left its list for another."""
         column = str(resource.model.list_binding.column)
@@ -479,7 +480,7 @@ class Undoing:
 
 
 def put_back(
-    ctx: Context, resource: OwnedResource, rows: Sequence[dict[str, Any]], values: Values
+    ctx: Context, resource: ReadableResource, rows: Sequence[dict[str, Any]], values: Values
 ) -> None:
     """Insert rows that were deleted, in one statement for all with the same columns.
 
@@ -503,7 +504,7 @@ def put_back(
 
 
 def _referred_first(
-    resource: OwnedResource, rows: Sequence[dict[str, Any]]
+    resource: ReadableResource, rows: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return rows, each after those of the same type that it refers to."""
     columns = [column for type, column, _ in resource.references if type == resource.name]
@@ -518,7 +519,7 @@ def _referred_first(
     return found
 
 
-def _put_back(resource: OwnedResource, kept: Images, each: Image, was: Values) -> dict[str, Any]:
+def _put_back(resource: ReadableResource, kept: Images, each: Image, was: Values) -> dict[str, Any]:
     """Return the columns that an undoing puts back. A row that was not moved keeps its place: moves
     of others may have spread the rows near them since."""
     stays = {POSITION} if resource.order and each.event != MOVED else set()
@@ -539,20 +540,20 @@ def _moves(
     return column in new[key] and new[key][column] != rows[key][column]
 
 
-def _these(resource: OwnedResource, *events: str) -> list[ColumnElement[bool]]:
+def _these(resource: ReadableResource, *events: str) -> list[ColumnElement[bool]]:
     """The conditions for the rows of a type with images of these events in a request."""
     keys = _keys_of(resource, *events).correlate(None)
     return [*owned(resource.model, bound=False), table_of(resource.model).c.key.in_(keys)]
 
 
 @lru_cache(maxsize=256)
-def _changing(resource: OwnedResource) -> Statement:
+def _changing(resource: ReadableResource) -> Statement:
     assert resource.images is not None, "its changes have images"
     return resource.images.changing(_these(resource, CHANGED, MOVED), moves=False)
 
 
 @lru_cache(maxsize=256)
-def _recording(resource: OwnedResource, types: tuple[OwnedResource, ...]) -> Statement:
+def _recording(resource: ReadableResource, types: tuple[ReadableResource, ...]) -> Statement:
     """Write the images of rows that are removed.
 
     :param types: the types of which rows are removed.
@@ -577,13 +578,13 @@ def _root(type: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 @lru_cache(maxsize=256)
-def _burying(resource: OwnedResource) -> Statement:
+def _burying(resource: ReadableResource) -> Statement:
     these = _these(resource, CREATED, RESTORED)
     return record_tombstones_statement(resource.name, resource.model, *these, moved=False)
 
 
 @lru_cache(maxsize=256)
-def _removing(resource: OwnedResource) -> Statement:
+def _removing(resource: ReadableResource) -> Statement:
     return Statement(delete(table_of(resource.model)).where(*_these(resource, CREATED, RESTORED)))
 
 

@@ -12,8 +12,8 @@ from hyperapi.common.clock import now
 from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.bodies import camel, with_article
 from hyperapi.extension.collection import page, page_of
-from hyperapi.extension.owned import REFUSED, OwnedResource
 from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.problems import NotFound
@@ -26,7 +26,7 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.storage.before_images import CREATED, DELETED, ERASED, RESTORED
 from hyperapi.storage.database import AnyRow, Statement
-from hyperapi.storage.list_binding import VISIBLE
+from hyperapi.storage.list_binding import REFUSED, VISIBLE
 from hyperapi.storage.models import BeforeImage
 from hyperapi.storage.models import Instant as InstantColumn
 from hyperapi.storage.row_scope import owned, selected_columns
@@ -50,7 +50,7 @@ CHANGE = ResourceType("HistoryChange", ChangeMembers, links=("up",), titled_by="
 
 
 @lru_cache(maxsize=64)
-def routes_of(resources: tuple[OwnedResource, ...]) -> list[Route]:
+def routes_of(resources: tuple[ReadableResource, ...]) -> list[Route]:
     """Return the routes of the histories of these resources, and that of one change."""
     kept = [each for each in resources if each.images and each.read_operation]
     return [*map(_history_of, kept), _change_of(kept)] if kept else []
@@ -59,7 +59,7 @@ def routes_of(resources: tuple[OwnedResource, ...]) -> list[Route]:
 # -- the history of one resource
 
 
-def _history_of(resource: OwnedResource) -> Route:
+def _history_of(resource: ReadableResource) -> Route:
     """Return the route of the histories of one type."""
     type = page_of(CHANGE, f"{camel(resource.name)}History", "history", templates=("search",))
     listing = Listing(
@@ -95,7 +95,7 @@ def _history_of(resource: OwnedResource) -> Route:
     return route
 
 
-def _reading(resource: OwnedResource) -> str:
+def _reading(resource: ReadableResource) -> str:
     assert resource.read_operation is not None, "only such resources have a history"
     return resource.read_operation.scope
 
@@ -103,7 +103,7 @@ def _reading(resource: OwnedResource) -> str:
 # -- one change
 
 
-def _change_of(kept: Sequence[OwnedResource]) -> Route:
+def _change_of(kept: Sequence[ReadableResource]) -> Route:
     """Return the route of one change of these resources."""
     route = Route(_ONE, "/history/<uuid:key>", returns=CHANGE, refused_when_bound=False)
     scopes = [each for each in map(_reading, kept) if isinstance(each, Scope)]
@@ -131,7 +131,9 @@ def _bound_to(ctx: Context) -> str:
     return f"history {ctx.row_scope.owner}"
 
 
-def _represent(ctx: Context, resource: OwnedResource, current: Resource, row: AnyRow) -> Resource:
+def _represent(
+    ctx: Context, resource: ReadableResource, current: Resource, row: AnyRow
+) -> Resource:
     """A change as a resource.
 
     :param current: the changed resource as it is now.
@@ -161,13 +163,13 @@ def _changed(event: str, was: Mapping[str, Any], is_: Mapping[str, Any]) -> set[
     return {name for name in was if was[name] != is_[name]}
 
 
-def _derived(resource: OwnedResource) -> Mapping[str, Any]:
+def _derived(resource: ReadableResource) -> Mapping[str, Any]:
     return resource.images.derived if resource.images else {}
 
 
 def _after(
     ctx: Context,
-    resource: OwnedResource,
+    resource: ReadableResource,
     current: Resource,
     key: str,
     event: str | None,

@@ -16,7 +16,8 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
 from hyperapi.extension.collection import page, page_of, whole
-from hyperapi.extension.owned_resources import LIST, OwnedResources
+from hyperapi.extension.declaration import LIST
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, offers

@@ -22,8 +22,9 @@ from hyperapi.common.clock import now
 from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.bodies import UriOf
 from hyperapi.extension.collection import COUNT, counted, page, page_of
+from hyperapi.extension.declaration import LIST
 from hyperapi.extension.owned import OwnedResource
-from hyperapi.extension.owned_resources import LIST, OwnedResources
+from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.extension.trash import ListGone, ReferenceGone, erase, restore
 from hyperapi.http.bodies import FORM, JSON, Body, Shown, decoded, media_type
 from hyperapi.http.context import Context

@@ -19,8 +19,8 @@ from sqlalchemy import MetaData, select
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse, create_environ
 
-from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.bodies import Body
 from hyperapi.http.context import Context
 from hyperapi.http.operation_spec import successes
@@ -179,7 +179,7 @@ class World:
             self._release(person, resource)
         return person
 
-    def _release(self, person: Somebody, resource: OwnedResource) -> None:
+    def _release(self, person: Somebody, resource: ReadableResource) -> None:
         """Delete what would refuse the deletion of a person's things of one type."""
         owned_resources = self.state[OwnedResources]
         for name in owned_resources.deleted_with(resource.name):
@@ -263,14 +263,14 @@ class World:
         resources = self.state[OwnedResources].named.values()
         return tuple(each.name for each in resources if each.model.list_binding is VISIBLE)
 
-    def changed_with(self, resource: OwnedResource) -> set[str]:
+    def changed_with(self, resource: ReadableResource) -> set[str]:
         """The names of the resources that change when one of these is deleted, itself included."""
         owned_resources = self.state[OwnedResources]
         deleted = owned_resources.deleted_with(resource.name)
         referrers = (each for name in deleted for each in owned_resources.referrers[name])
         return {*deleted, *(each.resource.name for each in referrers)}
 
-    def resource_of(self, route: Route) -> OwnedResource | None:
+    def resource_of(self, route: Route) -> ReadableResource | None:
         """The owned resource that a route has one or several of; None for other routes."""
         resources = self.state[OwnedResources].named.values()
         found = (each for each in resources if route.name in (one.name for one in each.routes))

@@ -1,0 +1,129 @@
+"""Reading owned resources: one of them, pages, and rows as resources."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any
+
+from sqlalchemy import select
+
+from hyperapi.extension.collection import page
+from hyperapi.extension.conversions import unless_null
+from hyperapi.extension.hooks import HookedResource
+from hyperapi.http.context import Context
+from hyperapi.http.forms import offers, offers_of
+from hyperapi.http.problems import NotFound
+from hyperapi.querying.page import Listing
+from hyperapi.querying.query_string import Query
+from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource_type import ResourceType
+from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.row_scope import find, owned
+
+
+class ReadableResource(HookedResource):
+    """A resource whose rows can be read."""
+
+    def find(self, ctx: Context, key: str) -> AnyRow:
+        """The principal's row of this id, locked until commit where the operation writes.
+
+        :raises NotFound: when there is none.
+        """
+        row = find(ctx.tx, self.model, ctx.row_scope, key, self.columns)
+        if row is None:
+            raise NotFound
+        return row
+
+    def page(
+        self,
+        ctx: Context,
+        query: Query,
+        *,
+        type: ResourceType | None = None,
+        uri: str = "",
+        listing: Listing | None = None,
+        **fixed: Any,
+    ) -> Resource:
+        """The page of the collection that a query asks for.
+
+        :param type: of a collection that holds only some of the resources; likewise ``uri`` and
+            ``listing``.
+        :param fixed: columns that have one value there.
+        """
+        found_at = uri or self.collection.uri(ctx)
+        found = page(
+            ctx,
+            listing or self.listing,
+            query,
+            ctx.row_scope,
+            type or self.collection_type,
+            found_at,
+            self.representer(ctx),
+            total=partial(self.known_total, ctx, query, fixed),
+            **fixed,
+        )
+        found.forms = partial(offers, ctx, self.collection_forms, found_at)
+        return found
+
+    def all(self, ctx: Context) -> list[Resource]:
+        """All of the principal's resources, oldest first. Requests read pages instead."""
+        rows = self._all[ctx.row_scope.bound].rows(ctx.tx, ctx.row_scope.parameters())
+        return list(map(self.representer(ctx), rows))
+
+    @cached_property
+    def _all(self) -> Mapping[bool, Statement]:
+        """The statement of :meth:`all`, for tokens of one list and for others."""
+        columns = self.table.c
+        everything = select(*self.columns).order_by(columns.created_at, columns.key)
+        return {
+            bound: Statement(everything.where(*owned(self.model, bound))) for bound in (False, True)
+        }
+
+    def represent(self, ctx: Context, row: AnyRow) -> Resource:
+        """One row as a resource."""
+        return self.representer(ctx)(row)
+
+    def representer(self, ctx: Context) -> Callable[[AnyRow], Resource]:
+        """A function from rows to resources, for use over many rows."""
+        names, key_at, revision_at = self._names, self._key_at, self._revision_at
+        readers = [
+            (name, unless_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
+            for name, each in self._conversions.items()
+        ]
+        type, uri_of, links_of, forms_of = (
+            self.type,
+            self.item.uri_of(ctx),
+            self._linker(ctx),
+            offers_of(ctx, self.forms),
+        )
+
+        def represent(row: AnyRow) -> Resource:
+            members = dict(zip(names, row))  # noqa: B905 - strict=False costs a third more
+            for name, read in readers:
+                members[name] = read(members[name])
+            key = row[key_at]
+            uri = uri_of(key)
+            return Resource(
+                type,
+                uri,
+                members,
+                links_of(key, members),
+                forms=partial(forms_of, uri, members),
+                version=row[revision_at],
+            )
+
+        return represent
+
+    def _linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
+        """The links that a resource declares, and that to its history."""
+        links_of = self.linker(ctx)
+        if self.images is None or not ctx.settings.history_lifetime:
+            return links_of
+        history_of = ctx.uris.uri_of(self.history_name)
+        return lambda key, members: {**links_of(key, members), "history": history_of(key)}
+
+    def members_of(self, ctx: Context, key: str, image: str) -> dict[str, Any]:
+        """The members that a resource had, from the image of its row."""
+        assert self.images is not None, "there is an image of it"
+        columns = {**self.images.columns(image), "key": key}
+        row = tuple(columns.get(column.key) for column in self.columns)
+        return dict(self.represent(ctx, row).members)
