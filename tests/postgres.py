@@ -100,7 +100,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                **_unprivileged(),
+                **unprivileged(),
             )
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -173,7 +173,7 @@ def run(program: str, *arguments: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        **_unprivileged(),
+        **unprivileged(),
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -205,7 +205,7 @@ def _copied() -> Path:
     return copy
 
 
-def _unprivileged() -> dict[str, Any]:
+def unprivileged() -> dict[str, Any]:
     """What starts a process as somebody who may run a server."""
     if os.geteuid() != 0:
         return {}

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -61,10 +61,15 @@ def pair() -> Iterator[tuple[postgres.Server, postgres.Server]]:
 @pytest.fixture
 def nodes(pair: tuple[postgres.Server, postgres.Server], tmp_path: Path) -> Iterator[list[Served]]:
     """Two nodes that know both servers, and want the one that can be written to."""
-    primary, standby = pair
-    with primary.connect() as administrator:
-        administrator.execute("CREATE DATABASE hyperapi")
-    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    pair[0].create("hyperapi")
+    with two_nodes([server.port for server in pair], tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def two_nodes(ports: list[int], folder: Path) -> Iterator[list[Served]]:
+    """Two nodes that know all servers, and use the one that can be written to."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     url = f"postgresql://postgres@{hosts}/hyperapi?target_session_attrs=read-write"
     migrations.upgrade(as_setting(url))
     environment = read_environment(
@@ -73,9 +78,9 @@ def nodes(pair: tuple[postgres.Server, postgres.Server], tmp_path: Path) -> Iter
     with ExitStack() as stack:
         found = []
         for number in range(2):
-            folder = tmp_path / f"node{number}"
-            folder.mkdir()
-            found.append(stack.enter_context(serve(folder, environment=environment)))
+            own = folder / f"node{number}"
+            own.mkdir()
+            found.append(stack.enter_context(serve(own, environment=environment)))
         yield found
 
 
@@ -126,7 +131,7 @@ def test_when_the_primary_fails_a_standby_takes_over_and_nothing_acknowledged_is
     assert all(failed <= moment <= back + 3 for moment, _ in refused)
     assert back - failed < LONGEST_SWITCH
     with client(nodes[1]) as http:
-        kept = _titles(Person(http, "alice", alice.token))
+        kept = titles(Person(http, "alice", alice.token))
     made = [title for diary in diaries for title in diary.made]
     assert len(made) > 60
     assert set(made) <= set(kept)
@@ -147,7 +152,8 @@ def _status(node: Served, path: str) -> int:
         return http.get(path).status_code
 
 
-def _titles(person: Person) -> list[str]:
+def titles(person: Person) -> list[str]:
+    """The titles of all tasks of a user."""
     page = person.get(f"{person.root['tasks_uri']}?limit=100")
     found = [task["title"] for task in page["tasks"]]
     while page["next_uri"]:
