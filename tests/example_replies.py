@@ -165,6 +165,7 @@ def _tell_of_lists(teller: Storyteller, root: Any) -> None:
     ask("GET", item["uri"])
     ask("POST", item["uri"], json={"list_uri": groceries["uri"]})
     ask("GET", groceries["history_uri"])
+    ask("GET", root["history_uri"])
     ask("DELETE", task["uri"])
     ask("DELETE", root["trash_uri"] + "?all=true")
     changed = ask("PATCH", groceries["tasks_uri"] + "?done=false", json={"done": True})

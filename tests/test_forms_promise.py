@@ -53,6 +53,7 @@ NAMES = {
     "change-password",
     "complete-all",
     "clear-completed",
+    "undo",
 }
 TYPES = {
     "text",

@@ -1,6 +1,6 @@
 """The common parts of the pages of collections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -60,16 +60,38 @@ def page(
     type: ResourceType,
     uri: str,
     represent: Callable[[AnyRow], Resource],
+    **more: Any,
+) -> Resource:
+    """Return the page of a collection for a query.
+
+    :param represent: from a row to an item.
+    :param more: further arguments of :func:`page_of_rows`.
+    """
+
+    def represent_all(rows: Sequence[AnyRow]) -> list[Resource]:
+        return [represent(row) for row in rows]
+
+    return page_of_rows(ctx, listing, query, row_scope, type, uri, represent_all, **more)
+
+
+def page_of_rows(
+    ctx: Context,
+    listing: Listing,
+    query: Query,
+    row_scope: RowScope,
+    type: ResourceType,
+    uri: str,
+    represent_all: Callable[[Sequence[AnyRow]], list[Resource]],
     *,
     also: Mapping[str, Any] = MappingProxyType({}),
     total: Callable[[], int | None] | None = None,
     **fixed: Any,
 ) -> Resource:
-    """Return the page of a collection for a query.
+    """Return the page of a collection for a query, whose rows are represented together.
 
     :param type: the resource type of the collection.
     :param uri: the URI of the collection.
-    :param represent: from a row to an item.
+    :param represent_all: from the rows of the page to the items.
     :param also: parameters of the listing's own conditions.
     :param total: returns the number of items on all pages if that is known without counting.
     :param fixed: columns with one value in this collection.
@@ -89,7 +111,7 @@ def page(
         {} if found.total is None else {"total": found.total},
         {"up": ctx.uris.uri("root"), **_page_links(uri, found)},
         {"search": uri + search_template(listing)},
-        [represent(row) for row in found.rows],
+        represent_all(found.rows),
     )
 
 

@@ -35,7 +35,7 @@ from hyperapi.extension.quotas import next_revision
 from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
-from hyperapi.http.problems import NotFound, Problem
+from hyperapi.http.problems import InsufficientScope, NotFound, Problem
 from hyperapi.http.scope_check import require_scope
 from hyperapi.representations.resource_type import Members, Uri
 from hyperapi.storage.before_images import (
@@ -141,12 +141,26 @@ def undo(ctx: Context, first: int) -> int:
     :raises ChangedSince: when something is in the way.
     :raises QuotaExceeded: when the user may keep no more.
     """
+    return _ready(ctx, first).run()
+
+
+def can_undo(ctx: Context, first: int) -> bool:
+    """Whether :func:`undo` would put back what a request changed, but for quotas."""
+    try:
+        _ready(ctx, first)
+    except (InsufficientScope, NotFound, NoLongerKept, ChangedSince):
+        return False
+    return True
+
+
+def _ready(ctx: Context, first: int) -> "Undoing":
+    """Return an undoing that nothing is in the way of, before its writes."""
     request = _request(ctx, first)
     parts = parts_of(ctx, request)
     _require_visible(ctx, parts)
     if obstacles := list(dict.fromkeys(_obstacles(ctx, parts, request))):
         raise ChangedSince(changed=[uri for uri in obstacles if uri][:_MOST_NAMED])
-    return Undoing(ctx, parts, request).run()
+    return Undoing(ctx, parts, request)
 
 
 # -- reading

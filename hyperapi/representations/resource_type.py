@@ -21,6 +21,8 @@ Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """An instant in UTC, as RFC 3339 writes it."""
 Uri = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 """An absolute URI."""
+UnlinkedUri = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+"""A URI to which pages show no link: of a resource that may be gone, or that cannot be read."""
 Count = Annotated[int, Field(ge=0)]
 
 

@@ -56,11 +56,10 @@ def routes_of(
 
 def _of_history(resources: tuple[OwnedResource, ...]) -> list[Route]:
     """Return the routes of undo, trash and histories."""
-    return [
-        *undo.routes_of(resources),
-        *trash.routes_of(resources),
-        *history.routes_of(resources),
-    ]
+    undoing = undo.route_of(resources)
+    if undoing is None:
+        return []
+    return [undoing, *trash.routes_of(resources), *history.routes_of(resources, undoing)]
 
 
 ROUTES = routes_of(BUILT_IN.values())

@@ -39,7 +39,7 @@ from hyperapi.querying.query_string import Filter, Query, Sort
 from hyperapi.querying.selection import Selected, Selection
 from hyperapi.representations.form import Values
 from hyperapi.representations.resource import Resource
-from hyperapi.representations.resource_type import Instant, Members, ResourceType
+from hyperapi.representations.resource_type import Instant, Members, ResourceType, UnlinkedUri
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import BeforeImage
 from hyperapi.storage.models import Instant as InstantColumn
@@ -83,16 +83,12 @@ class RestorationToList(Restoration):
 # -- representations
 
 
-_FormerUri = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
-"""The URI of a resource that is not there now, so that pages show it without a link."""
-
-
 class TrashedMembers(Members):
     """A deleted resource: its type, the URI that it had and will have, and its members."""
 
     type: str
     deleted_at: Instant
-    resource_uri: _FormerUri
+    resource_uri: UnlinkedUri
     resource: dict[str, Any]
 
 

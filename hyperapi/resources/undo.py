@@ -19,12 +19,12 @@ MEANING = (
 
 
 @lru_cache(maxsize=64)
-def routes_of(owned: tuple[OwnedResource, ...]) -> list[Route]:
-    """Return the route that undoes changes of these resources."""
+def route_of(owned: tuple[OwnedResource, ...]) -> Route | None:
+    """Return the route that undoes changes of these resources; None without any."""
     scopes = [each.write_scope for each in owned if each.images is not None]
     needed = [scope for scope in scopes if isinstance(scope, Scope)]
     if not needed:
-        return []
+        return None
     route = Route(RELATION, "/undo/<uuid:key>", relation=MEANING, refused_when_bound=False)
     route.post(
         scope=AnyScope.of(needed),
@@ -32,7 +32,7 @@ def routes_of(owned: tuple[OwnedResource, ...]) -> list[Route]:
         returns=COUNT,
         problems=(ChangedSince, NoLongerKept, QuotaExceeded),
     )(undo_change)
-    return [route]
+    return route
 
 
 def undo_change(ctx: Context, key: str) -> Reply:

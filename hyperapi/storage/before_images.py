@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
+    ScalarSelect,
     String,
     Text,
     bindparam,
@@ -211,6 +212,11 @@ class Images:
         return Statement(insert(BeforeImage).from_select(list(values), images))
 
     # -- reading an image
+
+    def now(self, key: ColumnElement[str], owner: ColumnElement[str]) -> ScalarSelect[str]:
+        """Select the same of a row as it is now; null without one."""
+        this = [self._table.c.owner == owner, self._table.c.key == key]
+        return select(self._image).where(*this).scalar_subquery()
 
     def columns(self, image: str) -> dict[str, Any]:
         """Return the columns that an image keeps. Those that no longer exist are left out.
