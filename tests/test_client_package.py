@@ -9,6 +9,7 @@ import sysconfig
 import tomllib
 import zipfile
 from importlib.metadata import distribution, distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def _project(folder: Path) -> Any:
 
 def test_the_tests_install_it_with_the_bounds_that_it_declares() -> None:
     client, server = _project(FOLDER), _project(FOLDER.parents[1])
-    needed = {*client["dependencies"], *client["optional-dependencies"]["cli"]}
+    needed = {*client["dependencies"], *chain(*client["optional-dependencies"].values())}
     assert needed <= {*server["dependencies"], *server["optional-dependencies"]["dev"]}
 
 
@@ -169,3 +170,9 @@ def test_the_extra_brings_what_the_command_needs(command: Environment) -> None:
     ran = command.run("hyper", "--help")
     assert ran.stdout.startswith("Usage: hyper"), ran.stderr
     assert command.run("hyper", "--version").stdout == "hyper, version 0.1.0\n"
+
+
+def test_the_command_for_models_says_what_to_install(command: Environment) -> None:
+    ran = command.run("hyper", "mcp")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.endswith("from the folder of a clone: pip install './clients/python[mcp]'\n")

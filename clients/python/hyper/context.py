@@ -54,12 +54,17 @@ class CommandContext:
 
         client = Client(
             root,
-            user_agent=f"hyper/{version('hyperapi-client')}",
+            user_agent=self.user_agent,
             on_pause=self._pause,
             **options,
         )
         self._clients.append(client)
         return client
+
+    @property
+    def user_agent(self) -> str:
+        """The name of this program, for servers."""
+        return f"hyper/{version('hyperapi-client')}"
 
     def close(self) -> None:
         """Close all clients."""

@@ -50,7 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Files": {"import": "transfer", "export": "transfer"},
     "You": dict.fromkeys(("login", "register", "logout", "whoami"), "sign_in")
     | {"tokens": "tokens"},
-    "More": {"api": "api", "completion": "api"},
+    "More": {"api": "api", "mcp": "mcp", "completion": "api"},
 }
 """The sections of the help, with their commands in order, and the modules that declare them."""
 

@@ -1,0 +1,165 @@
+"""``hyper mcp`` as programs with a model use it: the client of ``mcp``, over stdio, to a server."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import mcp_types as types
+import pytest
+from hyper.agent.bridge import Document
+from hyperapi_client import Client as Api
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from hyperapi.sandbox.pytest_plugin import Sandbox
+
+TEXT_OF_STALE = "It has changed since that version. Nothing was done."
+
+
+class Refused(Exception):
+    """A tool answered with an error."""
+
+
+class Agent:
+    """Calls tools, as a model does.
+
+    :ivar texts: all results so far.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.texts: list[str] = []
+
+    async def call(self, tool: str, **arguments: Any) -> Document:
+        """Return the document of a result. Raise Refused with the text of an error."""
+        result = await self.client.call_tool(tool, arguments)
+        assert isinstance(result, types.CallToolResult)
+        (content,) = result.content
+        assert isinstance(content, types.TextContent)
+        self.texts.append(content.text)
+        if result.is_error:
+            raise Refused(content.text)
+        document: Document = json.loads(content.text)
+        return document
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """Return the text of the error that a call gets."""
+        with pytest.raises(Refused) as caught:
+            await self.call(tool, **arguments)
+        return str(caught.value)
+
+
+@asynccontextmanager
+async def agent_of(user: Api, *options: str) -> AsyncIterator[Agent]:
+    """Run the command for a user, and connect to it."""
+    assert user.tokens is not None
+    environment = {
+        **os.environ,
+        "HYPERAPI_URL": user.root().uri,
+        "HYPERAPI_TOKEN": user.tokens.access,
+        "PYTHONWARNINGS": "error",
+    }
+    command = ["-P", "-m", "hyper", "mcp", *options]
+    started = StdioServerParameters(command=sys.executable, args=command, env=environment)
+    with open(os.devnull, "w") as nowhere:
+        async with Client(stdio_client(started, errlog=nowhere)) as client:
+            yield Agent(client)
+
+
+def play(user: Api, story: Callable[[Agent], Awaitable[None]], *options: str) -> None:
+    """Let an agent of a user do something."""
+
+    async def all_of_it() -> None:
+        async with agent_of(user, *options) as agent:
+            await story(agent)
+
+    asyncio.run(all_of_it())
+
+
+def sessions(user: Api) -> list[str]:
+    return [each.label for each in user.follow("tokens").items()]
+
+
+def test_an_agent_keeps_a_list(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+
+    async def story(agent: Agent) -> None:
+        tools = (await agent.client.list_tools()).tools
+        assert [tool.name for tool in tools] == ["open", "search", "submit", "changes", "undo"]
+        read_only = {t.name for t in tools if t.annotations and t.annotations.read_only_hint}
+        assert read_only == {"open", "search", "changes"}
+        assert sessions(ann) == ["sandbox", "mcp: helper"]
+
+        root = await agent.call("open")
+        made = await agent.call(
+            "submit", target=root["links"]["lists"], form="create", fields={"title": "Groceries"}
+        )
+        groceries = await agent.call("open", target=made["uri"])
+        tasks = groceries["links"]["tasks"]
+        for number in range(10):
+            due = "2020-01-01T00:00:00Z" if number < 3 else "2099-01-01T00:00:00Z"
+            fields = {"title": f"Task {number}", "due_at": due}
+            await agent.call("submit", target=tasks, form="create", fields=fields)
+        query = {"done": False, "due_before": "2026-01-01T00:00:00+01:00", "sort": "title"}
+        overdue = (await agent.call("search", target=tasks, query=query))["items"]
+        assert [each["title"] for each in overdue] == ["Task 0", "Task 1", "Task 2"]
+        since = (await agent.call("changes"))["since"]
+
+        first, second, _ = overdue
+        seen = {"target": first["uri"], "version": first["updated_at"]}
+        done = await agent.call("submit", form="complete", **seen)
+        assert done["done"] is True
+
+        ann.at(ann.uri_of("task", uuid=second["uri"].rpartition("/")[2])).submit(
+            "edit", title="Task 1, but tomorrow"
+        )
+        stale = {"target": second["uri"], "version": second["updated_at"], "form": "complete"}
+        text, now = (await agent.refused("submit", **stale)).split("\n")
+        assert text.startswith(TEXT_OF_STALE)
+        assert json.loads(now)["title"] == "Task 1, but tomorrow"
+        await agent.call("submit", **{**stale, "version": json.loads(now)["updated_at"]})
+
+        changed = (await agent.call("changes", since=since))["changes"]
+        assert [each["uri"] for each in changed] == [first["uri"], second["uri"]]
+
+        deleted = await agent.call(
+            "submit", target=groceries["uri"], form="delete", version=groceries["updated_at"]
+        )
+        assert (await agent.call("search", target="tasks"))["items"] == []
+        again = await agent.call("undo", undo=deleted["undo"])
+        assert again["count"] == 11
+        assert len((await agent.call("search", target="tasks"))["items"]) == 10
+        await agent.call("undo", undo=done["undo"])
+        assert (await agent.call("open", target=first["uri"]))["done"] is False
+
+    play(ann, story, "--name", "helper")
+    assert sessions(ann) == ["sandbox"]
+    task = ann.follow("tasks").search(title="Task 0").first
+    assert task is not None
+    assert {each.by for each in task.follow("history").items()} == {"mcp: helper"}
+
+
+def test_a_narrow_agent_reads_one_list_and_sees_no_token(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+    titles = ("Groceries", "Work")
+    groceries, work = (ann.follow("lists").submit("create", title=each) for each in titles)
+    milk = groceries.follow("tasks").submit("create", title="Milk")
+
+    async def story(agent: Agent) -> None:
+        assert sessions(ann) == ["sandbox", "mcp: Groceries"]
+        assert len((await agent.call("open", target="lists"))["items"]) == 1
+        assert (await agent.refused("open", target=work.uri)).startswith("There is nothing here.")
+        found = await agent.call("open", target=milk.uri)
+        assert found["title"] == "Milk"
+        assert "forms" not in found
+        for form in ("complete", "delete"):
+            text = await agent.refused("submit", target=milk.uri, form=form, version="x")
+            assert text == f"{milk.uri} offers no form {form!r} now; it offers nothing."
+        derived = await agent.call("submit", target="tokens", form="derive", fields={"label": "x"})
+        assert derived["access_token"] == "(not shown to models)"
+
+    play(ann, story, "--list", "Groceries", "--scope", "tasks:read")
