@@ -6,6 +6,7 @@ from flask import Flask
 
 from hyperapi.auth.authenticator import AUTHENTICATOR
 from hyperapi.auth.passwords import Passwords
+from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
 from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.extension import Extension, Extensions, load
@@ -90,8 +91,16 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(extended)
-    keeps = state.settings.history_lifetime > 0
-    state.add(extended.route_table(routes_of(extended.all, further, keeps_history=keeps)))
+    state.add(
+        extended.route_table(
+            routes_of(
+                extended.all,
+                further,
+                keeps_history=state.settings.history_lifetime > 0,
+                keeps_security_log=state.settings.security_log_lifetime > 0,
+            )
+        )
+    )
     state.add(Passwords(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
@@ -103,6 +112,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(Tables(extended.models))
     state.add(extended.schemas)
     state.add(AUTHENTICATOR)
+    state.add(Refusals(state))
     database.init_app(app, state)
 
 

@@ -438,6 +438,11 @@ class Settings:
         _number(0),
         "seconds that changes can be undone and deletions restored; 0 keeps no history",
     )
+    security_log_lifetime: int = _setting(
+        "7776000",
+        _number(0),
+        "seconds that the security log of a user keeps an event; 0 keeps no log",
+    )
     idempotency_lifetime: int = _setting(
         "86400", _number(0), "seconds that an idempotency record is kept"
     )

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from hyperapi import Settings, create_app
+from hyperapi.auth.security_log import Refusals
 from hyperapi.common.clock import move
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
@@ -113,6 +114,7 @@ def end(app: Flask) -> None:
     """Close every connection of an application's, those of its own threads too."""
     state_of(app)[ChangeNotifier].close()
     state_of(app)[ChangeNotifier].join()
+    state_of(app)[Refusals].close()
     with app.app_context():
         database.engine.dispose()
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 
 from hyperapi.auth.grants import LONG_LIFE
+from hyperapi.auth.security_log import record
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens
 from hyperapi.common.clock import now, write_instant
 from hyperapi.common.ids import new_id
@@ -24,6 +25,7 @@ from hyperapi.http.scopes import ACCOUNT
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, add, change, find, owned, remove, selected_columns
+from hyperapi.storage.security_events import REFRESH_REUSE
 
 COLUMNS = selected_columns(
     Session,
@@ -139,6 +141,7 @@ def _advance(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None
     if 1 <= ago <= len(recent):
         return _at_generation(ctx, row, claims.generation + 1, recent[-ago])
     remove(ctx.tx, Session, row_scope, row.key, COLUMNS)
+    record(ctx, row_scope.owner, REFRESH_REUSE, row.label, TokenRevoked.name)
     return None
 
 

@@ -7,20 +7,19 @@ requests are let through, and the log says so.
 
 import logging
 import math
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import hashing_capacity
+from hyperapi.http.client_network import client_address
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.pipeline import Pipeline
@@ -246,24 +245,3 @@ def hashing(ctx: Context) -> Iterator[str]:
     address = client_address(ctx)
     with ctx.state[Limits].hashing.slot(address), ctx.slot.released():
         yield address
-
-
-def client_address(ctx: Context) -> str:
-    """Return the client's address, as trusted proxies report it.
-
-    For IPv6 it is the network of 64 bits, because one subscriber can choose any address in it.
-    """
-    address_text: str = ctx.environ.get("REMOTE_ADDR") or ""
-    if with_port := _WITH_PORT.fullmatch(address_text):
-        address_text = with_port["v4"] or with_port["v6"]
-    try:
-        address = ip_address(address_text)
-    except ValueError:
-        return address_text
-    if isinstance(address, IPv4Address):
-        return address_text
-    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
-
-
-_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):[0-9]+|\[(?P<v6>[0-9A-Fa-f:.]+)\](:[0-9]+)?")
-"""An address with the client's port, as some proxies send it."""

@@ -165,6 +165,20 @@ def one_of(column: Any, choices: Sequence[str], meaning: str) -> Filter:
     )
 
 
+def named(column: Any, names: Sequence[str], meaning: str) -> Filter:
+    """Filter by one of a few names, stored as text."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"takes {', '.join(names)}")
+        return text
+
+    schema = {"type": "string", "enum": list(names)}
+    return Filter(
+        lambda value: column == value, parse, meaning, schema, column=column, equality=True
+    )
+
+
 def by_uri(column: Any, route: str, meaning: str) -> Filter:
     """Filter by the URI of a resource of a route."""
     schema = {"type": "string", "format": "uri", "x-route": route}

@@ -13,6 +13,7 @@ from hyperapi.resources import (
     lists,
     reference_pages,
     root,
+    security_log,
     tasks,
     tokens,
     trash,
@@ -25,19 +26,26 @@ BUILT_IN = {each.name: each for each in (lists.EXTENSION, tasks.EXTENSION)}
 
 
 def routes_of(
-    extensions: Iterable[Extension], further: Iterable[Route] = (), *, keeps_history: bool = True
+    extensions: Iterable[Extension],
+    further: Iterable[Route] = (),
+    *,
+    keeps_history: bool = True,
+    keeps_security_log: bool = True,
 ) -> list[Route]:
     """Return the routes of a service with these extensions: the root, which links to the others,
     and the others in the order of their URLs.
 
     :param further: further routes.
     :param keeps_history: whether changes can be undone and deletions restored.
+    :param keeps_security_log: whether users have a security log.
     """
     extensions = list(extensions)
     resources = tuple(one for each in extensions for one in each.resources)
     added = [route for each in extensions for route in each.all_routes]
+    logged = security_log.ROUTES if keeps_security_log else []
     routes = [
-        *users.routes_of([tokens.TOKENS.name, *(each.name for each in added)]),
+        *users.routes_of([tokens.TOKENS.name, *(each.name for each in [*logged, *added])]),
+        *logged,
         tokens.TOKENS,
         tokens.TOKEN,
         *added,

@@ -23,6 +23,7 @@ from hyperapi.auth.authenticator import access_claims, principal_of
 from hyperapi.common.clock import now
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.http.client_network import client_address
 from hyperapi.http.context import Context
 from hyperapi.http.forms import allowed
 from hyperapi.http.prefer import seconds_to_wait
@@ -34,7 +35,6 @@ from hyperapi.http.scopes import AnyScope, Scope
 from hyperapi.http.wsgi_response import Response, StreamedResponse
 from hyperapi.middleware.change_notifier import ChangeNotifier, ReaderSlot
 from hyperapi.middleware.concurrency import ConcurrencyLimit
-from hyperapi.middleware.rate_limit import client_address
 from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.querying.query_string import KeyOf, Parameter, QueryReader, whole_number

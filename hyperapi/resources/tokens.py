@@ -13,12 +13,14 @@ from hyperapi.auth import sessions
 from hyperapi.auth.authenticator import access_claims, principal_of, record_use
 from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
 from hyperapi.auth.passwords import Passwords
+from hyperapi.auth.security_log import record, record_refusal
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
 from hyperapi.extension.collection import page, page_of, whole
 from hyperapi.extension.declaration import LIST
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.bodies import FORM, JSON, Body
+from hyperapi.http.client_network import client_address
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FieldLimits, FormSpec, offers
 from hyperapi.http.principal import Principal
@@ -40,7 +42,7 @@ from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN, scope_pattern
-from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -52,6 +54,7 @@ from hyperapi.representations.resource_type import Count, Instant, Members, Reso
 from hyperapi.storage.database import AnyRow
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, change, find, find_keys, remove, selected_columns
+from hyperapi.storage.security_events import DERIVE, REVOKE, SIGN_IN
 from hyperapi.storage.usernames import user_of
 
 TOKENS = Route(
@@ -260,7 +263,8 @@ def create_token(ctx: Context, sent: Body) -> Reply:
 def delete_tokens(ctx: Context, query: Query) -> Reply:
     """End your sessions, including the current one: all, or those that a filter selects."""
     who = _principal(ctx)
-    SOME.of(query, who.row_scope, {}, _also(who)).delete(ctx.tx)
+    if SOME.of(query, who.row_scope, {}, _also(who)).delete(ctx.tx):
+        record(ctx, who.user, REVOKE)
     return no_content()
 
 
@@ -274,8 +278,11 @@ def get_token(ctx: Context, key: str) -> Resource:
 @TOKEN.delete(scope=SIGNED_IN, problems=(InsufficientScope,))
 def delete_token(ctx: Context, key: str) -> Reply:
     """End a session and those derived from it. Their tokens are invalid at the next request."""
-    if remove(ctx.tx, Session, _principal_for(ctx, key).row_scope, key, COLUMNS) is None:
+    who = _principal_for(ctx, key)
+    ended = remove(ctx.tx, Session, who.row_scope, key, COLUMNS)
+    if ended is None:
         raise NotFound
+    record(ctx, who.user, REVOKE, ended.label)
     return no_content()
 
 
@@ -302,6 +309,8 @@ def _sign_in(ctx: Context, sent: SignIn) -> Reply:
         with hashing(ctx) as address:
             right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
         if user is None or not right or user.disabled:
+            if user is not None:
+                record_refusal(ctx, user.key, SIGN_IN, CredentialsInvalid.name)
             raise CredentialsInvalid
         wanted = SessionOptions(sent.label, scope, life)
         row = ctx.write(lambda: _open_session(ctx, user, renewed, wanted))
@@ -349,6 +358,7 @@ def _open_session(
         change(
             ctx.tx, User, row_scope, user.key, selected_columns(User, "key"), password_hash=renewed
         )
+    record(ctx, user.key, SIGN_IN, wanted.label)
     return sessions.begin(ctx, row_scope, wanted)
 
 
@@ -363,6 +373,7 @@ def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Princ
     life = sent.wanted_life() or min(left, timedelta(seconds=ctx.settings.access_token_lifetime))
     if life > left:
         raise invalid("/expires_in", _why_no_longer(ctx, who, left))
+    record(ctx, who.user, DERIVE, sent.label)
     return who, sessions.begin(
         ctx, who.row_scope, SessionOptions(sent.label, scope, life, only_list), who
     )

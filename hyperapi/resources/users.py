@@ -9,11 +9,13 @@ from typing import Annotated, Any
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
+from hyperapi.auth.security_log import record, record_refusal
 from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.extension.collection import page_of, whole
 from hyperapi.http.bodies import FORM, JSON, MERGE_PATCH, Body, TextOf
+from hyperapi.http.client_network import client_address
 from hyperapi.http.context import Context
 from hyperapi.http.etags import check_seen_version
 from hyperapi.http.forms import FormSpec, offers
@@ -32,14 +34,14 @@ from hyperapi.http.problems import (
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC
-from hyperapi.middleware.rate_limit import Limits, client_address, hashing, sign_in_attempt
+from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
 from hyperapi.middleware.sign_in_log import logged
 from hyperapi.querying.query_string import NoParameters, Query
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.state import AppState
 from hyperapi.storage.database import AnyRow, ConstraintViolation, Database, Transaction
-from hyperapi.storage.models import BeforeImage, Session, Tables, User
+from hyperapi.storage.models import BeforeImage, SecurityEvent, Session, Tables, User
 from hyperapi.storage.row_scope import (
     RowScope,
     add,
@@ -50,6 +52,7 @@ from hyperapi.storage.row_scope import (
     selected_columns,
     table_of,
 )
+from hyperapi.storage.security_events import DELETE, NAME_CHANGE, PASSWORD_CHANGE
 from hyperapi.storage.usernames import claim, release
 
 USERS = Route(
@@ -162,7 +165,7 @@ class UserMembers(Members):
 
 
 USER.returns = USER_TYPE = ResourceType(
-    "User", UserMembers, links=("lists", "tasks", "tokens"), titled_by="username"
+    "User", UserMembers, links=("lists", "tasks", "tokens", "security-log"), titled_by="username"
 )
 USERS.returns = USERS_TYPE = page_of(USER_TYPE, "Users", "users")
 
@@ -282,6 +285,7 @@ def delete_user(ctx: Context, key: str) -> Reply:
     """Delete your account and all its data."""
     who = _principal_of_user(ctx, key)
     if not _signed_in_lately(ctx):
+        record_refusal(ctx, who.user, DELETE, LoginTooOld.name, who.label)
         raise LoginTooOld
     _delete(ctx, who)
     return no_content()
@@ -300,7 +304,7 @@ def _delete(ctx: Context, who: Principal) -> None:
     rows = row.list_count + row.task_count + row.revision - row.forgotten  # a tombstone each
     most = ctx.settings.max_bulk
     if most and rows <= most:
-        others = [table_of(BeforeImage), *ctx.state[Tables].added]
+        others = [table_of(BeforeImage), table_of(SecurityEvent), *ctx.state[Tables].added]
         rows += count_up_to(ctx.tx, others, who.row_scope, most - rows + 1)
     release(ctx.tx, row.username)
     if not most or rows <= most:
@@ -385,7 +389,12 @@ def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
         else nullcontext()
     )
     with logged(ctx, "change-user"), naming:
-        verified, hashed = _verified(ctx, who, current_password, password)
+        try:
+            verified, hashed = _verified(ctx, who, current_password, password)
+        except CredentialsInvalid as wrong:
+            event = NAME_CHANGE if password is None else PASSWORD_CHANGE
+            record_refusal(ctx, who.user, event, wrong.name, who.label)
+            raise invalid("/current_password", "is not your current password") from None
         if hashed is not None:
             members["password_hash"] = hashed
         return ctx.write(lambda: _update_verified(ctx, who, members, verified))
@@ -396,18 +405,15 @@ def _verified(
 ) -> tuple[str, str | None]:
     """Verify the current password. Return its stored hash, and the hash of a new password.
 
-    :raises Invalid: when it is wrong, which counts as a failed sign-in.
+    :raises CredentialsInvalid: when it is wrong, which counts as a failed sign-in.
     """
     if password is None:
         raise _password_required()
     kept = ctx.read(lambda: _password_hash(ctx, who))
-    try:
-        with sign_in_attempt(ctx, who.username), hashing(ctx) as address:
-            if kept is None or not ctx.state[Passwords].verify(password, kept, address)[0]:
-                raise CredentialsInvalid
-            return kept, None if new is None else ctx.state[Passwords].hash(new, address)
-    except CredentialsInvalid:
-        raise invalid("/current_password", "is not your current password") from None
+    with sign_in_attempt(ctx, who.username), hashing(ctx) as address:
+        if kept is None or not ctx.state[Passwords].verify(password, kept, address)[0]:
+            raise CredentialsInvalid
+        return kept, None if new is None else ctx.state[Passwords].hash(new, address)
 
 
 def _password_required() -> Invalid:
@@ -430,6 +436,7 @@ def _update_verified(
         raise TokenRevoked  # during the verification of the password
     if "password_hash" in members:
         end_others(ctx, who)
+        record(ctx, who.user, PASSWORD_CHANGE, who.label)
     return _update(ctx, who, members, verified=True)
 
 
@@ -454,6 +461,8 @@ def _update(
         return represent(ctx, current)
     if not verified:
         raise _password_required()  # changed by another request a moment ago
+    if {"username", "email"} & changed.keys():
+        record(ctx, who.user, NAME_CHANGE, who.label)
     if "username" in changed:
         _claim(ctx.tx, changed["username"], who.user)
         release(ctx.tx, current.username)

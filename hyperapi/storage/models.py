@@ -665,5 +665,34 @@ class OAuthCode(Base):
     )
 
 
+class SecurityEvent(Base):
+    """An event of a user's security log (:mod:`hyperapi.storage.security_events`).
+
+    ``session`` is the label of the session that the event is about. ``count`` is the number of
+    events that the row stands for: 1, or more where a day had too many to keep each.
+    """
+
+    __tablename__ = "security_events"
+    list_binding = REFUSED
+
+    owner: Mapped[str] = mapped_column(
+        Key, ForeignKey(User.key, ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    event: Mapped[str] = mapped_column(String(20))
+    outcome: Mapped[str] = mapped_column(String(40))
+    session: Mapped[str | None] = mapped_column(String(100))
+    client: Mapped[str | None] = mapped_column(String(200))
+    network: Mapped[str | None] = mapped_column(String(50))
+    count: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (
+        Index(None, "owner", "at", "key"),
+        Index(None, "at"),
+        {"sqlite_with_rowid": False},
+    )
+
+
 OWN_TABLES = tuple(Base.metadata.sorted_tables)
 """The tables of this module: those that every service has."""

@@ -24,6 +24,7 @@ from hyperapi.storage.models import (
     BeforeImage,
     IdempotencyRecord,
     OAuthCode,
+    SecurityEvent,
     Session,
     Tables,
     Tombstone,
@@ -171,6 +172,7 @@ RULES = [
         IdempotencyRecord, "created_at", "idempotency records", _older_than("idempotency_lifetime")
     ),
     _rows_of(BeforeImage, "changed_at", "before-images", _older_than("history_lifetime")),
+    _rows_of(SecurityEvent, "at", "security events", _older_than("security_log_lifetime")),
     Rule(
         "rows of deleted accounts",
         lambda _: now(),

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from hyperapi.app import create_app
+from hyperapi.auth.security_log import Refusals
 from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.ops import new_migration
@@ -123,6 +124,7 @@ def _service(settings: Settings) -> Iterator[Flask]:
         yield app
         state_of(app)[ChangeNotifier].close()
         state_of(app)[ChangeNotifier].join()
+        state_of(app)[Refusals].close()
         with app.app_context():
             database.engine.dispose()
 

@@ -19,6 +19,7 @@ from sqlalchemy import MetaData, select
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse, create_environ
 
+from hyperapi.auth.security_log import Refusals
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.bodies import Body
@@ -475,6 +476,7 @@ class World:
 
         :param whose: the rows with this owner; those of everybody when None.
         """
+        self.state[Refusals].write()
         with self.app.app_context(), database.engine.connect() as connection:
             if self._tables is None:
                 self._tables = MetaData()
