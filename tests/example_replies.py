@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 
 import hyperapi
 from hyperapi import Settings, create_app
+from hyperapi.auth.security_log import Refusals
 from hyperapi.common import clock, ids
 from hyperapi.http.openapi import EXAMPLES_BASE
 from hyperapi.http.problems import PROBLEM_JSON
@@ -62,6 +63,7 @@ class Storyteller:
             **request.pop("headers", {}),
         }
         reply = self._client.open(uri, method=method, headers=headers, **request)
+        state_of(self._app)[Refusals].write()  # now, so that ids are the same each time
         self._keep(reply, request.get("json") or request.get("data"))
         return reply.json if reply.data else None
 
@@ -113,6 +115,8 @@ def tell(teller: Storyteller) -> None:
     me = ask("GET", teller.in_every_shape(f"{EXAMPLES_BASE}/api/v1/")["user_uri"])
     for uri in (root["users_uri"], me["uri"], root["tokens_uri"], made["uri"]):
         teller.in_every_shape(uri)
+    log = teller.in_every_shape(me["security_log_uri"])
+    teller.in_every_shape(log["events"][0]["uri"])
     ask("PATCH", me["uri"], json={"email": None, "current_password": PASSWORD})
     whole = {"username": "alice", "email": "alice@example.org", "current_password": PASSWORD}
     ask("PUT", me["uri"], json=whole)

@@ -27,7 +27,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.operation_spec import successes
 from hyperapi.http.responses import EVENT_STREAM
 from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
-from hyperapi.http.scopes import OPEN, Scope
+from hyperapi.http.scopes import ACCOUNT, OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
@@ -154,7 +154,16 @@ class World:
         person.name = (registered.json or {})["username"]
         _, person.key = self._named_by(registered.headers["Location"]) or ("", "")
         self.learn(person.here, self.sign_in(person))
+        self._read_account(person)
         return person
+
+    def _read_account(self, person: Somebody) -> None:
+        """Learn where the resources are that an account has without making them."""
+        for each in self.every(lambda each: each.method == "GET" and each.scope == ACCOUNT):
+            if not keyed(each):
+                for uri in _URI.findall(self.ask(person, each).text):
+                    self.learn(person.here, uri)
+                    self.learn(person.there, uri)
 
     def join(self) -> Somebody:
         """Somebody new, who has things here and there."""

@@ -31,7 +31,7 @@ from tests.auth.trading import (
 )
 from tests.conftest import MakeApp, Person, problem
 
-ENDED, CODES, REPLIES, IMAGES, ACCOUNTS, TOMBSTONES = RULES
+ENDED, CODES, REPLIES, IMAGES, EVENTS, ACCOUNTS, TOMBSTONES = RULES
 
 
 def count(app: Flask, model: type[Base]) -> int:
@@ -120,7 +120,7 @@ def test_the_command_throws_all_of_it_away_and_says_how_much(
     ran = CliRunner().invoke(cli.commands, ["purge"])
     assert ran.exit_code == 0, ran.output
     told = [line.rpartition("\r")[2] for line in ran.output.strip().split("\n")]
-    others = (each.name for each in (CODES, REPLIES, IMAGES, ACCOUNTS, TOMBSTONES))
+    others = (each.name for each in (CODES, REPLIES, IMAGES, EVENTS, ACCOUNTS, TOMBSTONES))
     assert told == ["450 ended sessions", *(f"0 {name}" for name in others)]
     assert count(app, Session) == 1
     assert count(app, Tombstone) == 1
