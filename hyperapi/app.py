@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flask import Flask
 
 from hyperapi.auth.authenticator import AUTHENTICATOR
+from hyperapi.auth.common_passwords import CommonPasswords
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
@@ -102,6 +103,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
         )
     )
     state.add(Passwords(state.settings))
+    state.add(CommonPasswords.chosen(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
     state.add(Cursors(keys))

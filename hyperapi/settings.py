@@ -83,6 +83,20 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
+BUILT_IN = "built-in"
+"""The list of common passwords that comes with the service."""
+
+
+def _list_of_passwords(value: str) -> str:
+    text = _text(value.strip())
+    if text in ("", BUILT_IN):
+        return text
+    path = Path(text).absolute()
+    if not path.is_file():
+        raise ValueError("must be built-in, a file with one password a line, or empty")
+    return str(path)
+
+
 def _resources(value: str) -> tuple[str, ...]:
     names = _words(value)
     if names and sorted(names) != ["lists", "tasks"]:
@@ -383,6 +397,12 @@ class Settings:
     )
     hashing_rounds: int = _setting(
         "2", _number(1, 100), "passes of a password hash over its memory"
+    )
+    common_passwords: str = _setting(
+        BUILT_IN,
+        _list_of_passwords,
+        "common passwords that nobody can choose: built-in, or the path of a file with one a line; "
+        "empty allows all",
     )
     sign_in_limit: tuple[RateLimitItem, ...] = _setting(
         "10/minute", _limits, "failed sign-ins per name and client address"

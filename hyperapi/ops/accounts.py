@@ -5,6 +5,7 @@ from typing import Any
 import click
 from sqlalchemy import bindparam, delete, func, select, update
 
+from hyperapi.auth.common_passwords import refuse_common
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
 from hyperapi.extension.commands import in_one_line
@@ -24,6 +25,7 @@ def create(state: AppState, username: str, email: str | None, password: str) -> 
     """
     try:
         new = Registration.of({"username": username, "password": password, "email": email})
+        refuse_common(state, password)
         name: str = create_user(state, new).username
     except Problem as problem:
         raise click.ClickException(in_one_line(problem)) from None
@@ -59,6 +61,7 @@ def give_password(state: AppState, username: str, password: str) -> str:
     """
     try:
         new = Registration.of({"username": username, "password": password})
+        refuse_common(state, password)
     except Problem as problem:
         raise click.ClickException(in_one_line(problem)) from None
     hashed = state[Passwords].hash(new.password)

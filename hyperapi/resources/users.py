@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
+from hyperapi.auth.common_passwords import refuse_common
 from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
 from hyperapi.auth.security_log import record, record_refusal
 from hyperapi.auth.sessions import end_all, end_others, signed_in_lately
@@ -248,6 +249,7 @@ def get_users(ctx: Context, _: Query) -> Resource:
 def register(ctx: Context, new: Registration) -> Reply:
     """Create a user account."""
     ctx.state[Limits].register.count(ctx, client_address(ctx))
+    refuse_common(ctx.state, new.password)
     with hashing(ctx) as address:
         hashed = ctx.state[Passwords].hash(new.password, address)
     return created(represent(ctx, create_user(ctx.state, new, hashed)))
@@ -380,6 +382,8 @@ def _change(ctx: Context, who: Principal, members: dict[str, Any]) -> Resource:
     """
     current_password = members.pop("current_password", None)
     password = members.pop("password", None)
+    if password is not None:
+        refuse_common(ctx.state, password)
     if password is None and not _differing(ctx.read(lambda: _row(ctx, who)), members):
         return ctx.write(lambda: _update(ctx, who, members))
     renamed = members.get("username", who.username) != who.username

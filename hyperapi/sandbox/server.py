@@ -36,6 +36,7 @@ from hyperapi.storage import migrations
 from hyperapi.storage.database import Database
 
 CHOSEN = {
+    "HYPERAPI_COMMON_PASSWORDS": "",
     "HYPERAPI_HASHING_MEMORY": "8",
     "HYPERAPI_HASHING_ROUNDS": "1",
     "HYPERAPI_SIGN_IN_LIMIT": "",
