@@ -56,8 +56,8 @@ def run() -> None:
             if embedded:
                 _check_foreign_keys(connection)
         connection.commit()
-        if distribution.waiting(connection):
-            stop_text_indexes(connection)
+        if distribution.waiting(connection) and not distribution.is_distributed(connection):
+            stop_text_indexes(connection)  # Citus has no triggers, so later there are none to drop
         distribution.distribute(connection, context.config.attributes.get("progress", _log.info))
         connection.commit()
     engine.dispose()

@@ -5,6 +5,7 @@ The database of the URL knows the workers. Each database of a test gets the same
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 VARIABLE = "HYPERAPI_TEST_CITUS_URL"
 _SHARDS = 4
+
+
+Connection = psycopg.Connection[Any]
+Node = tuple[str, int]
+"""The host and port of a node."""
+_BREAK = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
 
 class Cluster:
@@ -28,12 +35,14 @@ class Cluster:
         self._made = set[str]()
         with psycopg.connect(url) as connection:
             found = connection.execute("SELECT * FROM citus_get_active_worker_nodes()").fetchall()
-        self.workers = [(str(host), int(port)) for host, port in found]
+        self.workers: list[Node] = [(str(host), int(port)) for host, port in found]
         self.coordinator = (str(self._options["host"]), int(self._options.get("port", 5432)))
 
-    def connect(self, database: str = "postgres", **to: Any) -> psycopg.Connection[Any]:
+    def connect(self, database: str = "postgres", to: Node | None = None) -> Connection:
         """A connection to the coordinator, or to another node."""
-        return psycopg.connect(**{**self._options, **to, "dbname": database}, autocommit=True)
+        host, port = to or self.coordinator
+        chosen = {**self._options, "host": host, "port": port, "dbname": database}
+        return psycopg.connect(**chosen, autocommit=True)
 
     def url(self, database: str, **more: str) -> str:
         """The URL of a database on the coordinator."""
@@ -49,7 +58,7 @@ class Cluster:
         self._made.add(name)
         self._drop([name])
         for where in self._nodes():
-            with self.connect(**where) as node:
+            with self.connect(to=where) as node:
                 node.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
                 shards = sql.SQL("ALTER DATABASE {} SET citus.shard_count = {}")
                 node.execute(shards.format(sql.Identifier(name), sql.Literal(_SHARDS)))
@@ -59,12 +68,25 @@ class Cluster:
     def make_distributed(self, name: str) -> None:
         """Make a database one of Citus, with the workers."""
         for where in self._nodes():
-            with self.connect(name, **where) as node:
+            with self.connect(name, where) as node:
                 node.execute("CREATE EXTENSION citus")
         with self.connect(name) as node:
             node.execute("SELECT citus_set_coordinator_host(%s, %s)", self.coordinator)
             for worker in self.workers:
                 node.execute("SELECT citus_add_node(%s, %s)", worker)
+
+    @contextmanager
+    def lost(self, name: str, node: Node) -> Iterator[None]:
+        """Lose a node for one database: its connections break, and new ones are refused."""
+        database = sql.Identifier(name)
+        with self.connect(to=node) as administrator:
+            admit = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            administrator.execute(admit.format(database, sql.Literal(False)))
+            try:
+                administrator.execute(_BREAK, [name])
+                yield
+            finally:
+                administrator.execute(admit.format(database, sql.Literal(True)))
 
     def close(self) -> None:
         """Drop the databases that were created."""
@@ -72,14 +94,13 @@ class Cluster:
 
     def _drop(self, names: Iterable[str]) -> None:
         for where in self._nodes():
-            with self.connect(**where) as node:
+            with self.connect(to=where) as node:
                 for name in names:
                     gone = sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)")
                     node.execute(gone.format(sql.Identifier(name)))
 
-    def _nodes(self) -> Iterator[dict[str, Any]]:
-        for host, port in (self.coordinator, *self.workers):
-            yield {"host": host, "port": port}
+    def _nodes(self) -> list[Node]:
+        return [self.coordinator, *self.workers]
 
 
 def cluster(environment: Mapping[str, str] = os.environ) -> Cluster:

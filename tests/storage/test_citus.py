@@ -1,9 +1,8 @@
 """``hyperapi upgrade`` on Citus: everything of owners is distributed, and nothing is lost."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from alembic import command
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -19,6 +18,8 @@ from tests.databases import as_setting
 from tests.storage.test_upgrading import NEXT, with_migration
 
 NAME = "hyperapi_test_upgrade"
+PARTS = {f"{name}_text{part}" for name in ("lists", "tasks") for part in ("", "_owners")}
+"""The tables of the text indexes."""
 NOTES = """
     from hyperapi.storage.models import Key
     from hyperapi.storage.text_index import create_text_index
@@ -33,14 +34,6 @@ NOTES = """
     op.create_index("ix_notes_words", "notes", ["owner", "words"])
     create_text_index(op.get_bind(), "notes", ["words"])
 """
-
-
-@pytest.fixture
-def cluster() -> Iterator[citus.Cluster]:
-    """A cluster whose databases of this test are dropped."""
-    found = citus.cluster()
-    yield found
-    found.close()
 
 
 def examined(url: str) -> Connection:
@@ -93,6 +86,19 @@ def test_a_filled_database_of_postgresql_is_distributed_with_its_rows(
         again = {"username": "alice", "password": PASSWORD}
         assert alice.ask("POST", alice.root["users_uri"], json=again).status_code == 409
         assert alice.ask("DELETE", alice.root["user_uri"]).status_code == 204
+
+
+def test_a_distributed_database_is_migrated(cluster: citus.Cluster) -> None:
+    cluster.create(NAME)
+    url = as_setting(cluster.url(NAME))
+    older = migrations.config(url)
+    older.attributes["progress"] = lambda _: None
+    command.upgrade(older, "0011_since_0010")
+    assert spread(cluster.url(NAME)).keys() < {table.name for table in OWN_TABLES} | PARTS
+    lines = list[str]()
+    migrations.upgrade(url, progress=lines.append)
+    assert spread(cluster.url(NAME)).keys() == {table.name for table in OWN_TABLES} | PARTS
+    assert "distributed oauth_clients by key: 0 rows" in lines
 
 
 def test_a_new_table_of_owners_is_distributed_by_its_migration(
