@@ -12,6 +12,7 @@ from hyperapi.extension import (
     OwnedMembers,
     OwnedResource,
     OwnedRow,
+    Problem,
     Reference,
     TextOf,
     Uri,
@@ -31,8 +32,10 @@ class Label(OwnedRow):
     __tablename__ = "labels"
     metadata = METADATA
     list_binding = VISIBLE
+    __table_args__ = (Index(None, "owner", "text", unique=True),)
 
     text: Mapped[str] = mapped_column(Text)
+    color: Mapped[str] = mapped_column(Text)
 
 
 class Comment(OwnedRow):
@@ -50,15 +53,24 @@ class Comment(OwnedRow):
     text: Mapped[str] = mapped_column(Text)
 
 
+class LabelTaken(Problem):
+    """Another label has this text. Use that one, or choose another text."""
+
+    name, status, title = "label-taken", 409, "The text of the label is taken"
+    advice = "Use the other label, or choose another text."
+
+
 class LabelMembers(OwnedMembers):
     """A label."""
 
     text: ShortText
+    color: Annotated[str, TextOf(20), Field(title="Color")] = ""
 
 
-class CommentMembers(LabelMembers):
+class CommentMembers(OwnedMembers):
     """A comment, and its list."""
 
+    text: ShortText
     list_uri: Uri
 
 
@@ -69,6 +81,7 @@ LABELS = OwnedResource(
     many=("labels", "Your labels, in pages."),
     titled_by="text",
     filters={},
+    unique={"text": LabelTaken},
 )
 COMMENTS = OwnedResource(
     Comment,

@@ -251,6 +251,15 @@ class Useless(Memos):
     problems = (Odd,)
 
 
+class RefusesAlways(Memos):
+    """The operation of a form refuses each time, with a problem that it declares."""
+
+    problems = (Odd,)
+
+    def delete(self, memo: Memo) -> None:
+        raise Odd
+
+
 class Unexplained(Memos):
     """A relation of the type has no meaning."""
 
@@ -261,6 +270,7 @@ CAUGHT_BY: dict[type[Memos], str] = {
     SaysTheSame: "each_operation_has_a_summary_of_its_own",
     TakesAnyLength: "each_text_of_a_body_has_a_bound",
     Useless: "each_declared_problem_says_what_to_do",
+    RefusesAlways: "forms_keep_their_promise",
     Unexplained: "each_declared_relation_has_a_meaning",
     ShowsAnothers: "another_users_resource_is_a_missing_one",
     ListsAnothers: "replies_show_nothing_of_another_user",

@@ -42,7 +42,7 @@ from hyperapi.storage.change_log import (
     size_of,
     stored_size,
 )
-from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.database import AnyRow, ConstraintViolation, Statement
 from hyperapi.storage.models import BeforeImage, Instant
 from hyperapi.storage.row_scope import OutOfScope, admits, owned, table_of
 
@@ -90,7 +90,10 @@ def change_selected(
             statements.record_moves.run(ctx.tx, values)
         if history.kept(ctx, resource) and statements.images:
             statements.images.run(ctx.tx, {**values, **history.values(ctx, first - 1)})
-        statements.change.run(ctx.tx, values)
+        try:
+            statements.change.run(ctx.tx, values)
+        except ConstraintViolation as violation:
+            raise resource.taken(violation) or violation from None
         if bound_by in columns:
             of_list = {"of_owner": ctx.row_scope.owner, "list_": columns[bound_by]}
             statements.clear_moves.run(ctx.tx, of_list)

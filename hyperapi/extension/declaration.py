@@ -15,9 +15,11 @@ from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import page_of
 from hyperapi.extension.conversions import Conversion, DeclaredReference, OnDelete
 from hyperapi.extension.order import POSITION, Order, with_place
+from hyperapi.extension.unique import unique_members
 from hyperapi.extension.usual_forms import UsualForms, usual_titles
 from hyperapi.http.bodies import Body
 from hyperapi.http.forms import FormSpec
+from hyperapi.http.problems import Problem
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import SIGNED_IN
 from hyperapi.querying.page import Listing
@@ -26,6 +28,7 @@ from hyperapi.querying.selection import Selection
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.storage.before_images import Images
 from hyperapi.storage.change_log import LoggedType, Usage, size_of
+from hyperapi.storage.database import ConstraintViolation
 from hyperapi.storage.list_binding import REFUSED
 from hyperapi.storage.models import Folded
 from hyperapi.storage.models import Instant as At
@@ -69,6 +72,7 @@ class DeclaredResource:
         history: bool = True,
         derived: Mapping[str, Any] | None = None,
         order: Order | None = None,
+        unique: Mapping[str, type[Problem]] | None = None,
     ) -> None:
         """Declare a type of resource.
 
@@ -95,6 +99,8 @@ class DeclaredResource:
         :param derived: columns that changes of other rows set, such as numbers of these, with the
             values of a row that no other row refers to.
         :param order: that users order the resources by hand.
+        :param unique: the members whose values no two resources of a user share, with the problem
+            of a value that is taken. The model needs a unique index for each.
         :raises ValueError: when the declaration is not complete.
         """
         self.model, self.members, self.order = model, members, order
@@ -107,6 +113,7 @@ class DeclaredResource:
         if bodies is not None:
             self.bodies = bodies
         self._check(titled_by, lead, sorts or {})
+        self.unique = unique_members(model, members, unique or {}, self.columns_of)
         self._usual_forms = UsualForms(
             self.item,
             self.collection,
@@ -230,6 +237,11 @@ class DeclaredResource:
         if bound_by is not None and self.name != LIST:
             found[bound_by] = (LIST, bound_by, "cascade")
         return tuple(found.values())
+
+    def taken(self, violation: ConstraintViolation) -> Problem | None:
+        """The problem of a value that another resource has; None when it is no such violation."""
+        found = (each.problem() for each in self.unique if each.is_violated(violation))
+        return next(found, None)
 
     def usage(self, number: int, columns: Mapping[str, Any]) -> Usage:
         """What a number of rows with these texts takes of the quotas."""

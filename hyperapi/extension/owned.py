@@ -57,8 +57,8 @@ class OwnedResource(ReadableResource):
         values |= self._place_last(revision)
         try:
             row = add(ctx.tx, self.model, ctx.row_scope, self.columns, revision=revision, **values)
-        except ConstraintViolation:
-            raise NotFound from None
+        except ConstraintViolation as violation:
+            raise self.taken(violation) or NotFound from None
         record_created(ctx, self, revision, 1)
         self.inserted(ctx, row)
         return row
@@ -88,7 +88,10 @@ class OwnedResource(ReadableResource):
         first = next_revision(ctx, ctx.row_scope, growth, len(rows))
         for place, row in enumerate(rows):
             row |= {"revision": first + place, **self._place_last(first + place)}
-        add_many(ctx.tx, self.model, ctx.row_scope, rows)
+        try:
+            add_many(ctx.tx, self.model, ctx.row_scope, rows)
+        except ConstraintViolation as violation:
+            raise self.taken(violation) or violation from None
         record_created(ctx, self, first, len(rows))
         self.inserted_many(ctx, rows)
         represent = self.representer(ctx)
@@ -196,15 +199,18 @@ class OwnedResource(ReadableResource):
 
         :raises PreconditionFailed: when another request changed it first.
         """
-        row = change(
-            ctx.tx,
-            self.model,
-            ctx.row_scope,
-            current.key,
-            self.columns,
-            from_revision=current.revision,
-            **columns,
-        )
+        try:
+            row = change(
+                ctx.tx,
+                self.model,
+                ctx.row_scope,
+                current.key,
+                self.columns,
+                from_revision=current.revision,
+                **columns,
+            )
+        except ConstraintViolation as violation:
+            raise self.taken(violation) or violation from None
         if row is None:
             raise PreconditionFailed
         return row

@@ -43,10 +43,12 @@ def standard_operations(
     :param write: the scope that changes require.
     :param without: the names of operations to leave out.
     :param summaries: other summaries than the usual ones, by the name of the operation.
-    :param problems: what creations and changes may raise beside the usual problems.
+    :param problems: what creations and changes may raise beside the usual problems, and those of
+        unique members.
     :raises ValueError: for the name of another operation.
     """
-    usual = _Usual(resource, read, write, tuple(problems))
+    taken = (each.problem for each in resource.unique)
+    usual = _Usual(resource, read, write, tuple(dict.fromkeys([*problems, *taken])))
     known = usual.operations()
     if unknown := {*without, *summaries} - known.keys():
         raise ValueError(f"{', '.join(sorted(unknown))}: the operations are {', '.join(known)}")

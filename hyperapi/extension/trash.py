@@ -24,7 +24,7 @@ from hyperapi.querying.page import Listing
 from hyperapi.querying.page_statements import StatementKey
 from hyperapi.querying.selection import Selected
 from hyperapi.storage.before_images import ERASED
-from hyperapi.storage.database import AnyRow, Statement
+from hyperapi.storage.database import AnyRow, ConstraintViolation, Statement
 from hyperapi.storage.models import BeforeImage
 from hyperapi.storage.row_scope import RowScope, find_keys, owned
 
@@ -69,7 +69,13 @@ def restore(ctx: Context, item: AnyRow, list_uri: str | None) -> ReadableResourc
     resource = ctx.state[OwnedResources].named[item.kind]
     moved = {} if list_uri is None else _other_list(ctx, resource, list_uri)
     parts = [replace(part, instead=_instead(ctx, part, parts, item, moved)) for part in parts]
-    Undoing(ctx, parts, request).run()
+    try:
+        Undoing(ctx, parts, request).run()
+    except ConstraintViolation:
+        raise Taken(
+            f"Another {resource.name} has a value that no two of them share. Change or delete that "
+            "one first, or leave this one in the trash."
+        ) from None
     return resource
 
 

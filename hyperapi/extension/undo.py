@@ -53,7 +53,7 @@ from hyperapi.storage.change_log import (
     record_tombstone,
     record_tombstones_statement,
 )
-from hyperapi.storage.database import Statement
+from hyperapi.storage.database import ConstraintViolation, Statement
 from hyperapi.storage.list_binding import VISIBLE
 from hyperapi.storage.models import BeforeImage
 from hyperapi.storage.row_scope import RowScope, add_many, change, find_keys, owned, table_of
@@ -141,11 +141,15 @@ def undo(ctx: Context, first: int) -> int:
     :raises ChangedSince: when something is in the way.
     :raises QuotaExceeded: when the user may keep no more.
     """
-    return _ready(ctx, first).run()
+    undoing = _ready(ctx, first)
+    try:
+        return undoing.run()
+    except ConstraintViolation:  # another resource has the value of a unique member
+        raise ChangedSince(changed=[]) from None
 
 
 def can_undo(ctx: Context, first: int) -> bool:
-    """Whether :func:`undo` would put back what a request changed, but for quotas."""
+    """Whether :func:`undo` would succeed, but for quotas and unique values."""
     try:
         _ready(ctx, first)
     except (InsufficientScope, NotFound, NoLongerKept, ChangedSince):

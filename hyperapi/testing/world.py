@@ -5,7 +5,7 @@ each type by the operations that make them. Where a resource is, the replies tel
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
@@ -364,7 +364,7 @@ class World:
             plain = (name for name in kind.model_fields if name not in routes or name in others)
             names += (name for name in plain if not examples.is_secret(kind, name))
         if not set(names) - set(known) - set(routes):
-            names += self._changeable(kind, known)
+            names += self._changeable(kind, {*known, *self._alone(operation)})
         even = 2 if things is who.there else 1
         mark = things.visible_mark if self.sees_elsewhere(operation) else things.mark
         number = even * next(self._numbers)
@@ -380,12 +380,19 @@ class World:
             return {"password": PASSWORD}
         return {"username": who.name, "current_password": PASSWORD} if _has_proof(operation) else {}
 
-    def _changeable(self, kind: type[Body], known: Mapping[str, str]) -> list[str]:
+    def _alone(self, operation: Operation) -> set[str]:
+        """The members that many resources cannot all have the same value of."""
+        resource = self.resource_of(operation.route)
+        if resource is None or not takes_all(operation):
+            return set()
+        return {each.name for each in resource.unique}
+
+    def _changeable(self, kind: type[Body], left_out: Set[str]) -> list[str]:
         """A member that can be changed without knowing more: a free text, if there is one."""
         left = [
             name
             for name in kind.model_fields
-            if name not in known
+            if name not in left_out
             and name not in named_routes(kind)
             and not examples.is_secret(kind, name)
         ]

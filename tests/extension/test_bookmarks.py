@@ -177,8 +177,11 @@ def test_only_addresses_of_the_web_are_kept(carol: httpx.Client, url: str) -> No
 
 
 def test_pages_and_the_feed_show_bookmarks(carol: httpx.Client) -> None:
-    made = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Page"})
+    new = {"url": OTHER, "title": "Page"}
+    made = carol.post("/api/v1/bookmarks", json=new)
     assert made.status_code == 201
+    again = carol.post("/api/v1/bookmarks", json=new)
+    assert (again.status_code, again.json()["title"]) == (409, "The address is kept already")
     uri = made.json()["uri"]
     page = carol.get(uri, headers={"Accept": "text/html"})
     assert "<title>Page · Bookmarks</title>" in page.text
@@ -193,9 +196,9 @@ def test_pages_and_the_feed_show_bookmarks(carol: httpx.Client) -> None:
 
 def test_an_address_with_a_secret_is_refused_everywhere(carol: httpx.Client) -> None:
     secret = {"url": "https://example.org/?Token=x#y", "title": "x"}
-    kept = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Kept"})
+    kept = carol.post("/api/v1/bookmarks", json={"url": f"{OTHER}kept", "title": "Kept"})
     uri, tag = kept.headers["Location"], kept.headers["ETag"]
-    several = {"bookmarks": [{"url": OTHER, "title": "Before"}, secret]}
+    several = {"bookmarks": [{"url": f"{OTHER}new", "title": "Before"}, secret]}
     for refused in (
         carol.post("/api/v1/bookmarks", json=secret),
         carol.post("/api/v1/bookmarks", json=several),
@@ -352,7 +355,8 @@ def test_a_page_shows_the_forms_of_bookmarks(carol: httpx.Client) -> None:
     page = carol.get("/api/v1/bookmarks", headers={"Accept": "text/html"})
     for title in ("Create a bookmark", "Search bookmarks", "Mark all as read", "Delete those read"):
         assert title in page.text
-    item = carol.post("/api/v1/bookmarks", json={"url": OTHER, "title": "Page"}).json()["uri"]
+    new = {"url": f"{OTHER}page", "title": "Page"}
+    item = carol.post("/api/v1/bookmarks", json=new).json()["uri"]
     assert "Mark as read" in carol.get(item, headers={"Accept": "text/html"}).text
 
 

@@ -60,9 +60,10 @@ def model(table: str, ondelete: str | None = None) -> Model:
     return _model(table, list=mapped_column(Key, nullable=True), __table_args__=indexed)
 
 
-def plain(table: str) -> Model:
+def plain(table: str, **more: Any) -> Model:
     """A table of pages with metadata of its own."""
-    return _model(table, metadata=MetaData(naming_convention=OwnedRow.metadata.naming_convention))
+    metadata = MetaData(naming_convention=OwnedRow.metadata.naming_convention)
+    return _model(table, metadata=metadata, **more)
 
 
 _numbers = count(1)

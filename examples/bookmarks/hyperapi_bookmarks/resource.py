@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field
-from sqlalchemy import Boolean, Text
+from sqlalchemy import Boolean, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
@@ -35,6 +35,7 @@ class Bookmark(OwnedRow):
     """The table. A token of one list sees no bookmark."""
 
     __tablename__ = "bookmarks"
+    __table_args__ = (Index(None, "owner", "url", unique=True),)
     list_binding = REFUSED
 
     url: Mapped[str] = mapped_column(Text)
@@ -55,7 +56,7 @@ SECRETS = {"access_token", "api_key", "apikey", "password", "refresh_token", "to
 class BookmarkMembers(OwnedMembers):
     """A bookmark."""
 
-    url: Annotated[str, Field(title="Address of the page", pattern=ADDRESS), TextOf(1000, 1)]
+    url: Annotated[str, Field(title="Address of the page", pattern=ADDRESS), TextOf(600, 1)]
     title: Annotated[str, TextOf(200, 1), Field(title="Title")]
     notes: Annotated[str, TextOf(2000), Field(title="Notes")] = ""
     tags: Annotated[list[Tag], Field(title="Tags", max_length=20)] = Field(default=[])
@@ -75,6 +76,13 @@ class SecretInAddress(Problem):
     name, status, title = "secret-in-address", 422, "The address holds a secret"
     advice = "Send the address without the password or the token. Nothing was stored."
     extends = Secret
+
+
+class AlreadyKept(Problem):
+    """Another bookmark of yours has this address. A search with `url` finds it. Change that one."""
+
+    name, status, title = "already-kept", 409, "The address is kept already"
+    advice = "Search for the address, and change the bookmark that has it."
 
 
 def secret_in(url: str) -> str | None:
@@ -113,6 +121,7 @@ BOOKMARKS = Bookmarks(
     titled_by="title",
     lead="notes",
     conversions={"tags": Lines()},
+    unique={"url": AlreadyKept},
     filters={
         "q": filters.any_contains(
             [Bookmark.title_folded, Bookmark.notes_folded, Bookmark.url_folded],

@@ -17,7 +17,6 @@ from hyperapi.testing.declared import (
     named_routes,
     needs_token,
     owned,
-    takes_body,
 )
 from hyperapi.testing.replies import assert_problem, assert_same, assert_silent
 from hyperapi.testing.rules.rule import Rules
@@ -41,8 +40,7 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
     before = world.stored(world.bob)
     keys = (world.key(operation.route, world.bob.here), str(uuid4()))
     uris = [world.uri(operation.route, principal, key) for key in keys]
-    body = {"json": world.body(operation, principal)} if takes_body(operation) else {}
-    foreign, missing = (world.ask(principal, operation, uri, **body) for uri in uris)
+    foreign, missing = (world.ask(principal, operation, uri) for uri in uris)
     if creates_by_put(operation):
         assert foreign.status_code == missing.status_code == 201, foreign.text
         for uri in uris:

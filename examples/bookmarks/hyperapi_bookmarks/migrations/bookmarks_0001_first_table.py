@@ -49,10 +49,12 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_bookmarks_owner_revision"), ["owner", "revision"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_bookmarks_owner_url"), ["owner", "url"], unique=True)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("bookmarks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bookmarks_owner_url"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_revision"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_updated_at_key"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_created_at_key"))
