@@ -77,7 +77,7 @@ class Credentials:
 
     def turn(self) -> AbstractContextManager[object]:
         """A context in which no other command refreshes the tokens."""
-        return _locked(self._path.with_suffix(".lock"))
+        return locked(self._path.with_suffix(".lock"))
 
 
 def credentials_file() -> Path:
@@ -133,7 +133,11 @@ def write_private(path: Path, content: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """A context that one command at a time enters.
+
+    :param path: a file for the lock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -46,6 +46,7 @@ def api(
     place = _walk(ctx, path)
     if form is not None:
         place = place.submit(form, _pairs(fields))
+        ctx.changed(f"Submitted the form {form}.", place)
     elif fields:
         raise Failure("--field fills in a form: add --submit FORM.", USAGE)
     if everything:

@@ -16,6 +16,7 @@ from hyper.accounts import Account, current
 from hyper.failures import NOT_FOUND, USAGE, Failure, about_file
 from hyper.numbering import Numbers
 from hyper.screen import Screen
+from hyper.undo_journal import Changes, UndoJournal
 from hyper.wording import quoted
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class CommandContext:
         self.pausing: Callable[[float, str], None] = self._note_pause
         self.now = dates.now()
         self._clients: list[Client] = []
+        self._changes = Changes()
 
     @cached_property
     def account(self) -> Account:
@@ -67,9 +69,51 @@ class CommandContext:
         return f"hyper/{version('hyperapi-client')}"
 
     def close(self) -> None:
-        """Close all clients."""
+        """Store what this command changed, and close all clients."""
+        self._keep_changes()
         for client in self._clients:
             client.close()
+
+    # -- changes
+
+    def report(self, text: str, result: Resource, *, show: bool = True) -> None:
+        """Report a change that succeeded, and keep it for ``hyper undo``.
+
+        :param result: the reply to the change.
+        :param show: whether programs get the result as JSON.
+        """
+        self.changed(text, result)
+        self.screen.say(text, result.state if show else None)
+
+    def changed(self, text: str, *results: Resource) -> None:
+        """Keep a change for ``hyper undo``.
+
+        :param text: tells people what changed.
+        """
+        undo = [each.state.undo for each in results if each.state.undo is not None]
+        if undo:
+            self._changes.said.append(text)
+            self._changes.undo += undo
+
+    def keep(self, changes: Changes) -> None:
+        """Keep changes for ``hyper undo``, in the place of those until now."""
+        self._changes = changes
+
+    @cached_property
+    def undo_journal(self) -> UndoJournal:
+        """The changes of the last commands."""
+        return UndoJournal(self.account.identity)
+
+    def _keep_changes(self) -> None:
+        if not self._changes.undo:
+            return
+        try:
+            self.undo_journal.add(self._changes)
+        except OSError as error:  # the change was made
+            self.screen.note(f"hyper undo cannot undo this: {about_file(error)}.")
+        else:
+            if self.screen.for_people:
+                self.screen.note("To undo this: hyper undo")
 
     def _pause(self, seconds: float, reason: str) -> None:
         self.pausing(seconds, reason)
@@ -144,7 +188,9 @@ class CommandContext:
         how = How(idempotency_key=key)
         made = self.client.follow("lists").submit("create", title=title, how=how)
         self.lists.append(made)
-        self.screen.note(f"Created the list {quoted(title)}.")
+        said = f"Created the list {quoted(title)}."
+        self.changed(said, made)
+        self.screen.note(said)
         return made
 
     # -- numbers

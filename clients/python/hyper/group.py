@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Tasks": dict.fromkeys(("add", "ls", "show", "edit", "done", "mv", "rm"), "tasks")
     | {"watch": "watching"},
     "Lists": {"lists": "listing"},
+    "Changes": {"undo": "undoing", "log": "history", "trash": "trash"},
     "Files": {"import": "transfer", "export": "transfer"},
     "You": dict.fromkeys(("login", "register", "logout", "whoami"), "sign_in")
     | {"tokens": "tokens"},
@@ -141,19 +142,48 @@ def complete_task_or_list(
     return [*found, *complete_list(context, parameter, incomplete)]
 
 
+def complete_trashed(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the titles of what is in the trash."""
+    found = _found("trash")
+    return _completed((each.resource.get("title", "") for each in found), incomplete)
+
+
+def complete_session(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the labels of the sessions that made the last changes."""
+    return _completed((each.by or "" for each in _found("history")), incomplete)
+
+
 def _titles(relation: str, incomplete: str, **asked: Any) -> list[CompletionItem]:
     """Return titles with this prefix; none when the server does not answer."""
+    found = _found(relation, title_prefix=incomplete, **asked)
+    return [_item(each.title) for each in found if each.title == visible(each.title)]
+
+
+def _found(relation: str, **asked: Any) -> Sequence[Any]:
+    """Return the items on a page of a collection; none when the server does not answer."""
     from hyperapi_client import Client
 
     try:
         account = current()
         with Client(account.root, keeper=account.keeper, retries=0, patience=0.0) as client:
-            place = client.follow(relation)
-            found = place.search(title_prefix=incomplete, limit=_MOST_COMPLETED, **asked).on_page
+            return client.follow(relation).search(limit=_MOST_COMPLETED, **asked).on_page
     except Exception:
-        return []
-    titles = [each.title for each in found if each.title == visible(each.title)]
-    return [CompletionItem(_typed(title)) for title in titles]
+        return ()
+
+
+def _completed(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Return those of some words that begin so, each once."""
+    wanted = incomplete.casefold()
+    fitting = (each for each in words if each and each.casefold().startswith(wanted))
+    return [_item(each) for each in dict.fromkeys(fitting) if each == visible(each)]
+
+
+def _item(title: str) -> CompletionItem:
+    return CompletionItem(_typed(title))
 
 
 def _typed(title: str) -> str:

@@ -44,7 +44,7 @@ def lists(context: click.Context) -> None:
 def add(ctx: CommandContext, title: str, note: str) -> None:
     """Create a list."""
     made = ctx.client.follow("lists").submit("create", title=title, description=note)
-    ctx.screen.say(f"Created the list {quoted(title)}.", made.state)
+    ctx.report(f"Created the list {quoted(title)}.", made)
 
 
 @command(lists, "rename")
@@ -53,7 +53,7 @@ def add(ctx: CommandContext, title: str, note: str) -> None:
 def rename(ctx: CommandContext, name: str, title: str) -> None:
     """Change the title of a list."""
     changed = ctx.list_named(name).submit("edit", title=title)
-    ctx.screen.say(f"{quoted(name)} is called {quoted(title)} now.", changed.state)
+    ctx.report(f"{quoted(name)} is called {quoted(title)} now.", changed)
 
 
 @command(lists, "archive")
@@ -62,7 +62,7 @@ def rename(ctx: CommandContext, name: str, title: str) -> None:
 def archive(ctx: CommandContext, name: str, undo: bool) -> None:
     """Archive a list; its tasks stay."""
     changed = ctx.list_named(name).submit("edit", archived=not undo)
-    ctx.screen.say(f"{quoted(name)} is {'in use again' if undo else 'archived'}.", changed.state)
+    ctx.report(f"{quoted(name)} is {'in use again' if undo else 'archived'}.", changed)
 
 
 @command(lists, "rm")
@@ -73,8 +73,9 @@ def remove(ctx: CommandContext, name: str, yes: bool) -> None:
     found = ctx.list_named(name)
     count = found.open_count + found.done_count
     confirm(f"Delete the list {quoted(found.title)} with {counted(count, 'task')}?", yes)
-    found.submit("delete")
-    ctx.screen.say(f"Deleted the list {quoted(found.title)} with {counted(count, 'task')}.")
+    gone = found.submit("delete")
+    said = f"Deleted the list {quoted(found.title)} with {counted(count, 'task')}."
+    ctx.report(said, gone, show=False)
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -61,9 +61,7 @@ def add(ctx: CommandContext, words: tuple[str, ...], list_name: str | None, **op
     on = ctx.list_or_default(list_name)
     made = on.follow("tasks").submit("create", given)
     due = dates.readable(made.due_at, ctx.now)
-    ctx.screen.say(
-        f"Added {quoted(made.title)} to {on.title}{f', due {due}' if due else ''}.", made.state
-    )
+    ctx.report(f"Added {quoted(made.title)} to {on.title}{f', due {due}' if due else ''}.", made)
 
 
 @command(hyper, "ls")
@@ -232,7 +230,7 @@ def edit(
         ctx.screen.say("Nothing changed.", found.state)
         return
     done = found.submit("edit", changed)
-    ctx.screen.say(f"Changed {quoted(done.title)}.", done.state)
+    ctx.report(f"Changed {quoted(done.title)}.", done)
 
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
@@ -260,7 +258,7 @@ def done(ctx: CommandContext, tasks: tuple[str, ...], undo: bool, yes: bool) -> 
                 f"{quoted(each.title)} was {'open' if undo else 'done'} already.", each.state
             )
         else:
-            ctx.screen.say(f"{quoted(each.title)} is {said}.", changed.state)
+            ctx.report(f"{quoted(each.title)} is {said}.", changed)
 
 
 @command(hyper, "rm")
@@ -271,8 +269,8 @@ def remove(ctx: CommandContext, tasks: tuple[str, ...], yes: bool) -> None:
     found = tasks_named(ctx, tasks, any_state=True)
     _confirm(ctx, "Delete", found, yes)
     for each in found.tasks:
-        each.submit("delete")
-        ctx.screen.say(f"Deleted {quoted(each.title)}.")
+        gone = each.submit("delete")
+        ctx.report(f"Deleted {quoted(each.title)}.", gone, show=False)
 
 
 @command(hyper, "mv")
@@ -304,7 +302,7 @@ def move(
     target = ctx.list_named(to)
     for each in _to_move(ctx, tasks, yes).tasks:
         moved = each.submit("edit", list_uri=target)
-        ctx.screen.say(f"Moved {quoted(moved.title)} to {target.title}.", moved.state)
+        ctx.report(f"Moved {quoted(moved.title)} to {target.title}.", moved)
 
 
 def _move_in_list(ctx: CommandContext, words: Sequence[str], after: str | None, yes: bool) -> None:
@@ -313,7 +311,7 @@ def _move_in_list(ctx: CommandContext, words: Sequence[str], after: str | None, 
     for each in _to_move(ctx, words, yes).tasks:
         where = "to the front" if behind is None else f"behind {quoted(behind.title)}"
         behind = each.move(behind)
-        ctx.screen.say(f"Moved {quoted(each.title)} {where}.", behind.state)
+        ctx.report(f"Moved {quoted(each.title)} {where}.", behind)
 
 
 def _to_move(ctx: CommandContext, words: Sequence[str], yes: bool) -> Named:

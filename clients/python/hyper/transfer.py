@@ -203,10 +203,11 @@ class _Import:
             journal.send(dates.now())
             how = How(idempotency_key=journal.key(), minimal=True)
             try:
-                place.create_many([each.members for each in batch.entries], how=how)
+                made = place.create_many([each.members for each in batch.entries], how=how)
             except FieldErrors as error:
                 journal.refused()
                 raise _by_line(self._file, batch, error) from error
+            self._ctx.changed(f"Imported {counted(len(batch.entries), 'task')}.", made)
         journal.arrive(batch.digest)
 
     def _place(self, title: str | None) -> Resource:
