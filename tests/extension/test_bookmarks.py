@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hyper.agent.bridge import Bridge, Stale
 from hyperapi_client import Client, Conflict, NotFound
 from openapi_spec_validator import validate
 
@@ -328,6 +329,24 @@ def test_the_python_client_edits_what_was_seen_and_reads_the_feed(served: Served
         assert bookmarks.submit("mark-all-read")["count"] == 2
         assert bookmarks.submit("delete-read")["count"] == 3
         assert [each["deleted"] for each in ines.follow("changes").changes] == []
+
+
+def test_the_tools_for_models_need_nothing_more(served: Served) -> None:
+    with signed_in(served, "ina") as client:
+        bridge = Bridge(client.actions)
+        assert client.run(bridge.open(""))["links"]["bookmarks"] == "bookmarks"
+        assert "url" in client.run(bridge.open("bookmarks"))["forms"]["create"]["fields"]
+        fields = {"url": OTHER, "title": "Page", "tags": ["web"]}
+        made = client.run(bridge.submit("bookmarks", "create", fields, ""))
+        (found,) = client.run(bridge.search("bookmarks", {"tag": "web"}))["items"]
+        assert found["uri"] == made["uri"]
+        with pytest.raises(Stale):
+            client.run(bridge.submit(found["uri"], "edit", {"title": "x"}, ""))
+        seen = found["updated_at"]
+        deleted = client.run(bridge.submit(found["uri"], "delete", {}, seen))
+        assert client.run(bridge.search("bookmarks", {}))["items"] == []
+        client.run(bridge.undo(deleted["undo"]))
+        assert client.run(bridge.open(found["uri"]))["title"] == "Page"
 
 
 def test_the_command_for_people_follows_links_and_sends_forms(

@@ -3,20 +3,31 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from signal import SIGTERM
 from typing import Any
 
+import httpx
 import mcp_types as types
 import pytest
 from hyper.agent.bridge import Document
+from hyper.agent.serving import Service
+from hyper.agent.session import AgentSession
+from hyperapi_client import AsyncClient, InMemory
 from hyperapi_client import Client as Api
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from hyperapi.sandbox.pytest_plugin import Sandbox
+from tests.serving import PATIENCE
 
+INITIALIZE = (
+    b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18",'
+    b'"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}\n'
+)
 TEXT_OF_STALE = "It has changed since that version. Nothing was done."
 
 
@@ -163,3 +174,123 @@ def test_a_narrow_agent_reads_one_list_and_sees_no_token(hyperapi: Sandbox) -> N
         assert derived["access_token"] == "(not shown to models)"
 
     play(ann, story, "--list", "Groceries", "--scope", "tasks:read")
+
+
+@asynccontextmanager
+async def in_process(user: Api, **options: Any) -> AsyncIterator[Agent]:
+    """Serve the tools in this process. It saves the start of another one."""
+    session = AgentSession(user, "mcp: helper")
+    keeper = InMemory(session.begin())
+    root = user.root().uri
+    api = AsyncClient(root, keeper=keeper, **options)
+    async with api, Client(Service(api, session).server) as client:
+        yield Agent(client)
+
+
+def test_an_agent_outlives_its_token_but_not_its_session(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+
+    async def story() -> None:
+        async with in_process(ann) as agent:
+            await agent.call("open", target="lists")
+            hyperapi.clock.forward(hours=2)
+            calls = (agent.call("open", target="lists") for _ in range(5))
+            assert all(await asyncio.gather(*calls))
+            assert sessions(ann) == ["sandbox", "mcp: helper"]
+            for each in ann.follow("tokens").items():
+                if each.label == "mcp: helper":
+                    each.submit("revoke")
+            text = await agent.refused("open", target="lists")
+            assert text.endswith(
+                "The session of this program has ended. Its user can start it again."
+            )
+            assert sessions(ann) == ["sandbox"]
+
+    asyncio.run(story())
+
+
+def test_submissions_at_the_same_time(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+    tasks = ann.follow("lists").submit("create", title="Groceries").uri_of("tasks")
+
+    async def story() -> None:
+        async with in_process(ann) as agent:
+            create = {"target": tasks, "form": "create", "fields": {"title": "Milk"}}
+            made = await asyncio.gather(*(agent.call("submit", **create) for _ in range(8)))
+            assert len({each["uri"] for each in made}) == 8
+            seen = {"target": made[0]["uri"], "version": made[0]["updated_at"]}
+            titles = (
+                agent.call("submit", form="edit", fields={"title": f"Milk {number}"}, **seen)
+                for number in range(8)
+            )
+            results = await asyncio.gather(*titles, return_exceptions=True)
+            assert sum(isinstance(each, dict) for each in results) == 1
+            assert all(TEXT_OF_STALE in str(each) for each in results if not isinstance(each, dict))
+
+    asyncio.run(story())
+
+
+class Switched(httpx.AsyncHTTPTransport):
+    """A network that can be off."""
+
+    on = True
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.on:
+            raise httpx.ConnectError("refused")
+        return await super().handle_async_request(request)
+
+
+def test_a_server_that_goes_away_is_named_until_it_is_back(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+
+    async def story() -> None:
+        network = Switched()
+        async with in_process(ann, transport=network, retries=0) as agent:
+            await agent.call("open", target="lists")
+            network.on = False
+            create = {"target": "lists", "form": "create", "fields": {"title": "Groceries"}}
+            assert "does not answer (refused)" in await agent.refused("submit", **create)
+            network.on = True
+            await agent.call("submit", **create)
+            assert len((await agent.call("open", target="lists"))["items"]) == 1
+
+    asyncio.run(story())
+
+
+def test_wrong_calls_are_explained(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+
+    async def story() -> None:
+        async with in_process(ann) as agent:
+            text = await agent.refused("delete", target="lists")
+            assert text == "There is no tool 'delete'. Tools: open, search, submit, changes, undo."
+            text = await agent.refused("open", uri="lists")
+            assert text == "uri: Extra inputs are not permitted"
+            fields = {"title": {"of": "it"}}
+            text = await agent.refused("submit", target="lists", form="create", fields=fields)
+            assert text == "fields: title must be text, a number, true, false, or a list of these"
+
+    asyncio.run(story())
+
+
+def test_a_signal_ends_the_command_and_its_session(hyperapi: Sandbox) -> None:
+    ann = hyperapi.user("ann")
+    assert ann.tokens is not None
+    own = {"HYPERAPI_URL": hyperapi.root, "HYPERAPI_TOKEN": ann.tokens.access}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "hyper", "mcp", "--name", "helper"],
+        env={**os.environ, **own},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(INITIALIZE)
+        process.stdin.flush()
+        assert b"hyperapi" in process.stdout.readline()
+        assert sessions(ann) == ["sandbox", "mcp: helper"]
+        process.send_signal(SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert sessions(ann) == ["sandbox"]

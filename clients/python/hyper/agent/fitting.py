@@ -9,6 +9,7 @@ LARGEST = 24_000
 """Characters of a result: about 6,000 to 8,000 tokens."""
 
 _LONGEST_TEXT = 200
+_LONGEST_MESSAGE = 2_000
 _MOST_VALUES = 25
 _LISTED = ("items", "changes")
 _UNSEEN = re.compile(
@@ -51,10 +52,15 @@ def _escape(character: str) -> str:
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
+def shortened(text: str, most: int = _LONGEST_MESSAGE) -> str:
+    """Return a text, or its beginning and its length."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
 def _cut(value: Any) -> Any:
     """Cut the texts of a value."""
-    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        return f"{value[:_LONGEST_TEXT]}… ({len(value):,} characters)"
+    if isinstance(value, str):
+        return shortened(value, _LONGEST_TEXT)
     if isinstance(value, Mapping):
         return {name: _cut(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -84,7 +90,7 @@ def _outlined(document: Mapping[str, Any]) -> dict[str, Any]:
     outline: dict[str, Any] = {}
     size = 0
     for number, (name, value) in enumerate(document.items()):
-        short = _shortened(value)
+        short = _few_of(value)
         size += len(encoded({_cut(name): short}))
         if size > LARGEST - _LONGEST_TEXT:
             outline["left_out"] = f"{len(document) - number:,} members"
@@ -93,7 +99,7 @@ def _outlined(document: Mapping[str, Any]) -> dict[str, Any]:
     return outline
 
 
-def _shortened(value: Any) -> Any:
+def _few_of(value: Any) -> Any:
     """Return a value with few entries, or the size of a large one."""
     if isinstance(value, list):
         rest = len(value) - _MOST_VALUES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,12 +18,13 @@ from pydantic import ValidationError
 
 from hyper.agent.bridge import Bridge, Document
 from hyper.agent.failures import described
-from hyper.agent.fitting import fitted
+from hyper.agent.fitting import LARGEST, fitted
 from hyper.agent.session import AgentSession
 from hyper.agent.tools import INSTRUCTIONS, TOOLS, Tool
 
 _AT_ONCE = 8
 _PATIENCE = 20.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TO_SIGN_OUT = 1.5  # clients of the protocol kill a server two seconds after they close its input
 
 
@@ -95,14 +97,18 @@ def serve(root: str, session: AgentSession, user_agent: str) -> None:
             root, keeper=keeper, user_agent=user_agent, patience=_PATIENCE
         ) as client:
             serving = asyncio.create_task(_exchange(Service(client, session).server))
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
-            await asyncio.wait([serving])
+            stopped = asyncio.Event()
+            for number in _SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            waiting = asyncio.create_task(stopped.wait())
+            await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
             with suppress(ClientError, TimeoutError):
                 async with asyncio.timeout(_TO_SIGN_OUT):
                     await client.logout()
-            with suppress(asyncio.CancelledError):
-                serving.result()
+            if not serving.done():
+                os._exit(0)  # a thread of it reads standard input, and cannot be interrupted
+            waiting.cancel()
+            serving.result()
 
     asyncio.run(main())
 
@@ -131,10 +137,10 @@ def _text(text: str) -> types.CallToolResult:
 
 
 def _failure(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
+    return types.CallToolResult(content=[types.TextContent(text=text[:LARGEST])], is_error=True)
 
 
 def _named(error: Mapping[str, Any]) -> str:
     """Return an error in an argument."""
     name = ".".join(map(str, error["loc"]))
-    return f"{name}: {error['msg']}"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any
 
 from hyperapi_client.transport import Flow
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from hyper.agent.bridge import Bridge, Document
@@ -26,9 +27,25 @@ class Open(_Arguments):
     target: str = Field("", description="A relation of the root, or a URI. Empty: the root.")
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and isfinite(value)
+
+
+def _sendable(values: dict[str, Any]) -> dict[str, Any]:
+    """:raises ValueError: for values that no form takes."""
+    for name, value in values.items():
+        for each in value if isinstance(value, list) else [value]:
+            if not (each is None or isinstance(each, str | int) or _is_finite(each)):
+                raise ValueError(f"{name} must be text, a number, true, false, or a list of these")
+    return values
+
+
+Values = Annotated[dict[str, Any], AfterValidator(_sendable)]
+
+
 class Search(_Arguments):
     target: str = Field(description="A collection: a relation of the root, or a URI.")
-    query: dict[str, Any] = Field(
+    query: Values = Field(
         {}, description="Fields of its form search; open the collection to see them."
     )
 
@@ -36,7 +53,7 @@ class Search(_Arguments):
 class Submit(_Arguments):
     target: str = Field(description="The resource that offers the form.")
     form: str = Field(description="The form's name.")
-    fields: dict[str, Any] = Field({}, description="Only those to set.")
+    fields: Values = Field({}, description="Only those to set.")
     version: str = Field(
         "", description="Its updated_at as you saw it. Needed to change or delete it."
     )
