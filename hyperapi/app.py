@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from flask import Flask
 
 from hyperapi.auth.authenticator import AUTHENTICATOR
+from hyperapi.auth.authorization import Tickets
 from hyperapi.auth.common_passwords import CommonPasswords
+from hyperapi.auth.oauth_codes import Codes
 from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
@@ -29,7 +31,15 @@ from hyperapi.middleware import (
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
-from hyperapi.resources import BUILT_IN, documents, logo, reference_pages, routes_of, security_txt
+from hyperapi.resources import (
+    BUILT_IN,
+    documents,
+    logo,
+    oauth_metadata,
+    reference_pages,
+    routes_of,
+    security_txt,
+)
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, attach
@@ -65,6 +75,7 @@ def create_app(
     pipeline.init_app(handler, state)
     documents.init_app(handler)
     reference_pages.init_app(handler)
+    oauth_metadata.init_app(handler, state)
     handler.add("/", "home", _redirect_to_root, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
@@ -106,6 +117,8 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(CommonPasswords.chosen(state.settings))
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
+    state.add(Codes(keys))
+    state.add(Tickets(keys))
     state.add(Cursors(keys))
     state.add(Seals(keys))
     state.add(SealedIds(keys))

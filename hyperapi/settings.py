@@ -342,6 +342,12 @@ class Settings:
     registration: str = _setting(
         "open", _one_of("open", "closed"), "registration of new users: open or closed"
     )
+    password_grant: bool = _setting(
+        "true",
+        _boolean,
+        "whether apps may send passwords to get tokens; false: only the page for consent takes "
+        "them, and no account can be deleted by its user",
+    )
     security_contact: tuple[str, ...] = _setting(
         "",
         _contacts,

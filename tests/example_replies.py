@@ -126,7 +126,7 @@ def tell(teller: Storyteller) -> None:
     derived = ask("POST", root["tokens_uri"], json=reading)
     teller.token = derived["access_token"]
     ask("POST", root["lists_uri"], json={"title": "Chores"})  # insufficient-scope
-    ask("DELETE", derived["uri"])
+    ask("POST", f"{EXAMPLES_BASE}/api/v1/revoke", data={"token": derived["access_token"]})
     ask("GET", derived["uri"])  # token-revoked
     teller.token = first
     ask("DELETE", me["uri"])  # login-too-old
@@ -186,6 +186,8 @@ def _tell_of_documents(teller: Storyteller, root: Any) -> None:
     teller.ask("GET", f"{EXAMPLES_BASE}/api/v1/rels/tasks")
     teller.ask("GET", f"{EXAMPLES_BASE}/api/v1/problems/not-found")
     teller.ask("GET", root["service_doc_uri"])
+    for document in ("authorization-server", "protected-resource"):
+        teller.ask("GET", f"{EXAMPLES_BASE}/.well-known/oauth-{document}")
     for health in ("live", "ready"):
         teller.ask("GET", f"{EXAMPLES_BASE}/health/{health}")
 

@@ -74,6 +74,7 @@ def principal_of(ctx: Context, claims: Claims, to_write: bool = False) -> Princi
         row.last_used_at,
         row.expires_at,
         datetime.fromtimestamp(claims.expires, UTC),
+        row.client_id,
     )
 
 
@@ -113,6 +114,7 @@ _SESSION = (
         Session.created_at,
         Session.last_used_at,
         Session.expires_at,
+        Session.client_id,
     )
     .join(User, User.key == Session.owner)
     .where(Session.owner == bindparam("owner"), Session.key == bindparam("session"))

@@ -41,6 +41,7 @@ Password = Annotated[
     Field(title="Password", json_schema_extra={"format": "password"}),
 ]
 """A password before normalization for comparison (RFC 8265)."""
+ClientId = Annotated[str, TextOf(100), Field(title="Client id of the app")]
 RefreshToken = Annotated[str, TextOf(1000, 1), Field(title="Refresh token")]
 Label = Annotated[str, TextOf(100), Field(title="Label")]
 Scope = Annotated[
@@ -130,9 +131,21 @@ class SignIn(_TokenOptions):
 
 
 class Refresh(Body):
-    """A refresh token."""
+    """A refresh token, with the id of the app that it was issued to, if any."""
 
     refresh_token: RefreshToken
+    client_id: ClientId | MISSING = MISSING
+
+
+class CodeTrade(Body):
+    """An authorization code, and what proves that the app itself sends it."""
+
+    code: Annotated[str, TextOf(1000, 1), Field(title="Authorization code")]
+    client_id: Annotated[str, TextOf(100, 1), Field(title="Client id of the app")]
+    redirect_uri: Annotated[str, TextOf(LONGEST_URI, 1), Field(title="Redirect URI of the app")]
+    code_verifier: Annotated[
+        str, Field(title="Code verifier", pattern="^[A-Za-z0-9._~-]{43,128}$", max_length=128)
+    ]
 
 
 class Derivation(_TokenOptions):
@@ -169,7 +182,20 @@ class RefreshGrant(Refresh):
     grant_type: Literal["refresh_token"]
 
 
-_GRANTS: dict[str, type[Body]] = {"password": PasswordGrant, "refresh_token": RefreshGrant}
+class CodeGrant(CodeTrade):
+    """An authorization code from an OAuth 2 client library (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+
+    model_config = _TOKEN_REQUEST
+    answers_in: ClassVar[str | None] = JSON
+
+    grant_type: Literal["authorization_code"]
+
+
+_GRANTS: dict[str, type[Body]] = {
+    "authorization_code": CodeGrant,
+    "password": PasswordGrant,
+    "refresh_token": RefreshGrant,
+}
 
 
 def _from_form(body: bytes) -> Body:
@@ -184,7 +210,7 @@ def _from_form(body: bytes) -> Body:
         kind = _GRANTS.get(grant_type)
         if kind is None:
             raise OAuthError.of(
-                "unsupported_grant_type", f"grant_type must be {' or '.join(_GRANTS)}"
+                "unsupported_grant_type", f"grant_type must be one of {', '.join(_GRANTS)}"
             )
         fields = form_fields(kind, body)
         absent = ("", None)

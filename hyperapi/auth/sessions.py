@@ -41,6 +41,8 @@ COLUMNS = selected_columns(
     "last_used_at",
     "expires_at",
     "refreshes",
+    "client_id",
+    "ends_by",
 )
 _LONGEST_CLIENT = 200
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -55,12 +57,18 @@ class SessionOptions:
 
     :param scope: sorted scopes, separated by spaces.
     :param life: the lifetime of a session without refresh; None for one with a refresh token.
+    :param longest: the longest life of a session with refresh, if it is limited.
+    :param client_id: the app that the session is granted to, if any.
+    :param key: the key of the session; a new one when empty.
     """
 
     label: str
     scope: str
     life: timedelta | None
     list: str | None = None
+    longest: timedelta | None = None
+    client_id: str | None = None
+    key: str = ""
 
 
 def begin(
@@ -74,13 +82,18 @@ def begin(
     moment = now()
     _enforce_limit(ctx, row_scope, moment, parent)
     idle = min(ctx.settings.refresh_token_lifetime, ctx.settings.session_lifetime)
-    ends = moment + (wanted.life or timedelta(seconds=idle))
+    ends_by = None if wanted.longest is None else moment + wanted.longest
+    ends = [
+        moment + (wanted.life or timedelta(seconds=idle)),
+        ends_by,
+        parent and parent.expires_at,
+    ]
     return add(
         ctx.tx,
         Session,
         RowScope(row_scope.owner),
         COLUMNS,
-        key=new_id(),
+        key=wanted.key or new_id(),
         parent=None if parent is None else parent.session,
         list=wanted.list,
         label=wanted.label,
@@ -92,7 +105,9 @@ def begin(
         signed_by=_present_key(ctx),
         created_at=moment,
         last_used_at=moment,
-        expires_at=ends if parent is None else min(ends, parent.expires_at),
+        expires_at=min(filter(None, ends)),
+        client_id=wanted.client_id,
+        ends_by=ends_by,
     )
 
 
@@ -110,22 +125,26 @@ def refresh_claims(ctx: Context, text: str) -> Claims:
     return claims
 
 
-def refresh(ctx: Context, claims: Claims) -> tuple[RowScope, AnyRow]:
+def refresh(ctx: Context, claims: Claims, client_id: str | None) -> tuple[RowScope, AnyRow]:
     """Advance the session of a refresh token to its next generation.
 
     During the replay window a used token gives the same successor, because two tabs may use it, or
     a reply may be lost. A later use counts as theft and ends the session.
 
+    :param client_id: the client that sent the token. A session that was granted to an app takes no
+        other client, and stays as it is.
     :raises TokenInvalid: (or a subclass) for an invalid token.
     """
     row_scope = RowScope(claims.owner)
-    row = ctx.write(lambda: _advance(ctx, row_scope, claims))
+    row = ctx.write(lambda: _advance(ctx, row_scope, claims, client_id))
     if row is None:  # the transaction ended the session; an exception would have undone that
         raise TokenRevoked
     return row_scope, row
 
 
-def _advance(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None:
+def _advance(
+    ctx: Context, row_scope: RowScope, claims: Claims, client_id: str | None
+) -> AnyRow | None:
     """Return the row with its successor tokens, new or replayed; None for theft."""
     user = find(ctx.tx, User, row_scope, claims.owner, selected_columns(User, "disabled"))
     if user is None or user.disabled:
@@ -133,6 +152,8 @@ def _advance(ctx: Context, row_scope: RowScope, claims: Claims) -> AnyRow | None
     row = find(ctx.tx, Session, row_scope, claims.session, COLUMNS)
     if row is None:
         raise TokenRevoked
+    if row.client_id is not None and row.client_id != client_id:
+        raise TokenInvalid("Send the client_id of the app that the token was issued to.")
     moment = now()
     recent = _recent(ctx, row, moment)
     if row.generation == claims.generation:
@@ -182,10 +203,12 @@ def _next_generation(
 
 
 def _end_of_refreshed(ctx: Context, row: AnyRow, refreshed_at: datetime) -> datetime:
-    """Return the end of a refreshed session: that of its refresh token, or its maximum age."""
+    """Return the end of a refreshed session: that of its refresh token, its maximum age, or the end
+    that its user chose."""
     idle = timedelta(seconds=ctx.settings.refresh_token_lifetime)
     absolute = timedelta(seconds=ctx.settings.session_lifetime)
-    return min(refreshed_at + idle, _instant(row.created_at) + absolute)
+    ends = min(refreshed_at + idle, _instant(row.created_at) + absolute)
+    return ends if row.ends_by is None else min(ends, _instant(row.ends_by))
 
 
 def _at_generation(ctx: Context, row: AnyRow, generation: int, refreshed_at: str) -> AnyRow:

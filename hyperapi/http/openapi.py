@@ -61,6 +61,7 @@ _SUCCESSES = {
     200: "The request succeeded. The body is the resource or the result.",
     201: "The resource was created. The body is its representation.",
     204: "The request succeeded. There is no body.",
+    303: "The browser is sent to the redirect URI of the app.",
     304: "The representation has one of the tags in If-None-Match.",
 }
 _PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
@@ -232,13 +233,14 @@ class _Writer:
             "description": _SUCCESSES[status],
             "headers": {name: _header_of(name) for name in headers_of(operation, status)},
         }
-        if status not in (204, 304):
+        offered = media_types(operation)
+        if status not in (204, 303, 304) and offered:
             response["content"] = {
                 media_type: {
                     "schema": self._shown(operation, media_type),
                     **self._example(operation, str(status), media_type),
                 }
-                for media_type in media_types(operation)
+                for media_type in offered
             }
         return response
 

@@ -54,12 +54,13 @@ HEADERS = {
     "Preference-Applied": "The preference that was honoured (RFC 7240).",
     "RateLimit": "The remaining requests, and the seconds until they are renewed.",
     "RateLimit-Policy": "The number of requests, and the seconds of their window.",
-    "Referrer-Policy": "`no-referrer`, on pages.",
+    "Referrer-Policy": "`no-referrer` on pages, and `same-origin` on those that ask for consent.",
     "Retry-After": "The seconds after which to try again.",
     "Vary": "The request headers that the reply depends on.",
     "WWW-Authenticate": "The required authentication (RFC 6750).",
     "X-Accel-Buffering": "`no` on event streams: proxies must pass on events at once.",
     "X-Content-Type-Options": "`nosniff`, on pages.",
+    "X-Frame-Options": "`DENY`, on pages that ask for consent.",
     "X-Request-Id": "The id of the request, as in the log.",
 }
 """All headers of replies, except those of HTTP's framing and of CORS."""
@@ -73,6 +74,7 @@ OF_BODIES = (
     "Content-Security-Policy",
     "Referrer-Policy",
     "X-Content-Type-Options",
+    "X-Frame-Options",
 )
 """The headers of replies that are compressed, or pages."""
 
@@ -136,7 +138,7 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
         found.add(BadQuery)
     if "<" in operation.route.rule:
         found.add(NotFound)
-    if not operation.route.document:
+    if not operation.route.document and not operation.route.protocol:
         found.add(NotAcceptable)
     if _guardable(operation):
         found.add(PreconditionFailed)
@@ -150,6 +152,8 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
 def successes(operation: Operation) -> list[int]:
     """Return the success statuses of an operation."""
     found = {*(operation.statuses or USUAL_STATUSES[operation.method])}
+    if operation.route.protocol:
+        return sorted(found)
     if operation.method == "GET":
         found.add(304)
     elif prefers(operation) and found != {201}:
@@ -170,6 +174,8 @@ def media_types(operation: Operation) -> tuple[str, ...]:
     """Return the media types of an operation's successes."""
     if operation.streams:
         return (*SHAPES.offered, EVENT_STREAM)
+    if operation.route.protocol:
+        return operation.route.offers
     return operation.route.offers or (
         DOCUMENT_OFFERED if operation.route.document else SHAPES.offered
     )
@@ -178,6 +184,9 @@ def media_types(operation: Operation) -> tuple[str, ...]:
 def headers_of(operation: Operation, status: int) -> list[str]:
     """Return the headers of a success."""
     found = [*ALWAYS, *(COUNTED if operation.scope != OPEN or operation.problems else ())]
+    if operation.route.protocol:
+        pages = OF_BODIES if operation.route.offers else ()
+        return [*found, *(["Location"] if status == 303 else pages)]
     if operation.method == "GET":
         found.append("ETag")
         if status == 200 and "PATCH" in operation.route.operations:
@@ -209,7 +218,7 @@ def request_headers(operation: Operation) -> list[_Header]:
     Headers of negotiation, authorization and preferences are not included.
     """
     found = [_IF_MATCH] if _guardable(operation) else []
-    if operation.method == "GET":
+    if operation.method == "GET" and not operation.route.protocol:
         found.append(_IF_NONE_MATCH)
     if operation.method == "PUT":
         found.append(_IF_NEW)
@@ -225,7 +234,8 @@ def request_headers(operation: Operation) -> list[_Header]:
 def prefers(operation: Operation) -> bool:
     """Whether a client can ask for a reply without the changed representation."""
     shown = {*(operation.statuses or USUAL_STATUSES[operation.method])} - {204}
-    return operation.method != "GET" and bool(shown) and not operation.grants
+    represents = not operation.grants and not operation.route.protocol
+    return operation.method != "GET" and bool(shown) and represents
 
 
 def _guardable(operation: Operation) -> bool:

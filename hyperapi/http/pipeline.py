@@ -154,6 +154,8 @@ def _carry_out(ctx: Context, operation: Operation, body: bytes, keys: dict[str, 
         sent = operation.body.read(ctx, body, content_type, operation.body_types, shown_now)
         arguments.append(sent)
         answers_in = sent.answers_in
+    if operation.route.protocol:
+        return cast(Response, operation.view(ctx, *arguments, **keys))
     accept = ctx.environ.get("HTTP_ACCEPT")
     media_type = ctx.media_type = answers_in or _media_type(operation, accept)
     _require_coding(ctx, operation, media_type)

@@ -16,7 +16,8 @@ class Principal(NamedTuple):
     """The signed-in user of a request, and the session of its token.
 
     ``expires_at`` is the end of the session, ``token_expires_at`` that of the access token.
-    ``label`` is what its user called the session; empty without a name.
+    ``label`` is what its user called the session; empty without a name. ``client_id`` names the app
+    that the user granted the session to, if any.
     """
 
     user: str
@@ -33,6 +34,7 @@ class Principal(NamedTuple):
     last_used_at: datetime
     expires_at: datetime
     token_expires_at: datetime
+    client_id: str | None = None
 
     @property
     def row_scope(self) -> RowScope:
@@ -41,7 +43,8 @@ class Principal(NamedTuple):
 
     def signed_in_since(self, moment: datetime) -> bool:
         """Whether the session is a sign-in by password since an instant, never refreshed."""
-        return self.parent is None and self.generation <= 1 and self.signed_in_at >= moment
+        by_password = self.parent is None and self.client_id is None
+        return by_password and self.generation <= 1 and self.signed_in_at >= moment
 
     def may(self, scope: Scope) -> bool:
         """Whether the token's scope includes this one."""

@@ -8,7 +8,7 @@ docstring.
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import orjson
@@ -255,6 +255,31 @@ class InsufficientScope(Problem):
     sends = ("WWW-Authenticate",)
 
 
+class PasswordGrantClosed(Problem):
+    """This service takes passwords on its own page only. Open the `authorize` link of the root in a
+    browser, as OAuth 2.1 describes it. The app gets its token there."""
+
+    name, status, title = "password-grant-closed", 403, "Apps may not send passwords"
+    advice = "Use the authorize link of the root in a browser: the app gets its token there."
+
+
+class AuthorizationRefused(Problem):
+    """The link of an app to the page for consent is wrong: its client or its redirect URI is
+    unknown, or it is incomplete. The browser was not sent back to the app, because the link cannot
+    be trusted. `detail` names the fault. Tell the author of the app."""
+
+    name, status, title = "authorization-refused", 400, "The app cannot ask for access like this"
+    advice = "Return to the app, and tell its author."
+
+
+class ForeignOrigin(Problem):
+    """A page of another origin sent the form of this page. Open the page itself, and fill in its
+    form."""
+
+    name, status, title = "foreign-origin", 403, "The form came from another site"
+    advice = "Start again in the app, and fill in the form of this service."
+
+
 class RegistrationClosed(Problem):
     """Only the operator creates users on this service. Ask the operator for an account."""
 
@@ -480,13 +505,25 @@ def respond(ctx: Context, problem: Problem) -> Response:
         "instance": f"urn:uuid:{ctx.request_id}",
         **problem.members,
     }
-    headers = [*problem.headers, ("Vary", _VARY), ("Cache-Control", "no-store")]
+    headers = [*challenged(ctx, problem), ("Vary", _VARY), ("Cache-Control", "no-store")]
     if problem.pages and _prefers_pages(ctx.environ.get("HTTP_ACCEPT", "")):
         body, content_type = _page(ctx, problem, document).encode(), html.CONTENT_TYPE
         headers += html.headers(site_of(ctx))
     else:
         body, content_type = orjson.dumps(document), PROBLEM_JSON
     return Response(problem.status, [*headers, ("Content-Type", content_type)], body)
+
+
+def challenged(ctx: Context, problem: Problem) -> Iterable[tuple[str, str]]:
+    """Return the headers of a problem. The challenge of a 401 says where the metadata of this
+    service is (RFC 9728 §5.1)."""
+    for name, value in problem.headers:
+        if name == "WWW-Authenticate" and problem.status == Unauthorized.status:
+            where = ctx.uris.well_known("oauth-protected-resource")
+            separator = ", " if " " in value else " "
+            yield name, f'{value}{separator}resource_metadata="{where}"'
+        else:
+            yield name, value
 
 
 def _prefers_pages(accept: str) -> bool:

@@ -127,6 +127,10 @@ class Route:
     :param refused_when_bound: whether its operations refuse list-bound tokens. None leaves it to
         each of them.
     :param has_quotas: whether POST, PUT and PATCH store what a quota counts.
+    :param protocol: whether its requests and replies are those of another standard. Its views
+        return finished responses, and nothing is negotiated.
+    :param navigated: whether browsers only navigate to it, so that no script of another origin may
+        read its replies.
     """
 
     name: str
@@ -142,6 +146,8 @@ class Route:
     root_template: bool = False
     refused_when_bound: bool | None = None
     has_quotas: bool = False
+    protocol: bool = False
+    navigated: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

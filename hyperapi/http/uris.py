@@ -61,6 +61,16 @@ class Uris:
         before, after = self._template(endpoint, True)
         return (lambda key: before + key + after) if after else before.__add__
 
+    @property
+    def issuer(self) -> str:
+        """The URI of the service without a slash at the end: its name in OAuth 2 (RFC 8414)."""
+        return self._root.removesuffix("/")
+
+    def well_known(self, name: str) -> str:
+        """Return a well-known URI, which has the prefix at its end (RFC 8414 §3.1)."""
+        scheme, host, prefix = self.base
+        return f"{scheme}://{host}/.well-known/{name}{prefix}"
+
     def template(self, endpoint: str, variable: str = "uuid") -> str:
         """Return an endpoint's URI with ``{variable}`` as its id (RFC 6570)."""
         before, after = self._template(endpoint, True)

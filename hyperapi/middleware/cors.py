@@ -14,8 +14,10 @@ from werkzeug.exceptions import HTTPException
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.responses import empty_response
+from hyperapi.http.routes import RouteTable
 from hyperapi.http.wsgi_response import Response
 from hyperapi.settings import Settings
+from hyperapi.state import state_of
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 ALLOWED = [
@@ -68,10 +70,13 @@ def init_app(handler: RequestHandler, settings: Settings) -> None:
         "vary_header": False,
     }
     resolved = get_cors_options(handler.app, options)
+    routes = state_of(handler.app)[RouteTable].routes
+    unreadable = {each.path for each in routes if each.navigated}
 
     def add(ctx: Context, response: Response) -> Response:
-        """Add CORS headers. Replies to the same origin need none."""
-        if "HTTP_ORIGIN" in ctx.environ:
+        """Add CORS headers. Replies to the same origin need none, and pages that ask for consent
+        have none (RFC 9700 §2.6)."""
+        if "HTTP_ORIGIN" in ctx.environ and ctx.rule not in unreadable:
             asked = EnvironHeaders(ctx.environ)
             found = get_cors_headers(resolved, asked, ctx.method)
             response.add(*((name, str(value)) for name, value in found.items(multi=True)))

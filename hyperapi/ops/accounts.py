@@ -5,6 +5,7 @@ from typing import Any
 import click
 from sqlalchemy import bindparam, delete, func, select, update
 
+from hyperapi.auth import oauth_codes
 from hyperapi.auth.common_passwords import refuse_common
 from hyperapi.auth.passwords import Passwords
 from hyperapi.common.clock import now
@@ -48,7 +49,7 @@ def disable(state: AppState, username: str, *, disabled: bool) -> None:
         if key is not None:
             _DISABLE.run(tx, {"of_owner": key, "wanted": disabled})
         if key is not None and disabled:
-            _END_SESSIONS.run(tx, {"of_owner": key})
+            _end_access(tx, key)
         return key is not None
 
     _require(state[Database].write(write), username)
@@ -70,7 +71,7 @@ def give_password(state: AppState, username: str, password: str) -> str:
         key = user_of(tx, new.username)
         if key is not None:
             _CHANGE_PASSWORD.run(tx, {"of_owner": key, "hashed": hashed})
-            _END_SESSIONS.run(tx, {"of_owner": key})
+            _end_access(tx, key)
         return key is not None
 
     _require(state[Database].write(write), new.username)
@@ -80,6 +81,12 @@ def give_password(state: AppState, username: str, password: str) -> str:
 def live_sessions_by_key(state: AppState) -> dict[str, int]:
     """Return the number of live sessions by the fingerprint of the key that signed them."""
     return dict(state[Database].read(lambda tx: _SESSIONS_BY_KEY.rows(tx, {"moment": now()})))
+
+
+def _end_access(tx: Transaction, key: str) -> None:
+    """End all sessions of a user, and void the codes that apps have not traded yet."""
+    _END_SESSIONS.run(tx, {"of_owner": key})
+    oauth_codes.void_all(tx, key)
 
 
 def _require(found: bool, username: str) -> None:

@@ -6,12 +6,15 @@ from hyperapi.extension.extension import Extension
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
 from hyperapi.resources import (
+    authorize,
     changes,
     documents,
     health,
     history,
     lists,
+    oauth_metadata,
     reference_pages,
+    revoke,
     root,
     security_log,
     tasks,
@@ -48,6 +51,8 @@ def routes_of(
         *logged,
         tokens.TOKENS,
         tokens.TOKEN,
+        authorize.AUTHORIZE,
+        revoke.REVOKE,
         *added,
         *changes.routes_of(resources),
         *(_of_history(resources) if keeps_history else ()),
@@ -55,6 +60,8 @@ def routes_of(
         reference_pages.PROBLEM,
         documents.OPENAPI,
         documents.DOCS,
+        oauth_metadata.AUTHORIZATION_SERVER,
+        oauth_metadata.PROTECTED_RESOURCE,
         health.LIVE,
         health.READY,
         *further,

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pydantic import MISSING
 from sqlalchemy import bindparam
 
-from hyperapi.auth import sessions
+from hyperapi.auth import oauth_codes, sessions
 from hyperapi.auth.authenticator import access_claims, principal_of, record_use
-from hyperapi.auth.grants import Derivation, Refresh, SignIn, TokenRequest
-from hyperapi.auth.passwords import Passwords
-from hyperapi.auth.security_log import record, record_refusal
+from hyperapi.auth.grants import CodeTrade, Derivation, PasswordGrant, Refresh, SignIn, TokenRequest
+from hyperapi.auth.oauth_codes import Proof
+from hyperapi.auth.security_log import record
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
 from hyperapi.extension.collection import page, page_of, whole
@@ -30,6 +30,7 @@ from hyperapi.http.problems import (
     Invalid,
     NotFound,
     OAuthError,
+    PasswordGrantClosed,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
@@ -42,7 +43,7 @@ from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN, scope_pattern
-from hyperapi.middleware.rate_limit import Limits, hashing, sign_in_attempt
+from hyperapi.middleware.rate_limit import Limits
 from hyperapi.middleware.sign_in_log import log_user, logged
 from hyperapi.querying import filters
 from hyperapi.querying.page import Listing
@@ -51,11 +52,11 @@ from hyperapi.querying.selection import Selection
 from hyperapi.representations.form import Values
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Count, Instant, Members, ResourceType
+from hyperapi.resources.credentials import signed_in
 from hyperapi.storage.database import AnyRow
-from hyperapi.storage.models import Session, User
-from hyperapi.storage.row_scope import RowScope, change, find, find_keys, remove, selected_columns
+from hyperapi.storage.models import Session
+from hyperapi.storage.row_scope import RowScope, find, find_keys, remove
 from hyperapi.storage.security_events import DERIVE, REVOKE, SIGN_IN
-from hyperapi.storage.usernames import user_of
 
 TOKENS = Route(
     "tokens",
@@ -101,6 +102,7 @@ class TokenMembers(Members):
     last_used_at: Instant
     expires_at: Instant
     current: bool
+    client_id: str | MISSING = MISSING
 
 
 class NewTokenMembers(TokenMembers):
@@ -129,7 +131,7 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
     list_uri = lists and lists.item.uri_of(ctx)
 
     def represent(row: AnyRow) -> Resource:
-        key, parent, list_, label, scope, client, _, _, made, used, expires, *_ = row
+        key, parent, list_, label, scope, client, _, _, made, used, expires, _, client_id, _ = row
         members = {
             "label": label,
             "scope": scope,
@@ -139,6 +141,8 @@ def representer(ctx: Context, current: str) -> Callable[[AnyRow], Resource]:
             "expires_at": expires,
             "current": key == current,
         }
+        if client_id is not None:
+            members["client_id"] = client_id
         links = {"collection": tokens_uri}
         if parent is not None:
             links["up"] = token_uri(parent)
@@ -170,9 +174,23 @@ def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
 _REFRESH = FormSpec("refresh", "Refresh an access token", TOKENS, "POST", body=Refresh, media=JSON)
 _DERIVED = ("label", "scope", "expires_in")
 
+
+def _takes_passwords(ctx: Context, _: Values) -> bool:
+    return ctx.settings.password_grant
+
+
 FORMS = (FormSpec("revoke", "End this session", TOKEN, "DELETE"),)
 FORMS_OF_ANYONE = (
-    FormSpec("login", "Sign in", TOKENS, "POST", body=SignIn, media=JSON, limits=_known_scopes),
+    FormSpec(
+        "login",
+        "Sign in",
+        TOKENS,
+        "POST",
+        body=SignIn,
+        media=JSON,
+        when=_takes_passwords,
+        limits=_known_scopes,
+    ),
     _REFRESH,
 )
 FORMS_OF_OWN = (
@@ -234,6 +252,7 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     problems=(
         CredentialsInvalid,
         OAuthError,
+        PasswordGrantClosed,
         TokenExpired,
         TokenInvalid,
         TokenMissing,
@@ -243,9 +262,13 @@ def get_tokens(ctx: Context, query: Query) -> Resource:
     ),
 )
 def create_token(ctx: Context, sent: Body) -> Reply:
-    """Issue tokens for credentials or a refresh token, or derive a token with fewer rights."""
+    """Issue tokens for credentials, a code or a refresh token, or derive one with fewer rights."""
     if sent.answers_in is None:
         return _traded(ctx, type(sent), sent)
+    if isinstance(sent, PasswordGrant) and not ctx.settings.password_grant:
+        raise OAuthError.of(
+            "unsupported_grant_type", "apps may not send passwords here: use authorization_code"
+        )
     try:
         made = _traded(ctx, type(sent).__base__ or Body, sent)
     except (CredentialsInvalid, TokenInvalid) as problem:
@@ -296,25 +319,31 @@ def _traded(ctx: Context, kind: type[Body], sent: Body) -> Reply:
 
 
 def _sign_in(ctx: Context, sent: SignIn) -> Reply:
-    """Open a session for credentials."""
+    """Open a session for credentials.
+
+    :raises PasswordGrantClosed: when apps may not send passwords.
+    """
+    if not ctx.settings.password_grant:
+        raise PasswordGrantClosed
     scope, life = sent.wanted_scope(ctx, ctx.state[RouteTable].scopes), sent.wanted_life()
-    name = sent.username.lower()
+    wanted = SessionOptions(sent.label, scope, life)
+
+    def begin(row_scope: RowScope, _: str) -> tuple[RowScope, AnyRow]:
+        record(ctx, row_scope.owner, SIGN_IN, sent.label)
+        return row_scope, sessions.begin(ctx, row_scope, wanted)
+
+    row_scope, row = signed_in(ctx, sent.username, sent.password, begin)
+    return created(_with_secrets(ctx, row_scope, row, row.key), secret=True)
+
+
+def _trade_code(ctx: Context, sent: CodeTrade) -> Reply:
+    """Open the session of an authorization code."""
     ctx.state[Limits].requests.count(ctx, client_address(ctx))
-    with sign_in_attempt(ctx, name):
-        user = ctx.read(lambda: _user_named(ctx, name))
-        kept = None
-        if user is not None:
-            kept = user.password_hash
-            log_user(ctx, user.key)
-        with hashing(ctx) as address:
-            right, renewed = ctx.state[Passwords].verify(sent.password, kept, address)
-        if user is None or not right or user.disabled:
-            if user is not None:
-                record_refusal(ctx, user.key, SIGN_IN, CredentialsInvalid.name)
-            raise CredentialsInvalid
-        wanted = SessionOptions(sent.label, scope, life)
-        row = ctx.write(lambda: _open_session(ctx, user, renewed, wanted))
-    return created(_with_secrets(ctx, RowScope(user.key), row, row.key), secret=True)
+    claims = oauth_codes.claims_of(ctx, sent.code)
+    log_user(ctx, claims.owner)
+    proof = Proof(sent.client_id, sent.redirect_uri, sent.code_verifier)
+    row_scope, row = oauth_codes.trade(ctx, claims, proof)
+    return created(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
 def _refresh(ctx: Context, sent: Refresh) -> Reply:
@@ -322,7 +351,8 @@ def _refresh(ctx: Context, sent: Refresh) -> Reply:
     claims = sessions.refresh_claims(ctx, sent.refresh_token)
     log_user(ctx, claims.owner)
     ctx.state[Limits].requests.count(ctx, claims.session)
-    row_scope, row = sessions.refresh(ctx, claims)
+    client_id = None if sent.client_id is MISSING else sent.client_id
+    row_scope, row = sessions.refresh(ctx, claims, client_id)
     return Reply(_with_secrets(ctx, row_scope, row, row.key), secret=True)
 
 
@@ -340,26 +370,10 @@ def _derive(ctx: Context, sent: Derivation) -> Reply:
 
 _TRADES: dict[type[Body], tuple[str, Callable[[Context, Any], Reply]]] = {
     SignIn: ("sign-in", _sign_in),
+    CodeTrade: ("trade-code", _trade_code),
     Refresh: ("refresh", _refresh),
     Derivation: ("derive", _derive),
 }
-
-
-def _open_session(
-    ctx: Context, user: AnyRow, renewed: str | None, wanted: SessionOptions
-) -> AnyRow:
-    row_scope = RowScope(user.key)
-    current = find(
-        ctx.tx, User, row_scope, user.key, selected_columns(User, "password_hash", "disabled")
-    )
-    if current is None or current.password_hash != user.password_hash or current.disabled:
-        raise CredentialsInvalid  # the password changed during its verification
-    if renewed is not None:
-        change(
-            ctx.tx, User, row_scope, user.key, selected_columns(User, "key"), password_hash=renewed
-        )
-    record(ctx, user.key, SIGN_IN, wanted.label)
-    return sessions.begin(ctx, row_scope, wanted)
 
 
 def _open_derived(ctx: Context, who: Principal, sent: Derivation) -> tuple[Principal, AnyRow]:
@@ -415,12 +429,6 @@ def _with_secrets(ctx: Context, row_scope: RowScope, row: AnyRow, current: str) 
     resource.type = NEW_TOKEN
     resource.members = {**resource.members, **sessions.secrets(ctx, row_scope, row)}
     return resource
-
-
-def _user_named(ctx: Context, name: str) -> AnyRow | None:
-    key = user_of(ctx.tx, name)
-    wanted = (User.key, User.password_hash, User.disabled)
-    return None if key is None else find(ctx.tx, User, RowScope(key), key, wanted)
 
 
 # -- helpers

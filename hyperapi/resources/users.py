@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
+from hyperapi.auth import oauth_codes
 from hyperapi.auth.common_passwords import refuse_common
 from hyperapi.auth.passwords import LONGEST, SHORTEST, Passwords
 from hyperapi.auth.security_log import record, record_refusal
@@ -441,6 +442,7 @@ def _update_verified(
     if "password_hash" in members:
         end_others(ctx, who)
         record(ctx, who.user, PASSWORD_CHANGE, who.label)
+        oauth_codes.void_all(ctx.tx, who.user)
     return _update(ctx, who, members, verified=True)
 
 

@@ -106,6 +106,8 @@ class World:
     """An application, two people who know nothing of each other, and anybody who is needed.
 
     :ivar history: the last requests of everybody.
+    :ivar operations: those of resources and documents.
+    :ivar protocols: those whose requests and replies another standard defines.
     :ivar spoilt: whether an operation that breaks a rule may have changed what people have.
     :ivar undocumented: by the name of an operation: how its replies differ from the OpenAPI
         document.
@@ -115,7 +117,9 @@ class World:
         self.app = app
         self.state = state_of(app)
         self.routes: list[Route] = self.state[RouteTable].routes
-        self.operations: list[Operation] = list(self.state[RouteTable].operations())
+        every = list(self.state[RouteTable].operations())
+        self.operations = [each for each in every if not each.route.protocol]
+        self.protocols = [each for each in every if each.route.protocol]
         self.undocumented: dict[str, list[str]] = {}
         self.scopes: list[Scope] = self.state[RouteTable].scopes
         self.promises = contract.promises_of(self.state[RouteTable])

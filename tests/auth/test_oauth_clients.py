@@ -157,7 +157,7 @@ def test_it_understands_that_its_session_was_ended(library: Any, root: Any) -> N
         ({"grant_type": "password", "username": "alice"}, "invalid_request"),
         ({"grant_type": "refresh_token", "refresh_token": "hyr_nonsense"}, "invalid_grant"),
         ({"grant_type": "refresh_token"}, "invalid_request"),
-        ({"code": "abc", "grant_type": "authorization_code"}, "unsupported_grant_type"),
+        ({"code": "abc", "grant_type": "authorization_code"}, "invalid_request"),
     ],
 )
 def test_it_understands_what_went_wrong(

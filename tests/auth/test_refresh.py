@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hyperapi.storage.models import Base, Session
+from hyperapi.testing.rules.access import INVALID_TOKEN, METADATA
 from tests.auth.trading import (
     TOKENS,
     Clock,
@@ -231,7 +232,7 @@ def refused_as_revoked(reply: TestResponse) -> None:
     else:
         problem(reply, 401, "token-revoked")
         challenge = reply.headers.getlist("WWW-Authenticate")
-        assert challenge == ['Bearer error="invalid_token"']
+        assert challenge == [INVALID_TOKEN]
 
 
 @pytest.mark.parametrize("again", [by_json, by_form])
@@ -301,7 +302,9 @@ def test_what_is_no_refresh_token_is_not_valid(alice: Person, kind: str) -> None
     text = WRONG[kind](session)
     reply = by_json(alice, text)
     problem(reply, 401, "token-invalid")
-    assert reply.headers.getlist("WWW-Authenticate") == ['Bearer error="invalid_token"']
+    assert reply.headers.getlist("WWW-Authenticate") == [
+        f'Bearer error="invalid_token", {METADATA}'
+    ]
     refused = problem(by_form(alice, text), 400, "oauth-error")
     assert refused["error"] == "invalid_grant"
     assert works(alice, refreshed(alice, session))

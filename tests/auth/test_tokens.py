@@ -16,6 +16,7 @@ from itsdangerous import Signer
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens, Tokens
 from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.state import state_of
+from hyperapi.testing.rules.access import METADATA
 from tests.auth.trading import Clock, refresh, refreshed, signed_in, try_out, works
 from tests.conftest import Person, problem
 
@@ -229,7 +230,9 @@ def test_what_does_not_count_is_401_and_logged_once(
     with caplog.at_level(logging.INFO, "hyperapi"):
         reply = try_out(alice, text)
     problem(reply, 401, FORGED[forge])
-    assert reply.headers.getlist("WWW-Authenticate") == ['Bearer error="invalid_token"']
+    assert reply.headers.getlist("WWW-Authenticate") == [
+        f'Bearer error="invalid_token", {METADATA}'
+    ]
     [line] = caplog.records
     assert line.levelname == "INFO"
     assert line.fields["status"] == 401  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.storage.database import database
 from hyperapi.storage.models import User
+from hyperapi.testing.rules.access import METADATA
 from tests.conftest import NEW_KEY, OLD_KEY, PASSWORD, MakeApp, Person, pointers, problem
 
 Clock = Callable[[timedelta], None]
@@ -123,13 +124,13 @@ def test_basic_that_is_wrong_opens_no_login_box(guest: Person, header: dict[str,
     assert "Basic" not in reply.headers.get("WWW-Authenticate", "")
     if reply.status_code == 401:
         problem(reply, 401, "credentials-invalid")
-        assert reply.headers.getlist("WWW-Authenticate") == ["Bearer"]
+        assert reply.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
 
 
 def test_basic_counts_for_signing_in_and_nowhere_else(nobody: Person) -> None:
     reply = nobody.client.get("/api/v1/lists", headers=basic(f"alice:{PASSWORD}"))
     problem(reply, 401, "token-missing")
-    assert reply.headers.getlist("WWW-Authenticate") == ["Bearer"]
+    assert reply.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
 
 
 def test_an_old_token_does_not_keep_me_from_signing_in(nobody: Person) -> None:
@@ -148,7 +149,7 @@ def test_nobody_learns_why_signing_in_failed(
     disable(app, "bob")
     reply, usual = sign_in(nobody, **members), sign_in(nobody, username="no one", password="x")
     problem(reply, 401, "credentials-invalid")
-    assert reply.headers.getlist("WWW-Authenticate") == ["Bearer"]
+    assert reply.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
     assert {**(reply.json or {}), "instance": ""} == {**(usual.json or {}), "instance": ""}
 
 
@@ -357,7 +358,7 @@ def test_the_operator_says_how_long_a_token_lives(make_app: MakeApp) -> None:
 def test_without_a_token_i_am_told_it_is_missing(guest: Person, authorization: str) -> None:
     reply = lists_with(guest, authorization)
     problem(reply, 401, "token-missing")
-    assert reply.headers.getlist("WWW-Authenticate") == ["Bearer"]
+    assert reply.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +367,9 @@ def test_without_a_token_i_am_told_it_is_missing(guest: Person, authorization: s
 def test_what_is_no_token_is_not_valid(guest: Person, text: str) -> None:
     reply = lists_with(guest, f"Bearer {text}")
     problem(reply, 401, "token-invalid")
-    assert reply.headers.getlist("WWW-Authenticate") == ['Bearer error="invalid_token"']
+    assert reply.headers.getlist("WWW-Authenticate") == [
+        f'Bearer error="invalid_token", {METADATA}'
+    ]
 
 
 def test_an_empty_header_counts_as_a_token_that_cannot_be_read(guest: Person) -> None:
@@ -384,14 +387,18 @@ def test_an_expired_token_is_not_good_for_anything(alice: Person, clock: Clock) 
     for uri in (root["uri"], root["users_uri"], root["tokens_uri"], root["lists_uri"]):
         reply = alice.ask("GET", uri)
         problem(reply, 401, "token-expired")
-        assert reply.headers.getlist("WWW-Authenticate") == ['Bearer error="invalid_token"']
+        assert reply.headers.getlist("WWW-Authenticate") == [
+            f'Bearer error="invalid_token", {METADATA}'
+        ]
 
 
 def test_a_disabled_user_is_out_at_once_and_may_come_back(app: Flask, alice: Person) -> None:
     disable(app, "alice")
     reply = alice.ask("GET", "/api/v1/lists")
     problem(reply, 401, "token-revoked")
-    assert reply.headers.getlist("WWW-Authenticate") == ['Bearer error="invalid_token"']
+    assert reply.headers.getlist("WWW-Authenticate") == [
+        f'Bearer error="invalid_token", {METADATA}'
+    ]
     with app.app_context(), database.engine.begin() as connection:
         connection.execute(update(User).values(disabled=False))
     assert alice.get("/api/v1/lists")["lists"] == []

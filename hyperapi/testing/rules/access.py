@@ -9,9 +9,14 @@ from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.testing.declared import keyed, needs_token, scoped, takes_body
 from hyperapi.testing.replies import assert_problem
 from hyperapi.testing.rules.rule import Rules
-from hyperapi.testing.world import World
+from hyperapi.testing.world import HOST, World
 
 RULES = Rules()
+
+METADATA = f'resource_metadata="{HOST}/.well-known/oauth-protected-resource"'
+"""The part of each challenge that says where the metadata of the service is (RFC 9728)."""
+INVALID_TOKEN = f'Bearer error="invalid_token", {METADATA}'
+"""The challenge for a token that is not valid."""
 
 
 def _scope_of(operation: Operation) -> Scope:
@@ -30,10 +35,10 @@ def _others(world: World, operation: Operation) -> str:
     fix="Declare a scope for the operation, or SIGNED_IN. PUBLIC and OPEN let strangers in.",
 )
 def a_stranger_needs_a_token(world: World, operation: Operation) -> None:
-    """A request without a token is 401, and the challenge is Bearer alone."""
+    """A request without a token is 401, and the challenge is Bearer without an error."""
     refused = world.ask(world.alice.without_token(), operation)
     assert_problem(refused, TokenMissing)
-    assert refused.headers.getlist("WWW-Authenticate") == ["Bearer"]
+    assert refused.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
 
 
 @RULES.add(
@@ -46,7 +51,7 @@ def a_bad_token_is_refused(world: World, operation: Operation) -> None:
     mallory = replace(world.alice, token="hya_forged")
     refused = world.ask(mallory, operation)
     assert_problem(refused, TokenInvalid)
-    assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+    assert refused.headers["WWW-Authenticate"] == INVALID_TOKEN
 
 
 @RULES.add(

@@ -19,6 +19,7 @@ _BOUNDS = ("maxLength", "enum", "const")
 @RULES.add(
     any_operation,
     fix="Say in the docstring of the view what this operation does and no other one.",
+    protocols=True,
 )
 def each_operation_has_a_summary_of_its_own(world: World, operation: Operation) -> None:
     """No two operations have the same sentence in the document."""
@@ -29,6 +30,7 @@ def each_operation_has_a_summary_of_its_own(world: World, operation: Operation) 
 @RULES.add(
     takes_body,
     fix="Give each text of the body TextOf(longest), also in arrays.",
+    protocols=True,
 )
 def each_text_of_a_body_has_a_bound(world: World, operation: Operation) -> None:  # noqa: ARG001
     """A text without a bound may be more than the database stores."""
@@ -43,6 +45,7 @@ def each_text_of_a_body_has_a_bound(world: World, operation: Operation) -> None:
     lambda operation: bool(operation.problems),
     fix="Write in the advice of the problem type the next step of the client, as a sentence that "
     "does not repeat the title.",
+    protocols=True,
 )
 def each_declared_problem_says_what_to_do(world: World, operation: Operation) -> None:  # noqa: ARG001
     """The advice of a problem type is a step, and not its title again."""

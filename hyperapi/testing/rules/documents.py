@@ -33,6 +33,7 @@ def the_document_promises_every_reply(world: World, operation: Operation) -> Non
 @RULES.add(
     any_operation,
     fix="Give the view a name of its own, and a docstring that begins with a sentence.",
+    protocols=True,
 )
 def the_document_names_the_operation(world: World, operation: Operation) -> None:
     """The document has the operation, with a sentence about it."""

@@ -47,6 +47,7 @@ def head_answers_like_get_without_the_body(world: World, operation: Operation) -
     any_operation,
     fix="Declare each method at the Route. PATCH takes application/merge-patch+json among its "
     "media types.",
+    protocols=True,
 )
 def options_and_405_say_what_is_allowed(world: World, operation: Operation) -> None:
     """OPTIONS and 405 name the declared methods, to anyone."""

@@ -20,12 +20,14 @@ class Rule:
     :param fix: what the author of an operation can do that breaks it.
     :param bound: whether it is about tokens that are bound to one list. It has nothing to check
         where tokens cannot be bound.
+    :param protocols: whether it holds also where another standard defines requests and replies.
     """
 
     applies: Applies
     check: Check
     fix: str
     bound: bool = False
+    protocols: bool = False
 
     def holds_in(self, world: World, operation: Operation) -> bool:
         """Whether the rule applies to an operation of this application."""
@@ -59,16 +61,19 @@ class Rule:
 class Rules(list[Rule]):
     """The rules of one module, in their order."""
 
-    def add(self, applies: Applies, *, fix: str, bound: bool = False) -> Callable[[Check], Check]:
+    def add(
+        self, applies: Applies, *, fix: str, bound: bool = False, protocols: bool = False
+    ) -> Callable[[Check], Check]:
         """Make a rule of the decorated check.
 
         :param applies: whether the rule applies to an operation.
         :param fix: what the author of an operation can do that breaks it.
         :param bound: whether it is about tokens that are bound to one list.
+        :param protocols: whether it holds also where another standard defines requests and replies.
         """
 
         def rule(check: Check) -> Check:
-            self.append(Rule(applies, check, fix, bound))
+            self.append(Rule(applies, check, fix, bound, protocols))
             return check
 
         return rule
@@ -93,7 +98,7 @@ def each_violation(
     rule: Rule, world: World, routes: Collection[str] | None = None
 ) -> Iterator[Violation]:
     """The same, one after the other, for tests that one suffices for."""
-    for operation in world.operations:
+    for operation in [*world.operations, *(world.protocols if rule.protocols else ())]:
         chosen = routes is None or operation.route.name in routes
         applies = chosen and rule.holds_in(world, operation)
         if applies and (broken := rule.violation(world, operation)):
