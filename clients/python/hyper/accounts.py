@@ -38,7 +38,7 @@ class Account:
     def identity(self) -> str:
         """A digest of server and user, which names the account's files."""
         tokens = self.keeper.load()
-        who = self.username or (tokens.access if tokens else "")
+        who = self.username or (tokens.uri or tokens.access if tokens else "")
         return sha256(f"{self.root}\n{who}".encode()).hexdigest()[:16]
 
 
@@ -55,7 +55,8 @@ class Credentials:
         kept = read_private(self._path)
         if kept.get("root") != self._root or not kept.get("access_token"):
             return None
-        return Tokens(kept["access_token"], kept.get("refresh_token"), kept.get("session_uri", ""))
+        others = (kept.get("session_uri", ""), kept.get("client_id", ""))
+        return Tokens(kept["access_token"], kept.get("refresh_token"), *others)
 
     def save(self, tokens: Tokens | None) -> None:
         """Replace the stored tokens; None deletes them."""
@@ -72,6 +73,7 @@ class Credentials:
             "access_token": tokens.access,
             "refresh_token": tokens.refresh,
             "session_uri": tokens.uri,
+            "client_id": tokens.client_id,
         }
         write_private(self._path, {**who, **secrets})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from hyperapi_client import ClientError, NoSuchForm, Unauthorized, Unreachable
+from hyperapi_client import ClientError, Forbidden, NoSuchForm, Unauthorized, Unreachable
 
 from hyper.accounts import Credentials, credentials_file, read_private
 from hyper.context import CommandContext
@@ -32,13 +32,25 @@ password_option = click.option(
 @url_argument
 @username_option
 @password_option
-def login(ctx: CommandContext, url: str | None, username: str | None, password_stdin: bool) -> None:
-    """Sign in at URL with your user name and password.
+@click.option("--password", "by_password", is_flag=True, help="Ask for the password here.")
+def login(
+    ctx: CommandContext,
+    url: str | None,
+    username: str | None,
+    password_stdin: bool,
+    by_password: bool,
+) -> None:
+    """Sign in at URL: on a page of the server, in your browser.
 
+    The browser must be on this machine. Elsewhere use --password, and type your password here.
     The tokens are stored in a file that only you can read. Without URL the command uses
     HYPERAPI_URL, or the server where you are signed in.
     """
     client = _client(ctx, url)
+    if not (by_password or username or password_stdin) and "authorize" in client.root().links:
+        _ask_only_people("--username")
+        _sign_in_by_browser(ctx, client, url)
+        return
     name = asked_name(username)
     _sign_in(ctx, client, url, name, asked_password(password_stdin))
 
@@ -123,6 +135,24 @@ def _sign_in(
     ctx: CommandContext, client: Client, url: str | None, name: str, password: str
 ) -> None:
     client.login(name, password, label=f"hyper on {socket.gethostname()}"[:100])
+    _store(ctx, client, url, name)
+
+
+def _sign_in_by_browser(ctx: CommandContext, client: Client, url: str | None) -> None:
+    from hyper import browser
+
+    browser.sign_in(client, ctx.screen.note)
+    try:
+        user = client.follow("user")
+    except Forbidden:  # the user did not permit the scope account
+        name = ""
+    else:
+        name = str(user.username)
+    _store(ctx, client, url, name)
+
+
+def _store(ctx: CommandContext, client: Client, url: str | None, name: str) -> None:
+    """Store the tokens of a client, and say so."""
     root, tokens = client.root(), client.tokens
     assert tokens is not None, "signing in gives tokens"
     who = {"root": root.uri, "url": url or root.uri, "username": name.lower()}
@@ -133,7 +163,8 @@ def _sign_in(
         raise Failure(
             "You are not signed in: the tokens cannot be stored.", FILE, f"{about_file(error)}."
         ) from error
-    ctx.screen.say(f"Signed in as {who['username']} at {root.uri}.", root.state)
+    as_name = f" as {who['username']}" if name else ""
+    ctx.screen.say(f"Signed in{as_name} at {root.uri}.", root.state)
     if os.environ.get(TOKEN):
         ctx.screen.note(f"{TOKEN} is set and is used instead, until you unset it.")
 

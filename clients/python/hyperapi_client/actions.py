@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -22,7 +23,7 @@ from hyperapi_client.errors import (
     Unavailable,
     Unreachable,
 )
-from hyperapi_client.forms import JSON, Field, Filled, Form, json_value, objections
+from hyperapi_client.forms import FORM, JSON, Field, Filled, Form, json_value, objections
 from hyperapi_client.templates import expand, variables
 from hyperapi_client.tokens import Tokens
 from hyperapi_client.transport import (
@@ -269,6 +270,19 @@ class Actions:
         filled = form.fill(members)
         headers = {"Accept": HAL_FORMS, "Content-Type": filled.content_type or JSON}
         request = Request(filled.method, filled.uri, headers, filled.content, anonymous=True)
+        session = yield from self.transport.state(request)
+        self.transport.keep(Tokens.read(session.members, session.uri))
+        return session
+
+    def trade_code(self, fields: Mapping[str, str]) -> Flow[State]:
+        """Trade an authorization code (RFC 6749 §4.1.3), and use the new tokens."""
+        root = yield from self.transport.state(
+            self.transport.get(self.transport.url, anonymous=True)
+        )
+        content = urlencode({"grant_type": "authorization_code", **fields}).encode()
+        headers = {"Accept": JSON, "Content-Type": FORM}
+        where = root.links["tokens"].href
+        request = Request("POST", where, headers, content, anonymous=True)
         session = yield from self.transport.state(request)
         self.transport.keep(Tokens.read(session.members, session.uri))
         return session

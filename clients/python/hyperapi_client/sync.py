@@ -97,6 +97,24 @@ class Client(Unpicklable):
         given = {"username": username, "password": password, **members}
         return self.resource(self.run(self.actions.login(given)))
 
+    def trade_code(
+        self, code: str, *, client_id: str, redirect_uri: str, verifier: str
+    ) -> "Resource":
+        """Trade the code of an OAuth 2.1 authorization, and use the new tokens.
+
+        The `authorize` link of the root leads the user's browser to the page for consent.
+
+        :param verifier: the code verifier, whose challenge was in that link (RFC 7636).
+        :returns: the token resource.
+        """
+        fields = {
+            "code": code,
+            "client_id": client_id,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        return self.resource(self.run(self.actions.trade_code(fields)))
+
     def logout(self) -> None:
         """End the session. Its tokens, and those derived from it, are revoked."""
         self.run(self.actions.logout())

@@ -15,11 +15,14 @@ class Tokens:
     :param access: sent with each request to the root's origin.
     :param refresh: gets new tokens when the access token has expired; None when there is none.
     :param uri: of the session, for signing out; empty when it is not known.
+    :param client_id: the app that the session was granted to (OAuth 2.1), which refreshing needs;
+        empty without one.
     """
 
     access: str = field(repr=False)
     refresh: str | None = field(default=None, repr=False)
     uri: str = ""
+    client_id: str = ""
 
     @classmethod
     def read(cls, members: Mapping[str, Any], uri: str = "") -> Self:
@@ -30,7 +33,8 @@ class Tokens:
         if "access_token" not in members:
             raise NotHyperapi(f"Signing in{f' at {uri}' if uri else ''} gave no token.")
         refresh = members.get("refresh_token")
-        return cls(str(members["access_token"]), None if refresh is None else str(refresh), uri)
+        refresh = None if refresh is None else str(refresh)
+        return cls(str(members["access_token"]), refresh, uri, str(members.get("client_id", "")))
 
 
 class Keeper(Protocol):

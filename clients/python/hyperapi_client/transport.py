@@ -231,7 +231,8 @@ class Transport:
                 self.tokens = kept
                 return kept
             form = yield from self.anonymous_form("tokens", "refresh")
-            filled = form.fill({"refresh_token": used.refresh})
+            client = {"client_id": used.client_id} if used.client_id else {}
+            filled = form.fill({"refresh_token": used.refresh, **client})
             headers = {"Accept": HAL_FORMS, "Content-Type": filled.content_type or ""}
             request = Request(filled.method, filled.uri, headers, filled.content, anonymous=True)
             made = yield from self.state(request)

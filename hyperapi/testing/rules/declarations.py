@@ -23,7 +23,8 @@ _BOUNDS = ("maxLength", "enum", "const")
 )
 def each_operation_has_a_summary_of_its_own(world: World, operation: Operation) -> None:
     """No two operations have the same sentence in the document."""
-    same = [each.name for each in world.operations if each.summary == operation.summary]
+    every = [*world.operations, *world.protocols]
+    same = [each.name for each in every if each.summary == operation.summary]
     assert same == [operation.name]
 
 
