@@ -37,7 +37,7 @@ class ConsentPage:
     :ivar scopes: the scopes that the app asks for, with their meanings.
     :ivar chosen: those that are chosen at first.
     :ivar lists: URIs and titles of the lists to choose from; None for no such choice.
-    :ivar lives: lives to choose from, in seconds and in words.
+    :ivar lives: lives to choose from, in seconds, with what the user reads.
     """
 
     title: str
