@@ -464,6 +464,11 @@ class Settings:
         _number(0),
         "seconds that changes can be undone and deletions restored; 0 keeps no history",
     )
+    history_rows: int = _setting(
+        "100000",
+        _number(0, 2**31 - 1),
+        "images of changed rows that are kept of one user; 0 sets no limit",
+    )
     security_log_lifetime: int = _setting(
         "7776000",
         _number(0),

@@ -9,8 +9,12 @@ from dataclasses import fields
 from hyperapi.http.context import Context
 from hyperapi.http.problems import QuotaExceeded, TooManySelected
 from hyperapi.storage import change_log
+from hyperapi.storage.before_images import drop_oldest
 from hyperapi.storage.change_log import Usage
 from hyperapi.storage.row_scope import RowScope
+
+_EVERY = 256
+"""Changes of a user between two deletions of images beyond the limit."""
 
 _NAMES = {"lists": "lists", "tasks": "tasks", "text": "bytes of text"}
 
@@ -33,7 +37,19 @@ def next_revision(ctx: Context, row_scope: RowScope, growth: Usage, changes: int
                 quota=each.name,
                 limit=limit,
             )
+    _bound_history(ctx, row_scope, first + changes - 1, changes)
     return first
+
+
+def _bound_history(ctx: Context, row_scope: RowScope, last: int, changes: int) -> None:
+    """Delete the oldest images of a user, once in many changes.
+
+    :param last: the last revision that the user has now.
+    :param changes: how many revisions this request has taken.
+    """
+    kept = ctx.settings.history_rows
+    if kept and last > kept and last // _EVERY > (last - changes) // _EVERY:
+        drop_oldest(ctx.tx, row_scope.owner, kept)
 
 
 def check_size(ctx: Context, count: int, plural: str, advice: str) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
+    delete,
     func,
     insert,
     literal_column,
@@ -38,7 +39,7 @@ from sqlalchemy.types import TypeEngine
 
 from hyperapi.common.clock import write_instant
 from hyperapi.common.text import folded
-from hyperapi.storage.database import Statement
+from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.models import BeforeImage, Folded, Instant, Key
 from hyperapi.storage.row_scope import Model, owned, table_of
 
@@ -258,3 +259,31 @@ def _reader(column: Column[Any]) -> Callable[[Any], Any]:
         f"{column.table.name}.{column.name} is {column.type!r}, which no before-image can keep. "
         "Declare the resource with history=False."
     )
+
+
+# -- the bound
+
+_FIRST_KEPT = Statement(
+    select(BeforeImage.first)
+    .where(*owned(BeforeImage, bound=False))
+    .order_by(BeforeImage.revision.desc())
+    .limit(literal_column("1"))
+    .offset(bindparam("behind"))
+)
+_DROP = Statement(
+    delete(BeforeImage).where(
+        *owned(BeforeImage, bound=False), BeforeImage.revision < bindparam("upto")
+    )
+)
+
+
+def drop_oldest(tx: Transaction, owner: str, kept: int) -> None:
+    """Delete the oldest images of a user, but for the last ones.
+
+    Images of one request are kept together, so that nothing is put back in part.
+
+    :param kept: how many are kept at least.
+    """
+    found = _FIRST_KEPT.row(tx, {"of_owner": owner, "behind": kept - 1})
+    if found is not None:
+        _DROP.run(tx, {"of_owner": owner, "upto": found.first})

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from hyperapi.extension import quotas
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.models import BeforeImage
@@ -336,3 +337,40 @@ def test_images_of_a_bulk_change_take_one_statement(app: Flask, alice: Person, n
         with statements(app) as sent:
             alice.ask(method, uri, **({"json": body} if body else {}))
         assert len([each for each in sent if "before_images" in each]) == 1
+
+
+def test_a_user_has_a_bounded_number_of_images(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_EVERY", 4)
+    app = make_app(history_rows="20")
+    alice = Person(app.test_client()).register("alice").sign_in()
+    here, there = alice.make_list("Here"), alice.make_list("There")
+    several = {"tasks": [{"title": str(number)} for number in range(10)]}
+    made = alice.ask("POST", here["tasks_uri"], json=several)
+    deleted = alice.ask("DELETE", here["uri"])
+    for number in range(60):
+        reply = alice.ask("PATCH", there["uri"], json={"title": str(number)})
+        kept = len(stored(app))
+        assert kept <= 20 + 4 + 11
+        items = alice.get(alice.root["trash_uri"])["trash"]
+        assert [each["resource"]["task_count"] for each in items] in ([10], [])
+    assert items == []
+    assert kept <= 20 + 4
+    for gone in (made, deleted):
+        problem(alice.ask("POST", undo_uri(gone)), 410, "no-longer-kept")
+    put_back(alice, reply, 1)
+
+
+def test_images_of_other_users_are_left_alone(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_EVERY", 1)
+    app = make_app(history_rows="3")
+    alice, bob = (Person(app.test_client()).register(name).sign_in() for name in ("alice", "bobby"))
+    his = bob.ask("POST", bob.root["lists_uri"], json={"title": "His"})
+    here = alice.make_list()
+    for number in range(10):
+        alice.ask("PATCH", here["uri"], json={"title": str(number)})
+    assert len(stored(app)) == 3 + 1 + 1
+    put_back(bob, his, 1)
