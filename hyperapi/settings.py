@@ -315,6 +315,11 @@ class Settings:
         "image of the service for pages and documents: the path of an SVG, PNG, WebP or JPEG file "
         "of at most 64 KiB; empty is none",
     )
+    pages: str = _setting(
+        "interactive",
+        _one_of("interactive", "plain"),
+        "HTML pages: interactive (with a script that signs in and sends forms) or plain (without)",
+    )
     resources: tuple[str, ...] = _setting(
         "lists,tasks",
         _resources,

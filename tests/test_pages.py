@@ -1,4 +1,4 @@
-"""Pages in a real browser: they keep their shape and their rules, whatever they have to show."""
+"""Pages without a script in a real browser: they keep their shape, whatever they have to show."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def service(empty_database: Store, tmp_path_factory: pytest.TempPathFactory) -> 
     """The service on a port, with things that have hostile names."""
     with (
         applications(empty_database, tmp_path_factory.mktemp("pages")) as make,
-        recorded(make()) as service,
+        recorded(make(pages="plain")) as service,
     ):
         yield service
 

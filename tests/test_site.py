@@ -1,5 +1,6 @@
 """The name, description and logo that an operator gives the service."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from openapi_spec_validator import validate
 
 from hyperapi import Settings
 from hyperapi.http.content_coding import CODINGS
+from hyperapi.representations.page_script import FILES
 from hyperapi.settings import SettingsError
 from tests.conftest import MakeApp
 from tests.representations.test_html import Page
@@ -27,6 +29,8 @@ BAD = {
     "too large": IMAGES["image/png"] + bytes(64 * 1024),
     "a RIFF that is no WebP": b"RIFF\0\0\0\0WAVE",
 }
+SCRIPT = {"type", "blocking", "src", "data-root", "data-sign-in", "data-relations"}
+"""The attributes of the one script of a page."""
 HOSTILE = "</title><script>alert(1)</script> **bold**"
 
 
@@ -71,7 +75,8 @@ def test_title_and_description_are_everywhere_and_markup_does_nothing(make_app: 
     assert "**" not in document["info"]["description"].replace("\\*", "")
     for path in ("/api/v1/", "/api/v1/lists", "/nothing"):
         page = Page(client.get(path, headers={"Accept": "text/html"}).text)
-        assert "script" not in {tag for tag, _ in page.elements}
+        scripts = [each for tag, each in page.elements if tag == "script"]
+        assert [set(each) for each in scripts] == [SCRIPT]
         assert f"· {HOSTILE}" in page.text
     docs = client.get("/api/v1/docs", headers={"Accept": "text/html"}).text
     assert "<script>alert" not in docs
@@ -136,6 +141,33 @@ def test_a_missing_logo_stops_the_start(tmp_path: Path) -> None:
 def test_a_bad_title_stops_the_start(title: str) -> None:
     with pytest.raises(SettingsError, match=r"^HYPERAPI_TITLE must"):
         Settings.read({"HYPERAPI_TITLE": title})
+
+
+def test_an_operator_can_do_without_the_script(make_app: MakeApp) -> None:
+    client = make_app(pages="plain").test_client()
+    for path in ("/api/v1/", "/nothing"):
+        reply = client.get(path, headers={"Accept": "text/html"})
+        assert "script" not in {tag for tag, _ in Page(reply.text).elements}
+        assert "script-src" not in reply.headers["Content-Security-Policy"]
+    with pytest.raises(SettingsError, match=r"^HYPERAPI_PAGES must be interactive or plain"):
+        Settings.read({"HYPERAPI_PAGES": "none"})
+
+
+def test_the_files_of_the_script_may_be_kept_for_ever(make_app: MakeApp) -> None:
+    client = make_app().test_client()
+    page = Page(client.get("/api/v1/", headers={"Accept": "text/html"}).text)
+    [uri] = [str(found["src"]) for tag, found in page.elements if tag == "script"]
+    folder = uri.rpartition("/")[0]
+    for name in FILES:
+        reply = client.get(f"{folder}/{name}")
+        assert (reply.data, reply.mimetype) == (FILES[name], "text/javascript")
+        assert reply.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        imported = re.findall(rb'from "\./([a-z]+\.js)"', reply.data)
+        assert {each.decode() for each in imported} <= FILES.keys()
+    other = client.get(f"{folder[:-1]}/main.js")  # from a page of another release
+    assert other.headers["Cache-Control"] == "public, max-age=86400"
+    assert client.get(f"{folder}/missing.js").status_code == 404
 
 
 def test_a_new_title_gives_a_page_another_tag(make_app: MakeApp) -> None:

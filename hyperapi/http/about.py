@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 
 from hyperapi.http.context import Context
-from hyperapi.representations.site import Site
+from hyperapi.representations.page_script import ADDRESS
+from hyperapi.representations.site import Script, Site
 from hyperapi.settings import Settings
 
 LOGO = "logo"
-"""The name of the logo's route."""
+DOCS = "docs"
+"""The names of the routes of the logo and of the documentation, which has the script's files."""
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&])")
 
@@ -65,5 +67,20 @@ def about(settings: Settings) -> About:
 
 def site_of(ctx: Context) -> Site:
     """Return what pages show of the service."""
-    settings = ctx.settings
-    return Site(settings.title, "" if settings.logo is None else ctx.uris.uri(LOGO))
+    settings, uri = ctx.settings, ctx.uris.uri
+    return Site(
+        settings.title,
+        "" if settings.logo is None else uri(LOGO),
+        script_of(ctx) if settings.pages == "interactive" else None,
+    )
+
+
+def script_of(ctx: Context) -> Script:
+    """Return the script of pages, and the URIs that it starts from."""
+    uri = ctx.uris.uri
+    return Script(
+        uri=f"{uri(DOCS)}/{ADDRESS}",
+        root=uri("root"),
+        sign_in=uri("tokens"),
+        relations=ctx.uris.template("relation", "name"),
+    )

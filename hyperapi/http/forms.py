@@ -214,18 +214,18 @@ def _query_fields(query: QuerySpec) -> Iterator[Field]:
 
 def _field(name: str, prompt: str, schema: Mapping[str, Any], *, required: bool) -> Field:
     """Return the field for a member or parameter with this JSON Schema."""
-    schema = _inner(schema)
+    multiple, schema = _is_array(schema), _inner(schema)
     if "x-route" in schema:
-        return Field(name, prompt, "url", required, route=schema["x-route"])
+        return Field(name, prompt, "url", required, route=schema["x-route"], multiple=multiple)
     options = ["true", "false"] if schema.get("type") == "boolean" else schema.get("enum")
     if options:
-        return Field(name, prompt, "text", required, options=tuple(options))
+        return Field(name, prompt, "text", required, options=tuple(options), multiple=multiple)
     limits = {
         attribute: schema[keyword]
         for keyword, attribute in _KEYWORDS.items()
         if keyword in schema and schema[keyword] != ANY_TEXT
     }
-    return Field(name, prompt, _kind(schema), required, **limits)
+    return Field(name, prompt, _kind(schema), required, multiple=multiple, **limits)
 
 
 _KEYWORDS = {
@@ -239,6 +239,12 @@ _KEYWORDS = {
 
 _KINDS: dict[str, FieldKind] = {"password": "password", "idn-email": "email", "uri": "url"}
 """Kinds of field by the ``format`` of their JSON Schema."""
+
+
+def _is_array(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema takes several values."""
+    parts = (schema, *schema.get("anyOf", ()))
+    return any(part.get("type") == "array" for part in parts)
 
 
 def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ class Field:
     :param min_length: the minimum number of characters; ``max_length`` is the maximum.
     :param options: the accepted values; empty for any value.
     :param route: the route whose URIs the field accepts; empty for other values.
+    :param multiple: whether it takes several values. A form-encoded body repeats the name.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Field:
     max_length: int | None = None
     options: tuple[str, ...] = ()
     route: str = ""
+    multiple: bool = False
 
     def value_in(self, values: Values) -> Any:
         """Return the initial value, numbers and flags as text; None without one, and for several

@@ -95,6 +95,8 @@ def _property(field: Field, value: Any) -> dict[str, Any]:
         for attribute, word in _LIMITS.items()
         if (limit := getattr(field, attribute)) is not None
     }
+    if field.multiple:
+        spelled["multiple"] = True
     if field.options:
         choices = [{"prompt": choice, "value": choice} for choice in field.options]
         selected = {} if value is None else {"selectedValues": [value]}
@@ -143,7 +145,7 @@ SHARED: dict[str, Schema] = {
         "type": "object",
         "properties": {
             **dict.fromkeys(("name", "prompt", "type", "regex", "value"), _TEXT),
-            **dict.fromkeys(("required", "readOnly"), _FLAG),
+            **dict.fromkeys(("required", "readOnly", "multiple"), _FLAG),
             **dict.fromkeys(("min", "max", "minLength", "maxLength"), _NUMBER),
             "options": {
                 "type": "object",

@@ -21,7 +21,7 @@ from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
 from hyperapi.http.uris import Base
 from hyperapi.http.wsgi_response import Response
-from hyperapi.representations import html
+from hyperapi.representations import html, page_script
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
@@ -49,6 +49,8 @@ _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
 _GUIDE_ROOT = "http://127.0.0.1:5000/api/v1/"
 _MOST_BASES = 8
 _CHECKOUT = Path(__file__).parents[2] / "docs"
+_NO_SNIFFING = [("X-Content-Type-Options", "nosniff")]
+_FOR_EVER = "public, max-age=31536000, immutable"
 _PAGE_HEADERS = [
     (
         "Content-Security-Policy",
@@ -107,13 +109,28 @@ def _asset(ctx: Context, name: str) -> Response:
         found = Document(text.encode(), "text/plain; charset=utf-8")
     elif name in _ASSETS:
         found = _read(name)
+    elif name.startswith("script/"):
+        found = _script(name)
     else:
         raise NotFound
     response = respond_with_document(ctx, Reply(found), "")
+    if name.startswith(f"script/{page_script.VERSION}/"):
+        response.replace("Cache-Control", lambda _: _FOR_EVER)
     known = ctx.environ.get("HTTP_IF_NONE_MATCH")
     if known and names_representation(known, response.get("ETag") or ""):
         return not_modified(response.headers)
     return response
+
+
+def _script(name: str) -> Document:
+    """Return a file of the script of pages, at whatever version a page asks for.
+
+    A node that runs another release serves its own files: they are the only ones it has.
+    """
+    content = page_script.FILES.get(name.rpartition("/")[2])
+    if content is None:
+        raise NotFound
+    return Document(content, "text/javascript; charset=utf-8", _NO_SNIFFING)
 
 
 @cache

@@ -16,6 +16,7 @@ from hyperapi.auth.oauth_codes import Proof
 from hyperapi.auth.security_log import record
 from hyperapi.auth.sessions import COLUMNS, SessionOptions
 from hyperapi.common.clock import now
+from hyperapi.common.text import UUID, literal
 from hyperapi.extension.collection import page, page_of, whole
 from hyperapi.extension.declaration import LIST
 from hyperapi.extension.owned_resources import OwnedResources
@@ -171,8 +172,24 @@ def _no_more_than_yours(ctx: Context, _: Values) -> FieldLimits:
     }
 
 
+def _no_more_than_yours_on_a_list(ctx: Context, values: Values) -> FieldLimits:
+    before, _, after = ctx.uris.template(LIST).partition("{uuid}")
+    return {
+        **_no_more_than_yours(ctx, values),
+        "scope": {"pattern": scope_pattern(_most_on_a_list(ctx.principal).split())},
+        "list_uri": {"pattern": f"^{literal(before)}{UUID}{literal(after)}$"},
+    }
+
+
+def _may_bind(ctx: Context, _: Values) -> bool:
+    """Whether the principal can derive a token for one list."""
+    has_lists = LIST in ctx.state[OwnedResources].named
+    return has_lists and bool(_most_on_a_list(ctx.principal))
+
+
 _REFRESH = FormSpec("refresh", "Refresh an access token", TOKENS, "POST", body=Refresh, media=JSON)
 _DERIVED = ("label", "scope", "expires_in")
+_DERIVED_FOR_LIST = ("label", "list_uri", "scope", "expires_in")
 
 
 def _takes_passwords(ctx: Context, _: Values) -> bool:
@@ -204,6 +221,18 @@ FORMS_OF_OWN = (
         body=Derivation,
         media=JSON,
         limits=_no_more_than_yours,
+    ),
+    FormSpec(
+        "derive-for-list",
+        "Create a token for one list",
+        TOKENS,
+        "POST",
+        _DERIVED_FOR_LIST,
+        ("list_uri",),
+        body=Derivation,
+        media=JSON,
+        when=_may_bind,
+        limits=_no_more_than_yours_on_a_list,
     ),
     FormSpec("revoke", "Sign out everywhere", TOKENS, "DELETE"),
 )
@@ -402,8 +431,11 @@ def _why_no_longer(ctx: Context, who: Principal, left: timedelta) -> str:
 
 def _most(who: Principal, only_list: str | None) -> str:
     """Return the widest scope of a derived token. A list-bound token has no scope account."""
-    if only_list is None:
-        return who.scope
+    return who.scope if only_list is None else _most_on_a_list(who)
+
+
+def _most_on_a_list(who: Principal) -> str:
+    """Return the widest scope of a token that is bound to a list."""
     return " ".join(word for word in who.scope.split() if word != ACCOUNT)
 
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.http.problems import PROBLEM_JSON, Problem, TooManyRequests, own_problems, respond
 from hyperapi.representations.html import content_security_policy
-from hyperapi.representations.site import Site
+from hyperapi.representations.site import Script, Site
 from hyperapi.resources import documents
 from hyperapi.testing.contract import as_received
 from tests.conftest import MakeApp, Person, problem
@@ -37,7 +37,7 @@ PROGRAMS = {
     "no page": "text/html;q=0, */*",
     "images": "image/png",
 }
-POLICY = content_security_policy(Site())
+POLICY = content_security_policy(Site(script=Script("", "", "", "")))
 BROWSER = BROWSERS["Firefox"]
 REQUEST_ID = "00000000-0000-4000-a000-000000000000"
 
@@ -49,7 +49,8 @@ def page_of(reply: TestResponse, status: int) -> Page:
     assert reply.headers["Content-Security-Policy"] == POLICY
     page = Page(reply.text)
     assert page.open == []
-    assert "script" not in {tag for tag, _ in page.elements}
+    [script] = [each for tag, each in page.elements if tag == "script"]
+    assert str(script["src"]).endswith("/main.js")
     return page
 
 

@@ -199,6 +199,8 @@ def written_field(field: Field, values: Values) -> dict[str, Any]:
         found["regex"] = field.pattern
     if field.max_length is not None:
         found["maxLength"] = field.max_length
+    if field.multiple:
+        found["multiple"] = True
     if field.options:
         choices = [{"prompt": each, "value": each} for each in field.options]
         found["options"] = {"inline": choices, "maxItems": 1}
