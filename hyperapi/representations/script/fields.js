@@ -72,10 +72,10 @@ export function fieldOf(property, initial, place) {
   };
 }
 
-const label = ({ name, prompt }) => (prompt && prompt !== name ? inWords(name, prompt) : words(name));
+const label = ({ name, prompt }) => (prompt && prompt !== name ? withoutUnit(name, prompt) : words(name));
 
-/** A lifetime is chosen in words. */
-const inWords = (name, prompt) => (LIFE.test(name) ? prompt.replace(" in seconds", "") : prompt);
+/** The prompt of a lifetime, which is not typed as seconds. */
+const withoutUnit = (name, prompt) => (LIFE.test(name) ? prompt.replace(" in seconds", "") : prompt);
 
 function controlOf(property, initial, place) {
   const { regex = "", options, type, multiple } = property;
@@ -199,7 +199,7 @@ function choiceOrTyped(choices, typed, initial) {
   };
 }
 
-/** A lifetime in words. The service takes seconds. */
+/** A choice of lifetimes. The service takes seconds. */
 function life({ min, max = Infinity }, initial) {
   const some = LIVES.filter(([seconds]) => seconds <= max).map(([seconds, prompt]) => ({
     value: String(seconds),
