@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -162,3 +163,24 @@ def came_back(reply: TestResponse, redirect_uri: str = REDIRECT) -> dict[str, st
     assert target.startswith(redirect_uri + ("&" if "?" in redirect_uri else "?"))
     assert reply.headers["Cache-Control"] == "no-store"
     return {name: value for name, [value] in parse_qs(urlsplit(target).query).items()}
+
+
+# -- the same over a real socket
+
+
+def answer(target: str, username: str, **fields: Any) -> str:
+    """Do what a user does in a browser; return where that leads."""
+    page = Page(httpx.get(target, trust_env=False).text)
+    consent = Page(_sent(page, username=username, password=PASSWORD).text)
+    return _sent(consent, **{"answer": "allow", **fields}).headers["Location"]
+
+
+def visit(target: str) -> httpx.Response:
+    """Go where the answer leads."""
+    return httpx.get(target, trust_env=False)
+
+
+def _sent(page: Page, **fields: Any) -> httpx.Response:
+    content = urlencode({**page.fields, **fields}, doseq=True)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return httpx.post(page.action, content=content, headers=headers, trust_env=False)

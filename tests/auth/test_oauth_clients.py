@@ -1,15 +1,29 @@
-"""OAuth 2 client libraries work with the service as they come (RFC 6749): Authlib's for httpx."""
+"""OAuth 2 client libraries work with the service as they come: Authlib's for httpx, oauth4webapi
+for JavaScript, and the one in the client of ``mcp``."""
 
 import asyncio
+import secrets
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import httpx2
 import pytest
+from mcp.client.auth import OAuthClientProvider
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthToken,
+)
 
+from tests.auth.consenting import LOOPBACK, answer
 from tests.conftest import PASSWORD
+from tests.javascript import FOLDER, node
 from tests.serving import PATIENCE, Served, serve
 
 with warnings.catch_warnings(record=True):  # it would rather have a successor of httpx
@@ -192,3 +206,104 @@ def test_guessing_through_it_is_429_with_the_time_to_come_back(root: Any) -> Non
     reply = next(reply for reply in replies if reply.status_code == 429)
     assert 1 <= int(reply.headers["Retry-After"]) <= 3600
     assert reply.headers["Content-Type"] == "application/problem+json"
+
+
+# -- authorization codes
+
+
+def test_authlib_gets_a_code_and_goes_on(served: Served) -> None:
+    metadata = httpx.get(
+        f"{served.url}/.well-known/oauth-authorization-server", trust_env=False
+    ).json()
+    verifier = secrets.token_urlsafe(48)
+    with OAuth2Client(
+        "hyper",
+        redirect_uri=LOOPBACK,
+        scope="tasks:read tasks:write",
+        code_challenge_method="S256",
+        token_endpoint_auth_method="none",
+        timeout=PATIENCE,
+        trust_env=False,
+    ) as client:
+        target, state = client.create_authorization_url(
+            metadata["authorization_endpoint"], code_verifier=verifier
+        )
+        came_back = answer(target, "alice")
+        token = client.fetch_token(
+            metadata["token_endpoint"],
+            authorization_response=came_back,
+            state=state,
+            code_verifier=verifier,
+        )
+        assert token["scope"] == "tasks:read tasks:write"
+        assert client.get(f"{served.url}/api/v1/lists").status_code == 200
+        newer = client.refresh_token(metadata["token_endpoint"])
+        assert newer["refresh_token"] != token["refresh_token"]
+        assert client.get(f"{served.url}/api/v1/lists").status_code == 200
+        revoked = client.revoke_token(metadata["revocation_endpoint"], newer["refresh_token"])
+        assert revoked.status_code == 200
+        assert client.get(f"{served.url}/api/v1/lists").status_code == 401
+
+
+def test_oauth4webapi_gets_a_code_and_goes_on(served: Served) -> None:
+    command = [node("oauth4webapi", "oauth4webapi is not tried"), "oauth.js", served.url, LOOPBACK]
+    with subprocess.Popen(
+        command, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        target = process.stdout.readline().strip()
+        out, _ = process.communicate(answer(target, "alice") + "\n", timeout=PATIENCE)
+    assert out.split() == ["granted", "refreshed", "revoked", "mixed-up"]
+    assert process.returncode == 0
+
+
+class _Stored:
+    """What the client of ``mcp`` keeps: it was registered before, and has no tokens yet."""
+
+    tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull:
+        return OAuthClientInformationFull.model_validate(
+            {
+                "client_id": "hyper",
+                "redirect_uris": [LOOPBACK],
+                "token_endpoint_auth_method": "none",
+            }
+        )
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        raise AssertionError(f"it is registered, and not again: {client_info}")
+
+
+def test_the_client_of_mcp_finds_its_way_from_a_401(served: Served) -> None:
+    came_back: list[str] = []
+    stored = _Stored()
+
+    async def open_page(target: str) -> None:
+        came_back.append(await asyncio.to_thread(answer, target, "alice"))
+
+    async def take_answer() -> AuthorizationCodeResult:
+        told = parse_qs(urlsplit(came_back[-1]).query)
+        return AuthorizationCodeResult(
+            code=told["code"][0], state=told["state"][0], iss=told["iss"][0]
+        )
+
+    async def ask() -> list[int]:
+        known = OAuthClientMetadata.model_validate(
+            {"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"}
+        )
+        auth = OAuthClientProvider(f"{served.url}/api/v1/", known, stored, open_page, take_answer)
+        async with httpx2.AsyncClient(auth=auth, timeout=PATIENCE, trust_env=False) as client:
+            return [(await client.get(f"{served.url}/api/v1/lists")).status_code for _ in range(2)]
+
+    assert asyncio.run(ask()) == [200, 200]
+    assert len(came_back) == 1
+    assert stored.tokens is not None
+    assert stored.tokens.refresh_token

@@ -9,7 +9,6 @@ import webbrowser
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -19,30 +18,11 @@ from hyper.failures import NOT_ALLOWED
 from hyper.program import run
 
 from hyperapi.sandbox.pytest_plugin import Sandbox
-from tests.auth.consenting import Page
+from tests.auth.consenting import answer, visit
 from tests.conftest import PASSWORD
 from tests.hyper.conftest import Hyper, Outcome
 
 EVIL = "https://evil.example"
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-def submit(page: Page, **fields: Any) -> httpx.Response:
-    """Send a form of a page as it is filled in, with changes."""
-    sent = urlencode({**page.fields, **fields}, doseq=True)
-    return httpx.post(page.action, content=sent, headers=FORM, trust_env=False)
-
-
-def answer(target: str, **fields: Any) -> str:
-    """Do what a user does in a browser; return where that leads."""
-    page = Page(httpx.get(target, trust_env=False).text)
-    consent = Page(submit(page, username="ann", password=PASSWORD).text)
-    return submit(consent, **{"answer": "allow", **fields}).headers["Location"]
-
-
-def visit(target: str) -> httpx.Response:
-    """Go where the answer leads."""
-    return httpx.get(target, trust_env=False)
 
 
 @pytest.fixture
@@ -72,7 +52,7 @@ def at_terminal(
 def test_it_signs_in_and_goes_on_when_the_token_has_expired(
     at_terminal: Callable[..., Outcome], stranger: Hyper, hyperapi: Sandbox
 ) -> None:
-    said = at_terminal(lambda target: visit(answer(target)))
+    said = at_terminal(lambda target: visit(answer(target, "ann")))
     assert said.status == 0, said.err
     assert said.out.startswith("Signed in as ann at http://")
     assert "Sign in on this page" in said.err
@@ -85,7 +65,7 @@ def test_it_signs_in_and_goes_on_when_the_token_has_expired(
 
 
 def test_it_is_content_with_less(at_terminal: Callable[..., Outcome], stranger: Hyper) -> None:
-    said = at_terminal(lambda target: visit(answer(target, scope=["tasks:read"])))
+    said = at_terminal(lambda target: visit(answer(target, "ann", scope=["tasks:read"])))
     assert said.status == 0, said.err
     assert said.out.startswith("Signed in at http://")
     assert stranger("ls").status == 0
@@ -93,7 +73,7 @@ def test_it_is_content_with_less(at_terminal: Callable[..., Outcome], stranger: 
 
 
 def test_no_is_said(at_terminal: Callable[..., Outcome], stranger: Hyper) -> None:
-    said = at_terminal(lambda target: visit(answer(target, answer="deny")))
+    said = at_terminal(lambda target: visit(answer(target, "ann", answer="deny")))
     assert (said.status, said.out) == (NOT_ALLOWED, "")
     assert "You denied the access." in said.err
     assert stranger("ls").status == NOT_ALLOWED
@@ -104,7 +84,7 @@ def test_only_the_awaited_answer_counts(at_terminal: Callable[..., Outcome]) -> 
     seen: list[int] = []
 
     def someone(target: str) -> None:
-        good = answer(target)
+        good = answer(target, "ann")
         asked = parse_qs(urlsplit(good).query)
         base = good.partition("?")[0]
         for name, value in (("state", "another"), ("state", ""), ("iss", EVIL), ("iss", "")):
@@ -132,8 +112,8 @@ def test_it_does_not_wait_for_ever(
 
 ROBOT = """
 import sys
-from tests.hyper.test_browser import answer, visit
-visit(answer(sys.argv[1]))
+from tests.auth.consenting import answer, visit
+visit(answer(sys.argv[1], "ann"))
 """
 
 
