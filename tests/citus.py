@@ -4,7 +4,7 @@ The database of the URL knows the workers. Each database of a test gets the same
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -56,7 +56,7 @@ class Cluster:
         :param plain: it is not made one of Citus yet.
         """
         self._made.add(name)
-        self._drop([name])
+        self.drop(name)
         for where in self._nodes():
             with self.connect(to=where) as node:
                 node.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -90,14 +90,15 @@ class Cluster:
 
     def close(self) -> None:
         """Drop the databases that were created."""
-        self._drop(self._made)
+        for name in self._made:
+            self.drop(name)
 
-    def _drop(self, names: Iterable[str]) -> None:
+    def drop(self, name: str) -> None:
+        """Drop a database on all nodes, with its connections."""
         for where in self._nodes():
             with self.connect(to=where) as node:
-                for name in names:
-                    gone = sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)")
-                    node.execute(gone.format(sql.Identifier(name)))
+                gone = sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)")
+                node.execute(gone.format(sql.Identifier(name)))
 
     def _nodes(self) -> list[Node]:
         return [self.coordinator, *self.workers]

@@ -41,6 +41,11 @@ class SQLiteFiles:
         path.write_bytes(self._empty.read_bytes())
         yield f"sqlite:///{path}"
 
+    @contextmanager
+    def bare(self, folder: Path) -> Iterator[str]:
+        """The URL of a database before its first migration."""
+        yield f"sqlite:///{folder}/hyperapi.db"
+
 
 class PostgreSQLDatabases:
     """Databases of one server, migrated once each and used again after they were emptied: that
@@ -62,6 +67,14 @@ class PostgreSQLDatabases:
         yield self.url(name)
         if self._emptied(name):
             self._free.append(name)
+
+    @contextmanager
+    def bare(self, folder: Path) -> Iterator[str]:
+        """The URL of a database before its first migration."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._server.create(name)
+        yield self.url(name)
+        self._server.drop(name)
 
     def url(self, name: str) -> str:
         """The URL of one of the databases."""

@@ -73,6 +73,12 @@ class Server:
         with self.connect() as administrator:
             administrator.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
+    def drop(self, name: str) -> None:
+        """Drop a database, with its connections."""
+        with self.connect() as administrator:
+            gone = sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)")
+            administrator.execute(gone.format(sql.Identifier(name)))
+
     def initialize(self) -> None:
         """Make an empty cluster."""
         run(

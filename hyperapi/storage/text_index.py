@@ -74,8 +74,11 @@ def _statements(connection: Connection) -> Sequence[str]:
 
 def drop_text_index(connection: Connection, table: str) -> None:
     """Drop the index of a table, with its triggers."""
-    embedded = connection.dialect.name == "sqlite"
-    statements: Sequence[str] = _DROP_SQLITE if embedded else _DROP_POSTGRESQL
+    if connection.dialect.name == "sqlite":
+        statements: Sequence[str] = _DROP_SQLITE
+    else:
+        statements = () if is_distributed(connection) else _DROP_TRIGGERS
+        statements = (*statements, *_DROP_POSTGRESQL)
     for statement in statements:
         connection.exec_driver_sql(statement.format(table=table))
 
@@ -312,7 +315,6 @@ _DROP_TRIGGERS = (
 _TEXTS, _OWNERS = "_text", "_text_owners"
 _EMPTY = ("DELETE FROM {table}_text", "DELETE FROM {table}_text_owners")
 _DROP_POSTGRESQL = (
-    *_DROP_TRIGGERS,
     "DROP FUNCTION IF EXISTS {table}_text_follow",
     "DROP FUNCTION IF EXISTS {table}_text_index",
     "DROP TABLE IF EXISTS {table}_text",
