@@ -9,6 +9,7 @@ from hyperapi.auth.authorization import Tickets
 from hyperapi.auth.common_passwords import CommonPasswords
 from hyperapi.auth.oauth_codes import Codes
 from hyperapi.auth.passwords import Passwords
+from hyperapi.auth.recovery import RecoveryTokens
 from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
 from hyperapi.common.sealed_ids import SealedIds
@@ -119,6 +120,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(RefreshTokens(keys))
     state.add(Codes(keys))
     state.add(Tickets(keys))
+    state.add(RecoveryTokens(keys))
     state.add(Cursors(keys))
     state.add(Seals(keys))
     state.add(SealedIds(keys))

@@ -265,9 +265,9 @@ def end_others(ctx: Context, who: Principal) -> None:
     _END_OTHERS.run(ctx.tx, {**RowScope(who.user).parameters(), "this": who.session})
 
 
-def end_all(ctx: Context, who: Principal) -> None:
-    """Revoke all sessions of the user, including the current one."""
-    _END_ALL.run(ctx.tx, RowScope(who.user).parameters())
+def end_all(ctx: Context, owner: str) -> None:
+    """Revoke all sessions of a user."""
+    _END_ALL.run(ctx.tx, RowScope(owner).parameters())
 
 
 def _enforce_limit(

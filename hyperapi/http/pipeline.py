@@ -220,9 +220,12 @@ def _change(
     if operation.scope != OPEN and operation.method != "POST":
         _check_preconditions(ctx, operation, media_type, keys, preconditions.sent(ctx))
     try:
-        reply = _reply(view())
+        found = view()
     except PreconditionFailed as failure:
         raise _with_current(ctx, failure, operation, media_type, keys) from None
+    if isinstance(found, Response):
+        return found
+    reply = _reply(found)
     uri = undo_link.undo_uri(ctx)
     response = _respond(ctx, operation, undo_link.in_body(reply, uri) if uri else reply, media_type)
     if uri is not None:

@@ -272,12 +272,20 @@ class AuthorizationRefused(Problem):
     advice = "Return to the app, and tell its author."
 
 
+class RecoveryInvalid(Problem):
+    """The link to set a new password is not valid: it is older than 30 minutes, it was used, the
+    password has changed since, or the account is closed. Ask the operator for a new link."""
+
+    name, status, title = "recovery-invalid", 403, "The link is not valid any more"
+    advice = "Ask the operator of the service for a new link."
+
+
 class ForeignOrigin(Problem):
     """A page of another origin sent the form of this page. Open the page itself, and fill in its
     form."""
 
     name, status, title = "foreign-origin", 403, "The form came from another site"
-    advice = "Start again in the app, and fill in the form of this service."
+    advice = "Start again on the page of this service, and fill in its form."
 
 
 class RegistrationClosed(Problem):

@@ -40,7 +40,8 @@ LISTING = Listing(
 
 class SecurityEventMembers(Members):
     """An event of the security log: its time and type, the label of the session, the program and
-    the network that it came from, and its outcome: `success`, or the problem that refused it.
+    the network that it came from, and its outcome: `success`, the problem that refused it, or
+    `link-made` where the operator made a link to set a new password.
 
     `count` is more than 1 where one entry stands for the further events of a day."""
 

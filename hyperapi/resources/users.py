@@ -313,7 +313,7 @@ def _delete(ctx: Context, who: Principal) -> None:
     if not most or rows <= most:
         remove(ctx.tx, User, who.row_scope, who.user, COLUMNS)
         return
-    end_all(ctx, who)
+    end_all(ctx, who.user)
     unusable: dict[str, Any] = {
         "username": f"!{who.user.replace('-', '')[1:]}",
         "password_hash": "",

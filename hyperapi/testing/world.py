@@ -29,6 +29,8 @@ from hyperapi.http.responses import EVENT_STREAM
 from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
+from hyperapi.ops import accounts
+from hyperapi.resources.recovery import RECOVERY
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.list_binding import VISIBLE
@@ -380,6 +382,8 @@ class World:
         """What only this person can know, by the names of members."""
         if operation.grants:
             return {"username": who.name, "password": PASSWORD}
+        if operation is RECOVERY.operations["POST"]:
+            return {"token": self._recovery_token(), "password": PASSWORD}
         if operation.scope == OPEN:
             return {"password": PASSWORD}
         return {"username": who.name, "current_password": PASSWORD} if _has_proof(operation) else {}
@@ -390,6 +394,12 @@ class World:
         if resource is None or not takes_all(operation):
             return set()
         return {each.name for each in resource.unique}
+
+    def _recovery_token(self) -> str:
+        """The token of a link from the operator, for somebody new: it ends all sessions."""
+        forgetful = self._made(self.stranger, self.registration)
+        link = accounts.recovery_link(self.state, (forgetful.json or {})["username"])
+        return link.partition("=")[2]
 
     def _changeable(self, kind: type[Body], left_out: Set[str]) -> list[str]:
         """A member that can be changed without knowing more: a free text, if there is one."""

@@ -50,3 +50,15 @@ def give_password(username: str, password: str) -> None:
 
     name = accounts.give_password(installation.open_state(), username, password)
     click.echo(f"{name} can sign in with the new password. All sessions have ended.")
+
+
+@users.command("recover")
+@click.argument("username")
+def recover(username: str) -> None:
+    """Print a link with which a user sets a new password, once, in the next 30 minutes.
+
+    The address in it is HYPERAPI_PUBLIC_URL.
+    """
+    from hyperapi.ops import accounts, installation
+
+    click.echo(accounts.recovery_link(installation.open_state(), username))
