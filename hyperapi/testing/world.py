@@ -19,7 +19,9 @@ from sqlalchemy import MetaData, select
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse, create_environ
 
+from hyperapi.auth.recovery import RecoveryTokens
 from hyperapi.auth.security_log import Refusals
+from hyperapi.common.clock import now
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.bodies import Body
@@ -29,11 +31,12 @@ from hyperapi.http.responses import EVENT_STREAM
 from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
-from hyperapi.ops import accounts
 from hyperapi.resources.recovery import RECOVERY
 from hyperapi.state import state_of
-from hyperapi.storage.database import database
+from hyperapi.storage.database import Database, database
 from hyperapi.storage.list_binding import VISIBLE
+from hyperapi.storage.models import User
+from hyperapi.storage.row_scope import RowScope, find
 from hyperapi.storage.text_index import is_part
 from hyperapi.testing import contract, examples
 from hyperapi.testing.declared import (
@@ -143,6 +146,7 @@ class World:
         self._others.clear()
         self.undocumented.clear()
         self.alice, self.bob = self.join(), self.join()
+        self._forgetful = self.newcomer().key
 
     @property
     def stranger(self) -> Somebody:
@@ -396,10 +400,13 @@ class World:
         return {each.name for each in resource.unique}
 
     def _recovery_token(self) -> str:
-        """The token of a link from the operator, for somebody new: it ends all sessions."""
-        forgetful = self._made(self.stranger, self.registration)
-        link = accounts.recovery_link(self.state, (forgetful.json or {})["username"])
-        return link.partition("=")[2]
+        """A token that sets the password of somebody who is not needed: it ends all sessions."""
+        key = self._forgetful
+        row = self.state[Database].read(
+            lambda tx: find(tx, User, RowScope(key), key, (User.password_hash,))
+        )
+        assert row is not None, "nothing deletes this user"
+        return self.state[RecoveryTokens].issue(key, row.password_hash, now())
 
     def _changeable(self, kind: type[Body], left_out: Set[str]) -> list[str]:
         """A member that can be changed without knowing more: a free text, if there is one."""
