@@ -11,17 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
-
+from hyperapi.auth.oauth_codes import void_all
 from hyperapi.auth.security_log import record
 from hyperapi.auth.sessions import end_all
 from hyperapi.auth.tokens import BadToken, Claims, Tokens
 from hyperapi.common.clock import now
 from hyperapi.http.context import Context
 from hyperapi.http.problems import RecoveryInvalid
-from hyperapi.storage.database import Statement
-from hyperapi.storage.models import OAuthCode, User
-from hyperapi.storage.row_scope import RowScope, change, find, owned, selected_columns
+from hyperapi.storage.models import User
+from hyperapi.storage.row_scope import RowScope, change, find, selected_columns
 from hyperapi.storage.security_events import RECOVER
 
 LIFE = timedelta(minutes=30)
@@ -85,7 +83,7 @@ def set_password(ctx: Context, token: str, hashed: str) -> Recoverable:
     stamps: dict[str, Any] = {"updated_at": now(), "version": user.version + 1}
     change(ctx.tx, User, scope, user.key, _COLUMNS, password_hash=hashed, **stamps)
     end_all(ctx, user.key)
-    _VOID_CODES.run(ctx.tx, scope.parameters())
+    void_all(ctx.tx, user.key)
     record(ctx, user.key, RECOVER)
     return user
 
@@ -93,6 +91,3 @@ def set_password(ctx: Context, token: str, hashed: str) -> Recoverable:
 def _state_of(password_hash: str) -> str:
     """Return what a token is bound to: a digest of the hash, as the UUID that tokens have."""
     return str(UUID(bytes=hashlib.sha256(password_hash.encode()).digest()[:16]))
-
-
-_VOID_CODES = Statement(delete(OAuthCode).where(*owned(OAuthCode, bound=False)))
