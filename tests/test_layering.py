@@ -188,8 +188,9 @@ def test_only_the_settings_read_the_environment() -> None:
     }
     # The command points out what is no setting; a parent tells its workers by the environment.
     # The group of commands asks whether there may be extensions, before it imports the settings.
+    # granian's allocator has a variable for its options.
     told = {"ops.cli", "ops.installation", "ops.serving", "sandbox.server", "common.processes"}
-    assert reading - {"sandbox.pytest_plugin"} == {"settings", *told}
+    assert reading - {"sandbox.pytest_plugin", "ops.worker_memory"} == {"settings", *told}
 
 
 def test_the_clients_import_nothing_of_the_server() -> None:

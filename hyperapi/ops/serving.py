@@ -36,7 +36,7 @@ from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.middleware.concurrency import MOST_BODIES, ConcurrencyLimit
 from hyperapi.middleware.counters import redis_storage
 from hyperapi.middleware.request_log import write_json_lines
-from hyperapi.ops import connections, watchdog
+from hyperapi.ops import connections, watchdog, worker_memory
 from hyperapi.ops.watchdog import Watchdog
 from hyperapi.settings import Settings, SettingsError
 from hyperapi.state import AppState, state_of
@@ -88,6 +88,7 @@ def serve(settings: Settings) -> None:
         if settings.metrics_port:
             _export_metrics(shared, settings)
         _watch(server, shared, (address, settings.port), settings)
+        worker_memory.share_imports()
         server.serve()
         compact_quietly(dialect_for(settings).compact)  # all workers have ended
 
@@ -110,6 +111,7 @@ def application() -> Flask:
         connections.end_unfinished(settings.port, lambda: _is_busy(state_of(app)))
 
     obey_main_process(stop)
+    worker_memory.keep_little()
     write_json_lines()
     app = create_app()
     state = state_of(app)

@@ -19,6 +19,9 @@ from sqlalchemy.engine import make_url
 
 from hyperapi.settings import Settings, SettingsError
 
+_CACHE = 512
+"""KiB of pages that a connection to SQLite keeps."""
+
 
 class Failure(Enum):
     """A class of database failure, by the action that can solve it."""
@@ -157,9 +160,17 @@ class SQLite:
         return {"creator": connect}
 
     def prepare(self, connection: sqlite3.Connection, _: object) -> None:
-        """Enable durable writes and foreign keys, and leave BEGIN to us."""
+        """Enable durable writes and foreign keys, and leave BEGIN to us.
+
+        Each connection has a cache of its own, which every write by others empties.
+        """
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"cache_size=-{_CACHE}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     def identity(self) -> object:

@@ -6,6 +6,9 @@ import click
 @click.command()
 def serve() -> None:
     """Migrate the embedded database, and serve the API."""
+    from hyperapi.ops import worker_memory
+
+    worker_memory.keep_little_in_granian()
     from hyperapi.ops import installation, serving
 
     settings = installation.read_settings()
