@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -30,6 +30,7 @@ def hold(app: Flask, broken: list[str]) -> None:
     """Write down every promise that a reply of ``app`` breaks."""
     table = state_of(app)[RouteTable]
     by_rule = {route.path: route for route in table.routes}
+    promised = cache(promises_of)  # comparing all declarations takes longer than most requests
 
     def check(ctx: Context, response: Response) -> Response:
         route = by_rule.get(ctx.rule or "")
@@ -39,8 +40,8 @@ def hold(app: Flask, broken: list[str]) -> None:
         if operation is not None:
             said = f"{ctx.method} {ctx.path} {response.status}"
             scheme, host, prefix = ctx.uris.base
-            promises = promises_of(table)
-            found = promises.broken(operation, as_received(response), f"{scheme}://{host}{prefix}")
+            base = f"{scheme}://{host}{prefix}"
+            found = promised(table).broken(operation, as_received(response), base)
             broken.extend(f"{said}: {each}" for each in found)
         return response
 
@@ -132,6 +133,8 @@ class Promises:
 
 
 PROMISES: dict[tuple[Any, ...], Promises] = {}
+"""The last ones that were written; each takes some megabytes."""
+_MOST_PROMISES = 4
 
 
 def promises_of(routes: RouteTable) -> Promises:
@@ -139,6 +142,8 @@ def promises_of(routes: RouteTable) -> Promises:
     it, since it takes a tenth of a second to write."""
     declared = tuple(map(_declared, routes.operations()))
     if declared not in PROMISES:
+        if len(PROMISES) == _MOST_PROMISES:
+            PROMISES.pop(next(iter(PROMISES)))
         PROMISES[declared] = Promises(routes)
     return PROMISES[declared]
 

@@ -476,7 +476,11 @@ class World:
             uri = self.uri(maker.route, person, key)
             made = self.ask(person, maker, uri, json=self.body(maker, person, things))
             person.ask("DELETE", made.headers["Location"])
-        for each in sorted(self.every(lambda each: shows(each) and owned(each)), key=keyed):
+        readers = sorted(self.every(lambda each: shows(each) and owned(each)), key=keyed)
+        wanted = {route_of_key(each.route, self.routes).name for each in readers if keyed(each)}
+        for each in readers:
+            if wanted <= things.keys.keys():
+                return
             route = route_of_key(each.route, self.routes) if keyed(each) else None
             if route is None or route.name in things.keys:
                 uri = self.uri(each.route, person, things.keys[route.name] if route else None)

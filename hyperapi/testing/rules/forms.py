@@ -34,7 +34,7 @@ def forms_keep_their_promise(world: World, operation: Operation) -> None:
     for there in _places(operation):
         for name, form in _forms(world, operation, world.alice, there=there).items():
             for way in [*WAYS, *([BLANK] if form["contentType"] == FORM else [])]:
-                _submit(world, operation, name, way, there=there)
+                _submit(world, operation, name, form, way, there=there)
 
 
 @RULES.add(
@@ -47,7 +47,7 @@ def every_choice_of_a_form_may_be_made(world: World, operation: Operation) -> No
         for each in form["properties"]:
             for choice in each.get("options", {"inline": ()})["inline"]:
                 chosen = {"value": choice["value"], "type": "hidden", "required": True}
-                _submit(world, operation, name, WAYS[0], {each["name"]: chosen})
+                _submit(world, operation, name, form, WAYS[0], {each["name"]: chosen})
 
 
 @RULES.add(
@@ -82,6 +82,7 @@ def _submit(
     world: World,
     shown: Operation,
     name: str,
+    form: Form,
     way: Way,
     chosen: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     *,
@@ -89,9 +90,9 @@ def _submit(
 ) -> None:
     """Fill in a form of a representation and send it, as somebody to whom it is offered.
 
+    :param form: the form as Alice sees it.
     :param chosen: what is different about fields.
     """
-    form = _forms(world, shown, world.alice, there=there)[name]
     who = world.guest(world.operation_at(form["target"], form["method"]))
     offered = _forms(world, shown, who, there=there)
     if name not in offered:  # the state of what the guest has does not allow it any more
