@@ -22,6 +22,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from hyperapi.sandbox.pytest_plugin import Sandbox
+from tests.hyper.conftest import Hyper
 from tests.serving import PATIENCE
 
 INITIALIZE = (
@@ -228,6 +229,41 @@ def test_submissions_at_the_same_time(hyperapi: Sandbox) -> None:
             assert all(TEXT_OF_STALE in str(each) for each in results if not isinstance(each, dict))
 
     asyncio.run(story())
+
+
+def test_the_user_takes_back_what_an_agent_did(
+    hyperapi: Sandbox, stranger: Hyper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = hyperapi.user("ann")
+    assert ann.tokens is not None
+    groceries = ann.follow("lists").submit("create", title="Groceries")
+    milk = groceries.follow("tasks").submit("create", title="Milk")
+    bread = groceries.follow("tasks").submit("create", title="Bread")
+
+    async def story() -> None:
+        async with in_process(ann) as agent:
+            work = {"target": "lists", "form": "create", "fields": {"title": "Work"}}
+            made = await agent.call("submit", **work)
+            note = {"target": f"{made['uri']}/tasks", "form": "create", "fields": {"title": "Note"}}
+            await agent.call("submit", **note)
+            await agent.call("submit", target=milk.uri, form="complete", version=milk.updated_at)
+            await agent.call("submit", target=bread.uri, form="delete", version=bread.updated_at)
+            history = await agent.call("open", target="history")
+            assert {each["by"] for each in history["items"]} == {"sandbox", "mcp: helper"}
+            await agent.call("undo", undo=history["items"][0]["undo_uri"])
+            await agent.call("submit", target=bread.uri, form="delete", version=await seen(agent))
+
+    async def seen(agent: Agent) -> str:
+        return str((await agent.call("open", target=bread.uri))["updated_at"])
+
+    asyncio.run(story())
+    monkeypatch.setenv("HYPERAPI_URL", hyperapi.root)
+    monkeypatch.setenv("HYPERAPI_TOKEN", ann.tokens.access)
+    undone = stranger("undo", "--session", "mcp: helper", "--yes")
+    assert undone.status == 0, undone.err
+    assert [each.title for each in ann.follow("lists").items()] == ["Groceries"]
+    tasks = ann.follow("tasks").search(sort="title").items()
+    assert [(each.title, each.done) for each in tasks] == [("Bread", False), ("Milk", False)]
 
 
 class Switched(httpx.AsyncHTTPTransport):

@@ -44,7 +44,7 @@ class Stale(ClientError):
 
 
 class NoUndo(ClientError):
-    """The reference is no undo link of a reply. Nothing was sent."""
+    """The reference is no undo link that was shown. Nothing was sent."""
 
 
 class Bridge:
@@ -63,16 +63,14 @@ class Bridge:
 
         :param target: a relation of the root, or a URI; empty for the root.
         """
-        state = yield from self._at(target)
-        return (yield from self._documents()).whole(state)
+        return (yield from self._shown((yield from self._at(target))))
 
     def search(self, target: str, query: Mapping[str, Any]) -> Flow[Document]:
         """Return the part of a collection that matches."""
         place = yield from self._at(target)
         form = (place.forms or {}).get("search")
         values = yield from self._values(form, query)
-        found = yield from self._actions.follow(place, "search", values)
-        return (yield from self._documents()).whole(found)
+        return (yield from self._shown((yield from self._actions.follow(place, "search", values))))
 
     def submit(
         self, target: str, name: str, fields: Mapping[str, Any], version: str
@@ -96,7 +94,7 @@ class Bridge:
         return (yield from self._result(result, is_destructive(form)))
 
     def undo(self, reference: str) -> Flow[Document]:
-        """Undo a change, by the link that its reply had.
+        """Undo a change, by the link in its reply or in a history.
 
         :raises NoUndo: for any other URI.
         """
@@ -104,8 +102,8 @@ class Bridge:
         uri = references.resolve(reference)
         if uri not in self._undos:
             raise NoUndo(
-                f"{reference!r} is not the undo link of a reply that you got here. Nothing was "
-                "sent."
+                f"{reference!r} is no undo link that you were shown here. Nothing was sent. The "
+                "links of earlier changes are in histories."
             )
         result = yield from self._actions.undo(State(uri, undo=uri))
         document = yield from self._result(result, False)
@@ -197,18 +195,29 @@ class Bridge:
                 _keep(self._failed, submission, (key, monotonic()))
             raise
 
+    def _shown(self, state: State) -> Flow[Document]:
+        """Return a resource as it is shown. Its undo links can be used from now on."""
+        for each in (state, *(state.items or ())):
+            self._remember_undo(each)
+        return (yield from self._documents()).whole(state)
+
     def _result(self, state: State, deleted: bool) -> Flow[Document]:
         """Return the result of a change, with the link that undoes it."""
-        references = yield from self._references()
         document: Document = (yield from self._documents()).outline(state)
         if deleted:
             document = {"done": True, **document}
+        undo = self._remember_undo(state)
+        if undo is not None:
+            document["undo"] = (yield from self._references()).short(undo)
+        return document
+
+    def _remember_undo(self, state: State) -> str | None:
+        """Keep the undo link of a resource, if it has one, and return it."""
         link = state.links.get("undo")
         undo = state.undo or (link.href if link else None)
         if undo is not None:
             _keep(self._undos, undo, None)
-            document["undo"] = references.short(undo)
-        return document
+        return undo
 
 
 def _changes_in(page: State) -> list[Any]:

@@ -66,7 +66,7 @@ class Changes(_Arguments):
 
 
 class Undo(_Arguments):
-    undo: str = Field(description="The undo link of a reply to submit or undo.")
+    undo: str = Field(description="The undo link in a reply, or in a history.")
 
 
 @dataclass(frozen=True)
