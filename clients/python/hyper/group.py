@@ -50,7 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Changes": {"undo": "undoing", "log": "history", "trash": "trash"},
     "Files": {"import": "transfer", "export": "transfer"},
     "You": dict.fromkeys(("login", "register", "logout", "whoami"), "sign_in")
-    | {"tokens": "tokens"},
+    | {"tokens": "tokens", "security": "security"},
     "More": {"api": "api", "mcp": "mcp", "completion": "api"},
 }
 """The sections of the help, with their commands in order, and the modules that declare them."""
