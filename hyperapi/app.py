@@ -13,7 +13,7 @@ from hyperapi.auth.recovery import RecoveryTokens
 from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
 from hyperapi.common.sealed_ids import SealedIds
-from hyperapi.extension.extension import Extension, Extensions, load
+from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
@@ -35,6 +35,7 @@ from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.resources import (
     BUILT_IN,
     documents,
+    load_extensions,
     logo,
     oauth_metadata,
     reference_pages,
@@ -97,7 +98,7 @@ def extensions_of(settings: Settings, further: Sequence[Extension] = ()) -> Exte
     :raises SettingsError: when one is not installed, or needs another resource.
     """
     own = (BUILT_IN[name] for name in settings.resources)
-    return Extensions([*own, *load(settings.extensions), *further])
+    return Extensions([*own, *load_extensions(settings.extensions), *further])
 
 
 def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Sequence[Route]) -> None:
@@ -106,7 +107,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(extended)
     state.add(
         extended.route_table(
-            routes_of(
+            lambda: routes_of(
                 extended.all,
                 further,
                 keeps_history=state.settings.history_lifetime > 0,

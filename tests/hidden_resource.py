@@ -15,6 +15,7 @@ from hyperapi.extension import (
     Sort,
     TextOf,
     filters,
+    page_indexes,
     standard_operations,
 )
 from hyperapi.resources.lists import READ, WRITE
@@ -24,8 +25,13 @@ class Note(OwnedRow):
     """The table. It has metadata of its own, since no migration makes it."""
 
     __tablename__ = "notes"
+    __table_args__ = (
+        *page_indexes("text_folded"),
+        *page_indexes("created_at", "updated_at", "text_folded", within=["pinned"]),
+    )
     metadata = MetaData(naming_convention=OwnedRow.metadata.naming_convention)
     list_binding = REFUSED
+    searched = ("text_folded",)
 
     text: Mapped[str] = mapped_column(Text)
     text_folded: Mapped[str] = mapped_column(Folded)

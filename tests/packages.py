@@ -127,6 +127,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_books")),
         sqlite_with_rowid=False,
     )
+    op.create_index(op.f("ix_books_owner_updated_at_key"), "books", ["owner", "updated_at", "key"])
     op.create_index(op.f("ix_books_owner_created_at_key"), "books", ["owner", "created_at", "key"])
     op.create_index(op.f("ix_books_owner_revision"), "books", ["owner", "revision"])
 '''

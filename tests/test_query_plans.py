@@ -2,10 +2,9 @@
 
 The cases come from the declarations of the owned resources: every sort in both directions, alone
 and with each filter. SQLite and PostgreSQL say how they carry out the statements that requests
-send. What may sort is listed in EXCEPTIONS, with the reason.
+send. What may sort is listed in hyperapi.testing.plans.EXCEPTIONS, with the reason.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise, product
 
@@ -13,19 +12,14 @@ import pytest
 from flask import Flask
 
 from hyperapi.extension import OwnedResource
-from hyperapi.querying.page_statements import FEW, NEAR
 from hyperapi.querying.query_string import Filter
 from hyperapi.resources import BUILT_IN
 from hyperapi.storage import text_index
 from hyperapi.storage.database import database
+from hyperapi.testing import plans
+from hyperapi.testing.plans import EXCEPTIONS, is_fault, mark_of
 from tests.conftest import Person
 from tests.statements import statements
-
-EXCEPTIONS = {
-    "near": f"sorts the matches among the next {NEAR} rows",
-    "few": f"sorts at most {FEW} rows, which an index found",
-}
-"""Statements that may sort, by the mark in their text."""
 
 OWNED = [resource for extension in BUILT_IN.values() for resource in extension.resources]
 INSTANT = "2030-01-01T00:00:00Z"
@@ -93,12 +87,7 @@ def faults_in(app: Flask, sent: Iterable[str]) -> list[tuple[str, str]]:
     """The steps of statements that read or sort all rows of an owner."""
     with app.app_context(), database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            return [
-                (str(row[3]), statement)
-                for statement in sent
-                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
-                if is_fault(row[3], statement)
-            ]
+            return plans.faults_of(app, sent)
         names = ("seqscan", "sort", "incremental_sort")
         for name in names:  # on a few rows, the planner would prefer these
             connection.exec_driver_sql(f"SET enable_{name} = off")
@@ -108,30 +97,6 @@ def faults_in(app: Flask, sent: Iterable[str]) -> list[tuple[str, str]]:
             steps = [row[0] for row in connection.exec_driver_sql(explained)]
             faults += [(step, statement) for step in faults_of(steps, statement)]
         return faults
-
-
-def is_fault(step: str, statement: str) -> bool:
-    """Whether a step reads more rows of a table than an index selects, or sorts them."""
-    if step.startswith("USE TEMP B-TREE"):
-        return mark_of(statement) not in EXCEPTIONS
-    searched = re.match(r"SEARCH (\w+) USING .*?\((?P<terms>.*)\)", step)
-    if searched:
-        return not searched["terms"].startswith(("owner=?", "rowid=?"))
-    scanned = re.match(r"SCAN (\w+)", step)
-    if scanned is None:
-        return False
-    return "VIRTUAL TABLE INDEX 0:M" not in step and scanned[1] not in SUBQUERIES
-
-
-SUBQUERIES = {"near", "merged", "some", "anon_1"}
-"""Results of subqueries that have a limit."""
-
-
-def mark_of(statement: str) -> str:
-    """Return which kind of exception a statement is; nothing for none."""
-    if " AS near" in statement:
-        return "near"
-    return "few" if re.search(r'\bkey"? IN \(SELECT', statement) else ""
 
 
 def faults_of(steps: list[str], statement: str) -> list[str]:

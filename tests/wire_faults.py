@@ -18,8 +18,10 @@ from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.scopes import ACCOUNT
 from hyperapi.http.wsgi_response import Response
+from hyperapi.querying.query_string import Sort
 from hyperapi.testing.crawling import HAL, HAL_FORMS
 from hyperapi.testing.rules import World
+from tests import hidden_resource
 
 Asked = Callable[[World, Context], Response | None]
 Answered = Callable[[World, Context, Response], Response | None]
@@ -71,7 +73,24 @@ class WireFault:
             return False
 
 
-FAULTS: list[WireFault] = []
+@dataclass(frozen=True)
+class Unsorted(WireFault):
+    """A sort by a column without an index."""
+
+    @contextmanager
+    def planted(self, world: World) -> Iterator[None]:
+        """Let notes be sorted by such a column while this lasts."""
+        sorts: dict[str, Sort] = hidden_resource.NOTES.sorts
+        sorts["pinned"] = Sort(hidden_resource.Note.pinned)
+        try:
+            yield
+        finally:
+            del sorts["pinned"]
+
+
+FAULTS: list[WireFault] = [
+    Unsorted("a sort without an index", "each_page_is_read_in_the_order_of_an_index", NOTES)
+]
 
 
 def asked(rule: str, *routes: str) -> Callable[[Asked], Asked]:

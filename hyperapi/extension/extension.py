@@ -1,7 +1,7 @@
 """Extensions: packages that add resources to the service."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -109,23 +109,41 @@ class Extensions:
             _require_deletions(each)
         _require_own_tables(self.models)
 
-    def route_table(self, routes: Iterable[Route]) -> RouteTable:
+    def route_table(self, routes: Callable[[], Iterable[Route]]) -> RouteTable:
         """Return the table of the application's routes, with the names that these add.
 
-        :raises SettingsError: when two extensions use one name.
+        :param routes: makes the routes. Making one may declare a relation.
+        :raises SettingsError: when two extensions use one name, or a filter takes the URIs of a
+            route that is not served.
         """
         owned = OwnedResources(self.resources)
         try:
-            return RouteTable(
-                with_problems_of_references(routes, owned),
+            table = RouteTable(
+                with_problems_of_references(routes(), owned),
                 {name: meaning for each in self.all for name, meaning in each.relations.items()},
                 [kind for each in self.all for kind in each.problems],
             )
+            _require_routes_of_filters(table)
+            return table
         except ValueError as error:
             names = ", ".join(each.name for each in self.all)
             raise SettingsError(
                 f"the extensions {names} cannot be served together: {error}"
             ) from None
+
+
+def _require_routes_of_filters(table: RouteTable) -> None:
+    """See that the routes are there whose URIs filters take.
+
+    :raises ValueError: when one is not.
+    """
+    for operation in table.operations():
+        for name, each in operation.query.filters.items() if operation.query else ():
+            if each.route is not None and table.named(each.route) is None:
+                raise ValueError(
+                    f"The filter {name} of {operation.name} takes the URIs of {each.route}, and "
+                    "there is no such route. Correct the name, or serve the route."
+                )
 
 
 def _require_own_tables(models: Iterable[Model]) -> None:

@@ -58,10 +58,10 @@ def _commands_of_extensions() -> Iterator[tuple[str, click.Command]]:
     """Yield each command of the loaded extensions, with the name of its extension."""
     if not _names_extensions():
         return
-    from hyperapi.extension.extension import load  # noqa: PLC0415 - takes long
+    from hyperapi.resources import load_extensions  # noqa: PLC0415 - takes long
     from hyperapi.settings import read_extensions  # noqa: PLC0415
 
-    for extension in load(read_extensions()):
+    for extension in load_extensions(read_extensions()):
         yield from ((extension.name, each) for each in extension.commands)
 
 

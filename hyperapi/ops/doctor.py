@@ -178,6 +178,8 @@ def _extensions(connection: Connection, settings: Settings) -> Iterator[Finding]
     for each in loaded:
         state = each.schema and _state_of(connection, each.schema)
         at = f": its tables are at {each.schema.expected}" if each.schema else ""
+        if state is None and (reason := extensions.lacking(connection, each)):
+            state = bad(reason)
         yield state or good(f"the extension {each.name} of {each.package} is loaded{at}")
     names = {each.name for each in loaded}
     for name in migrations.extensions_in(connection):

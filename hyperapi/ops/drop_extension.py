@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hyperapi.common.operator_error import OperatorError
-from hyperapi.extension.extension import Extension, installed, load
+from hyperapi.extension.extension import Extension, installed
+from hyperapi.resources import load_extensions
 from hyperapi.settings import Settings
 from hyperapi.storage import migrations
 from hyperapi.storage.change_log import UNCOUNTED_ROW, LoggedType, stored_size
@@ -69,7 +70,7 @@ def _droppable(settings: Settings, name: str) -> Extension:
             f"the extension {name} is not installed, and only its package knows its tables: "
             "install it, and leave it out of HYPERAPI_EXTENSIONS"
         )
-    [extension] = load([name])
+    [extension] = load_extensions([name])
     if not extension.all_models:
         raise DropError(f"the extension {name} has no tables")
     return extension

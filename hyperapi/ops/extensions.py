@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
-from hyperapi.extension.extension import installed, load
+from sqlalchemy import Connection, Table
+
+from hyperapi.extension.extension import installed
+from hyperapi.resources import load_extensions
 from hyperapi.settings import Settings, SettingsError
+from hyperapi.storage.missing import missing_from
+from hyperapi.storage.row_scope import table_of
 from hyperapi.storage.schema import Schema
 
 
@@ -16,6 +21,7 @@ class Listed:
     :param loaded: whether the settings name it.
     :param resources: the names of its collections.
     :param schema: its tables; None without any.
+    :param tables: those of its models.
     :param problem: why it cannot be imported; None when it can.
     """
 
@@ -24,6 +30,7 @@ class Listed:
     loaded: bool
     resources: tuple[str, ...] = ()
     schema: Schema | None = None
+    tables: tuple[Table, ...] = ()
     problem: str | None = None
 
 
@@ -39,7 +46,7 @@ def loaded(settings: Settings) -> list[Listed]:
 
     :raises SettingsError: when one cannot be loaded.
     """
-    load(settings.extensions)
+    load_extensions(settings.extensions)
     return [each for each in installed_extensions(settings) if each.loaded]
 
 
@@ -47,8 +54,21 @@ def _listed(name: str, entry: EntryPoint, settings: Settings) -> Listed:
     package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
     is_loaded = name in settings.extensions
     try:
-        [extension] = load([name])
+        [extension] = load_extensions([name])
     except SettingsError as error:
         return Listed(name, package, is_loaded, problem=str(error))
     resources = tuple(each.plural for each in extension.resources)
-    return Listed(name, package, is_loaded, resources, extension.schema)
+    tables = tuple(map(table_of, extension.all_models))
+    return Listed(name, package, is_loaded, resources, extension.schema, tables)
+
+
+def lacking(connection: Connection, extension: Listed) -> str | None:
+    """Return what to do when the models of an extension changed and no migration says so."""
+    missing = missing_from(connection, extension.tables)
+    if not missing:
+        return None
+    return (
+        f"the extension {extension.name}: the database lacks {', '.join(missing)}. Write a "
+        f"migration with `hyperapi new migration {extension.name} MESSAGE`, and run `hyperapi "
+        "upgrade`"
+    )

@@ -4,10 +4,13 @@ import logging
 import os
 
 import click
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from hyperapi.app import create_app, extensions_of
 from hyperapi.common import private_files
 from hyperapi.http.routes import RouteTable
+from hyperapi.ops import extensions
 from hyperapi.settings import Settings, unknown_settings
 from hyperapi.state import AppState, state_of
 from hyperapi.storage import migrations
@@ -47,6 +50,19 @@ def upgrade(settings: Settings) -> None:
         schemas=schemas(settings),
         progress=lambda line: click.echo(line, err=True),
     )
+    for line in _lacking(settings):
+        click.echo(f"hyperapi: {line}", err=True)
+
+
+def _lacking(settings: Settings) -> list[str]:
+    """What the database lacks of the tables of extensions, after an upgrade."""
+    loaded = extensions.loaded(settings)
+    if not loaded:
+        return []
+    options = dialect_for(settings).options(settings)
+    engine = create_engine(settings.database_url, poolclass=NullPool, **options)
+    with engine.connect() as connection:
+        return [line for each in loaded if (line := extensions.lacking(connection, each))]
 
 
 def schemas(settings: Settings) -> Schemas:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hyperapi.extension.extension import Extension
+from hyperapi.extension.extension import Extension, load
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.http.routes import Route
 from hyperapi.resources import (
@@ -27,6 +27,14 @@ from hyperapi.resources import (
 
 BUILT_IN = {each.name: each for each in (lists.EXTENSION, tasks.EXTENSION)}
 """The extensions that come with the service, by name."""
+
+
+def load_extensions(names: Iterable[str]) -> list[Extension]:
+    """Import the extensions of these names, in order. The service declares its relations before.
+
+    :raises SettingsError: when one cannot be imported.
+    """
+    return load(names)
 
 
 def routes_of(

@@ -36,7 +36,7 @@ from hyperapi.state import state_of
 from hyperapi.storage.database import Database, database
 from hyperapi.storage.list_binding import VISIBLE
 from hyperapi.storage.models import User
-from hyperapi.storage.row_scope import RowScope, find
+from hyperapi.storage.row_scope import Model, RowScope, find
 from hyperapi.storage.text_index import is_part
 from hyperapi.testing import contract, examples
 from hyperapi.testing.declared import (
@@ -282,6 +282,11 @@ class World:
         """The names of the resources that a bound token sees like any other token."""
         resources = self.state[OwnedResources].named.values()
         return tuple(each.name for each in resources if each.model.list_binding is VISIBLE)
+
+    @cached_property
+    def models(self) -> set[Model]:
+        """The models of the owned resources."""
+        return {each.model for each in self.state[OwnedResources].named.values()}
 
     def changed_with(self, resource: ReadableResource) -> set[str]:
         """The names of the resources that change when one of these is deleted, itself included."""

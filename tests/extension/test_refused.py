@@ -26,13 +26,14 @@ from hyperapi.extension import (
     TextOf,
     Uri,
     by_list_column,
+    filters,
     standard_operations,
 )
 from hyperapi.http.routes import RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, SIGNED_IN
 from hyperapi.settings import SettingsError
 from hyperapi.storage.models import TaskList
-from hyperapi.storage.row_scope import Model
+from hyperapi.storage.row_scope import Model, table_of
 from tests.conftest import SECRET_KEY
 
 READ = Scope("pages:read", "read pages")
@@ -83,8 +84,7 @@ def resource(of: Model, name: str, **more: Any) -> OwnedResource:
         one=(name, f"As a template: the {name} with the given UUID."),
         many=(f"{name}s", f"Your {name}s, in pages."),
         titled_by="text",
-        filters={},
-        **more,
+        **{"filters": {}, **more},
     )
 
 
@@ -162,6 +162,15 @@ def test_extensions_whose_names_collide_are_refused_in_one_line(tmp_path: Any) -
     other = Extension(name="other", routes=[Route("leaf", "/leaves")])
     with pytest.raises(SettingsError, match="one, other cannot be served together: There are two"):
         start(tmp_path, one, other)
+
+
+def test_a_filter_takes_the_uris_of_a_route_that_is_there(tmp_path: Any) -> None:
+    table = plain("pages_g")
+    on = filters.by_uri(table_of(table).c.text, "lst", "pages of this list")
+    pages = resource(table, "blade", filters={"list": on})
+    standard_operations(pages, read=READ, write=WRITE)
+    with pytest.raises(SettingsError, match="The filter list of get_blades takes the URIs of lst"):
+        start(tmp_path, Extension(name="one", resources=[pages]))
 
 
 def test_a_route_declares_what_list_bound_tokens_may_do() -> None:

@@ -459,6 +459,25 @@ def test_the_doctor_reports_each_extension(embedded: Deployment) -> None:
     )
 
 
+def test_a_relation_of_the_service_keeps_its_meaning(embedded: Deployment) -> None:
+    other = packages.MODULE.replace('("books", "Your', '("history", "Your')
+    packages.books(embedded.packages, FIRST, module=other)
+    for words in ("upgrade", "--help", "doctor"):
+        assert "The relation history has a meaning already" in embedded.complaint(words)
+
+
+def test_a_model_that_changed_without_a_migration_is_told(deployment: Deployment) -> None:
+    books(deployment.packages, FIRST)
+    assert "lacks" not in deployment.run("upgrade").stderr
+    books(deployment.packages, FIRST, columns=PAGES)
+    said = (
+        "the extension books: the database lacks the column books.pages. Write a migration with "
+        "`hyperapi new migration books MESSAGE`, and run `hyperapi upgrade`\n"
+    )
+    assert f"hyperapi: {said}" in deployment.run("upgrade").stderr
+    assert f"FAIL  {said}" in deployment.run("doctor").stdout
+
+
 # -- new migrations
 
 

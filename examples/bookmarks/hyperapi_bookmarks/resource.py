@@ -24,6 +24,7 @@ from hyperapi.extension import (
     Sort,
     TextOf,
     filters,
+    page_indexes,
     standard_operations,
 )
 
@@ -35,7 +36,10 @@ class Bookmark(OwnedRow):
     """The table. A token of one list sees no bookmark."""
 
     __tablename__ = "bookmarks"
-    __table_args__ = (Index(None, "owner", "url", unique=True),)
+    __table_args__ = (
+        Index(None, "owner", "url", unique=True),
+        *page_indexes("title_folded", "url_folded"),
+    )
     list_binding = REFUSED
 
     url: Mapped[str] = mapped_column(Text)

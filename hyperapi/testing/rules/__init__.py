@@ -23,6 +23,7 @@ from hyperapi.testing.rules import (
     forms,
     isolation,
     messages,
+    pages,
     shapes,
 )
 from hyperapi.testing.rules.rule import Rule, violations
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = tuple(
         codings,
         messages,
         shapes,
+        pages,
         documents,
         forms,
     )

@@ -50,10 +50,22 @@ def upgrade() -> None:
             batch_op.f("ix_bookmarks_owner_revision"), ["owner", "revision"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_bookmarks_owner_url"), ["owner", "url"], unique=True)
+        batch_op.create_index(
+            batch_op.f("ix_bookmarks_owner_title_folded_key"),
+            ["owner", "title_folded", "key"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_bookmarks_owner_url_folded_key"),
+            ["owner", "url_folded", "key"],
+            unique=False,
+        )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("bookmarks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bookmarks_owner_url_folded_key"))
+        batch_op.drop_index(batch_op.f("ix_bookmarks_owner_title_folded_key"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_url"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_revision"))
         batch_op.drop_index(batch_op.f("ix_bookmarks_owner_updated_at_key"))
