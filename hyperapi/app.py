@@ -18,7 +18,7 @@ from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http import header_size, pipeline
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
-from hyperapi.http.problems import redirect
+from hyperapi.http.problems import prefers_pages, redirect
 from hyperapi.http.routes import Route
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware import (
@@ -78,7 +78,7 @@ def create_app(
     documents.init_app(handler)
     reference_pages.init_app(handler)
     oauth_metadata.init_app(handler, state)
-    handler.add("/", "home", _redirect_to_root, ["GET", "HEAD"])
+    handler.add("/", "home", _redirect_home, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
     compression.init_app(handler)
@@ -140,6 +140,9 @@ def _add_metrics(state: AppState, handler: RequestHandler) -> None:
     metrics.init_app(state, handler, TOKENS.path)
 
 
-def _redirect_to_root(ctx: Context) -> Response:
-    """Redirect to the root of the API."""
-    return redirect(ctx.uris.uri("root"))
+def _redirect_home(ctx: Context) -> Response:
+    """Redirect programs to the root of the API, and browsers to the front page for people."""
+    accepted = ctx.environ.get("HTTP_ACCEPT", "")
+    response = redirect(ctx.uris.uri("docs" if prefers_pages(accepted) else "root"))
+    response.add(("Vary", "Accept, Origin"))
+    return response

@@ -46,7 +46,7 @@ def page(service: Recorder) -> Iterator[Page]:
 
 
 def test_i_sign_in_and_try_a_request(service: Recorder, page: Page) -> None:
-    page.goto(f"{service.root}docs")
+    page.goto(f"{service.root}docs/try")
     page.get_by_role("button", name="Authorize", exact=True).click()
     grant = page.locator(".auth-container").filter(has_text="oauth2")
     grant.locator("#oauth_username").fill("alice")

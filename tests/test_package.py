@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hyperapi.resources.manual import CHAPTERS
 from tests.installed import CHECKOUT as FOLDER
 from tests.installed import build_wheel, new_environment
 from tests.serving import read_environment, serve
@@ -45,8 +46,9 @@ def test_the_wheel_holds_the_package_its_types_and_its_migrations_and_nothing_el
         for path in (FOLDER / "alembic").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    chapters = {f"hyperapi/docs/{name}.md" for name in CHAPTERS}
     assert {name for name in names if ".dist-info/" not in name} == (
-        tracked | migrations | {"hyperapi/migrations/alembic.ini", "hyperapi/docs/guide.md"}
+        tracked | migrations | chapters | {"hyperapi/migrations/alembic.ini"}
     )
     assert {"hyperapi/py.typed", "hyperapi/migrations/env.py"} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
@@ -59,6 +61,8 @@ def test_an_installed_package_serves_from_any_folder(installed: Path, tmp_path: 
         root = httpx.get(f"{it.url}/api/v1/", trust_env=False).json()
         assert root["users_uri"].startswith(it.url)
         credentials = {"username": "alice", "password": "correct horse battery"}
+        guide = httpx.get(f"{root['service_doc_uri']}/guide", trust_env=False)
+        assert "A guide, step by step" in guide.text
         made = httpx.post(root["users_uri"], json=credentials, trust_env=False)
         assert made.status_code == 201
     assert it.gone

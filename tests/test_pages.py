@@ -119,8 +119,10 @@ def test_i_read_what_i_wrote(looked: Looked, uris: dict[str, str], text: str) ->
 def test_i_find_my_way_from_the_bare_host(browser: Browser, service: Recorder) -> None:
     page = browser.new_page()
     page.goto(service.base)
-    assert page.url == service.root
+    assert page.url == f"{service.root}docs"
     assert "to-do" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Open the service").click()
+    assert page.url == service.root
     page.get_by_role("link", name="users", exact=True).click()
     page.get_by_text("Register", exact=True).click()
     assert page.get_by_text("User name").is_visible()

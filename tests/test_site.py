@@ -61,6 +61,10 @@ def test_a_service_without_lists_and_tasks_does_not_speak_of_them(make_app: Make
     assert "lists and tasks" not in written
     assert "externalDocs" not in client.get("/api/v1/openapi.json").get_json()
     assert client.get("/api/v1/docs/guide.md").status_code == 404
+    assert client.get("/api/v1/docs/guide").status_code == 404
+    front = client.get("/api/v1/docs", headers={"Accept": "text/html"}).text
+    assert "guide" not in front
+    assert "/docs/reference" in front
 
 
 def test_title_and_description_are_everywhere_and_markup_does_nothing(make_app: MakeApp) -> None:
@@ -78,8 +82,9 @@ def test_title_and_description_are_everywhere_and_markup_does_nothing(make_app: 
         scripts = [each for tag, each in page.elements if tag == "script"]
         assert [set(each) for each in scripts] == [SCRIPT]
         assert f"· {HOSTILE}" in page.text
-    docs = client.get("/api/v1/docs", headers={"Accept": "text/html"}).text
-    assert "<script>alert" not in docs
+    for part in ("docs", "docs/try", "docs/reference"):
+        docs = client.get(f"/api/v1/{part}", headers={"Accept": "text/html"}).text
+        assert "<script>alert" not in docs
     assert "&lt;script&gt;" in docs
 
 

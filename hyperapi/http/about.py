@@ -20,6 +20,7 @@ class About:
     """The texts of one service.
 
     :ivar title: its name.
+    :ivar own: the operator's description; empty without one.
     :ivar description: for the root: what it is, and where to start.
     :ivar summary: for the OpenAPI document, in one line.
     :ivar lead: the first sentences of the OpenAPI document's description (CommonMark).
@@ -28,6 +29,7 @@ class About:
     """
 
     title: str
+    own: str
     description: str
     summary: str
     lead: str
@@ -43,6 +45,7 @@ def _texts(title: str, own: str, *, to_do: bool, has_logo: bool) -> About:
     )
     return About(
         title=title,
+        own=own,
         description=own or usual,
         summary=own or f"A hypermedia REST API{things}",
         lead=_MARKDOWN.sub(r"\\\1", own) or f"A hypermedia API{things}.",

@@ -514,7 +514,7 @@ def respond(ctx: Context, problem: Problem) -> Response:
         **problem.members,
     }
     headers = [*challenged(ctx, problem), ("Vary", _VARY), ("Cache-Control", "no-store")]
-    if problem.pages and _prefers_pages(ctx.environ.get("HTTP_ACCEPT", "")):
+    if problem.pages and prefers_pages(ctx.environ.get("HTTP_ACCEPT", "")):
         body, content_type = _page(ctx, problem, document).encode(), html.CONTENT_TYPE
         headers += html.headers(site_of(ctx))
     else:
@@ -534,7 +534,7 @@ def challenged(ctx: Context, problem: Problem) -> Iterable[tuple[str, str]]:
             yield name, value
 
 
-def _prefers_pages(accept: str) -> bool:
+def prefers_pages(accept: str) -> bool:
     """Whether a client names ``text/html`` and prefers it to JSON, as browsers do.
 
     The richest is last: a client that likes JSON as well gets JSON.

@@ -1,6 +1,6 @@
-"""Documents about the service: OpenAPI for programs, and an interactive page for people."""
+"""Documents about the service: OpenAPI for programs, and the pages of the documentation."""
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -25,6 +25,7 @@ from hyperapi.representations import html, page_script
 from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
+from hyperapi.resources import manual
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
@@ -40,15 +41,13 @@ DOCS = Route("docs", "/docs", document=True, root_link="service-doc")
 _OURS = Path(__file__).parent / "docs"
 _RENDERER = files("flask_swagger_ui") / "dist"
 _ASSETS: dict[str, tuple[Path | Traversable, str]] = {
-    "page.js": (_OURS, "text/javascript; charset=utf-8"),
-    "page.css": (_OURS, "text/css; charset=utf-8"),
+    "try.js": (_OURS, "text/javascript; charset=utf-8"),
+    "try.css": (_OURS, "text/css; charset=utf-8"),
     "swagger-ui-bundle.js": (_RENDERER, "text/javascript; charset=utf-8"),
     "swagger-ui.css": (_RENDERER, "text/css; charset=utf-8"),
     "favicon-32x32.png": (_RENDERER, "image/png"),
 }
-_GUIDE_ROOT = "http://127.0.0.1:5000/api/v1/"
 _MOST_BASES = 8
-_CHECKOUT = Path(__file__).parents[2] / "docs"
 _NO_SNIFFING = [("X-Content-Type-Options", "nosniff")]
 _FOR_EVER = "public, max-age=31536000, immutable"
 _PAGE_HEADERS = [
@@ -83,10 +82,44 @@ def get_openapi(ctx: Context) -> Document:
 
 @DOCS.get(scope=OPEN)
 def get_docs(ctx: Context) -> Resource | Document:
-    """A page with the documentation, on which you can sign in and try requests."""
+    """The front page of the documentation, with its chapters, a reference and a search."""
     if readable(ctx.environ.get("HTTP_ACCEPT")) != html.MEDIA_TYPE:
         links = {"service-desc": OPENAPI.uri(ctx)}
-        return Resource(DOCS_TYPE, DOCS.uri(ctx), {"title": "Read and try"}, links)
+        return Resource(DOCS_TYPE, DOCS.uri(ctx), {"title": "Documentation"}, links)
+    return manual.front_page(ctx)
+
+
+def init_app(handler: RequestHandler) -> None:
+    """Serve the pages below the front page, and their files."""
+    handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
+
+
+def _asset(ctx: Context, name: str) -> Response:
+    found = _found(ctx, name)
+    response = respond_with_document(ctx, Reply(found), "")
+    if name.startswith(f"script/{page_script.VERSION}/"):
+        response.replace("Cache-Control", lambda _: _FOR_EVER)
+    known = ctx.environ.get("HTTP_IF_NONE_MATCH")
+    if known and names_representation(known, response.get("ETag") or ""):
+        return not_modified(response.headers)
+    return response
+
+
+def _found(ctx: Context, name: str) -> Document:
+    if name == GUIDE and about(ctx.settings).has_guide:
+        text = manual.source("guide").replace(manual.GUIDE_ROOT, ctx.uris.uri("root"))
+        return Document(text.encode(), "text/plain; charset=utf-8")
+    if name == "try":
+        return _try(ctx)
+    if name in _ASSETS:
+        return _read(name)
+    if name.startswith("script/"):
+        return _script(name)
+    return manual.page(ctx, name, partial(_parsed, _written(ctx)))
+
+
+def _try(ctx: Context) -> Document:
+    """A page on which you sign in and try requests."""
     assets = DOCS.uri(ctx)
     site = site_of(ctx)
     page = _page().substitute(
@@ -98,28 +131,7 @@ def get_docs(ctx: Context) -> Resource | Document:
     return Document(page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
 
 
-def init_app(handler: RequestHandler) -> None:
-    """Serve the files of the page."""
-    handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
-
-
-def _asset(ctx: Context, name: str) -> Response:
-    if name == GUIDE and about(ctx.settings).has_guide:
-        text = _guide().replace(_GUIDE_ROOT, ctx.uris.uri("root"))
-        found = Document(text.encode(), "text/plain; charset=utf-8")
-    elif name in _ASSETS:
-        found = _read(name)
-    elif name.startswith("script/"):
-        found = _script(name)
-    else:
-        raise NotFound
-    response = respond_with_document(ctx, Reply(found), "")
-    if name.startswith(f"script/{page_script.VERSION}/"):
-        response.replace("Cache-Control", lambda _: _FOR_EVER)
-    known = ctx.environ.get("HTTP_IF_NONE_MATCH")
-    if known and names_representation(known, response.get("ETag") or ""):
-        return not_modified(response.headers)
-    return response
+_parsed = lru_cache(maxsize=_MOST_BASES)(orjson.loads)
 
 
 def _script(name: str) -> Document:
@@ -140,15 +152,8 @@ def _read(name: str) -> Document:
 
 
 @cache
-def _guide() -> str:
-    """Return the guide, from a checkout or an installed package."""
-    folder = _OURS if (_OURS / GUIDE).exists() else _CHECKOUT
-    return (folder / GUIDE).read_text()
-
-
-@cache
 def _page() -> Template:
-    return Template((_OURS / "page.html").read_text())
+    return Template((_OURS / "try.html").read_text())
 
 
 class _Description:

@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "br", "img"):
+        if tag not in ("meta", "link", "br", "hr", "img", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
