@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
+from weakref import WeakSet
 
 from hyperapi.common.text import ANY_TEXT, UUID, literal
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
-from hyperapi.http.routes import Operation, Route
+from hyperapi.http.routes import Operation, Route, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC, Scope
 from hyperapi.http.uris import Uris
 from hyperapi.querying.query_string import QuerySpec
@@ -61,6 +62,9 @@ class FormSpec:
     query: str = ""
     when: Condition | None = None
     limits: Callable[[Context, Values], FieldLimits] | None = None
+
+    def __post_init__(self) -> None:
+        _declared.add(self)
 
     def form(self, ctx: Context, values: Values = NO_VALUES) -> Form:
         """Return the form. Requests share it.
@@ -120,6 +124,15 @@ class FormSpec:
             return _query_fields(operation.query) if operation.query else iter(())
         body = self.body or operation.body
         return _body_fields(body) if body else iter(())
+
+
+_declared: WeakSet[FormSpec] = WeakSet()
+
+
+def declared_forms(routes: RouteTable) -> list[FormSpec]:
+    """Return the forms that submit to operations of an application, by route and name."""
+    found = [each for each in _declared if routes.named(each.route.name) is not None]
+    return sorted(found, key=lambda each: (each.route.path, each.name, each.title))
 
 
 class _Offers:

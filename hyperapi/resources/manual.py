@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from hyperapi.http.about import about, site_of
 from hyperapi.http.context import Context
+from hyperapi.http.forms import declared_forms
 from hyperapi.http.openapi import GUIDE
 from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document
@@ -271,17 +272,33 @@ def _reference(ctx: Context, described: Described) -> dict[str, Any]:
         "relations": [(name, meaning, relation + name) for name, meaning in named],
         "problems": [(each, problem + each.name) for each in routes.problems],
         "operations": _groups(described),
-        "forms": sorted(dict(_forms(described["paths"])).items()),
+        "forms": _forms(routes, described),
     }
 
 
-def _forms(part: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the forms in examples, by name."""
+def _forms(routes: RouteTable, described: Described) -> list[dict[str, Any]]:
+    """The forms of the service, with an example where a reply in the examples has one."""
+    examples = dict(_shown(described["paths"]))
+    return [
+        {
+            "name": each.name,
+            "title": each.title,
+            "method": each.method,
+            "path": each.route.path,
+            "example": examples.get((each.name, each.title)),
+        }
+        for each in declared_forms(routes)
+    ]
+
+
+def _shown(part: Any) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield the forms in examples by name and title."""
     if isinstance(part, dict):
-        yield from part.get("_templates", {}).items()
+        for name, form in part.get("_templates", {}).items():
+            yield (name, form["title"]), form
     for each in part.values() if isinstance(part, dict) else part:
         if isinstance(each, dict | list):
-            yield from _forms(each)
+            yield from _shown(each)
 
 
 def _groups(described: Described) -> list[dict[str, Any]]:
