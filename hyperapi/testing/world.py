@@ -410,7 +410,7 @@ class World:
         row = self.state[Database].read(
             lambda tx: find(tx, User, RowScope(key), key, (User.password_hash,))
         )
-        assert row is not None, "nothing deletes this user"
+        assert row is not None, "nobody deletes the account"
         return self.state[RecoveryTokens].issue(key, row.password_hash, now())
 
     def _changeable(self, kind: type[Body], left_out: Set[str]) -> list[str]:
