@@ -86,6 +86,14 @@ export function same(one: any, other: any): boolean;
  * @property {number} ends when the access token expires, in milliseconds since 1970
  * @property {number} [life] its lifetime in milliseconds
  * @property {string} uri the session's own URI
+ * @property {string} [client_id] the app that it was granted to (OAuth 2.1)
+ *
+ * @typedef {object} Authorization
+ * @property {string} page where to send the browser
+ * @property {string} client_id
+ * @property {string} redirect_uri
+ * @property {string} verifier
+ * @property {string} state
  */
 /** Any error of this client. */
 export class ApiError extends Error {
@@ -313,6 +321,25 @@ export class Client extends EventTarget {
      * @param {Json} credentials
      */
     signIn(credentials: Json): Promise<void>;
+    /**
+     * Prepare a sign-in on the server's own page, so that the app sees no password (OAuth 2.1 with PKCE). Keep
+     * the result, for example in sessionStorage, and send the browser to its `page`.
+     *
+     * @param {{client_id: string, redirect_uri: string, scope?: string}} app as the operator registered it
+     * @returns {Promise<Authorization>}
+     */
+    authorization({ client_id, redirect_uri, scope }: {
+        client_id: string;
+        redirect_uri: string;
+        scope?: string;
+    }): Promise<Authorization>;
+    /**
+     * Sign in with the answer of the server's page.
+     *
+     * @param {string} answer the URI that the browser came back to
+     * @param {Authorization} asked
+     */
+    signInWithAnswer(answer: string, asked: Authorization): Promise<void>;
     /** @param {Json} details */
     register(details: Json): Promise<void>;
     /** Sign in with an existing token. @param {string} token */
@@ -502,6 +529,20 @@ export type Session = {
      * the session's own URI
      */
     uri: string;
+    /**
+     * the app that it was granted to (OAuth 2.1)
+     */
+    client_id?: string | undefined;
+};
+export type Authorization = {
+    /**
+     * where to send the browser
+     */
+    page: string;
+    client_id: string;
+    redirect_uri: string;
+    verifier: string;
+    state: string;
 };
 export type Asked = {
     method?: string | undefined;

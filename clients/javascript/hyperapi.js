@@ -51,6 +51,14 @@ const REDIRECTS = [301, 302, 303, 307, 308];
  * @property {number} ends when the access token expires, in milliseconds since 1970
  * @property {number} [life] its lifetime in milliseconds
  * @property {string} uri the session's own URI
+ * @property {string} [client_id] the app that it was granted to (OAuth 2.1)
+ *
+ * @typedef {object} Authorization
+ * @property {string} page where to send the browser
+ * @property {string} client_id
+ * @property {string} redirect_uri
+ * @property {string} verifier
+ * @property {string} state
  */
 
 // ---------------------------------------------------------------------------------------- errors
@@ -294,6 +302,15 @@ export class SessionStore {
       this.lasting = false; // it is full or no longer allowed
     }
   }
+}
+
+/** @param {Uint8Array} bytes */
+function inBase64Url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function randomText() {
+  return inBase64Url(crypto.getRandomValues(new Uint8Array(48)));
 }
 
 const LEASE_MS = 10_000;
@@ -664,6 +681,51 @@ export class Client extends EventTarget {
     this.#keep(/** @type {Resource} */ (made));
   }
 
+  /**
+   * Prepare a sign-in on the server's own page, so that the app sees no password (OAuth 2.1 with PKCE). Keep
+   * the result, for example in sessionStorage, and send the browser to its `page`.
+   *
+   * @param {{client_id: string, redirect_uri: string, scope?: string}} app as the operator registered it
+   * @returns {Promise<Authorization>}
+   */
+  async authorization({ client_id, redirect_uri, scope }) {
+    const page = new URL(linkOf(await this.root({ anonymous: true }), "authorize"));
+    this.#checkOrigin(page.href);
+    const [verifier, state] = [randomText(), randomText()];
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
+    const asked = { response_type: "code", client_id, redirect_uri, state, code_challenge_method: "S256" };
+    for (const [name, value] of Object.entries(asked)) page.searchParams.set(name, value);
+    page.searchParams.set("code_challenge", inBase64Url(new Uint8Array(digest)));
+    if (scope) page.searchParams.set("scope", scope);
+    return { page: page.href, client_id, redirect_uri, verifier, state };
+  }
+
+  /**
+   * Sign in with the answer of the server's page.
+   *
+   * @param {string} answer the URI that the browser came back to
+   * @param {Authorization} asked
+   */
+  async signInWithAnswer(answer, asked) {
+    const told = new URL(answer).searchParams;
+    const issuer = told.get("iss") ?? "";
+    if (told.get("state") !== asked.state || !issuer || !asked.page.startsWith(`${issuer}/`)) {
+      throw new ApiError("This is not the answer to your sign-in. Please start again.");
+    }
+    if (!told.get("code")) {
+      const denied = told.get("error") === "access_denied";
+      throw new ApiError(denied ? "You denied the access." : `The server refused: ${told.get("error_description") ?? told.get("error")}.`);
+    }
+    const { client_id, redirect_uri, verifier } = asked;
+    const body = new URLSearchParams({
+      grant_type: "authorization_code", code: told.get("code") ?? "", client_id, redirect_uri, code_verifier: verifier,
+    });
+    const tokens = linkOf(await this.root({ anonymous: true }), "tokens");
+    const headers = { Accept: "application/json", "Content-Type": FORM_ENCODED };
+    const made = await json(await this.ask(tokens, { method: "POST", headers, body: `${body}`, anonymous: true }));
+    this.#keep(new Resource({ ...made, _links: { self: { href: made.uri } } }));
+  }
+
   /** @param {Json} details */
   async register(details) {
     const root = await this.root({ anonymous: true });
@@ -713,6 +775,7 @@ export class Client extends EventTarget {
       uri: made.uri,
     };
     if (made.get("refresh_token")) session.refresh_token = made.get("refresh_token");
+    if (made.get("client_id")) session.client_id = made.get("client_id");
     this.sessions.write(session);
     return session;
   }
@@ -739,7 +802,8 @@ export class Client extends EventTarget {
       if (now?.refresh_token) {
         try {
           const form = formOf(await this.#tokensOfNobody(), "refresh");
-          const made = await this.submit(form, { refresh_token: now.refresh_token }, { anonymous: true });
+          const { refresh_token, client_id } = now;
+          const made = await this.submit(form, { refresh_token, ...(client_id && { client_id }) }, { anonymous: true });
           return this.#keep(/** @type {Resource} */ (made));
         } catch (error) {
           // A server that is down does not end the session.

@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
 PATIENCE = 10.0
+HOME = "http://127.0.0.1/"
+"""Where the browser returns to the app. On this address the port may differ (RFC 8252)."""
 NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
 
 try:
@@ -45,26 +47,56 @@ def root_of(settings: Mapping[str, str]) -> str:
     return f"{public or f'http://{host}:{port}'}/api/v1/"
 
 
-def page(root: str) -> bytes:
-    """The app's page, for the API at ``root``: its two lines that name the API say so."""
+def page(root: str, client: str = "") -> bytes:
+    """The app's page, for the API at ``root``: its lines that name the API and the app say so.
+
+    :param client: the client id of the app there; without one the app asks for passwords.
+    """
     text = (HERE / "index.html").read_text()
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(root))
     text = re.sub(r"connect-src [^;]*;", f"connect-src {origin};", text, count=1)
+    text = re.sub(r'(name="hyperapi-client" content=")[^"]*', rf"\g<1>{client}", text, count=1)
     return re.sub(r'(name="hyperapi-root" content=")[^"]*', rf"\g<1>{root}", text, count=1).encode()
+
+
+def registered(command: list[str]) -> str:
+    """Register the app at the API that is about to run here, unless it is; return its client id.
+
+    :param command: the API's own command, which also registers apps; empty when it runs elsewhere.
+    """
+    if not command or Path(command[0]).name != "hyperapi":
+        return ""
+
+    def run(*words: str) -> list[str]:
+        done = subprocess.run(  # noqa: S603 - the caller's own
+            [command[0], *words], check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout.splitlines()
+
+    try:
+        run("upgrade")
+        for line in run("clients", "list"):
+            if line.endswith(f" {HOME}"):
+                return line.split()[0]
+        [client] = run("clients", "add", "To do", "--redirect-uri", HOME)
+    except (OSError, subprocess.CalledProcessError):  # it says why, and so does the API
+        return ""
+    return client
 
 
 class Handler(SimpleHTTPRequestHandler):
     """The app's files as they are, but for the page."""
 
-    def __init__(self, *args: object, root: str, **more: object) -> None:
+    def __init__(self, *args: object, root: str, client: str, **more: object) -> None:
         self.root = root
+        self.client = client
         super().__init__(*args, directory=str(HERE), **more)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
         """The page for this API, or a file."""
         if urlsplit(self.path).path not in ("/", "/index.html"):
             return super().do_GET()
-        body = page(self.root)
+        body = page(self.root, self.client)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -82,9 +114,9 @@ class Handler(SimpleHTTPRequestHandler):
         """Nothing: the API's log is what one wants to see."""
 
 
-def serving(port: int, root: str) -> ThreadingHTTPServer:
+def serving(port: int, root: str, client: str = "") -> ThreadingHTTPServer:
     """A server of the app that is ready to run."""
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, root=root))
+    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, root=root, client=client))
 
 
 @contextmanager
@@ -115,13 +147,18 @@ def main() -> None:
         default=root_of(read_environment()),
         help="the root of the API (default, from the settings: %(default)s)",
     )
+    parser.add_argument(
+        "--client",
+        default="",
+        help="the client id of the app at the API (default: registered where the API runs here)",
+    )
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="what to run with it")
     asked = parser.parse_args()
     # Also where a shell had it ignored, and when its terminal is closed: the API ends with the app.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:
-        server = serving(asked.port, asked.root)
+        server = serving(asked.port, asked.root, asked.client or registered(asked.command))
     except OSError as error:
         sys.exit(
             f"The app cannot be served on port {asked.port}: {error.strerror}. "

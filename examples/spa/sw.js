@@ -25,6 +25,7 @@ addEventListener("activate", (event) => {
 addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
+  if (new URL(request.url).search) return; // the answer of the server's page for sign-in, which is used once
   if (request.cache === "no-store") return; // the client asks the API so, which may share our origin
   event.respondWith(fresh(event));
 });

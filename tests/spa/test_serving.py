@@ -16,7 +16,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from playwright.sync_api import Page, expect
 
+from tests.conftest import PASSWORD
+from tests.javascript import FOLDER
 from tests.serving import COMMAND, PATIENCE, end, free_port, read_environment
 from tests.spa.conftest import REPOSITORY, Device, Sites
 
@@ -127,7 +130,7 @@ def test_the_app_looks_for_the_api_where_its_settings_put_it(
     assert f"connect-src {origin};" in page
 
 
-def test_the_command_of_the_makefile_serves_both_on_other_ports(
+def test_the_command_of_the_makefile_serves_both_and_the_app_sees_no_password(
     device: Callable[..., Device], tmp_path: Path
 ) -> None:
     (recipe,) = re.findall(
@@ -137,9 +140,58 @@ def test_the_command_of_the_makefile_serves_both_on_other_ports(
     filled = recipe.replace("$(BIN)/python", sys.executable).replace("$(ARGS)", f"--port {app}")
     filled = filled.replace("$(BIN)/hyperapi", COMMAND[0]).replace("examples/spa", str(APP))
     with started(filled.split(), tmp_path, app, api, port=str(api)):
-        tab = device(served=f"http://127.0.0.1:{app}/").tab()
-        tab.sign_up(f"ann-{uuid4().hex[:8]}")
+        home, service = f"http://127.0.0.1:{app}/", f"http://127.0.0.1:{api}"
+        ann = {"username": "ann", "password": PASSWORD}
+        httpx.post(f"{service}/api/v1/users", json=ann, trust_env=False).raise_for_status()
+        here = device(served=home)
+        tab = here.tab()
+        page = tab.page
+        tab.press("Sign in", exact=True)
+        sign_in_on_page(page, service)
+        assert audit(page) == []
+        page.get_by_role("button", name="Deny").click()
+        expect(page.locator("#sign-in")).to_contain_text("You denied the access.")
+        assert page.url == home
+        tab.press("Sign in", exact=True)
+        sign_in_on_page(page, service)
+        page.get_by_role("button", name="Allow").click()
+        expect(page.locator("#account-button")).to_be_visible()
+        assert page.url.startswith(home)
+        assert "code=" not in page.url
         tab.make_list("Groceries")
+        tab.add("Milk")
+        kept = page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+        assert PASSWORD not in kept
+        assert "verifier" not in kept
+        assert page.locator("input[type=password]").count() == 0
+        page.reload()
+        expect(tab.task("Milk")).to_be_visible()
+    with started(filled.split(), tmp_path, app, api, port=str(api)):  # it is registered once
+        told = subprocess.run(
+            [COMMAND[0], "clients", "list"],
+            cwd=tmp_path,
+            env=read_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert len(told.stdout.splitlines()) == 2
+
+
+def sign_in_on_page(page: Page, service: str) -> None:
+    """Sign in where the app sent the browser."""
+    page.wait_for_url(f"{service}/**")
+    page.get_by_label("User name").fill("ann")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Allow To do?")).to_be_visible()
+
+
+def audit(page: Page) -> list[str]:
+    """What axe-core finds on a page."""
+    page.evaluate((FOLDER / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    found = page.evaluate("axe.run()")
+    return [each["id"] for each in found["violations"]]
 
 
 def test_a_port_of_the_api_that_is_taken_ends_the_app(tmp_path: Path) -> None:

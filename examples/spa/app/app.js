@@ -11,6 +11,10 @@ const AGAIN_MS = 4000;
 const AT_ONCE = 6; // as many requests as browsers send to one origin
 const KNOWN = new Set(["list", "task"]); // the types of changes that the app shows
 
+/** What the app needs. Its account stays on the server's pages, where passwords are asked for. */
+const SCOPE = "tasks:read tasks:write";
+const ASKED = "hyperapi.authorization";
+
 export class App extends EventTarget {
   constructor({ client, outbox, cache }) {
     super();
@@ -234,6 +238,24 @@ export class App extends EventTarget {
   async signIn(values) {
     await this.client.signIn({ label: device(), ...values });
     await this.#enter();
+  }
+
+  /** Go to the server's own page for sign-in: this app sees no password. */
+  async openSignIn() {
+    const redirect_uri = location.origin + location.pathname;
+    const asked = await this.client.authorization({ client_id: this.clientId, redirect_uri, scope: SCOPE });
+    sessionStorage.setItem(ASKED, JSON.stringify({ ...asked, hash: location.hash }));
+    location.assign(asked.page);
+  }
+
+  /** Come back from that page, if this is its answer. What it asked is used once. */
+  async comeBack() {
+    const asked = JSON.parse(sessionStorage.getItem(ASKED) ?? "null");
+    const answer = location.href;
+    if (!asked || !new URL(answer).searchParams.has("state")) return;
+    sessionStorage.removeItem(ASKED);
+    history.replaceState(null, "", location.pathname + asked.hash);
+    await this.send("login", () => this.client.signInWithAnswer(answer, asked));
   }
 
   async register(values) {

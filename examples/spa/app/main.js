@@ -21,6 +21,8 @@ const client = new Client(root, { sessions, fetch: watched });
 const [writes, cache] = await Promise.all([LastingWrites.open(), Cache.open()]);
 const app = new App({ client, outbox: new Outbox(client, writes), cache });
 Object.defineProperty(app, "lasting", { get: () => sessions.lasting && writes.lasting });
+app.clientId = document.querySelector("meta[name=hyperapi-client]")?.content ?? "";
+if (location.search) await app.comeBack();
 app.wanted = hash() || null;
 
 /** Fetch, and notice when that takes long. */
@@ -48,9 +50,10 @@ async function findForms() {
     const anonymous = { anonymous: true };
     const start = await client.root(anonymous);
     const [users, tokens] = await Promise.all(["users", "tokens"].map((rel) => client.get(start.link(rel), anonymous)));
-    app.forms = { login: tokens.form("login"), register: users.form("register") };
+    const page = app.clientId && start.link("authorize");
+    app.forms = { page, users: users.form("register") && users.uri, login: tokens.form("login"), register: users.form("register") };
     app.trouble = null;
-    app.focus ??= "#sign-in input";
+    app.focus ??= page ? "#sign-in button" : "#sign-in input";
   } catch (error) {
     app.trouble = error;
     clearTimeout(again);

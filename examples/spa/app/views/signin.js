@@ -6,7 +6,7 @@ import { form } from "./form.js";
 import { failed, icon, submitting, typing } from "./parts.js";
 
 export function signIn(app) {
-  const { login, register } = app.forms ?? {};
+  const { page, login, register } = app.forms ?? {};
   const mode = app.mode ?? "login";
   const turn = (to) => () => {
     app.mode = to;
@@ -23,6 +23,7 @@ export function signIn(app) {
       ? html`<p role="status">${app.trouble ? explain(app.trouble) : "Asking the server …"}</p>
           ${app.trouble ? html`<button class="main" @click=${() => app.findForms()}>Try again</button>` : nothing}`
       : mode === "token" ? token(app)
+      : page ? elsewhere(app)
       : mode === "register" && register
         ? form(app, "register", register, {
             label: "Sign up", autocomplete: { password: "new-password" },
@@ -34,13 +35,24 @@ export function signIn(app) {
           })}
     ${app.forms
       ? html`<p class="row middle">
-          ${mode !== "login" ? html`<button class="link" @click=${turn("login")}>Sign in with a password</button>` : nothing}
-          ${mode !== "register" && register ? html`<button class="link" @click=${turn("register")}>Sign up</button>` : nothing}
+          ${mode !== "login" ? html`<button class="link" @click=${turn("login")}>Sign in${page ? "" : " with a password"}</button>` : nothing}
+          ${page && app.forms.users ? html`<a href=${app.forms.users} target="_blank" rel="noopener noreferrer">Sign up</a>` : nothing}
+          ${!page && mode !== "register" && register ? html`<button class="link" @click=${turn("register")}>Sign up</button>` : nothing}
           ${mode !== "token" ? html`<button class="link" @click=${turn("token")}>Use a token</button>` : nothing}
         </p>`
       : nothing}
     ${app.lasting ? nothing : html`<p class="note">This browser lets the page store nothing: a reload signs you out, and changes made offline last as long as this tab.</p>`}
   </main>`;
+}
+
+/** The server asks for the password on a page of its own. */
+function elsewhere(app) {
+  const draft = app.draft("login");
+  return html`<div data-draft="login">
+    <p>You sign in on a page of the server, and choose there what this app may do.</p>
+    ${failed(draft, [])}
+    <button class="main" ?disabled=${draft.busy} @click=${() => app.send("login", () => app.openSignIn())}>Sign in</button>
+  </div>`;
 }
 
 function token(app) {
