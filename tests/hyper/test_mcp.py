@@ -310,6 +310,12 @@ def test_wrong_calls_are_explained(hyperapi: Sandbox) -> None:
     asyncio.run(story())
 
 
+def test_no_model_gets_the_scope_of_the_account(hyper: Hyper) -> None:
+    refused = hyper("mcp", "--scope", "tasks:read,account")
+    assert (refused.status, refused.out) == (5, "")
+    assert "No model gets the scope account." in refused.err
+
+
 def test_a_signal_ends_the_command_and_its_session(hyperapi: Sandbox) -> None:
     ann = hyperapi.user("ann")
     assert ann.tokens is not None

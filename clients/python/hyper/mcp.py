@@ -7,8 +7,9 @@ from importlib.util import find_spec
 
 import click
 
+from hyper.agent.session import NEVER_GIVEN, AgentSession
 from hyper.context import CommandContext
-from hyper.failures import FAILED, Failure
+from hyper.failures import FAILED, INVALID, Failure
 from hyper.group import command, complete_list, hyper
 from hyper.wording import quoted
 
@@ -39,10 +40,21 @@ def mcp(
             "Install it from the folder of a clone: pip install './clients/python[mcp]'",
         )
     from hyper.agent.serving import serve
-    from hyper.agent.session import AgentSession
 
     on = None if list_name is None else ctx.list_named(list_name)
     label = f"mcp: {name or list_name or socket.gethostname()}"[:_LONGEST_LABEL]
-    session = AgentSession(ctx.client, label, " ".join(scope).replace(",", " "), on)
+    session = AgentSession(ctx.client, label, _scope(scope), on)
+    tokens = session.begin()
     ctx.screen.note(f"Serving {ctx.account.root} as the session {quoted(label)}.")
-    serve(ctx.account.root, session, ctx.user_agent)
+    serve(ctx.account.root, session, tokens, ctx.user_agent)
+
+
+def _scope(given: tuple[str, ...]) -> str:
+    """Return the scope of the model's token.
+
+    :raises Failure: when it has the scope ``account``.
+    """
+    words = " ".join(given).replace(",", " ").split()
+    if NEVER_GIVEN in words:
+        raise Failure(f"No model gets the scope {NEVER_GIVEN}. Remove it from --scope.", INVALID)
+    return " ".join(words)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 import mcp_types as types
-from hyperapi_client import AsyncClient, ClientError, InMemory, TokenExpired
+from hyperapi_client import AsyncClient, ClientError, InMemory, TokenExpired, Tokens
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from pydantic import ValidationError
@@ -85,12 +85,13 @@ class Service:
         return result
 
 
-def serve(root: str, session: AgentSession, user_agent: str) -> None:
+def serve(root: str, session: AgentSession, tokens: Tokens, user_agent: str) -> None:
     """Serve until standard input ends or a signal comes, and then end the session.
 
     :param root: the URL of the API.
+    :param tokens: the first ones of the session.
     """
-    keeper = InMemory(session.begin())
+    keeper = InMemory(tokens)
 
     async def main() -> None:
         async with AsyncClient(

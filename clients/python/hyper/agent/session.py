@@ -14,7 +14,8 @@ from hyperapi_client import Tokens
 if TYPE_CHECKING:
     from hyperapi_client import Client, Resource
 
-_NEVER_GIVEN = "account"
+NEVER_GIVEN = "account"
+"""The scope that no model gets."""
 
 
 @dataclass
@@ -42,4 +43,4 @@ class AgentSession:
         """Return the user's scope without ``account``."""
         sessions = self.user.follow("tokens")
         current = next(each for each in sessions.items() if each.current)
-        return " ".join(word for word in current.scope.split() if word != _NEVER_GIVEN)
+        return " ".join(word for word in current.scope.split() if word != NEVER_GIVEN)
