@@ -156,7 +156,7 @@ def test_the_openapi_document_describes_it(shape: Shape) -> None:
     validate(written)
     for operation in operations(ROUTES):
         if shape.media_type not in media_types(operation):
-            assert operation.route.document or operation.route.offers
+            assert operation.route.document or operation.route.protocol
             continue
         path = operation.route.path.replace("<uuid:", "{").replace("<string:", "{")
         found = written["paths"][path.replace(">", "}")][operation.method.lower()]

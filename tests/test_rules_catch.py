@@ -414,12 +414,12 @@ def resource_names() -> set[str]:
     """The names of resources, as routes and operations are called.
 
     Some of them have other meanings too: the root is where clients begin, and forms are called
-    ``register``, ``revoke`` and ``undo``.
+    ``register``, ``revoke`` and ``undo``, and a member of bodies ``token``.
     """
     routes = {each.name for each in ROUTES if not each.document}
     operations = {each.name for route in ROUTES for each in route.operations.values()}
     rules = {each.rule for each in ROUTES if each.rule != "/"}
-    return (routes | operations | rules) - {"root", "register", "revoke", "undo"}
+    return (routes | operations | rules) - {"root", "register", "revoke", "token", "undo"}
 
 
 FILES = sorted(Path(testing.__file__).parent.rglob("*.py")) + [
