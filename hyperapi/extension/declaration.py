@@ -14,7 +14,7 @@ from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel
 from hyperapi.extension.bulk_form import BulkForm
 from hyperapi.extension.collection import page_of
 from hyperapi.extension.conversions import Conversion, DeclaredReference, OnDelete
-from hyperapi.extension.order import POSITION, Order, with_place
+from hyperapi.extension.order import POSITION, Order, neighbours, with_place
 from hyperapi.extension.unique import unique_members
 from hyperapi.extension.usual_forms import UsualForms, usual_titles
 from hyperapi.http.bodies import Body
@@ -130,7 +130,8 @@ class DeclaredResource:
         self.logged = LoggedType(
             self.name, model, self.columns, self._texts(), counted, number_on_list
         )
-        self.images = Images(self.name, model, derived or {}) if history else None
+        kept = (self.name, model, derived or {}, neighbours(model, order))
+        self.images = Images(*kept) if history else None
 
     # -- routes and types
 

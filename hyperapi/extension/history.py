@@ -57,7 +57,8 @@ def record_changed(
         leaves = bound_by in columns and columns[bound_by] != getattr(current, bound_by)
         moves = leaves or (resource.order is not None and POSITION in columns)
         this = {"of_key": current.key, "event": MOVED if moves else CHANGED}
-        images.changed.run(ctx.tx, {**values(ctx, revision - 1), **this})
+        write = images.moved if moves else images.changed
+        write.run(ctx.tx, {**values(ctx, revision - 1), **this})
 
 
 def record_deleted(ctx: Context, resource: DeclaredResource, key: str, revision: int) -> None:

@@ -53,11 +53,13 @@ def place_of(
     if AFTER not in members:
         return last
     within = columns.get(order.within, getattr(current, order.within, None))
-    return _Moving(ctx, resource, current.key, within).place(members[AFTER])
+    moving = Moving(ctx, resource, current.key, within)
+    uri = members[AFTER]
+    return moving.place(lambda: None if uri is None else moving.named(uri))
 
 
 @dataclass(frozen=True)
-class _Moving:
+class Moving:
     """The move of a row.
 
     :ivar within: the value of the column that the order is within.
@@ -68,10 +70,13 @@ class _Moving:
     key: str
     within: Any
 
-    def place(self, after_uri: str | None) -> Place | None:
-        """Return the place behind the resource of a URI, or at the front; None when it stands there
-        already."""
-        before = None if after_uri is None else self._find(after_uri)
+    def place(self, find: Callable[[], AnyRow | None]) -> Place | None:
+        """Return the place behind another row, or at the front; None when it stands there already.
+
+        :param find: returns the other row, which is read again when rows were spread; None for the
+            front.
+        """
+        before = find()
         following = self._following(before)
         if following and following.key == self.key:
             return None
@@ -83,11 +88,11 @@ class _Moving:
             return lambda _: front
         if following.position - before.position < 2:
             self._spread(before.position)
-            return self.place(after_uri)
+            return self.place(find)
         middle = (before.position + following.position) // 2
         return lambda _: middle
 
-    def _find(self, uri: Any) -> AnyRow:
+    def named(self, uri: Any) -> AnyRow:
         """Return the row of a URI.
 
         :raises Invalid: when it is the moved one, or none in the same order.
@@ -95,12 +100,22 @@ class _Moving:
         key = self.ctx.uris.named_by(uri, self.resource.name)
         found = None
         if key is not None and key != self.key:
-            statement = self._statements.of_key[self.ctx.row_scope.bound]
-            values = {**self._values, **self.ctx.row_scope.parameters(), "of_key": key}
-            found = statement.row(self.ctx.tx, values)
+            found = self.find(key)
         if found is None:
             raise invalid(f"/{AFTER}", self._must_be)
         return found
+
+    def find(self, key: str) -> AnyRow | None:
+        """Return the row of an id, in the same order; None without one."""
+        statement = self._statements.of_key[self.ctx.row_scope.bound]
+        values = {**self._values, **self.ctx.row_scope.parameters(), "of_key": key}
+        return statement.row(self.ctx.tx, values)
+
+    def preceding(self, row: AnyRow) -> AnyRow | None:
+        """Return the row before another one, but for the moved one; None without one."""
+        values = {**self._values, "at_position": row.position, "at_key": row.key}
+        found = self._statements.preceding.row(self.ctx.tx, values)
+        return self.preceding(found) if found and found.key == self.key else found
 
     @property
     def _must_be(self) -> str:
@@ -153,6 +168,7 @@ class _Statements:
     of_key: Mapping[bool, Statement]
     first: Statement
     following: Statement
+    preceding: Statement
     count: Statement
     spread: Statement
 
@@ -171,6 +187,8 @@ def _statements(model: Model, order: Order) -> _Statements:
 
     one: ColumnElement[int] = literal_column("1")
     first = along(select(key, position)).where(*these).order_by(position, key).limit(one)
+    reversed_ = (position.desc(), key.desc())
+    backward = along(select(key, position)).where(*these).order_by(*reversed_).limit(one)
     at = tuple_(bindparam("at_position", type_=BigInteger()), bindparam("at_key", type_=key.type))
     low, high = (bindparam(each, type_=BigInteger()) for each in ("low", "high"))
     nearby = [*these, position >= low, position < high]
@@ -188,6 +206,7 @@ def _statements(model: Model, order: Order) -> _Statements:
         },
         Statement(first),
         Statement(first.where(tuple_(position, key) > at)),
+        Statement(backward.where(tuple_(position, key) < at)),
         Statement(along(select(func.count())).select_from(table).where(*nearby)),
         Statement(
             update(table)

@@ -16,8 +16,13 @@ from pydantic import MISSING, Field, create_model
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Text,
+    bindparam,
     case,
+    cast,
     literal_column,
+    select,
+    tuple_,
 )
 
 from hyperapi.extension.bodies import UriOf, with_article
@@ -115,4 +120,36 @@ def with_place(changes: type[Body], name: str) -> type[Body]:
         "it is to stand behind; null for the front.",
         __module__=changes.__module__,
         **fields,
+    )
+
+
+BEFORE, BEHIND = "@before", "@behind"
+"""The names in an image of the row before and the row behind. No column has such a name."""
+
+
+def neighbours(model: Model, order: Order | None) -> dict[str, ColumnElement[Any]]:
+    """Return what an image keeps of the neighbours of a row, in SQL: id and position as text."""
+    if order is None:
+        return {}
+    name = order.index(model)
+    return {BEFORE: _next(model, order, name, True), BEHIND: _next(model, order, name, False)}
+
+
+def _next(model: Model, order: Order, index: str, backward: bool) -> ColumnElement[Any]:
+    row = table_of(model)
+    other = row.alias("neighbour")
+    same = [other.c.owner == bindparam("of_owner")]
+    if order.within:
+        same.append(other.c[order.within] == row.c[order.within])
+    columns = (other.c[POSITION], other.c.key)
+    here, at = tuple_(*columns), tuple_(row.c[POSITION], row.c.key)
+    told = cast(other.c.key, Text) + literal_column("':'") + cast(other.c[POSITION], Text)
+    return (
+        select(told)
+        .where(*same, here < at if backward else here > at)
+        .order_by(*(each.desc() if backward else each for each in columns))
+        .limit(literal_column("1"))
+        .with_hint(other, f"INDEXED BY {index}", "sqlite")
+        .correlate(row)
+        .scalar_subquery()
     )

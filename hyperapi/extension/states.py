@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from hyperapi.http.context import Context
+from hyperapi.storage.before_images import CHANGED
 from hyperapi.storage.database import Statement
 from hyperapi.storage.models import BeforeImage
 from hyperapi.storage.row_scope import owned
@@ -38,7 +39,7 @@ def states_of(ctx: Context, rows: Collection[Row]) -> States:
     :param rows: those of one page.
     """
     images: dict[Row, list[tuple[int, int]]] = {row: [] for row in rows}
-    for kind, key, revision, state in _read(ctx, {key for _, key in rows}):
+    for kind, key, revision, state, _ in _read(ctx, {key for _, key in rows}):
         if (kind, key) in images:
             images[kind, key].append((revision, state))
     return States(images.values())
@@ -60,13 +61,20 @@ def last_states(images: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     return now
 
 
+def moved_since(ctx: Context, row: Row, revision: int) -> bool:
+    """Whether a row came to its place by a change after another one, which is in effect."""
+    found = [each for each in _read(ctx, {row[1]}) if each[0] == row[0]]
+    counted = last_states((each[2], each[3]) for each in found)
+    return any(each[2] > revision and each[2] in counted and each[4] != CHANGED for each in found)
+
+
 def _of_now(images: Collection[tuple[int, int]]) -> Iterable[int]:
     now = next((state for _, state in reversed([*images])), None)
     return (revision for revision, state in images if state == now)
 
 
 def _read(ctx: Context, keys: Collection[str]) -> list[tuple[Any, ...]]:
-    """Return type, id, revision and state of the images of rows, the oldest one first."""
+    """Return type, id, revision, state and event of the images of rows, the oldest one first."""
     if not keys:
         return []
     number = 1 << (len(keys) - 1).bit_length()  # few texts of statements serve all numbers
@@ -80,6 +88,6 @@ def _reading(number: int) -> Statement:
     image = BeforeImage
     wanted: list[Any] = [bindparam(f"key_{place}") for place in range(number)]
     state = func.coalesce(image.state, image.revision)
-    found = select(image.kind, image.key, image.revision, state)
+    found = select(image.kind, image.key, image.revision, state, image.event)
     these = [*owned(image, bound=False), image.key.in_(wanted)]
     return Statement(found.where(*these).order_by(image.revision))

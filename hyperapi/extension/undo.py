@@ -31,6 +31,7 @@ from hyperapi.extension import history
 from hyperapi.extension.declaration import LIST
 from hyperapi.extension.order import POSITION
 from hyperapi.extension.owned_resources import OwnedResources
+from hyperapi.extension.places import Left, return_to_places
 from hyperapi.extension.quotas import next_revision
 from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.context import Context
@@ -405,7 +406,27 @@ class Undoing:
         self._remove([part for part in self.parts if part.removed])
         _SET_STATE.run_many(self.ctx.tx, self.states)
         _TAKE_OUT.run_many(self.ctx.tx, self.taken_out)
+        for part in self.parts:
+            self._return_to_places(part)
         return number
+
+    def _return_to_places(self, part: Part) -> None:
+        """Put rows back to their places in the order by hand, where rows nearby were spread."""
+        resource = part.resource
+        if resource.order is None or resource.images is None:
+            return
+        left = [
+            Left(
+                each.key,
+                each.revision,
+                columns.get(resource.order.within),
+                columns[POSITION],
+                resource.images.neighbours(each.before or ""),
+            )
+            for each in part.of(DELETED, MOVED)
+            if not part.instead.get(each.key) and POSITION in (columns := part.columns(each))
+        ]
+        return_to_places(self.ctx, resource, left)
 
     def _growth(self) -> Usage:
         growth = Usage()
@@ -567,7 +588,7 @@ def _these(resource: ReadableResource, *events: str) -> list[ColumnElement[bool]
 @lru_cache(maxsize=256)
 def _changing(resource: ReadableResource) -> Statement:
     assert resource.images is not None, "its changes have images"
-    return resource.images.changing(_these(resource, CHANGED, MOVED), moves=False)
+    return resource.images.changing(_these(resource, CHANGED, MOVED), moves=False, placed=True)
 
 
 @lru_cache(maxsize=256)

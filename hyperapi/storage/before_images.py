@@ -8,6 +8,7 @@ tables and their queries know nothing of them.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    null,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -118,10 +120,18 @@ class Images:
     :param name: the resource type.
     :param derived: columns that changes of other rows set, with the values of a row that no other
         row refers to. A row that is put back begins with these.
+    :param neighbours: in SQL, what an image keeps of the rows before and behind a row in the order
+        by hand, by name. Images of changes that take a row from its place have these.
     :raises ValueError: when an image cannot keep a column.
     """
 
-    def __init__(self, name: str, model: Model, derived: Values) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        derived: Values,
+        neighbours: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
+    ) -> None:
         self.name, self.model, self.derived = name, model, derived
         self._table = table_of(model)
         self._folded = {
@@ -135,7 +145,9 @@ class Images:
             if each.name not in _NOT_KEPT and each.name not in self._folded
         ]
         self._readers = {each.name: _reader(each) for each in kept}
-        self._image = row_image(*(part for each in kept for part in _named(each)))
+        self._parts = [part for each in kept for part in _named(each)]
+        self._neighbours = neighbours
+        self._image = row_image(*self._parts)
 
     # -- statements that write images. All take ``first``, ``label``, ``moment`` and ``before``: the
     # images get the revisions after that one.
@@ -155,29 +167,46 @@ class Images:
         return self._insert(self._one, revision=_NEXT, event=_EVENT, before=self._image)
 
     @cached_property
+    def moved(self) -> Statement:
+        """Likewise of a row that leaves its place."""
+        return self._insert(self._one, revision=_NEXT, event=_EVENT, before=self._placed())
+
+    @cached_property
     def deleted(self) -> Statement:
         """Writes the image of the row ``of_key``, which is deleted."""
         moment = bindparam("moment", type_=Instant())
         return self._insert(
-            self._one, revision=_NEXT, event=_DELETED, before=self._image, trashed_at=moment
+            self._one, revision=_NEXT, event=_DELETED, before=self._placed(), trashed_at=moment
         )
+
+    def _placed(self, unless: ColumnElement[bool] | None = None) -> ColumnElement[str]:
+        """The image of a row that leaves its place.
+
+        :param unless: rows that leave it together with all others of the order.
+        """
+        found: list[Any] = []
+        for name, each in self._neighbours.items():
+            told = each if unless is None else case((unless, null()), else_=each)
+            found += [literal_column(f"'{name}'"), told]
+        return row_image(*self._parts, *found)
 
     @property
     def _one(self) -> Conditions:
         return [*owned(self.model, bound=False), self._table.c.key == bindparam("of_key")]
 
-    def changing(self, conditions: Conditions, *, moves: bool) -> Statement:
+    def changing(self, conditions: Conditions, *, moves: bool, placed: bool = False) -> Statement:
         """Build the statement that writes images of rows that change, in the order of their keys.
 
         :param moves: whether the rows move to the list ``new_list``.
+        :param placed: whether rows may leave their places otherwise.
         """
         event: ColumnElement[str] = literal_column(f"'{CHANGED}'")
         if moves:
             column = self._table.c[str(self.model.list_binding.column)]
             stays = column == bindparam("new_list", type_=Key())
             event = case((stays, event), else_=literal_column(f"'{MOVED}'"))
-        place = self._place
-        return self._insert(conditions, revision=place, event=event, before=self._image)
+        image = self._placed() if moves or placed else self._image
+        return self._insert(conditions, revision=self._place, event=event, before=image)
 
     def deleting(self, conditions: Conditions, part_of: ColumnElement[Any] | None) -> Statement:
         """Build the statement that writes images of rows that are deleted, likewise.
@@ -186,11 +215,11 @@ class Images:
         """
         moment = bindparam("moment", type_=Instant())
         more: dict[str, ColumnElement[Any]] = {"trashed_at": moment}
+        image = self._placed()
         if part_of is not None:
             more = {"part_of": part_of, "trashed_at": case((part_of.is_(None), moment))}
-        return self._insert(
-            conditions, revision=self._place, event=_DELETED, before=self._image, **more
-        )
+            image = self._placed(unless=part_of.is_not(None))
+        return self._insert(conditions, revision=self._place, event=_DELETED, before=image, **more)
 
     @property
     def _place(self) -> ColumnElement[int]:
@@ -234,6 +263,11 @@ class Images:
             if of in found:
                 found[name] = found[of] and folded(str(found[of]))
         return found
+
+    def neighbours(self, image: str) -> dict[str, str]:
+        """Return what an image keeps of the neighbours of its row, by name."""
+        kept = orjson.loads(image)
+        return {name: kept[name] for name in self._neighbours if kept.get(name)}
 
 
 _EVENT = bindparam("event", type_=String(8))

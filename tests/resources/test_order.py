@@ -325,6 +325,55 @@ def test_undoing_another_change_keeps_the_place_that_a_spreading_gave(
     assert titles(alice, groceries["tasks_uri"]) == expected
 
 
+@pytest.fixture
+def no_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves no space between rows, so that a move spreads all."""
+    for module in ("order", "moves"):
+        monkeypatch.setattr(f"hyperapi.extension.{module}.GAP", 1)
+
+
+@pytest.mark.parametrize(
+    ("away", "expected"),
+    [("", "abcdefg"), ("b", "bacdefg"), ("d", "dabcefg"), ("bd", "dbacefg")],
+    ids=["both neighbours stay", "the one behind stays", "the one before stays", "none stays"],
+)
+@pytest.mark.usefixtures("no_space")
+def test_a_row_returns_to_its_place_after_a_spreading(
+    alice: Person, groceries: Any, away: str, expected: str
+) -> None:
+    uris = make(alice, groceries, "abcdefg")
+    gone = alice.ask("DELETE", uris["c"])
+    undo = [move(alice, uris[name], uris["b"]) for name in "gfe"]
+    assert max(map(abs, positions(alice.client.application))) > 100
+    for reply in reversed(undo):
+        put_back(alice, reply, 1)
+    for name in away:
+        move(alice, uris[name], None)
+    put_back(alice, gone, 1)
+    found = "".join(titles(alice, groceries["tasks_uri"]))
+    assert found == expected if len(away) < 2 else found.replace("c", "") == "dbaefg"
+
+
+@pytest.mark.usefixtures("no_space")
+def test_moved_and_several_rows_return_to_their_places_after_a_spreading(
+    alice: Person, groceries: Any
+) -> None:
+    uris = make(alice, groceries, "abcdefgh")
+    moved = move(alice, uris["b"], uris["g"])
+    alice.ask("PATCH", uris["d"], json={"tags": ["x"]})
+    alice.ask("PATCH", uris["e"], json={"tags": ["x"]})
+    gone = alice.ask("DELETE", f"{groceries['tasks_uri']}?tag=x")
+    undo = [move(alice, uris[name], uris["c"]) for name in "hgfa"]
+    for reply in reversed(undo):
+        put_back(alice, reply, 1)
+    assert titles(alice, groceries["tasks_uri"]) == [*"acfgbh"]
+    redo = [put_back(alice, gone, 2), put_back(alice, moved, 1)]
+    assert titles(alice, groceries["tasks_uri"]) == [*"abcdefgh"]
+    for reply in reversed(redo):
+        put_back(alice, reply, reply.json["count"])  # type: ignore[index]
+    assert titles(alice, groceries["tasks_uri"]) == [*"acfgbh"]
+
+
 # -- many moves, and several movers
 
 MOVES = st.lists(st.tuples(st.integers(0, 7), st.integers(-1, 7)), min_size=1, max_size=40)

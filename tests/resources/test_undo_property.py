@@ -4,6 +4,7 @@ as it was."""
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
@@ -26,6 +27,9 @@ MOVES = st.lists(
                 "edit task",
                 "toggle task",
                 "move task",
+                "order task",
+                "order task",
+                "order list",
                 "put task",
                 "delete task",
                 "complete all",
@@ -58,8 +62,9 @@ class Story:
         return self.writers[self.turn % len(self.writers)]
 
     def all(self, name: str) -> list[Any]:
-        """All lists, or all tasks."""
-        found = self.writer.get(f"{self.writer.root[f'{name}_uri']}?limit=100")[name]
+        """All lists, or all tasks, in the order by hand."""
+        uri = self.writer.root[f"{name}_uri"]
+        found = self.writer.get(f"{uri}?sort=position&limit=100")[name]
         assert isinstance(found, list)
         return found
 
@@ -109,6 +114,7 @@ class Story:
         if here is None:
             return None
         requests: dict[str, tuple[str, str, Any]] = {
+            "order list": ("PATCH", here["uri"], {"after_uri": _other(here, there)}),
             "edit list": ("PATCH", here["uri"], {"title": text, "archived": number % 2 == 0}),
             "delete list": ("DELETE", here["uri"], None),
             "make task": ("POST", here["tasks_uri"], {"title": text, "done": other % 2 == 0}),
@@ -126,9 +132,15 @@ class Story:
             "edit task": ("PATCH", uri, {"title": text, "tags": [text], "priority": "high"}),
             "toggle task": ("PATCH", uri, {"done": not task["done"]}),
             "move task": ("PATCH", uri, {"list_uri": there["uri"]}),
+            "order task": ("PATCH", uri, {"after_uri": self.neighbour(task, other)}),
             "put task": ("PUT", uri, {"title": text, "list_uri": there["uri"]}),
             "delete task": ("DELETE", uri, None),
         }[what]
+
+    def neighbour(self, task: Any, number: int) -> str | None:
+        """Another task on the list of a task; None for the front."""
+        found = [each for each in self.all("tasks") if each["list_uri"] == task["list_uri"]]
+        return _other(task, found[number]) if number < len(found) else None
 
     def undo_all(self) -> None:
         """Undo every write, the last one first."""
@@ -138,6 +150,11 @@ class Story:
             undone = self.writer.ask("POST", undo_uri(reply))
             assert undone.status_code == 200, undone.text
             assert self.seen() == before
+
+
+def _other(resource: Any, other: Any) -> str | None:
+    """The URI of another resource; None when it is the same."""
+    return None if other["uri"] == resource["uri"] else str(other["uri"])
 
 
 class Reader:
@@ -173,16 +190,20 @@ def without_counts(resource: Any) -> Any:
 def test_undoing_all_writes_leaves_everything_as_it_was(
     make_person: Callable[..., Person], moves: list[Move]
 ) -> None:
+    """Places have no space between them here, so that most moves spread the rows nearby."""
     first = make_person()
     story = Story([first, first.elsewhere(label="another"), first.elsewhere()])
     here = first.make_list("Here")
     first.make_task(here, "Task", done=True)
     start, reader = story.seen(), Reader(first)
     reader.catch_up()
-    for move in moves:
-        story.write(move)
-    assert reader.catch_up() == current(story)
-    story.undo_all()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("hyperapi.extension.moves.GAP", 1)
+        patched.setattr("hyperapi.extension.order.GAP", 1)
+        for move in moves:
+            story.write(move)
+        assert reader.catch_up() == current(story)
+        story.undo_all()
     assert story.seen() == start
     assert reader.catch_up() == current(story)
 
