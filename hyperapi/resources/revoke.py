@@ -27,7 +27,7 @@ from hyperapi.storage import security_events
 from hyperapi.storage.models import Session, User
 from hyperapi.storage.row_scope import RowScope, find, remove, selected_columns
 
-REVOKE = Route("revoke", "/revoke", protocol=True)
+REVOKE = Route("revocation", "/revoke", protocol=True)
 
 
 class Revocation(Body):
