@@ -75,7 +75,7 @@ def issue(ctx: Context, owner: str, consent: Consent) -> str:
         ctx.tx,
         OAuthCode,
         RowScope(owner),
-        (),
+        selected_columns(OAuthCode, "key"),
         key=key,
         expires_at=moment + LIFE,
         **vars(consent),

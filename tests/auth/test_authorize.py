@@ -137,6 +137,16 @@ def test_the_way_works_for_the_port_of_the_moment(tidy: Tidy) -> None:
     assert hyper.granted()["client_id"] == "hyper"
 
 
+def test_the_user_finds_it_in_the_security_log(tidy: Tidy, alice: Person) -> None:
+    tidy.submit(tidy.sign_in(), answer="deny")
+    tokens = tidy.granted()
+    tidy.browser.post("/api/v1/revoke", data={"token": tokens["access_token"]})
+    log = alice.get(alice.get(alice.root["user_uri"])["security_log_uri"])["events"]
+    told = [(each["event"], each["session"]) for each in log[:4]]
+    app = "Tidy <b>app</b>"
+    assert told == [("revoke", app), ("consent", app), ("sign-in", app), ("sign-in", app)]
+
+
 # -- no passwords but here
 
 
