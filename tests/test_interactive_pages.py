@@ -9,9 +9,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
+from hyperapi import Settings, create_app
+from hyperapi.storage.database import database
 from tests.browsing import chromium
-from tests.conftest import PASSWORD, applications
+from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, SECRET_KEY, end
 from tests.databases import Store
+from tests.further_extensions import NOTES_EXTENSION
+from tests.hidden_resource import Note
 from tests.javascript import FOLDER, node
 from tests.recording import Recorder, recorded
 
@@ -105,12 +109,22 @@ AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 
 @pytest.fixture(scope="module")
 def service(empty_database: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
-    """The service on a port."""
-    with (
-        applications(empty_database, tmp_path_factory.mktemp("interactive")) as make,
-        recorded(make()) as service,
-    ):
-        yield service
+    """The service on a port, with a resource of an extension."""
+    folder = tmp_path_factory.mktemp("interactive")
+    with empty_database.fresh(folder) as url:
+        settings = {
+            "HYPERAPI_INSTANCE": str(folder),
+            "HYPERAPI_DATABASE_URL": url,
+            "HYPERAPI_SECRET_KEYS": SECRET_KEY,
+            **CHEAP_HASHING,
+            **NO_LIMITS,
+        }
+        app = create_app(Settings.read(settings), extensions=[NOTES_EXTENSION])
+        with app.app_context():
+            Note.metadata.create_all(database.engine)
+        with recorded(app) as service:
+            yield service
+        end(app)
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +307,15 @@ def test_somebody_else_changes_what_i_edit(visitor: Visitor, service: Recorder) 
     visitor.press("Keep what is there now", page.get_by_role("dialog").last)
     visitor.heading("Still needed")
     assert client.get(uri).status_code == 200
+
+    # The script knows no resource by name: those of an extension work as they are.
+    visitor.follow("Notes")
+    visitor.fill(Text="Remember")
+    visitor.press("Create")
+    visitor.press("Edit", visitor.item("Remember"))
+    visitor.item("Remember").get_by_label("Pinned").select_option(label="yes")
+    visitor.press("Edit", visitor.item("Remember"))
+    expect(visitor.item("Remember")).to_contain_text("Pinnedyes")
 
     # What is not there says so, and an ended session leads to the sign-in.
     page.goto(f"{service.root}lists/00000000-0000-4000-8000-000000000000")
