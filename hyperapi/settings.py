@@ -398,7 +398,7 @@ class Settings:
     max_bulk: int = _setting(
         "10000",
         _quota,
-        "maximum number of tasks that one request may change or delete; empty is no limit",
+        "maximum number of resources that one request may change or delete; empty is no limit",
     )
     hashers: int = _setting(
         "2", _number(1, 64), "password hashes that one worker computes at the same time"

@@ -4,8 +4,11 @@ The models are compared with a temporary database that has all migrations so far
 """
 
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -96,7 +99,16 @@ def _write(
             f"The migrations of {extension.name} already make the tables of its models. For a "
             "migration that you write by hand add --empty."
         )
-    return Path(written.path)
+    path = Path(written.path)
+    _format(path)
+    return path
+
+
+def _format(path: Path) -> None:
+    """Format a migration as its package is formatted, where ruff is installed."""
+    if find_spec("ruff"):
+        words = [sys.executable, "-P", "-m", "ruff", "format", "-q", str(path)]
+        subprocess.run(words, check=False)  # noqa: S603 - our own words
 
 
 def _require_values(steps: Iterable[MigrateOperation]) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -492,6 +493,8 @@ def test_migrations_are_written_from_the_models(deployment: Deployment) -> None:
     module = deployment.packages / "hyperapi_books" / "__init__.py"
     module.write_text(packages.MODULE.format(columns=PAGES, name="books", command="c"))
     second = deployment.run("new", "migration", "books", "Pages", "--since", "0001")
+    check = [sys.executable, "-P", "-m", "ruff", "format", "--isolated", "--check", str(folder)]
+    assert subprocess.run(check, check=False).returncode == 0
     assert second.stdout == f"{folder}/books_0002_since_0001_pages.py\n", second.stderr
     third = deployment.run("new", "migration", "books", "By hand", "--empty")
     assert third.stdout == f"{folder}/books_0003_since_0001_by_hand.py\n", third.stderr
