@@ -31,7 +31,6 @@ from hyperapi.http.responses import EVENT_STREAM
 from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
 from hyperapi.http.scopes import ACCOUNT, OPEN, Scope
 from hyperapi.http.uris import Uris, base_of
-from hyperapi.resources.recovery import RECOVERY
 from hyperapi.state import state_of
 from hyperapi.storage.database import Database, database
 from hyperapi.storage.list_binding import VISIBLE
@@ -391,7 +390,7 @@ class World:
         """What only this person can know, by the names of members."""
         if operation.grants:
             return {"username": who.name, "password": PASSWORD}
-        if operation is RECOVERY.operations["POST"]:
+        if _recovers(operation):
             return {"token": self._recovery_token(), "password": PASSWORD}
         if operation.scope == OPEN:
             return {"password": PASSWORD}
@@ -571,3 +570,9 @@ def _puts(operation: Operation) -> bool:
 def _has_proof(operation: Operation) -> bool:
     """Whether its body has the current password."""
     return "current_password" in body_of(operation).model_fields
+
+
+def _recovers(operation: Operation) -> bool:
+    """Whether its body has a token of the operator's that replaces the password."""
+    open_body = operation.scope == OPEN and operation.body is not None
+    return open_body and {"token", "password"} <= body_of(operation).model_fields.keys()
