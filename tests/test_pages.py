@@ -7,6 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from hyperapi.ops import accounts
+from hyperapi.state import state_of
 from hyperapi.testing.crawling import HAL
 from tests.browsing import chromium
 from tests.conftest import PASSWORD, applications
@@ -142,3 +144,30 @@ def test_i_see_where_the_keyboard_is(looked: Looked, uris: dict[str, str]) -> No
         )
         focused.append(tuple(style))
     assert set(focused) == {("A", "solid", "3px"), ("SUMMARY", "solid", "3px")}
+
+
+def test_i_set_a_new_password_with_the_link_of_the_operator(
+    browser: Browser, service: Recorder
+) -> None:
+    person = {"username": "zoe", "password": PASSWORD}
+    assert httpx.post(f"{service.root}users", json=person, trust_env=False).status_code == 201
+    made = accounts.recovery_link(state_of(service.app), "zoe")
+    link = f"{service.root}recovery?{made.partition('?')[2]}"
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(link)
+    page.get_by_label("New password").fill("password")
+    page.get_by_role("button", name="Set the password").click()
+    assert "common password" in page.get_by_role("alert").inner_text()
+    page.get_by_label("New password").fill("a password that nobody has")
+    page.get_by_role("button", name="Set the password").click()
+    assert page.locator("h1").text_content() == "Your new password is set"
+    assert page.url == f"{service.root}recovery"
+    page.goto(link)
+    assert page.locator("h1").text_content() == "The link is not valid any more"
+    context.close()
+    new = {**person, "password": "a password that nobody has"}
+    assert httpx.post(f"{service.root}tokens", json=new, trust_env=False).status_code == 201
+    assert not [each for each in said if "status of 4" not in each], said
