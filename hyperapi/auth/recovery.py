@@ -24,6 +24,7 @@ from hyperapi.storage.security_events import RECOVER
 
 LIFE = timedelta(minutes=30)
 PREFIX = "hyv_"
+LONGEST = 200
 PATTERN = rf"^{PREFIX}[A-Za-z0-9_\-]{{60,80}}\.[A-Za-z0-9_\-]{{40,50}}$"
 """A regular expression for tokens."""
 

@@ -74,7 +74,10 @@ def _token(text: str) -> str:
 class RecoveryRequest(Body):
     """The token of the link, and the new password."""
 
-    token: Annotated[str, Field(title="Token of the link", pattern=recovery.PATTERN)]
+    token: Annotated[
+        str,
+        Field(title="Token of the link", max_length=recovery.LONGEST, pattern=recovery.PATTERN),
+    ]
     password: NewPassword
 
     @classmethod
