@@ -89,10 +89,11 @@ class ReadableResource(HookedResource):
             (name, unless_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
             for name, each in self._conversions.items()
         ]
+        history_of = self._history_linker(ctx)
         type, uri_of, links_of, forms_of = (
             self.type,
             self.item.uri_of(ctx),
-            self._linker(ctx),
+            self.linker(ctx),
             offers_of(ctx, self.forms),
         )
 
@@ -102,24 +103,25 @@ class ReadableResource(HookedResource):
                 members[name] = read(members[name])
             key = row[key_at]
             uri = uri_of(key)
+            links = links_of(key, members)
+            if history_of is not None:
+                links = {**links, "history": history_of(key)}
             return Resource(
                 type,
                 uri,
                 members,
-                links_of(key, members),
+                links,
                 forms=partial(forms_of, uri, members),
                 version=row[revision_at],
             )
 
         return represent
 
-    def _linker(self, ctx: Context) -> Callable[[str, Mapping[str, Any]], Mapping[str, str]]:
-        """The links that a resource declares, and that to its history."""
-        links_of = self.linker(ctx)
+    def _history_linker(self, ctx: Context) -> Callable[[str], str] | None:
+        """A function from ids to the URIs of histories; None where none are kept."""
         if self.images is None or not ctx.settings.history_lifetime:
-            return links_of
-        history_of = ctx.uris.uri_of(self.history_name)
-        return lambda key, members: {**links_of(key, members), "history": history_of(key)}
+            return None
+        return ctx.uris.uri_of(self.history_name)
 
     def members_of(self, ctx: Context, key: str, image: str) -> dict[str, Any]:
         """The members that a resource had, from the image of its row."""

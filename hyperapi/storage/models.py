@@ -7,6 +7,7 @@ database can keep the rows of one user together (:mod:`hyperapi.storage.distribu
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -180,8 +181,17 @@ class _InstantText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
+    def __init__(self, nullable: bool = True) -> None:
+        super().__init__()
+        self.nullable = nullable
+
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:  # noqa: ARG002
-        return _without_zero_fraction if dialect.name == "sqlite" else None
+        if dialect.name != "sqlite":
+            return None
+        return _without_zero_fraction if self.nullable else _replace_zero_fraction
+
+
+_replace_zero_fraction = methodcaller("replace", ".000000Z", "Z")  # faster than a function
 
 
 def _without_zero_fraction(text: str | None) -> str | None:
@@ -194,8 +204,11 @@ class instant_text(GenericFunction[str]):  # noqa: N801 - a function of SQL
     No datetime is created: PostgreSQL formats the text, and SQLite stores it.
     """
 
-    type = _InstantText()
     inherit_cache = True
+
+    def __init__(self, instant: Any) -> None:
+        super().__init__(instant)
+        self.type = _InstantText(getattr(instant, "nullable", True))
 
 
 @compiles(instant_text, "sqlite")
