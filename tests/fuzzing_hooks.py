@@ -84,6 +84,7 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> 
         return
     _name_what_is_there(case)
     _ask_sensibly(case)
+    _ask_as_an_app(case)
     _send_sensibly(case)
     for name in ("If-Match", "If-None-Match"):
         if case.headers.get(name, "*").isalnum():  # its "coverage" phase has no other header text
@@ -113,6 +114,18 @@ def _ask_sensibly(case: AnyCase) -> None:
         case.query.pop(name, None)
     if case.method in ("PATCH", "DELETE") and case.path.endswith(("/tasks", "/trash")):
         case.query["all"] = "true"
+
+
+def _ask_as_an_app(case: AnyCase) -> None:
+    """The page for consent is for apps that are registered, and their own redirect URIs."""
+    if case.path.endswith("/authorize"):
+        case.query = {
+            "response_type": "code",
+            "client_id": "hyper",
+            "redirect_uri": "http://127.0.0.1:1/callback",
+            "code_challenge": "a" * 43,
+            "code_challenge_method": "S256",
+        }
 
 
 def _send_sensibly(case: AnyCase) -> None:

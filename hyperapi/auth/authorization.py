@@ -30,7 +30,7 @@ TICKET_LIFE = 120
 
 _LONGEST_STATE = 1500
 """Characters of an encoded state, which the header section of the reply has room for."""
-_LONGEST = 2000
+_LONGEST = 900
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _LAYOUT = Struct(">16sQ")
 

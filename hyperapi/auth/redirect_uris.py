@@ -7,7 +7,7 @@ URIs are compared as text (RFC 9700 §2.1). The port of a loopback address is th
 import re
 from collections.abc import Callable, Iterable
 
-LONGEST = 1000
+LONGEST = 900
 
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()+,;=%-]+")
 """The characters of a URI (RFC 3986) without a fragment, and without ``*``."""

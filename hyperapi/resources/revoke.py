@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hyperapi.auth.security_log import record
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens
@@ -33,6 +33,8 @@ REVOKE = Route("revocation", "/revoke", protocol=True)
 class Revocation(Body):
     """A token of either kind. Other members are ignored (RFC 7009 §2.1)."""
 
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
     token: Annotated[str, TextOf(1000, 1), Field(title="Access or refresh token")]
 
     @classmethod
@@ -51,8 +53,8 @@ class Revocation(Body):
         if media_type(content_type) != FORM:
             raise UnsupportedMediaType(headers=[("Accept", ", ".join(media))])
         try:
-            fields = form_fields(cls, body)
-            return cls.of({name: fields[name] for name in cls.model_fields if name in fields})
+            known = (each for each in body.split(b"&") if each.startswith(b"token="))
+            return cls.of(form_fields(cls, b"&".join(known)))
         except Invalid as problem:
             raise OAuthError.invalid_request(problem) from None
         except Malformed as problem:

@@ -137,7 +137,7 @@ def test_a_state_comes_back_as_it_was_and_adds_nothing(tidy: Tidy) -> None:
     tidy.state = 'a&code=mine&iss=https://evil.example#"><script>é'
     told = came_back(tidy.submit(tidy.sign_in(), answer="deny"))
     assert told == {"error": "access_denied", "state": tidy.state, "iss": "http://localhost"}
-    tidy.state = "é" * 1000
+    tidy.state = "é" * 400
     problem(tidy.browser.get(tidy.link()), 400, "authorization-refused")
 
 
