@@ -105,16 +105,22 @@ def selected_columns(model: Model, *names: str) -> Columns:
 
 
 def as_text(column: Column[Any]) -> ColumnElement[Any]:
-    """Return a column for representations: an instant is selected as RFC 3339 text."""
+    """Return a column for representations: an instant is selected as RFC 3339 text.
+
+    The text has another name in SQL. Citus writes ``ORDER BY created_at`` for ``ORDER BY
+    tasks.created_at``, and PostgreSQL would then sort by a text of that name.
+    """
     if isinstance(column.type, Instant):
-        return instant_text(column).label(column.name)
+        text = instant_text(column).label(f"{column.name}_text")
+        text.key = column.name
+        return text
     return column
 
 
 def returned(columns: Columns) -> Columns:
     """Return selected columns for a ``RETURNING`` clause: the same values, by other functions."""
     return tuple(
-        returned_instant(*each.element.clauses).label(each.name)
+        returned_instant(*each.element.clauses).label(each.key)
         if isinstance(each, Label) and isinstance(each.element, instant_text)
         else each
         for each in columns
