@@ -103,7 +103,7 @@ class PageSignIn(Body):
 
 
 class PageAnswer(Body):
-    """What the user decided. An empty list is all lists, an empty life the usual one."""
+    """What the user decided. Without a restriction the token reaches all that the user has."""
 
     ticket: Annotated[str, TextOf(300, 1), Field(title="Ticket")]
     answer: Annotated[str, TextOf(10, 1), Field(title="allow or deny")]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any, Protocol
+from urllib.parse import urldefrag
 
 ROOT = "http://localhost/api/v1/"
 JSON = "application/json"
@@ -103,7 +104,9 @@ def _of_plain(reply: Any) -> Iterator[tuple[str, str]]:
 def _of_html(reply: Any) -> Iterator[tuple[str, str]]:
     for tag in re.findall(r"<a [^>]*>", reply.text):
         attributes = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
-        yield attributes.get("rel", ""), unescape(attributes["href"])
+        target, _ = urldefrag(unescape(attributes["href"]))
+        if target and not target.startswith("https:"):  # a place on the page, or a site of others
+            yield attributes.get("rel", ""), target
 
 
 READERS = {HAL_FORMS: _of_hal, HAL: _of_hal, JSON: _of_plain, HTML: _of_html}
