@@ -71,7 +71,7 @@ def has_value(column: Any, meaning: str) -> Filter:
 
 def equals(column: Any, meaning: str) -> Filter:
     """Filter by the whole text of a folded column, ignoring case."""
-    schema = _text_schema(LONGEST_TEXT)
+    schema = text_schema(LONGEST_TEXT)
     return Filter(lambda value: column == value, folded_text, meaning, schema, column=column)
 
 
@@ -84,7 +84,7 @@ def prefix(column: Any, meaning: str) -> Filter:
         end = bindparam(companion_of(value.key), type_=column.type)
         return and_(column >= value, column < end, beginning == text)
 
-    schema = _text_schema(LONGEST_TEXT)
+    schema = text_schema(LONGEST_TEXT)
     return Filter(condition, folded_text, meaning, schema, column=column, companion=_past_prefix)
 
 
@@ -110,7 +110,7 @@ def any_contains(columns: Sequence[Any], meaning: str) -> Filter:
     def condition(value: ColumnElement[Any]) -> ColumnElement[bool]:
         return or_(*(contains(column, type_coerce(value, Text())) for column in columns))
 
-    return Filter(condition, folded_text, meaning, _text_schema(LONGEST_TEXT), texts=tuple(columns))
+    return Filter(condition, folded_text, meaning, text_schema(LONGEST_TEXT), texts=tuple(columns))
 
 
 def has_line(column: Any, meaning: str, longest: int) -> Filter:
@@ -124,7 +124,7 @@ def has_line(column: Any, meaning: str, longest: int) -> Filter:
         condition,
         partial(plain_text, longest=longest),
         meaning,
-        _text_schema(longest),
+        text_schema(longest),
         repeatable=True,
         texts=(column,),
         in_text="\n{}\n".format,
@@ -203,5 +203,6 @@ def folded_text(text: str) -> str:
     return folded(plain_text(text))
 
 
-def _text_schema(longest: int) -> dict[str, Any]:
+def text_schema(longest: int) -> dict[str, Any]:
+    """Return the schema of a parameter that :func:`plain_text` reads."""
     return {"type": "string", "maxLength": longest, "pattern": ANY_TEXT}

@@ -34,6 +34,7 @@ from hyperapi.http.problems import NotFound
 from hyperapi.http.routes import Route
 from hyperapi.http.scope_check import require_scope
 from hyperapi.http.scopes import AnyScope, Scope
+from hyperapi.querying.filters import plain_text, text_schema
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Filter, Query, Sort
 from hyperapi.representations.form import Forms
@@ -366,17 +367,11 @@ def _of_following(name: str) -> ColumnElement[Any]:
 _LONGEST_LABEL = 100
 
 
-def _label(text: str) -> str:
-    if len(text) > _LONGEST_LABEL:
-        raise ValueError(f"takes the label of a session, at most {_LONGEST_LABEL} characters")
-    return text
-
-
 _BY = Filter(
     lambda value: BeforeImage.label == value,
-    _label,
+    partial(plain_text, longest=_LONGEST_LABEL),
     "changes by sessions with this label",
-    {"type": "string", "maxLength": _LONGEST_LABEL},
+    text_schema(_LONGEST_LABEL),
     column=BeforeImage.label,
     equality=True,
 )

@@ -227,5 +227,6 @@ def test_a_large_account_is_gone_at_once_and_its_rows_go_step_by_step(
     assert left.pop("users") == before.pop("users") + 1
     assert left.pop("sessions") == before.pop("sessions") + 1
     assert left.pop("usernames") == before.pop("usernames") + 1
+    assert left.pop("security_events") == before.pop("security_events") + 1
     assert left == before
     assert successor.get(successor.root["tasks_uri"])["tasks"] == []

@@ -96,7 +96,7 @@ def test_these_are_no_addresses(carol: Person, email: str) -> None:
     assert pointers(register(carol, email=email)) == ["/email"]
 
 
-@pytest.mark.parametrize("password", ["x" * 8, "x" * 1024, "\U0001f511" * 1024, "å" * 8])
+@pytest.mark.parametrize("password", ["x-y-z-8s", "x" * 1024, "\U0001f511" * 1024, "å" * 8])
 def test_these_passwords_are_taken(stranger: Person, password: str) -> None:
     assert register(stranger, password=password).status_code == 201
     assert sign_in(stranger, "alice", password).status_code == 201
