@@ -17,6 +17,7 @@ import httpx
 import pytest
 from hyperapi_client import (
     Client,
+    Gone,
     Invalid,
     NotFound,
     Taken,
@@ -286,6 +287,41 @@ def test_a_snapshot_brings_everything_back(hyperapi: Sandbox, make_user: MakeUse
     seen.submit("delete")
     with pytest.raises(NotFound):
         seen.reload()
+
+
+def test_a_snapshot_keeps_the_trash_the_history_and_what_can_be_undone(
+    hyperapi: Sandbox, make_user: MakeUser
+) -> None:
+    ann = make_user("ann", PASSWORD)
+    groceries = ann.follow("lists").submit("create", title="Groceries")
+    tasks = groceries.follow("tasks")
+    milk, bread = (tasks.submit("create", title=each) for each in ("Milk", "Bread"))
+    edited = milk.submit("edit", title="Oat milk")
+    gone = bread.submit("delete")
+    seen = hyperapi.snapshot()
+
+    def read() -> list[Any]:
+        pages = ann.follow("trash"), ann.follow("history"), tasks.search(sort="position")
+        return [[each.members for each in page.items()] for page in pages]
+
+    before = read()
+    assert [len(each) for each in before] == [1, 5, 1]
+    ann.undo(gone)
+    ann.undo(edited)
+    bread.reload().move(after=milk)
+    groceries.reload().submit("delete")
+    ann.follow("trash").submit("empty")
+    hyperapi.clock.forward(days=31)
+    later = hyperapi.client()
+    later.login("ann", PASSWORD)
+    with pytest.raises(Gone):
+        later.undo(edited)
+    hyperapi.restore(seen)
+    assert read() == before
+    assert ann.undo(edited)["count"] == 1
+    [item] = ann.follow("trash").items()
+    assert item.submit("restore").title == "Bread"
+    assert [each.title for each in tasks.search(sort="position").items()] == ["Milk", "Bread"]
 
 
 def test_snapshots_can_be_taken_and_restored_while_others_work(
