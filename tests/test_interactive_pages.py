@@ -1,5 +1,6 @@
 """Pages with their script in a real browser: one registers, signs in, and does everything there."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,11 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from hyperapi import Settings, create_app
+from hyperapi.ops import accounts
+from hyperapi.resources.manual import CHAPTERS
+from hyperapi.state import state_of
 from hyperapi.storage.database import database
+from tests.auth import consenting
 from tests.browsing import chromium
 from tests.conftest import CHEAP_HASHING, NO_LIMITS, PASSWORD, SECRET_KEY, end
 from tests.databases import Store
@@ -25,7 +30,8 @@ HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FORGOTTEN = "for (const key in sessionStorage) if (key.startsWith('hyperapi')) "
 ACCESS = "JSON.parse(Object.values(sessionStorage)[0]).access"
-EXPECTED = ("401", "404", "409", "412", "422")
+OF_SWAGGER_UI = ("heading-order", "nested-interactive", "region")  # which it does not keep
+EXPECTED = ("400", "401", "404", "409", "412", "422")
 
 
 @dataclass
@@ -86,12 +92,18 @@ class Visitor:
         self.press("Sign in")
         self.sees("You are signed in.")
 
-    def check(self) -> None:
-        """Find out that everybody can use the page: axe has no complaint, and it fits a phone."""
+    def check(self, *, without: tuple[str, ...] = (), light: bool = True) -> None:
+        """Find out that everybody can use the page: axe has no complaint, and it fits a phone.
+
+        :param without: the names of axe's rules that the page does not keep.
+        :param light: whether its light colours are looked at as well.
+        """
         if not self.page.evaluate("globalThis.axe !== undefined"):
             self.page.evaluate(AXE.read_text() + ";0")
-        self.examine("axe.run()", "dark")
-        self.examine("axe.run({runOnly: ['color-contrast']})", "light")
+        rules = {name: {"enabled": False} for name in without}
+        self.examine(f"axe.run({json.dumps({'rules': rules})})", "dark")
+        if light:
+            self.examine("axe.run({runOnly: ['color-contrast']})", "light")
         self.page.set_viewport_size({"width": 320, "height": 700})
         if self.page.evaluate(WIDER) > 0:
             self.complaints.append(f"{self.page.url} is too wide for a phone")
@@ -101,7 +113,9 @@ class Visitor:
         """Write down what axe finds in a colour scheme."""
         self.page.emulate_media(color_scheme=scheme)
         found = self.page.evaluate(axe)["violations"]
-        self.complaints += [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
+        self.complaints += [
+            f"{self.page.url}: {each['id']}: {each['nodes'][0]['html']}" for each in found
+        ]
 
 
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
@@ -327,3 +341,45 @@ def test_somebody_else_changes_what_i_edit(visitor: Visitor, service: Recorder) 
     visitor.sees("Your session has ended.")
     visitor.heading("Sign in")
     client.close()
+
+
+def test_everybody_can_use_the_other_pages(visitor: Visitor, service: Recorder) -> None:
+    """The documentation, the page for consent, and the one for recovery."""
+    client = registered(service, "carol")
+    docs = client.get(service.root).json()["service_doc_uri"]
+    client.close()
+    page = visitor.page
+    for name in ("", "/reference", "/search?q=token", *(f"/{each}" for each in CHAPTERS)):
+        page.goto(docs + name)
+        page.get_by_role("link", name="Users", exact=True).wait_for()
+        visitor.check(light=name == "")  # all have the style of the first
+    page.goto(f"{docs}/try")
+    page.locator(".opblock").first.wait_for()
+    visitor.check(without=OF_SWAGGER_UI)
+
+    consenting.registered(service.app)
+    page.goto(service.base + consenting.Tidy(service.app).link())
+    visitor.check()
+    page.get_by_label("User name").fill("carol")
+    page.get_by_label("Password").fill("something else")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    visitor.check()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Allow").wait_for()
+    visitor.check()
+    page.goto(service.base + consenting.Tidy(service.app, client_id="unknown").link())
+    visitor.check()
+
+    link = accounts.recovery_link(state_of(service.app), "carol")
+    page.goto(service.base + link[link.index("/api/") :])
+    page.get_by_label("New password").fill("password1234")
+    visitor.check()
+    page.get_by_role("button", name="Set the password").click()
+    page.get_by_role("alert").wait_for()
+    visitor.check()
+    page.get_by_label("New password").fill("a much better phrase")
+    page.get_by_role("button", name="Set the password").click()
+    visitor.heading("Your new password is set")
+    visitor.check()
