@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from hyperapi.http.problems import PROBLEM_JSON, Problem, TooManyRequests, own_problems, respond
 from hyperapi.representations.html import content_security_policy
 from hyperapi.representations.site import Script, Site
-from hyperapi.resources import documents
+from hyperapi.resources import manual
 from hyperapi.testing.contract import as_received
 from tests.conftest import MakeApp, Person, problem
 from tests.contexts import context
@@ -150,7 +150,7 @@ def test_a_mistake_of_ours_is_a_page_that_tells_only_its_id(
     def fail(*_: Any) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(documents, "_page", fail)
+    monkeypatch.setattr(manual, "_page", fail)
     client = make_app().test_client()
     reply = client.get("/api/v1/docs", headers={"Accept": BROWSER})
     shown = page_of(reply, 500).text

@@ -648,7 +648,7 @@ def test_following_relations_by_hand(hyper: Hyper) -> None:
     assert "create" in json.loads(hyper("api", "lists").out)["forms"]
     assert json.loads(hyper("api", "tasks", "--all").out)["title"] == "Milk"
     said = hyper("api", "author")
-    assert "has no link 'author'; it has changes, " in said.err
+    assert "has no link 'author'; it has authorize, changes, " in said.err
     assert hyper("api", "lists", "9").status == NOT_FOUND
     assert hyper("api", "lists", "-f", "title=x").status == USAGE
     assert hyper("api", "lists", "-s", "create", "-f", "title").status == USAGE

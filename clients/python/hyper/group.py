@@ -177,8 +177,8 @@ def _found(relation: str, **asked: Any) -> Sequence[Any]:
 
 def _completed(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """Return those of some words that begin so, each once."""
-    wanted = incomplete.casefold()
-    fitting = (each for each in words if each and each.casefold().startswith(wanted))
+    wanted = incomplete.lower()
+    fitting = (each for each in words if each and each.lower().startswith(wanted))
     return [_item(each) for each in dict.fromkeys(fitting) if each == visible(each)]
 
 

@@ -25,9 +25,10 @@ _SUCCESS = "success"
 @click.option("--event", "-e", metavar="EVENT", help="Only these: sign-in, revoke, consent …")
 @click.option("--limit", "-n", type=click.IntRange(1), help=f"How many; {_SHOWN} on a terminal.")
 def security(ctx: CommandContext, event: str | None, limit: int | None) -> None:
-    """Show the sign-ins to your account, refused ones too, newest first.
+    """Show the sign-ins to your account, newest first.
 
-    It also shows new tokens, consents to apps, ended sessions, and changes of name and password.
+    It also shows refused ones, new tokens, consents to apps, ended sessions, and changes of name
+    and password.
     End a session that is not yours with: hyper tokens revoke
     """
     asked = {} if event is None else {"event": event}

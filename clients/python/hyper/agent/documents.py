@@ -117,7 +117,7 @@ def is_destructive(form: Form) -> bool:
 
 def _field(field: Field) -> str:
     """Describe a field in a few words."""
-    same = field.prompt.casefold().replace(" ", "_") == field.name.casefold()
+    same = field.prompt.lower().replace(" ", "_") == field.name.lower()
     parts = [
         "" if same else field.prompt,
         "" if field.type in ("text", "textarea", "search") else field.type,
