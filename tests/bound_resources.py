@@ -1,14 +1,16 @@
-"""Owned resources that list-bound tokens see: labels (all of them) and comments (on their list)."""
+"""Owned resources that list-bound tokens see: labels (all of them) and comments (on their list).
+Users order both by hand."""
 
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import ForeignKeyConstraint, Index, MetaData, Text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hyperapi.extension import (
     VISIBLE,
     Key,
+    Order,
     OwnedMembers,
     OwnedResource,
     OwnedRow,
@@ -17,6 +19,7 @@ from hyperapi.extension import (
     TextOf,
     Uri,
     by_list_column,
+    page_indexes,
     standard_operations,
 )
 from hyperapi.resources.lists import READ, WRITE
@@ -32,10 +35,11 @@ class Label(OwnedRow):
     __tablename__ = "labels"
     metadata = METADATA
     list_binding = VISIBLE
-    __table_args__ = (Index(None, "owner", "text", unique=True),)
+    __table_args__ = (Index(None, "owner", "text", unique=True), *page_indexes("position"))
 
     text: Mapped[str] = mapped_column(Text)
     color: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger)
 
 
 class Comment(OwnedRow):
@@ -46,11 +50,12 @@ class Comment(OwnedRow):
     list_binding = by_list_column("list")
     __table_args__ = (
         ForeignKeyConstraint(["owner", "list"], [TaskList.owner, TaskList.key], ondelete="CASCADE"),
-        Index(None, "owner", "list"),
+        *page_indexes("position", within=["list"]),
     )
 
     list: Mapped[str] = mapped_column(Key)
     text: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger)
 
 
 class LabelTaken(Problem):
@@ -82,6 +87,7 @@ LABELS = OwnedResource(
     titled_by="text",
     filters={},
     unique={"text": LabelTaken},
+    order=Order(),
 )
 COMMENTS = OwnedResource(
     Comment,
@@ -91,6 +97,7 @@ COMMENTS = OwnedResource(
     titled_by="text",
     conversions={"list_uri": Reference("list", on_delete="cascade")},
     filters={},
+    order=Order(within="list"),
 )
 
 
