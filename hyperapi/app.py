@@ -16,6 +16,7 @@ from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http import header_size, pipeline
+from hyperapi.http.about import LinksForPrograms
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import prefers_pages, redirect
@@ -105,7 +106,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     """Register the parts that do not depend on a request."""
     keys = state.settings.secret_keys
     state.add(extended)
-    state.add(
+    table = state.add(
         extended.route_table(
             lambda: routes_of(
                 extended.all,
@@ -115,6 +116,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
             )
         )
     )
+    state.add(LinksForPrograms(" ".join(table.links_for_programs)))
     state.add(Passwords(state.settings))
     state.add(CommonPasswords.chosen(state.settings))
     state.add(AccessTokens(keys))

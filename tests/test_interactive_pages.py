@@ -180,12 +180,21 @@ def test_i_do_everything_from_the_first_page_on(  # noqa: PLR0915 - one story
     visitor: Visitor, service: Recorder
 ) -> None:
     page = visitor.page
-    page.goto(service.root)
+    page.goto(service.base)
     visitor.heading("hyperapi")
+    page.get_by_role("link", name="Register").wait_for()
+    page.get_by_role("link", name="Open the service").click()
+    visitor.sees(service.root)
+    links = page.get_by_role("navigation", name="Service").get_by_role("link")
+    expect(links).to_contain_text(["Users", "Documentation"])
+    expect(
+        links.filter(has_text=re.compile("authorize|openapi|icon", re.IGNORECASE))
+    ).to_have_count(0)
     visitor.check()
 
     # Errors stand beside the fields, and registration leads to the sign-in.
-    visitor.follow("Users")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Register").click()
     visitor.fill(User_name="a", Password="short")
     visitor.press("Register")
     expect(page.get_by_label("User name")).to_have_attribute("aria-invalid", "true")

@@ -29,7 +29,12 @@ BAD = {
     "too large": IMAGES["image/png"] + bytes(64 * 1024),
     "a RIFF that is no WebP": b"RIFF\0\0\0\0WAVE",
 }
-SCRIPT = {"type", "blocking", "src", "data-root", "data-sign-in", "data-relations"}
+SCRIPT = {
+    "type",
+    "blocking",
+    "src",
+    *(f"data-{name}" for name in ("root", "sign-in", "register", "relations", "for-programs")),
+}
 """The attributes of the one script of a page."""
 HOSTILE = "</title><script>alert(1)</script> **bold**"
 

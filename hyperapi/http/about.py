@@ -58,6 +58,13 @@ USUAL = _texts("hyperapi", "", to_do=True, has_logo=False)
 """The texts of a service with the default settings."""
 
 
+@dataclass(frozen=True)
+class LinksForPrograms:
+    """The relations of the root's links that lead to nothing for people, with spaces between."""
+
+    relations: str
+
+
 def about(settings: Settings) -> About:
     """Return the texts of a service with these settings."""
     return _texts(
@@ -85,5 +92,7 @@ def script_of(ctx: Context) -> Script:
         uri=f"{uri(DOCS)}/{ADDRESS}",
         root=uri("root"),
         sign_in=uri("tokens"),
+        register=uri("users") if ctx.settings.registration == "open" else "",
         relations=ctx.uris.template("relation", "name"),
+        for_programs=ctx.state[LinksForPrograms].relations,
     )

@@ -17,6 +17,7 @@ from hyperapi.http.context import Context
 from hyperapi.http.problems import Problem, QuotaExceeded, own_problems
 from hyperapi.http.scopes import ACCOUNT, LEVELS, SIGNED_IN, Scope
 from hyperapi.querying.query_string import QuerySpec
+from hyperapi.representations import html
 from hyperapi.representations.relations import declare_relation
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.representations.shapes import SHAPES
@@ -150,6 +151,12 @@ class Route:
     navigated: bool = False
     operations: dict[str, Operation] = field(default_factory=dict)
 
+    @property
+    def for_programs(self) -> bool:
+        """Whether it has nothing that a person opens: neither representations nor a page."""
+        has_page = self.returns is not None or not self.offers or html.MEDIA_TYPE in self.offers
+        return self.protocol or not has_page
+
     def __post_init__(self) -> None:
         self.relation_name = self.relation_name or self.name
         if self.relation:
@@ -236,6 +243,7 @@ class RouteTable:
     :ivar scopes: the scopes of its tokens, in the order of their names.
     :ivar relations: the meanings of its own relations, by name.
     :ivar problems: its problem types, in the order of their names.
+    :ivar links_for_programs: the relations of the root's links that lead to nothing for people.
     :raises ValueError: when two routes, operations, scopes or problem types have one name, or two
         routes one path.
     """
@@ -259,6 +267,9 @@ class RouteTable:
         kinds = {*own_problems(), *declared, *problems}
         _unique("problem type", ((kind.name, kind) for kind in kinds))
         self.problems = sorted(kinds, key=lambda kind: kind.name)
+        self.links_for_programs = [
+            each.root_link for each in self.routes if each.root_link and each.for_programs
+        ]
 
     def named(self, name: str) -> Route | None:
         """Return the route of an endpoint; None for other endpoints."""

@@ -22,6 +22,7 @@ from hyperapi.http.routes import RouteTable
 from hyperapi.representations import html
 from hyperapi.representations.relations import IANA_RELATIONS
 from hyperapi.resources.markdown import Chapter, chapter
+from hyperapi.resources.users import REGISTER
 
 Described = dict[str, Any]
 """The OpenAPI document of the service."""
@@ -114,7 +115,14 @@ _PAGES.filters = {
 def front_page(ctx: Context) -> Document:
     """The first page: what the service is, and ways on."""
     ways = _WAYS if about(ctx.settings).has_guide else (_ONE_WAY,)
-    return _page(ctx, "front.html", ctx.settings.title, about=about(ctx.settings), ways=ways)
+    return _page(
+        ctx,
+        "front.html",
+        ctx.settings.title,
+        about=about(ctx.settings),
+        ways=ways,
+        register=REGISTER.title,
+    )
 
 
 def page(ctx: Context, name: str, described: Callable[[], Described]) -> Document:

@@ -223,7 +223,8 @@ FORMS = (
     ),
     FormSpec("delete", "Delete your account", USER, "DELETE", when=_signed_in_lately),
 )
-FORMS_OF_ANYONE = (FormSpec("register", "Register", USERS, "POST", when=_registration_open),)
+REGISTER = FormSpec("register", "Register", USERS, "POST", when=_registration_open)
+FORMS_OF_ANYONE = (REGISTER,)
 
 
 # -- operations

@@ -37,7 +37,7 @@ PROGRAMS = {
     "no page": "text/html;q=0, */*",
     "images": "image/png",
 }
-POLICY = content_security_policy(Site(script=Script("", "", "", "")))
+POLICY = content_security_policy(Site(script=Script("", "", "", "", "", "")))
 BROWSER = BROWSERS["Firefox"]
 REQUEST_ID = "00000000-0000-4000-a000-000000000000"
 

@@ -182,12 +182,23 @@ def test_its_style_is_the_one_thing_that_may_be_loaded() -> None:
 
 
 def test_a_page_may_load_the_script_of_the_service_and_send_requests_to_it() -> None:
-    script = Script(f"{BASE}/docs/main.js", f"{BASE}/", f"{BASE}/tokens", f"{BASE}/rels/{{name}}")
+    script = Script(
+        uri=f"{BASE}/docs/main.js",
+        root=f"{BASE}/",
+        sign_in=f"{BASE}/tokens",
+        register=f"{BASE}/users",
+        relations=f"{BASE}/rels/{{name}}",
+        for_programs="icon service-desc",
+    )
     [found] = [
         each for tag, each in Page(shape(PAGE, Site(script=script))).elements if tag == "script"
     ]
     assert (found["src"], found["data-root"]) == (script.uri, script.root)
     assert (found["data-sign-in"], found["data-relations"]) == (script.sign_in, script.relations)
+    assert (found["data-register"], found["data-for-programs"]) == (
+        script.register,
+        script.for_programs,
+    )
     policy = content_security_policy(Site(script=script)).split("; ")
     added = set(policy) - set(content_security_policy(Site()).split("; "))
     assert added == {

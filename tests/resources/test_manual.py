@@ -10,6 +10,7 @@ from hyperapi.http.routes import RouteTable
 from hyperapi.resources.manual import CHAPTERS
 from hyperapi.resources.markdown import chapter
 from hyperapi.state import state_of
+from tests.conftest import MakeApp
 from tests.representations.test_html import HOSTILE, Page
 
 pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
@@ -38,6 +39,29 @@ def test_browsers_begin_at_the_front_page_and_programs_at_the_root(shared_app: F
         reply = client.get("/", headers={"Accept": accept})
         assert (reply.status_code, reply.headers["Location"]) == (302, f"http://localhost{where}")
         assert "Accept" in reply.headers["Vary"]
+
+
+def test_the_front_page_leads_to_registration_where_one_can_register(make_app: MakeApp) -> None:
+    for settings, there in (
+        ({}, True),
+        ({"registration": "closed"}, False),
+        ({"pages": "plain"}, False),
+    ):
+        elements = page(make_app(**settings), "").elements
+        links = {each["href"] for tag, each in elements if tag == "a"}
+        assert ("http://localhost/api/v1/users" in links) is there
+        registers = [each["data-register"] for tag, each in elements if tag == "script"]
+        assert all(bool(uri) is there for uri in registers)
+
+
+def test_what_is_for_programs_alone_is_not_in_the_bar_of_pages(shared_app: Flask) -> None:
+    elements = page(shared_app, "").elements
+    [hidden] = [each["data-for-programs"] for tag, each in elements if tag == "script"]
+    root = shared_app.test_client().get("/api/v1/").get_json()
+    assert hidden is not None
+    assert {"authorize", "service-desc"} <= set(hidden.split())
+    assert not {"users", "tokens", "lists", "changes", "service-doc"} & set(hidden.split())
+    assert {"authorize_uri", "service_desc_uri"} <= root.keys()
 
 
 def test_every_link_of_every_page_leads_somewhere(shared_app: Flask) -> None:

@@ -2,10 +2,15 @@
 
 import { h } from "./dom.js";
 import { fieldOf } from "./fields.js";
+import { takesRefreshToken } from "./http.js";
 
 const FORM = "application/x-www-form-urlencoded";
 /** With required fields and at least so many others, the others are folded. */
 const MANY_OTHERS = 4;
+
+/** The forms of a resource that are for people, with their names. @returns {[string, any][]} */
+export const templatesOf = (document) =>
+  Object.entries(document?._templates ?? {}).filter(([, form]) => !takesRefreshToken(form));
 
 /** The fields that a person fills in. */
 export const visible = (template) =>
