@@ -157,6 +157,53 @@ def test_what_people_had_works_after_an_upgrade_from_the_first_version(
         assert person.get(person.root["lists_uri"])["lists"][0]["open_count"] == 1
 
 
+_OLD_USER = """
+    INSERT INTO users (key, username, password_hash, disabled, created_at, updated_at, version,
+        revision, forgotten) VALUES (:name, :name, 'x', false, :at, :at, 1, 1, 0)
+"""
+_OLD_LIST = """
+    INSERT INTO lists (owner, key, title, title_folded, description, description_folded, archived,
+        open_count, done_count, created_at, updated_at, revision)
+    VALUES (:name, :name, 'List', 'list', '', '', false, :tasks, 0, :at, :at, 1)
+"""
+_MANY_TASKS = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :most)
+    INSERT INTO tasks (owner, key, list, title, title_folded, description, description_folded,
+        done, priority, tags, created_at, updated_at, revision)
+    SELECT owner, printf('%08x-0000-7000-8000-000000000000', n), key, 'Milk', 'milk', '', '',
+        false, 0, '[]', printf('2026-01-01T00:%02d:00Z', n % 60), created_at, 1
+    FROM lists, numbers WHERE n <= open_count
+"""
+_OUT_OF_PLACE = """
+    SELECT count(*) FROM (SELECT position, row_number() OVER (
+        PARTITION BY owner ORDER BY created_at DESC, key DESC) AS place FROM tasks)
+    WHERE position <> place * -65536
+"""
+
+
+def test_many_tasks_get_their_places_in_steps_that_are_reported(url: str) -> None:
+    command.upgrade(migrations.config(url), "0010_since_0010")
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        for name, tasks in (("a", 3), ("b", 50_000), ("c", 5)):
+            values = {"name": name, "at": "2026-01-01T00:00:00Z", "tasks": tasks}
+            connection.execute(text(_OLD_USER), values)
+            connection.execute(text(_OLD_LIST), values)
+        connection.execute(text(_MANY_TASKS), {"most": 50_000})
+    lines: list[str] = []
+    migrations.upgrade(url, progress=lines.append)
+    assert lines[:-1] == [
+        "tasks: 50003 of 50008 rows have a position",
+        "tasks: 50008 of 50008 rows have a position",
+    ]
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM tasks")) == 50_008
+        assert connection.scalar(text(_OUT_OF_PLACE)) == 0
+        found = connection.scalars(text("SELECT position FROM lists")).all()
+        assert found == [-65536, -65536, -65536]
+    engine.dispose()
+
+
 @pytest.mark.only_on("sqlite")
 def test_a_migration_that_would_leave_rows_without_their_parents_changes_nothing(
     alice: Person, url: str, tmp_path: Path
