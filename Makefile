@@ -18,7 +18,8 @@ define with_dots
 	$(1); status=$$?; kill $$dots; echo; exit $$status
 endef
 
-unexport PYTHONHOME VIRTUAL_ENV
+# Tests start many processes: byte code that is kept saves each of them a second.
+unexport PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
