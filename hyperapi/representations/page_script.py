@@ -7,9 +7,9 @@ them for ever.
 import hashlib
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "script"
+FOLDER = Path(__file__).parent / "script"
 
-FILES = {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.js"))}
+FILES = {path.name: path.read_bytes() for path in sorted(FOLDER.glob("*.js"))}
 """The contents of the files by name."""
 
 VERSION = hashlib.sha256(b"".join(FILES.values())).hexdigest()[:16]

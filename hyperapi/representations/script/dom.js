@@ -3,10 +3,12 @@
 /**
  * Make an element.
  *
- * @param {string} name
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
  * @param {Record<string, any>} attributes functions are listeners; false, null and undefined are
  *   left out
  * @param {...any} children elements and texts; null, undefined and false are left out
+ * @returns {HTMLElementTagNameMap[Name]}
  */
 export function h(name, attributes = {}, ...children) {
   const element = document.createElement(name);

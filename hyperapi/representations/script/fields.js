@@ -12,6 +12,7 @@ const WORDS = /^\^\(([\w:|-]+)\)\( \(\1\)\)\*\$$/;
 const SORTS = /-\?\(([\w|]+)\)\(,-\?\(\1\)\)\*\$$/;
 /** The name of a lifetime in seconds (RFC 6749 §5.1). */
 const LIFE = /expires_in$/;
+/** @type {[number, string][]} */
 const LIVES = [
   [3600, "1 hour"],
   [86_400, "1 day"],
@@ -75,13 +76,16 @@ export function fieldOf(property, initial, place) {
 const label = ({ name, prompt }) => (prompt && prompt !== name ? withoutUnit(name, prompt) : words(name));
 
 /** The prompt of a lifetime, which is not typed as seconds. */
-const withoutUnit = (name, prompt) => (LIFE.test(name) ? prompt.replace(" in seconds", "") : prompt);
+const withoutUnit = (name, prompt) =>
+  LIFE.test(name)
+    ? prompt.replace(" in seconds", "").replace(/\d{3,}/g, (/** @type {string} */ seconds) => lasting(Number(seconds)))
+    : prompt;
 
 function controlOf(property, initial, place) {
   const { regex = "", options, type, multiple } = property;
   if (options?.inline) return choice(property, options.inline, initial);
-  if (WORDS.test(regex)) return checkBoxes(WORDS.exec(regex)[1].split("|"), initial);
-  if (SORTS.test(regex)) return choice(property, sorts(SORTS.exec(regex)[1].split("|")), initial);
+  if (WORDS.test(regex)) return checkBoxes(regex.match(WORDS)[1].split("|"), initial);
+  if (SORTS.test(regex)) return choice(property, sorts(regex.match(SORTS)[1].split("|")), initial);
   if (multiple) return lines(initial);
   if (type === "number" && LIFE.test(property.name)) return life(property, initial);
   if (type === "url" && regex.includes("[0-9a-fA-F]")) return resourceUri(property, initial, place);
@@ -199,7 +203,12 @@ function choiceOrTyped(choices, typed, initial) {
   };
 }
 
-/** A choice of lifetimes. The service takes seconds. */
+/**
+ * A choice of lifetimes. The service takes seconds.
+ *
+ * @param {{min?: number, max?: number}} property
+ * @param {any} initial
+ */
 function life({ min, max = Infinity }, initial) {
   const some = LIVES.filter(([seconds]) => seconds <= max).map(([seconds, prompt]) => ({
     value: String(seconds),

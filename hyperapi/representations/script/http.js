@@ -28,7 +28,13 @@ export async function ask(uri, options = {}) {
   return after ? send(uri, options, after) : reply;
 }
 
+/**
+ * @param {string} uri
+ * @param {{method?: string, headers?: Record<string, string>, body?: string, contentType?: string}} options
+ * @param {any} as the session; null for none
+ */
 async function send(uri, { method = "GET", headers = {}, body, contentType }, as) {
+  /** @type {Record<string, string>} */
   const all = { Accept: HAL_FORMS, ...headers };
   if (body !== undefined && contentType) all["Content-Type"] = contentType;
   if (as) all.Authorization = `Bearer ${as.access}`;

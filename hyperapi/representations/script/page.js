@@ -27,7 +27,12 @@ export function put(title, uri, above, ...content) {
   if (footer) footer.hidden = true;
 }
 
-/** Say what happened, above the page. */
+/**
+ * Say what happened, above the page.
+ *
+ * @param {string} text
+ * @param {{bad?: boolean, more?: any[]}} options more: what follows the text
+ */
 export function say(text, { bad = false, more = [] } = {}) {
   if (!notices.isConnected) main.prepend(notices);
   notices.replaceChildren(h("div", { class: bad ? "notice bad" : "notice" }, h("bdi", {}, text), " ", ...more));

@@ -11,7 +11,7 @@ const SENTENCE = /[a-z]\.( |$)/;
 /** Links with a target, by relation. @returns {[string, any][]} */
 const linksOf = (document) =>
   Object.entries(document._links ?? {})
-    .flatMap(([name, found]) => [found].flat().map((link) => [name, link]))
+    .flatMap(([name, found]) => [found].flat().map((link) => /** @type {[string, any]} */ ([name, link])))
     .filter(([name]) => name !== "self");
 
 /** The links to what is above a resource. */

@@ -21,6 +21,7 @@ export async function send(template, values, seen, anonymous) {
   const method = template.method.toUpperCase();
   const body = bodyOf(template, values);
   const request = `${method} ${template.target} ${body}`;
+  /** @type {Record<string, string>} */
   const headers = {};
   if (method === "POST" && !anonymous) headers["Idempotency-Key"] = keyOf(request);
   else if (isOf(template, seen) && tagOf(seen)) headers["If-Match"] = tagOf(seen);
@@ -50,5 +51,5 @@ function keyOf(request) {
     const random = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs TLS
     keys.set(request, [...random].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
   }
-  return keys.get(request);
+  return /** @type {string} */ (keys.get(request));
 }
