@@ -7,7 +7,7 @@ import { deletes, Drawn, fixed, isSearch, searchUri, templatesOf, visible } from
 import { ask, HAL_FORMS, linksOf } from "./http.js";
 import { forget as forgetMeanings } from "./meanings.js";
 import { go, open, reload, show, shown, showSignIn } from "./navigation.js";
-import { fail, main, say } from "./page.js";
+import { beSilent, fail, main, say } from "./page.js";
 import * as session from "./session.js";
 import { signOut } from "./sign_out.js";
 import { relation, root } from "./start.js";
@@ -49,6 +49,7 @@ async function toggle(button, panel, name, found, reply) {
   }
   panel.replaceChildren();
   if (was) return;
+  if (!button.hasAttribute("aria-expanded")) beSilent(); // its change is the next that can be undone
   button.disabled = true;
   try {
     const seen = reply ?? (await ask(linkOf(found, "self")));
