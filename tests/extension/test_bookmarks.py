@@ -18,6 +18,7 @@ from hyperapi_client import Client, Conflict, NotFound
 from openapi_spec_validator import validate
 
 from hyperapi.testing.rules import RULES
+from tests.browsing import chromium
 from tests.conftest import PASSWORD, SECRET_KEY
 from tests.javascript import FOLDER, node
 from tests.packages import with_packages
@@ -98,6 +99,23 @@ def test_commands_know_bookmarks(installed: Path, environment: dict[str, str]) -
     assert document["info"]["title"] == "Bookmarks"
     scopes = document["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"]
     assert scopes.keys() == {"account", "bookmarks:read", "bookmarks:write"}
+
+
+def test_people_keep_bookmarks_on_the_pages(served: Served) -> None:
+    signed_in(served, "iris").close()
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(10_000)
+        page.goto(served.url)
+        page.locator("nav").get_by_role("link", name="Bookmarks").click()
+        page.get_by_label("User name").fill("iris")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.locator("main").get_by_role("button", name="Sign in").click()
+        page.get_by_label("Address of the page").fill(OTHER)
+        page.get_by_label("Title").fill("Zebra")
+        page.locator("form button").last.click()
+        page.locator("article").get_by_role("link", name="Zebra").click()
+        page.locator("h1", has_text="Zebra").wait_for()
 
 
 def own_tests(folder: Path, packages: Path, *words: str) -> subprocess.CompletedProcess[str]:
