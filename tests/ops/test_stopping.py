@@ -44,7 +44,7 @@ def started(folder: Path, **settings: str) -> Iterator[Served]:
         )
     server = Served(f"http://127.0.0.1:{port}", folder, process)
     try:
-        _until(lambda: bool(server.said))
+        _until(lambda: any("workers on" in line for line in server.said))
         yield server
     finally:
         end(process)
