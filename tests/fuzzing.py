@@ -23,7 +23,7 @@ def fuzz(folder: Path, *options: str, stranger: bool = False) -> int:
 
     :param stranger: is it somebody without a token?
     """
-    with serve(folder, workers="1", request_limit="") as served:
+    with serve(folder, workers="1", request_limit="", common_passwords="") as served:
         root = f"{served.url}/api/v1/"
         environment = {
             **read_environment(),
