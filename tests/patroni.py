@@ -45,7 +45,7 @@ class Member:
         self.settings.chmod(0o644)
 
     def _settings(self, store: str) -> dict[str, Any]:
-        """What is in the file of Patroni: YAML, of which JSON is a part."""
+        """The configuration of Patroni. Patroni reads YAML, and JSON is valid YAML."""
         server = f"127.0.0.1:{self.port}"
         status = f"127.0.0.1:{self._status_port}"
         common = {"use_pg_rewind": True, "parameters": {"fsync": "off", "max_connections": 50}}

@@ -340,7 +340,7 @@ def test_somebody_else_changes_what_i_edit(visitor: Visitor, service: Recorder) 
     visitor.press("Edit", visitor.item("Remember"))
     expect(visitor.item("Remember")).to_contain_text("Pinnedyes")
 
-    # What is not there says so, and an ended session leads to the sign-in.
+    # A missing resource is reported as missing, and an ended session leads to the sign-in.
     page.goto(f"{service.root}lists/00000000-0000-4000-8000-000000000000")
     visitor.heading("There is nothing here")
     visitor.sees("What to do next")
