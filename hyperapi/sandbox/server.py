@@ -29,7 +29,7 @@ from hyperapi.common.processes import (
 from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
 from hyperapi.sandbox import guard, seed
-from hyperapi.sandbox.control import sandbox_app
+from hyperapi.sandbox.app import sandbox_app
 from hyperapi.settings import Settings, SettingsError, read_environment
 from hyperapi.state import state_of
 from hyperapi.storage import migrations

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from hyperapi.http.routes import Operation, operations
-from hyperapi.sandbox.control import CONTROL, ROUTES
+from hyperapi.sandbox.control import ROUTES
+from hyperapi.sandbox.control_part import CONTROL
 from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
 from tests.sandbox.test_sandbox import start
 

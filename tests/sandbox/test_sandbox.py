@@ -27,7 +27,7 @@ from hyperapi_client import (
 )
 
 from hyperapi.sandbox import seed
-from hyperapi.sandbox.control import sandbox_app
+from hyperapi.sandbox.app import sandbox_app
 from hyperapi.sandbox.pytest_plugin import MakeUser, Sandbox
 from hyperapi.sandbox.server import refuse_real_database
 from hyperapi.settings import SettingsError
