@@ -190,7 +190,7 @@ def test_only_the_settings_read_the_environment() -> None:
     # The group of commands asks whether there may be extensions, before it imports the settings.
     # granian's allocator has a variable for its options.
     told = {"ops.cli", "ops.installation", "ops.serving", "sandbox.server", "common.processes"}
-    assert reading - {"sandbox.pytest_plugin", "ops.worker_memory"} == {"settings", *told}
+    assert reading - {"sandbox.process", "ops.worker_memory"} == {"settings", *told}
 
 
 def test_the_clients_import_nothing_of_the_server() -> None:
@@ -203,7 +203,7 @@ def test_the_server_does_not_import_the_clients() -> None:
     for name, source in sources().items():
         named = set(imports(source, package_of(name)))
         strange = {each for each in named if each.partition(".")[0] in ("hyper", "hyperapi_client")}
-        assert name == "sandbox.pytest_plugin" or not strange, name
+        assert name == "sandbox.client" or not strange, name
 
 
 # -- the checks notice what they are there for

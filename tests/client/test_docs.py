@@ -50,9 +50,14 @@ def test_the_script_in_the_readme(hyperapi: Sandbox, tmp_path: Path) -> None:
     assert printed == "Milk True\nBread True\n"
 
 
+def is_plain(script: str) -> bool:
+    """Whether a script has tests for pytest alone; tests/sandbox/test_frameworks.py has others."""
+    return "def test_" in script and "async def" not in script
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
 def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
-    scripts = [script for script in blocks(page, "python") if "def test_" in script]
+    scripts = [script for script in blocks(page, "python") if is_plain(script)]
     assert scripts
     if page == "README.md":
         assert statements(scripts[-1]) <= 10
@@ -62,6 +67,8 @@ def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
         "-q",
         "-p",
         "hyperapi.sandbox.pytest_plugin",
+        "-p",
+        "no:asyncio",
         "-p",
         "no:cacheprovider",
     )

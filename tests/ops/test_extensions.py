@@ -565,14 +565,15 @@ def test_a_sandbox_serves_and_seeds_an_extension_and_pytest_takes_its_name(tmp_p
     (tmp_path / "pytest.ini").write_text("[pytest]\nhyperapi_extensions = books\n")
     (tmp_path / "test_books.py").write_text(_TESTS)
     done = subprocess.run(
-        [packages.PYTHON, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
+        [packages.PYTHON, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
+         "-p", "no:asyncio"],
         cwd=tmp_path,
         env=with_packages(tmp_path / "packages"),
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
-    )
+    )  # fmt: skip
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 

@@ -79,18 +79,22 @@ def test_clock(hyperapi_server):
 SHARING_TESTS = ("shared", "shared_by_session", "clean", "clean_again", "both", "clock")
 
 
-def run(folder: Path, source: str, *options: str, **environment: str) -> str:
-    """What pytest says about some tests."""
-    (folder / "test_it.py").write_text(source)
-    inherited = {
+def inherited() -> dict[str, str]:
+    """The environment without what is told to these tests."""
+    return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HYPERAPI_", "PYTEST_", "COV"))
     }
+
+
+def run(folder: Path, source: str, *options: str, **environment: str) -> str:
+    """What pytest says about some tests."""
+    (folder / "test_it.py").write_text(source)
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
-         "-p", "hyperapi.sandbox.pytest_plugin", *options],
-        cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, check=False,
+         "-p", "hyperapi.sandbox.pytest_plugin", "-p", "no:asyncio", *options],
+        cwd=folder, env={**inherited(), **environment}, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip
     return done.stdout + done.stderr

@@ -1,0 +1,192 @@
+"""A sandbox from Python: its users as signed-in clients, its clock and its snapshots.
+
+Nothing here needs pytest. The clients come from ``hyperapi_client`` (``clients/python``), which is
+imported at the first use, because the server does not need it.
+"""
+
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from importlib import import_module
+from sysconfig import get_path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx
+    from hyperapi_client import AsyncClient, Client, InMemory, Resource
+
+MakeUser = Callable[..., "Client"]
+MakeAsyncUser = Callable[..., "AsyncClient"]
+
+_LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of a sandbox. It runs on from the time that it is set to."""
+
+    control: "Resource"
+
+    def forward(self, seconds: float = 0, **units: float) -> datetime:
+        """Move forward by seconds, or by units of :class:`datetime.timedelta`: ``days=30``."""
+        span = timedelta(seconds=seconds, **units)
+        return self._moved(forward=round(span.total_seconds()))
+
+    def set(self, now: datetime) -> datetime:
+        """Set the clock to an instant with a time zone."""
+        return self._moved(now=now)
+
+    def reset(self) -> datetime:
+        """Reset the clock to the machine's."""
+        return self._moved(ahead_by=0)
+
+    def now(self) -> datetime:
+        """Return the sandbox's time."""
+        return datetime.fromisoformat(self.control.follow("clock").now)
+
+    def _moved(self, **wanted: Any) -> datetime:
+        return datetime.fromisoformat(self.control.submit("move-clock", wanted).now)
+
+
+@dataclass
+class Sandbox:
+    """A temporary server.
+
+    :ivar root: the URL of the API's root.
+    :ivar http: the connection pool that all blocking clients share.
+    """
+
+    root: str
+    http: "httpx.Client"
+
+    def client(self, token: str | None = None) -> "Client":
+        """Return a client with this token, or without any."""
+        made: Client = _client().Client(self.root, token, http=self.http)
+        return made
+
+    def user(self, username: str | None = None, password: str | None = None) -> "Client":
+        """Create a user and return a signed-in client. Absent arguments are generated."""
+        keeper = self._sign_up(username, password)
+        made: Client = _client().Client(self.root, keeper=keeper, http=self.http)
+        return made
+
+    def async_client(self, token: str | None = None) -> "AsyncClient":
+        """Return a client for asyncio with this token, or without any. It needs no closing."""
+        made: AsyncClient = _client().AsyncClient(self.root, token, http=self._async_http)
+        return made
+
+    def async_user(self, username: str | None = None, password: str | None = None) -> "AsyncClient":
+        """Create a user and return a signed-in client for asyncio. It needs no closing.
+
+        The user is created before this returns, in the 2 ms that the loop waits for it.
+        """
+        keeper = self._sign_up(username, password)
+        made: AsyncClient = _client().AsyncClient(self.root, keeper=keeper, http=self._async_http)
+        return made
+
+    def _sign_up(self, username: str | None, password: str | None) -> "InMemory":
+        """Create a user and return the store of its tokens."""
+        given = {"username": username, "password": password}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        made = self.control.submit("make-user", wanted)
+        client = _client()
+        keeper: InMemory = client.InMemory(client.Tokens.read(made.members))
+        return keeper
+
+    @cached_property
+    def _async_http(self) -> "httpx.AsyncClient":
+        """Connections for asyncio that end with their reply.
+
+        A test's event loop ends with the test. A connection that is kept would have to be closed
+        in the same loop.
+        """
+        library = _installed("httpx")
+        limits = library.Limits(max_keepalive_connections=0)
+        made: httpx.AsyncClient = library.AsyncClient(limits=limits, **_options())
+        return made
+
+    @cached_property
+    def control(self) -> "Resource":
+        """The control resource."""
+        return self.client().follow("control")
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the sandbox."""
+        return Clock(self.control)
+
+    @cached_property
+    def beginning(self) -> "Resource":
+        """A snapshot of the sandbox at the first use of this property."""
+        return self.snapshot()
+
+    def snapshot(self) -> "Resource":
+        """Take a snapshot, for :meth:`restore`."""
+        return self.control.submit("take-snapshot")
+
+    def restore(self, snapshot: "Resource") -> None:
+        """Restore the data and the clock of a snapshot."""
+        snapshot.submit("restore")
+
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """Return to :attr:`beginning` for the duration of the block, and afterwards to the state
+        before it."""
+        beginning, before = self.beginning, self.snapshot()
+        self.restore(beginning)
+        try:
+            yield
+        finally:
+            self.restore(before)
+            before.submit("delete")
+
+
+@contextmanager
+def connect(root: str, secret: str | None = None) -> Iterator[Sandbox]:
+    """Use a sandbox that runs already, for the duration of the block.
+
+    :param root: the URL of the server, or of its API's root.
+    :param secret: the secret of its control resource, where it has one.
+    """
+    headers = {"Sandbox-Secret": secret} if secret else {}
+    with _installed("httpx").Client(headers=headers, **_options()) as http:
+        yield Sandbox(root, http)
+
+
+def _options() -> dict[str, Any]:
+    """Return the options of connections: without a proxy, and without the cost of certificates."""
+    return {
+        "trust_env": False,
+        "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        "timeout": 30.0,
+    }
+
+
+def _client() -> Any:
+    """Import the client at its first use."""
+    return _installed("hyperapi_client")
+
+
+def _installed(module: str) -> Any:
+    """Import a module and its requirements from the installed libraries.
+
+    pytest puts the folders of tests in front of them, where a file ``click.py`` may be.
+
+    :raises ModuleNotFoundError: with the command that installs the client, when it is missing.
+    """
+    before = sys.path[:]
+    sys.path.sort(key=lambda folder: not folder.startswith(_LIBRARIES))
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            "A sandbox in Python needs hyperapi's client. Install it from the folder of a clone: "
+            "pip install /path/to/hyperapi/clients/python",
+            name=missing.name,
+        ) from None
+    finally:
+        sys.path[:] = before
