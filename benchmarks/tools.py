@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 from hyper.agent.bridge import Bridge
 from hyper.agent.fitting import encoded, fitted
-from hyper.agent.serving import declared
+from hyper.agent.service import declared
 from hyper.agent.tools import INSTRUCTIONS, TOOLS
 from hyperapi_client import Client
 

@@ -38,6 +38,7 @@ from hyperapi.resources import (
     documents,
     load_extensions,
     logo,
+    mcp,
     oauth_metadata,
     reference_pages,
     routes_of,
@@ -61,10 +62,13 @@ def create_app(
     :param settings: the operator's settings; read from the environment when None.
     :param also: further routes.
     :param extensions: further extensions, in addition to those that the settings name.
-    :raises SettingsError: when an extension is not installed, or needs another resource.
+    :raises SettingsError: when an extension or a package that a setting needs is not installed, or
+        an extension needs another resource.
     """
     settings = settings or Settings.read()
     extended = extensions_of(settings, extensions)
+    if settings.mcp:
+        mcp.require_packages()
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
@@ -79,6 +83,8 @@ def create_app(
     documents.init_app(handler)
     reference_pages.init_app(handler)
     oauth_metadata.init_app(handler, state)
+    if settings.mcp:
+        mcp.init_app(handler, state)
     handler.add("/", "home", _redirect_home, ["GET", "HEAD"])
     rate_limit.init_app(handler, state)
     change_notifier.init_app(state)
@@ -113,6 +119,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
                 further,
                 keeps_history=state.settings.history_lifetime > 0,
                 keeps_security_log=state.settings.security_log_lifetime > 0,
+                serves_mcp=state.settings.mcp,
             )
         )
     )

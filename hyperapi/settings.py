@@ -353,6 +353,12 @@ class Settings:
         "whether apps may send passwords to get tokens; false: only the page for consent takes "
         "them, and no account can be deleted by its user",
     )
+    mcp: bool = _setting(
+        "false",
+        _boolean,
+        "whether language models may use the service: the link mcp of the root (Model Context "
+        "Protocol over HTTP)",
+    )
     security_contact: tuple[str, ...] = _setting(
         "",
         _contacts,

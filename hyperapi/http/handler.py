@@ -57,11 +57,15 @@ class RequestHandler:
         self._endpoints[name] = endpoint
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self.respond(environ)(environ, start_response)
+
+    def respond(self, environ: dict[str, Any]) -> Response:
+        """Return the response to a request."""
         ctx = Context(self._state, environ, self._uris.under(environ.get(BASE) or base_of(environ)))
         response = self._respond(ctx)
         for hook in self.after:
             response = hook(ctx, response)
-        return response(environ, start_response)
+        return response
 
     def _respond(self, ctx: Context) -> Response:
         try:

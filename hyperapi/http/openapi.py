@@ -60,9 +60,12 @@ are RFC 3339.
 _SUCCESSES = {
     200: "The request succeeded. The body is the resource or the result.",
     201: "The resource was created. The body is its representation.",
+    202: "The message was taken. There is no reply to it.",
     204: "The request succeeded. There is no body.",
     303: "The browser is sent to the redirect URI of the app.",
     304: "The representation has one of the tags in If-None-Match.",
+    400: "The message is not valid. The body is an error of its protocol.",
+    404: "The message names an unknown method. The body is an error of its protocol.",
 }
 _PREFER = "\n\nWith `Prefer: return=minimal` (RFC 7240) the reply has no body."
 
@@ -190,7 +193,7 @@ class _Writer:
                 *(_request_header(*each) for each in request_headers(operation)),
             ],
             "security": _security(operation),
-            "responses": {**self._successes(operation), **self._failures(operation)},
+            "responses": self._replies(operation),
         }
         if operation.body is not None:
             found["requestBody"] = self._request_body(operation, operation.body)
@@ -225,6 +228,23 @@ class _Writer:
             }
         return {"required": not takes.optional, "content": content}
 
+    def _replies(self, operation: Operation) -> dict[str, Schema]:
+        """Return the responses by status. A protocol may have errors of its own beside problems."""
+        found = self._successes(operation)
+        for status, failure in self._failures(operation).items():
+            own = found.get(status)
+            found[status] = failure if own is None else self._either(own, failure)
+        return found
+
+    def _either(self, own: Schema, failure: Schema) -> Schema:
+        """Return the response for a status that a protocol and problems have."""
+        problems = self._responses[failure["$ref"].rpartition("/")[2]]
+        return {
+            "description": f"{own['description']}\n\n{problems['description']}",
+            "headers": problems["headers"],
+            "content": {**own["content"], **problems["content"]},
+        }
+
     def _successes(self, operation: Operation) -> dict[str, Schema]:
         return {str(status): self._success(operation, status) for status in successes(operation)}
 
@@ -234,7 +254,7 @@ class _Writer:
             "headers": {name: _header_of(name) for name in headers_of(operation, status)},
         }
         offered = media_types(operation)
-        if status not in (204, 303, 304) and offered:
+        if status not in (202, 204, 303, 304) and offered:
             response["content"] = {
                 media_type: {
                     "schema": self._shown(operation, media_type),

@@ -249,4 +249,5 @@ def _shows_another(operation: Operation) -> bool:
 
 
 def _repeatable(operation: Operation) -> bool:
-    return operation.method == "POST" and operation.scope != OPEN
+    asks = operation.method == "POST" and operation.scope != OPEN
+    return asks and not operation.route.protocol

@@ -31,6 +31,10 @@ ALLOWED = [
     "Last-Event-ID",
     "Prefer",
     "X-Request-Id",
+    # Headers of the Model Context Protocol:
+    "Mcp-Method",
+    "Mcp-Name",
+    "MCP-Protocol-Version",
     # Headers of a representation that generic clients repeat:
     "Content-Location",
     "ETag",

@@ -47,9 +47,7 @@ class ProxyHeaders:
             _settle_forwarded(environ)
         if self._host:
             self._publish(environ)
-        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
-        if 3 * len(path) + len(query) >= LONGEST_TARGET and _is_too_long(path, query):
-            environ[_REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
+        refuse_long_target(environ)
         environ[BASE] = base_of(environ)
         return self._app(environ, start_response)
 
@@ -112,6 +110,13 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def refuse_long_target(environ: dict[str, Any]) -> None:
+    """Mark a request as refused when its target is too long."""
+    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
+    if 3 * len(path) + len(query) >= LONGEST_TARGET and _is_too_long(path, query):
+        environ[_REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
 
 
 def _is_too_long(path: str, query: str) -> bool:

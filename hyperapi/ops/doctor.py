@@ -317,7 +317,7 @@ def _links_lead_here(base: str, root: Reply) -> Iterator[Finding]:
         uri = waiting.pop(0)
         seen.add(uri)
         reply = root if len(seen) == 1 else ask(uri)
-        if reply.status not in (200, 401):
+        if reply.status not in (200, 401, 405):  # a link may lead to what has no GET, as mcp
             broken.append(f"{uri} is answered with {reply.status}{_target_of(reply)}")
         found = set(_uris_of_headers(reply, uri))
         if isinstance(reply.document, dict) and "uri" in reply.document:  # not OpenAPI

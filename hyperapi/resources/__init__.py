@@ -12,6 +12,7 @@ from hyperapi.resources import (
     health,
     history,
     lists,
+    mcp,
     oauth_metadata,
     recovery,
     reference_pages,
@@ -43,6 +44,7 @@ def routes_of(
     *,
     keeps_history: bool = True,
     keeps_security_log: bool = True,
+    serves_mcp: bool = False,
 ) -> list[Route]:
     """Return the routes of a service with these extensions: the root, which links to the others,
     and the others in the order of their URLs.
@@ -50,6 +52,7 @@ def routes_of(
     :param further: further routes.
     :param keeps_history: whether changes can be undone and deletions restored.
     :param keeps_security_log: whether users have a security log.
+    :param serves_mcp: whether language models may use the service.
     """
     extensions = list(extensions)
     resources = tuple(one for each in extensions for one in each.resources)
@@ -66,6 +69,7 @@ def routes_of(
         *added,
         *changes.routes_of(resources),
         *(_of_history(resources) if keeps_history else ()),
+        *(mcp.ROUTES if serves_mcp else ()),
         reference_pages.RELATION,
         reference_pages.PROBLEM,
         documents.OPENAPI,

@@ -1,5 +1,7 @@
 """Documents by which OAuth 2 clients find their way: RFC 8414 and RFC 9728."""
 
+from collections.abc import Iterable
+
 import orjson
 
 from hyperapi.http.bodies import JSON
@@ -9,7 +11,7 @@ from hyperapi.http.pipeline import Pipeline
 from hyperapi.http.problems import NotFound
 from hyperapi.http.responses import Document
 from hyperapi.http.routes import Route, RouteTable
-from hyperapi.http.scopes import OPEN
+from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.http.wsgi_response import Response
 from hyperapi.resources.authorize import AUTHORIZE
 from hyperapi.resources.revoke import REVOKE
@@ -62,11 +64,20 @@ def get_authorization_server(ctx: Context) -> Document:
 @PROTECTED_RESOURCE.get(scope=OPEN, own_transactions=True)
 def get_protected_resource(ctx: Context) -> Document:
     """What OAuth 2 clients need to know of the service as a protected resource (RFC 9728)."""
+    return describe_resource(ctx, ctx.uris.issuer, ctx.state[RouteTable].scopes)
+
+
+def describe_resource(ctx: Context, resource: str, scopes: Iterable[Scope]) -> Document:
+    """Return the metadata of a protected resource, whose authorization server is this service.
+
+    :param resource: its URI.
+    :param scopes: those that clients may ask for.
+    """
     return _document(
         {
-            "resource": ctx.uris.issuer,
+            "resource": resource,
             "authorization_servers": [ctx.uris.issuer],
-            "scopes_supported": list(map(str, ctx.state[RouteTable].scopes)),
+            "scopes_supported": list(map(str, scopes)),
             "bearer_methods_supported": ["header"],
             "resource_name": ctx.settings.title,
             "resource_documentation": ctx.uris.uri("docs"),
@@ -77,14 +88,24 @@ def get_protected_resource(ctx: Context) -> Document:
 def init_app(handler: RequestHandler, state: AppState) -> None:
     """Serve the documents also where clients look for them under a prefix: at its end."""
     for route in (AUTHORIZATION_SERVER, PROTECTED_RESOURCE):
+        serve_under_prefix(handler, state, route)
 
-        def endpoint(ctx: Context, prefix: str, route: Route = route) -> Response:
-            if f"/{prefix}" != ctx.uris.base[2]:
-                raise NotFound
-            return state[Pipeline].endpoint(route)(ctx)
 
-        methods = [*route.operations, "OPTIONS"]
-        handler.add(f"{route.path}/<path:prefix>", f"{route.name}.under", endpoint, methods)
+def serve_under_prefix(
+    handler: RequestHandler, state: AppState, route: Route, part: str = ""
+) -> None:
+    """Serve a document also with the prefix in its URI.
+
+    :param part: the end of the route's path, which stands behind the prefix.
+    """
+
+    def endpoint(ctx: Context, prefix: str) -> Response:
+        if f"/{prefix}" != ctx.uris.base[2]:
+            raise NotFound
+        return state[Pipeline].endpoint(route)(ctx)
+
+    rule = f"{route.path.removesuffix(part)}/<path:prefix>{part}"
+    handler.add(rule, f"{route.name}.under", endpoint, [*route.operations, "OPTIONS"])
 
 
 def _document(members: dict[str, object]) -> Document:

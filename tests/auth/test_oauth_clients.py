@@ -8,20 +8,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import httpx2
 import pytest
-from mcp.client.auth import OAuthClientProvider
-from mcp.shared.auth import (
-    AuthorizationCodeResult,
-    OAuthClientInformationFull,
-    OAuthClientMetadata,
-    OAuthToken,
-)
 
 from tests.auth.consenting import LOOPBACK, answer
+from tests.auth.mcp_app import McpApp
 from tests.conftest import PASSWORD
 from tests.javascript import FOLDER, node
 from tests.serving import PATIENCE, Served, serve
@@ -258,52 +251,14 @@ def test_oauth4webapi_gets_a_code_and_goes_on(served: Served) -> None:
     assert process.returncode == 0
 
 
-class _Stored:
-    """What the client of ``mcp`` keeps: it was registered before, and has no tokens yet."""
-
-    tokens: OAuthToken | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull:
-        return OAuthClientInformationFull.model_validate(
-            {
-                "client_id": "hyper",
-                "redirect_uris": [LOOPBACK],
-                "token_endpoint_auth_method": "none",
-            }
-        )
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        raise AssertionError(f"it is registered, and not again: {client_info}")
-
-
 def test_the_client_of_mcp_finds_its_way_from_a_401(served: Served) -> None:
-    came_back: list[str] = []
-    stored = _Stored()
-
-    async def open_page(target: str) -> None:
-        came_back.append(await asyncio.to_thread(answer, target, "alice"))
-
-    async def take_answer() -> AuthorizationCodeResult:
-        told = parse_qs(urlsplit(came_back[-1]).query)
-        return AuthorizationCodeResult(
-            code=told["code"][0], state=told["state"][0], iss=told["iss"][0]
-        )
+    app = McpApp(f"{served.url}/api/v1/", "alice")
 
     async def ask() -> list[int]:
-        known = OAuthClientMetadata.model_validate(
-            {"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"}
-        )
-        auth = OAuthClientProvider(f"{served.url}/api/v1/", known, stored, open_page, take_answer)
-        async with httpx2.AsyncClient(auth=auth, timeout=PATIENCE, trust_env=False) as client:
+        async with httpx2.AsyncClient(auth=app.auth, timeout=PATIENCE, trust_env=False) as client:
             return [(await client.get(f"{served.url}/api/v1/lists")).status_code for _ in range(2)]
 
     assert asyncio.run(ask()) == [200, 200]
-    assert len(came_back) == 1
-    assert stored.tokens is not None
-    assert stored.tokens.refresh_token
+    assert len(app.pages) == 1
+    assert app.tokens is not None
+    assert app.tokens.refresh_token

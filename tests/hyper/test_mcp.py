@@ -11,10 +11,9 @@ from signal import SIGTERM
 from typing import Any
 
 import httpx
-import mcp_types as types
 import pytest
-from hyper.agent.bridge import Document
-from hyper.agent.serving import Service
+from hyper.agent.bridge import Bridge
+from hyper.agent.service import Service
 from hyper.agent.session import AgentSession
 from hyperapi_client import AsyncClient, InMemory
 from hyperapi_client import Client as Api
@@ -22,6 +21,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from hyperapi.sandbox.pytest_plugin import Sandbox
+from tests.hyper.agents import Agent
 from tests.hyper.conftest import Hyper
 from tests.serving import PATIENCE
 
@@ -30,39 +30,6 @@ INITIALIZE = (
     b'"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}\n'
 )
 TEXT_OF_STALE = "It has changed since that version. Nothing was done."
-
-
-class Refused(Exception):
-    """A tool answered with an error."""
-
-
-class Agent:
-    """Calls tools, as a model does.
-
-    :ivar texts: all results so far.
-    """
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.texts: list[str] = []
-
-    async def call(self, tool: str, **arguments: Any) -> Document:
-        """Return the document of a result. Raise Refused with the text of an error."""
-        result = await self.client.call_tool(tool, arguments)
-        assert isinstance(result, types.CallToolResult)
-        (content,) = result.content
-        assert isinstance(content, types.TextContent)
-        self.texts.append(content.text)
-        if result.is_error:
-            raise Refused(content.text)
-        document: Document = json.loads(content.text)
-        return document
-
-    async def refused(self, tool: str, **arguments: Any) -> str:
-        """Return the text of the error that a call gets."""
-        with pytest.raises(Refused) as caught:
-            await self.call(tool, **arguments)
-        return str(caught.value)
 
 
 @asynccontextmanager
@@ -184,7 +151,8 @@ async def in_process(user: Api, **options: Any) -> AsyncIterator[Agent]:
     keeper = InMemory(session.begin())
     root = user.root().uri
     api = AsyncClient(root, keeper=keeper, **options)
-    async with api, Client(Service(api, session).server) as client:
+    service = Service(api, Bridge(api.actions), session.begin)
+    async with api, Client(service.server) as client:
         yield Agent(client)
 
 

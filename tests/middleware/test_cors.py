@@ -12,8 +12,8 @@ pytestmark = pytest.mark.only_on("sqlite")  # no database plays a part in this
 
 ALLOWED = {
     "accept", "authorization", "cache-control", "content-type", "idempotency-key", "if-match",
-    "if-none-match", "last-event-id", "prefer", "x-request-id", "content-location", "etag",
-    "link", "location", "user-agent",
+    "if-none-match", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version", "prefer",
+    "x-request-id", "content-location", "etag", "link", "location", "user-agent",
 }  # fmt: skip
 EXPOSED = {
     "Accept-Patch", "Allow", "Content-Location", "ETag", "Idempotent-Replayed", "Link",

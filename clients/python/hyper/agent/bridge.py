@@ -6,7 +6,7 @@ A flow does no input or output of its own, so any client can run it:
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic
@@ -51,10 +51,20 @@ class Bridge:
     """The tools.
 
     :param actions: of the client that runs the flows.
+    :param is_undo: tells whether a URI is an undo link of the user; by default it is one if this
+        bridge has shown it.
+    :param most_pages: how many pages of the feed a call may read to find the latest changes.
     """
 
-    def __init__(self, actions: Actions) -> None:
+    def __init__(
+        self,
+        actions: Actions,
+        is_undo: Callable[[str], bool] | None = None,
+        most_pages: int = _MOST_PAGES,
+    ) -> None:
         self._actions = actions
+        self._is_undo = is_undo or self._was_shown
+        self._most_pages = most_pages
         self._undos: OrderedDict[str, None] = OrderedDict()
         self._failed: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
@@ -100,7 +110,7 @@ class Bridge:
         """
         references = yield from self._references()
         uri = references.resolve(reference)
-        if uri not in self._undos:
+        if not self._is_undo(uri):
             raise NoUndo(
                 f"{reference!r} is no undo link that you were shown here. Nothing was sent. The "
                 "links of earlier changes are in histories."
@@ -128,12 +138,18 @@ class Bridge:
 
     # -- helpers
 
+    def _was_shown(self, undo: str) -> bool:
+        return undo in self._undos
+
     def _latest_changes(self) -> Flow[State]:
-        """Return the present end of the feed, with the latest changes."""
+        """Return the present end of the feed, with the latest changes.
+
+        A long feed is read to a part of it. The page then says that there is more.
+        """
         uri = yield from self._actions.resolve(None, "changes", {})
         page = yield from self._actions.at(uri, HAL)
         found = _changes_in(page)
-        for _ in range(_MOST_PAGES):
+        for _ in range(self._most_pages):
             if not page.members.get("more"):
                 break
             page = yield from self._actions.at(uri_of(page, "next", {}), HAL)

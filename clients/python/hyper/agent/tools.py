@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any
 
@@ -82,7 +83,7 @@ class Tool:
     run: Callable[[Bridge, Any], Flow[Document]]
     read_only: bool = True
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments."""
         return self.arguments.model_json_schema(schema_generator=_Untitled)

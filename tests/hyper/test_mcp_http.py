@@ -1,0 +1,170 @@
+"""Language models at a server: the client of ``mcp`` over a real socket, signed in by OAuth."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from hyperapi_client import Client as Api
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.auth.mcp_app import McpApp
+from tests.conftest import PASSWORD
+from tests.hyper.agents import Agent
+from tests.serving import PATIENCE, Served, serve
+
+Story = Callable[[Agent], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server for models, which runs one request at a time."""
+    folder = tmp_path_factory.mktemp("served")
+    with serve(folder, mcp="true", workers="1", threads="1") as server:
+        yield server
+
+
+@pytest.fixture
+def join(served: Served) -> Iterator[Callable[[str], Api]]:
+    """Register somebody, and sign in."""
+    clients = []
+
+    def made(name: str) -> Api:
+        client = Api(served.url)
+        clients.append(client)
+        client.register(name, PASSWORD)
+        client.login(name, PASSWORD)
+        return client
+
+    yield made
+    for each in clients:
+        each.close()
+
+
+@asynccontextmanager
+async def connected(url: str, auth: httpx2.Auth, mode: Any) -> AsyncIterator[Agent]:
+    """Connect to a server by the client of ``mcp``."""
+    async with (
+        httpx2.AsyncClient(auth=auth, timeout=PATIENCE, trust_env=False) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield Agent(client)
+
+
+def play(user: Api, name: str, story: Story, mode: str = "auto", **chosen: Any) -> McpApp:
+    """Let an agent of a user do something.
+
+    :param mode: that of the client, for newer and older versions of the protocol.
+    :param chosen: what the user chooses on the page for consent.
+    """
+    url = user.uri_of("mcp")
+    app = McpApp(url, name, **chosen)
+
+    async def all_of_it() -> None:
+        async with connected(url, app.auth, mode) as agent:
+            await story(agent)
+
+    asyncio.run(all_of_it())
+    return app
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_an_agent_keeps_a_list(served: Served, join: Callable[[str], Api], mode: str) -> None:
+    name = f"ann-{mode}"
+    ann = join(name)
+
+    async def story(agent: Agent) -> None:
+        tools = (await agent.client.list_tools()).tools
+        assert [tool.name for tool in tools] == ["open", "search", "submit", "changes", "undo"]
+        destructive = {t.name for t in tools if t.annotations and t.annotations.destructive_hint}
+        assert destructive == {"submit", "undo"}
+
+        root = await agent.call("open")
+        made = await agent.call(
+            "submit", target=root["links"]["lists"], form="create", fields={"title": "Groceries"}
+        )
+        groceries = await agent.call("open", target=made["uri"])
+        assert groceries["forms"]["delete"]["destructive"] is True
+        tasks = groceries["links"]["tasks"]
+        for number in range(10):
+            due = "2020-01-01T00:00:00Z" if number < 3 else "2099-01-01T00:00:00Z"
+            fields = {"title": f"Task {number}", "due_at": due}
+            await agent.call("submit", target=tasks, form="create", fields=fields)
+        query = {"done": False, "due_before": "2026-01-01T00:00:00+01:00", "sort": "title"}
+        overdue = (await agent.call("search", target=tasks, query=query))["items"]
+        assert [each["title"] for each in overdue] == ["Task 0", "Task 1", "Task 2"]
+        since = (await agent.call("changes"))["since"]
+
+        first, second, _ = overdue
+        seen = {"target": first["uri"], "version": first["updated_at"]}
+        done = await agent.call("submit", form="complete", **seen)
+        ann.at(ann.uri_of("task", uuid=second["uri"].rpartition("/")[2])).submit(
+            "edit", title="Task 1, but tomorrow"
+        )
+        stale = {"target": second["uri"], "version": second["updated_at"], "form": "complete"}
+        text, now = (await agent.refused("submit", **stale)).split("\n")
+        assert text.startswith("It has changed since that version. Nothing was done.")
+        await agent.call("submit", **{**stale, "version": json.loads(now)["updated_at"]})
+        changed = (await agent.call("changes", since=since))["changes"]
+        assert [each["uri"] for each in changed] == [first["uri"], second["uri"]]
+
+        version = groceries["updated_at"]
+        deleted = await agent.call("submit", target=made["uri"], form="delete", version=version)
+        assert (await agent.call("search", target="tasks"))["items"] == []
+        assert (await agent.call("undo", undo=deleted["undo"]))["count"] == 11
+        await agent.call("undo", undo=done["undo"])
+        assert (await agent.call("open", target=first["uri"]))["done"] is False
+
+    app = play(ann, name, story, mode)
+    assert len(app.pages) == 1
+    assert app.tokens is not None
+    assert app.tokens.scope == "tasks:read tasks:write"
+    task = ann.follow("tasks").search(title="Task 0").first
+    assert task is not None
+    assert {each.by for each in task.follow("history").items()} == {"hyper"}
+    of_calls = [each for each in served.logged if each.get("route") == "/api/v1/mcp"]
+    outer = of_calls[-1]["request_id"]
+    inner = [each for each in served.logged if each.get("request_id") == outer]
+    assert len(inner) > 1
+
+
+def test_a_narrow_agent_reads_one_list(join: Callable[[str], Api]) -> None:
+    bea = join("bea")
+    titles = ("Groceries", "Work")
+    groceries, work = (bea.follow("lists").submit("create", title=each) for each in titles)
+    milk = groceries.follow("tasks").submit("create", title="Milk")
+
+    async def story(agent: Agent) -> None:
+        assert len((await agent.call("open", target="lists"))["items"]) == 1
+        assert (await agent.refused("open", target=work.uri)).startswith("There is nothing here.")
+        assert "forms" not in await agent.call("open", target=milk.uri)
+        text = await agent.refused("submit", target=milk.uri, form="delete", version="x")
+        assert text == f"{milk.uri} offers no form 'delete' now; it offers nothing."
+
+    play(bea, "bea", story, scope=["tasks:read"], list_uri=groceries.uri)
+
+
+def test_agents_see_nothing_of_each_other(join: Callable[[str], Api]) -> None:
+    cem, dan = join("cem"), join("dan")
+    gifts = cem.follow("lists").submit("create", title="Gifts")
+    made: dict[str, Any] = {}
+
+    async def of_cem(agent: Agent) -> None:
+        made.update(
+            await agent.call("submit", target=gifts.uri, form="delete", version=gifts.updated_at)
+        )
+
+    async def of_dan(agent: Agent) -> None:
+        assert (await agent.call("search", target="lists"))["items"] == []
+        assert (await agent.refused("open", target=gifts.uri)).startswith("There is nothing here.")
+        text = await agent.refused("undo", undo=made["undo"])
+        assert text.startswith(f"{made['undo']!r} is no undo link that you were shown here.")
+        outside = await agent.refused("open", target="http://evil.example/")
+        assert outside.startswith("'http://evil.example/' is not in this API")
+
+    play(cem, "cem", of_cem)
+    play(dan, "dan", of_dan)
