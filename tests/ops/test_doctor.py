@@ -162,8 +162,8 @@ def behind(app: Flask, change: Change | None = None, port: int = 0) -> Iterator[
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_service_that_is_all_right_is_found_so(app: Flask) -> None:
-    with behind(app) as url:
+def test_a_service_that_is_all_right_is_found_so(make_app: MakeApp) -> None:
+    with behind(make_app(mcp="true")) as url:
         found = list(of_service(url))
     assert {finding.level for finding in found} == {Level.GOOD}, found
     assert any("every link leads to" in finding.line for finding in found)
