@@ -17,7 +17,7 @@ from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import NotAcceptable, Problem, UnsupportedMediaType
 from hyperapi.http.responses import NO_STORE, Document
 from hyperapi.http.routes import Route, RouteTable
-from hyperapi.http.scopes import ACCOUNT, OPEN, SIGNED_IN
+from hyperapi.http.scopes import ACCOUNT, OPEN, SIGNED_IN, Scope
 from hyperapi.http.undo_link import RELATION, unseal
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware.in_process import ask
@@ -136,8 +136,12 @@ def post_message(ctx: Context, message: Message) -> Response:
 @METADATA.get(scope=OPEN, own_transactions=True)
 def get_mcp_resource(ctx: Context) -> Document:
     """What OAuth 2 clients of language models need to know (RFC 9728)."""
-    scopes = [scope for scope in ctx.state[RouteTable].scopes if scope != ACCOUNT]
-    return describe_resource(ctx, MCP.uri(ctx), scopes)
+    return describe_resource(ctx, MCP.uri(ctx), _scopes(ctx))
+
+
+def _scopes(ctx: Context) -> list[Scope]:
+    """Return the scopes that a model may have."""
+    return [scope for scope in ctx.state[RouteTable].scopes if scope != ACCOUNT]
 
 
 def require_packages() -> None:
@@ -162,9 +166,8 @@ def init_app(handler: RequestHandler, state: AppState) -> None:
 def _lead_to_metadata(ctx: Context, response: Response) -> Response:
     if response.status == 401 and ctx.rule == MCP.path:
         whole = ctx.uris.well_known("oauth-protected-resource")
-        response.replace(
-            "WWW-Authenticate", lambda value: value.replace(f'"{whole}"', f'"{whole}{MCP.path}"')
-        )
+        own = f'"{whole}{MCP.path}", scope="{" ".join(_scopes(ctx))}"'
+        response.replace("WWW-Authenticate", lambda value: value.replace(f'"{whole}"', own))
     return response
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hyper.agent.bridge import Bridge
 from werkzeug.test import TestResponse
 
 from hyperapi.resources.mcp import ROUTES
@@ -68,7 +69,7 @@ def test_a_401_leads_to_metadata_of_its_own(make_app: MakeApp, prefix: str) -> N
         ({"Authorization": "Bearer x"}, 'Bearer error="invalid_token", '),
     ):
         refused = client.post(URI, json=LIST_TOOLS, headers=headers)
-        challenge = f'{error}resource_metadata="https://example.org{where}"'
+        challenge = f'{error}resource_metadata="https://example.org{where}", scope="{MODEL}"'
         assert refused.headers.getlist("WWW-Authenticate") == [challenge]
     found = client.get(where)
     assert found.json is not None
@@ -182,6 +183,19 @@ def test_requests_of_tools_count_and_are_logged(
     refused = text_of(ann.ask("POST", URI, json=call("open", target="lists")))
     assert refused.startswith("Too many requests.")
     problem(ann.ask("POST", URI, json=LIST_TOOLS), 429, "too-many-requests")
+
+
+def test_a_mistake_of_ours_is_logged_and_not_told(
+    ann: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(Bridge, "open", broken)
+    reply = ann.ask("POST", URI, json=call("open"))
+    problem(reply, 500, "internal-error")
+    assert "secret" not in reply.text
+    assert any(record.name == "hyperapi" and record.exc_info for record in caplog.records)
 
 
 def test_every_rule_holds_for_its_operations(make_app: MakeApp) -> None:

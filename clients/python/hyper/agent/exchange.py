@@ -79,7 +79,11 @@ async def _answer(post: Post, api: Api) -> Answer:
         user_agent=USER_AGENT,
     ) as client:
         bridge = Bridge(client.actions, api.is_undo, _MOST_PAGES)
-        return await _exchange(Service(client, bridge).server, post)
+        service = Service(client, bridge)
+        found = await _exchange(service.server, post)
+        if service.mistake is not None:
+            raise service.mistake  # so that the server logs it
+        return found
 
 
 class _Called(httpx.AsyncBaseTransport):

@@ -27,7 +27,10 @@ class Service:
     :param client: works with the tokens of the session.
     :param bridge: of this client.
     :param renew: returns new tokens when those of the client have expired; None where nobody can.
+    :ivar mistake: the last error of our own. The protocol hides it from the model.
     """
+
+    mistake: Exception | None = None
 
     def __init__(
         self, client: AsyncClient, bridge: Bridge, renew: Callable[[], Tokens] | None = None
@@ -67,6 +70,9 @@ class Service:
             return _failure("The values are nested too deeply. Nothing was sent.")
         except ClientError as error:
             return _failure(described(error))
+        except Exception as error:
+            self.mistake = error
+            raise
 
     async def _run(self, flow: Callable[[], Any]) -> Document:
         """Run a flow, and once more with a new token when that has expired."""
