@@ -120,6 +120,7 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
                 keeps_history=state.settings.history_lifetime > 0,
                 keeps_security_log=state.settings.security_log_lifetime > 0,
                 serves_mcp=state.settings.mcp,
+                registers_clients=state.settings.client_registration == "open",
             )
         )
     )

@@ -347,6 +347,12 @@ class Settings:
     registration: str = _setting(
         "open", _one_of("open", "closed"), "registration of new users: open or closed"
     )
+    client_registration: str = _setting(
+        "closed",
+        _one_of("open", "closed"),
+        "registration of apps by themselves (RFC 7591): open or closed; `hyperapi clients add` "
+        "always registers one",
+    )
     password_grant: bool = _setting(
         "true",
         _boolean,

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from itsdangerous import Signer
 
+from hyperapi.auth import self_registered
 from hyperapi.auth.redirect_uris import is_registered
 from hyperapi.http.context import Context
 from hyperapi.http.problems import AuthorizationRefused
@@ -74,7 +75,7 @@ class RequestParameters:
 REQUEST = RequestParameters(
     {
         "response_type": "`code`",
-        "client_id": "the id of the app, from `hyperapi clients add`",
+        "client_id": "the id of the app, from `hyperapi clients add` or from its own registration",
         "redirect_uri": "where the browser returns to the app: one that is registered",
         "code_challenge": "the SHA-256 of the app's `code_verifier` (RFC 7636)",
         "code_challenge_method": "`S256`",
@@ -127,16 +128,15 @@ def read_request(ctx: Context, sent: Mapping[str, str]) -> AuthorizationRequest:
     """Check an authorization request.
 
     :raises AuthorizationRefused: for a client or redirect URI that is not known.
-    :raises ReportedError: for every other fault.
+    :raises ReportedError: for every other fault of an app that the operator knows.
     """
-    client_id = sent.get("client_id", "")
-    client = ctx.read(lambda: oauth_clients.find(ctx.tx, client_id))
+    uri, state = sent.get("redirect_uri", ""), sent.get("state")
+    client = _client_of(ctx, sent.get("client_id", ""), uri)
     if client is None:
         raise AuthorizationRefused(
             "The client_id of the app is missing or unknown here. Return to the app, and tell its "
             "author."
         )
-    uri, state = sent.get("redirect_uri", ""), sent.get("state")
     if not is_registered(uri, client.redirect_uris):
         raise AuthorizationRefused(
             "The redirect_uri is not registered for this app. Return to the app, and tell its "
@@ -147,7 +147,24 @@ def read_request(ctx: Context, sent: Mapping[str, str]) -> AuthorizationRequest:
             "The state of the app is too long. Return to the app, and tell its author."
         )
     known = AuthorizationRequest(client, uri, state, ctx.uris.issuer)
-    return _completed(ctx, known, sent)
+    try:
+        return _completed(ctx, known, sent)
+    except ReportedError as error:
+        if not client.is_self_registered:
+            raise
+        # Anybody can register any URI: a redirect without the user would lead anywhere.
+        raise AuthorizationRefused(
+            f"The app asked wrongly: {error}. Return to the app, and tell its author."
+        ) from None
+
+
+def _client_of(ctx: Context, client_id: str, redirect_uri: str) -> Client | None:
+    """Return the client of a request; None for one that is not known."""
+    if ctx.settings.client_registration == "open":
+        found = self_registered.find(client_id, redirect_uri)
+        if found is not None:
+            return found
+    return ctx.read(lambda: oauth_clients.find(ctx.tx, client_id))
 
 
 def _completed(

@@ -70,6 +70,20 @@ def place_of(uri: str) -> str:
     return uri.partition(":")[0] + ":" if parts is None else parts["origin"]
 
 
+def host_of(uri: str) -> str:
+    """Return the host of a URI that may be registered, or its private-use scheme."""
+    parts = _WEB.fullmatch(uri)
+    return uri.partition(":")[0] if parts is None else parts["host"]
+
+
+def any_port(uri: str) -> str:
+    """Return a URI without its port where a request may name any other one."""
+    parts = _WEB.fullmatch(uri)
+    if parts is None or parts["scheme"] != "http" or parts["host"] not in _ADDRESSES:
+        return uri
+    return f"http://{parts['host']}{parts['rest'] or ''}"
+
+
 def is_on_this_machine(uri: str) -> bool:
     """Whether a registered URI leads to a program on the user's own machine."""
     parts = _WEB.fullmatch(uri)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from hyperapi.auth.redirect_uris import fault_of
+from hyperapi.auth.self_registered import is_id
 from hyperapi.common.clock import now
 from hyperapi.common.ids import new_id
 from hyperapi.http.bodies import TextOf
@@ -41,8 +42,12 @@ def all_clients(state: AppState) -> list[Client]:
 def remove(state: AppState, client_id: str) -> int:
     """Remove a client, void its codes and end its sessions. Return the number of sessions.
 
+    One that registered itself is not stored. It can ask its users again while registration is open.
+
     :raises ClickException: when there is no such client, or every service knows it.
     """
+    if is_id(client_id):
+        return oauth_clients.end_all(state[Database], client_id)
     if client_id in {each.id for each in oauth_clients.KNOWN}:
         raise click.ClickException(f"Every service knows the client {client_id}: it stays.")
     ended = oauth_clients.remove(state[Database], client_id)

@@ -31,6 +31,7 @@ class ConsentPage:
     :ivar app: the name of the app; empty where there is none, and nothing to do.
     :ivar place: where the browser returns to.
     :ivar is_local: whether that is a program on the user's machine.
+    :ivar is_unknown: whether the operator of the service does not know the app.
     :ivar action: the URI that the form is sent to.
     :ivar error: what the user has to correct, if anything.
     :ivar ticket: the proof of the sign-in; empty before it.
@@ -44,6 +45,7 @@ class ConsentPage:
     app: str = ""
     place: str = ""
     is_local: bool = False
+    is_unknown: bool = False
     action: str = ""
     error: str = ""
     username: str = ""

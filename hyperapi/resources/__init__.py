@@ -8,6 +8,7 @@ from hyperapi.http.routes import Route
 from hyperapi.resources import (
     authorize,
     changes,
+    client_registration,
     documents,
     health,
     history,
@@ -45,6 +46,7 @@ def routes_of(
     keeps_history: bool = True,
     keeps_security_log: bool = True,
     serves_mcp: bool = False,
+    registers_clients: bool = False,
 ) -> list[Route]:
     """Return the routes of a service with these extensions: the root, which links to the others,
     and the others in the order of their URLs.
@@ -53,6 +55,7 @@ def routes_of(
     :param keeps_history: whether changes can be undone and deletions restored.
     :param keeps_security_log: whether users have a security log.
     :param serves_mcp: whether language models may use the service.
+    :param registers_clients: whether apps may register themselves.
     """
     extensions = list(extensions)
     resources = tuple(one for each in extensions for one in each.resources)
@@ -65,6 +68,7 @@ def routes_of(
         tokens.TOKEN,
         authorize.AUTHORIZE,
         revoke.REVOKE,
+        *([client_registration.REGISTRATION] if registers_clients else ()),
         recovery.RECOVERY,
         *added,
         *changes.routes_of(resources),

@@ -302,6 +302,7 @@ def _about_app(
         "app": request.client.name,
         "place": place_of(request.redirect_uri),
         "is_local": is_on_this_machine(request.redirect_uri),
+        "is_unknown": request.client.is_self_registered,
         "action": f"{AUTHORIZE.uri(ctx)}?{urlencode(sent)}",
     }
 

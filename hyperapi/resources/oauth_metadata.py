@@ -14,6 +14,7 @@ from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.http.wsgi_response import Response
 from hyperapi.resources.authorize import AUTHORIZE
+from hyperapi.resources.client_registration import REGISTRATION
 from hyperapi.resources.revoke import REVOKE
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.state import AppState
@@ -42,8 +43,12 @@ def get_authorization_server(ctx: Context) -> Document:
     grants = ["authorization_code", "refresh_token"]
     if ctx.settings.password_grant:
         grants.append("password")
+    registration = {}
+    if ctx.settings.client_registration == "open":
+        registration = {"registration_endpoint": REGISTRATION.uri(ctx)}
     return _document(
         {
+            **registration,
             "issuer": ctx.uris.issuer,
             "authorization_endpoint": AUTHORIZE.uri(ctx),
             "token_endpoint": TOKENS.uri(ctx),

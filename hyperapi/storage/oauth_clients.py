@@ -19,13 +19,15 @@ BUILT_IN = "hyper"
 class Client:
     """A client. None has a secret.
 
-    :ivar created_at: None for a client that every service knows.
+    :ivar created_at: None for a client that is not stored.
+    :ivar is_self_registered: whether it registered itself, so that the operator does not know it.
     """
 
     id: str
     name: str
     redirect_uris: tuple[str, ...]
     created_at: datetime | None = None
+    is_self_registered: bool = False
 
 
 KNOWN = (Client(BUILT_IN, "hyper", ("http://127.0.0.1/callback", "http://[::1]/callback")),)
@@ -65,13 +67,18 @@ def _client(row: tuple[Any, ...]) -> Client:
 def remove(database: Database, client_id: str) -> int | None:
     """Remove a registered client, with its codes, and end its sessions.
 
-    A distributed database has users on different machines, so each has a transaction.
-
     :returns: the number of sessions that ended; None when there is no such client.
     """
+    found = database.write(lambda tx: _REMOVE.run(tx, {"of_client": client_id}))
+    return end_all(database, client_id) if found else None
+
+
+def end_all(database: Database, client_id: str) -> int:
+    """Void all codes of a client, and end its sessions. Return the number of sessions.
+
+    A distributed database has users on different machines, so each has a transaction.
+    """
     named = {"of_client": client_id}
-    if not database.write(lambda tx: _REMOVE.run(tx, named)):
-        return None
     _remove_all(database, _CODES, _REMOVE_CODES, named)
     return _remove_all(database, _SESSIONS, _REMOVE_SESSIONS, named)
 

@@ -18,16 +18,20 @@ _METADATA = {"redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"}
 
 
 class McpApp:
-    """The app, which was registered before, and its user, who allows what it asks for.
+    """The app, and its user, who allows what it asks for.
 
     :param url: what it wants to use.
+    :param client_id: its id; None for an app that registers itself.
     :param fields: what the user chooses on the page for consent.
     :ivar pages: the pages that it sent the browser to.
     """
 
     tokens: OAuthToken | None = None
 
-    def __init__(self, url: str, username: str, **fields: Any) -> None:
+    def __init__(
+        self, url: str, username: str, client_id: str | None = "hyper", **fields: Any
+    ) -> None:
+        self.client_id = client_id
         self.pages: list[str] = []
         self._username = username
         self._fields = fields
@@ -53,8 +57,11 @@ class McpApp:
     async def set_tokens(self, tokens: OAuthToken) -> None:
         self.tokens = tokens
 
-    async def get_client_info(self) -> OAuthClientInformationFull:
-        return OAuthClientInformationFull.model_validate({"client_id": "hyper", **_METADATA})
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        if self.client_id is None:
+            return None
+        return OAuthClientInformationFull.model_validate({"client_id": self.client_id, **_METADATA})
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        raise AssertionError(f"it is registered, and not again: {client_info}")
+        assert self.client_id is None, f"it is registered, and not again: {client_info}"
+        self.client_id = client_info.client_id

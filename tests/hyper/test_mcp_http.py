@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.auth.mcp_app import McpApp
 from tests.conftest import PASSWORD
 from tests.hyper.agents import Agent
-from tests.serving import PATIENCE, Served, serve
+from tests.serving import PATIENCE, Served, read_environment, serve
 
 Story = Callable[[Agent], Awaitable[None]]
 
@@ -24,7 +24,8 @@ Story = Callable[[Agent], Awaitable[None]]
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for models, which runs one request at a time."""
     folder = tmp_path_factory.mktemp("served")
-    with serve(folder, mcp="true", workers="1", threads="1") as server:
+    own = {"mcp": "true", "client_registration": "open"}
+    with serve(folder, environment=read_environment(**own, workers="1", threads="1")) as server:
         yield server
 
 
@@ -59,7 +60,7 @@ def play(user: Api, name: str, story: Story, mode: str = "auto", **chosen: Any) 
     """Let an agent of a user do something.
 
     :param mode: that of the client, for newer and older versions of the protocol.
-    :param chosen: what the user chooses on the page for consent.
+    :param chosen: the client id, and what the user chooses on the page for consent.
     """
     url = user.uri_of("mcp")
     app = McpApp(url, name, **chosen)
@@ -132,7 +133,7 @@ def test_an_agent_keeps_a_list(served: Served, join: Callable[[str], Api], mode:
     assert len(inner) > 1
 
 
-def test_a_narrow_agent_reads_one_list(join: Callable[[str], Api]) -> None:
+def test_a_narrow_agent_that_registers_itself_reads_one_list(join: Callable[[str], Api]) -> None:
     bea = join("bea")
     titles = ("Groceries", "Work")
     groceries, work = (bea.follow("lists").submit("create", title=each) for each in titles)
@@ -145,7 +146,10 @@ def test_a_narrow_agent_reads_one_list(join: Callable[[str], Api]) -> None:
         text = await agent.refused("submit", target=milk.uri, form="delete", version="x")
         assert text == f"{milk.uri} offers no form 'delete' now; it offers nothing."
 
-    play(bea, "bea", story, scope=["tasks:read"], list_uri=groceries.uri)
+    chosen: dict[str, Any] = {"scope": ["tasks:read"], "list_uri": groceries.uri}
+    app = play(bea, "bea", story, client_id=None, **chosen)
+    assert app.client_id not in (None, "hyper")
+    assert "127.0.0.1" in [each.label for each in bea.follow("tokens").items()]
 
 
 def test_agents_see_nothing_of_each_other(join: Callable[[str], Api]) -> None:
