@@ -30,6 +30,10 @@ from hyperapi.common.secret_keys import weakness
 
 PREFIX = "HYPERAPI_"
 _OF_THE_CLIENT = {"HYPERAPI_URL", "HYPERAPI_TOKEN"}
+OF_THE_SANDBOX = {
+    f"HYPERAPI_SANDBOX_{name}" for name in ("USERS", "SEED", "HOST", "PORT", "HOST_NAMES", "SECRET")
+}
+"""Variables of ``hyperapi sandbox``, which stand beside the settings in an image."""
 
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
@@ -637,7 +641,7 @@ def variable(setting: Field[Any]) -> str:
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Return variables with our prefix that are no setting: misspelt, or of another version."""
-    known = {variable(each) for each in fields(Settings)} | _OF_THE_CLIENT
+    known = {variable(each) for each in fields(Settings)} | _OF_THE_CLIENT | OF_THE_SANDBOX
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

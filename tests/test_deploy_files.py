@@ -14,9 +14,12 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
-from hyperapi.settings import Settings, unknown_settings, variable
+from hyperapi.__main__ import commands
+from hyperapi.settings import OF_THE_SANDBOX, Settings, unknown_settings, variable
 from tests import nginx
+from tests.client.test_docs import blocks
 from tests.composed import COMPOSE, DEPLOY, NODES, SERVICES, environment, variables
 from tests.conftest import SECRET_KEY
 from tests.serving import PATIENCE, serve, shim
@@ -188,6 +191,25 @@ def test_the_image_runs_a_command_that_there_is_as_nobody_with_settings_that_the
         for requirement in PROJECT["project"]["optional-dependencies"][extra]:
             name = found(r"([\w-]+)", requirement)
             assert f"\n{name.lower()}" in (ROOT / "requirements-deploy.txt").read_text().lower()
+
+
+def test_the_image_is_a_sandbox_for_ci_services_as_the_page_shows() -> None:
+    chosen = dict(re.findall(r"(HYPERAPI_SANDBOX_\w+)=(\S+)", " ".join(instructions("ENV"))))
+    port = instructions("EXPOSE")[0]
+    assert chosen == {"HYPERAPI_SANDBOX_HOST": "0.0.0.0", "HYPERAPI_SANDBOX_PORT": port}
+    compose, actions, gitlab = blocks("docs/testing.md", "yaml")
+    page = compose + actions + gitlab
+    assert set(re.findall(r"HYPERAPI_\w+", page)) <= OF_THE_SANDBOX
+    composed = yaml.safe_load(compose)["services"]["hyperapi"]
+    asked = yaml.safe_load(actions)["jobs"]["test"]["services"]["hyperapi"]
+    (named,) = yaml.safe_load(gitlab)["test"]["services"]
+    assert (composed["command"], asked["command"], named["command"]) == (
+        ["sandbox"],
+        "sandbox",
+        ["sandbox"],
+    )
+    assert [each.rpartition(":")[2] for each in composed["ports"] + asked["ports"]] == [port] * 2
+    assert "sandbox" in commands.commands
 
 
 def test_the_image_tells_whether_it_is_ready(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hyperapi.sandbox.client import Sandbox, connect
 
 # -P: a module beside the tests, such as secrets.py, must not hide one that the server needs.
 _COMMAND = [sys.executable, "-P", "-m", "hyperapi", "sandbox"]
+_OF_A_CONTAINER = "HYPERAPI_SANDBOX_"
 _PATIENCE = 30.0
 
 
@@ -34,11 +35,15 @@ def sandbox(*options: str, extensions: Sequence[str] = ()) -> Iterator[OwnSandbo
     :param extensions: the extensions that it serves; without any, those of the environment.
     :raises RuntimeError: when it does not start. The message has its error output.
     """
+    # Variables of a sandbox in a container do not concern this one.
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OF_A_CONTAINER)
+    }
     named = {"HYPERAPI_EXTENSIONS": ",".join(extensions)} if extensions else {}
     with TemporaryFile("w+") as said:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [*_COMMAND, *options],
-            env={**os.environ, **named},
+            env={**inherited, **named},
             stdout=subprocess.PIPE,
             stderr=said,
             text=True,

@@ -1,4 +1,4 @@
-"""The initial data of a sandbox: a JSON file of users, created through the API.
+"""The initial data of a sandbox: users in JSON, created through the API.
 
 ::
 
@@ -26,25 +26,31 @@ class SeedError(SettingsError):
     """An invalid seed. The message is one line with the reason."""
 
 
-def read(file: Path | None, usernames: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the users of a seed: the named ones, and those of the file with their data.
+def read(source: str, usernames: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the users of a seed: the named ones, and those of the source with their data.
 
+    :param source: a file, or the JSON object itself; empty for none.
     :raises SettingsError: when the file cannot be read.
     :raises SeedError: when its structure is not valid.
     """
-    seeded: list[dict[str, Any]] = []
-    if file is not None:
-        try:
-            document = json.loads(read_text(file))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise SeedError(f"{file} cannot be read: {error}") from None
-        seeded = document.get("users") if isinstance(document, dict) else None  # type: ignore[assignment]
-        if not isinstance(seeded, list) or not all(isinstance(each, dict) for each in seeded):
-            raise SeedError(
-                f'{file} must contain an object such as {{"users": [{{"username": "ann"}}]}}'
-            )
+    seeded = _read_users(source) if source else []
     named = {each.get("username") for each in seeded}
     return [*({"username": name} for name in usernames if name not in named), *seeded]
+
+
+def _read_users(source: str) -> list[dict[str, Any]]:
+    inline = source.lstrip().startswith("{")
+    name = "the seed" if inline else source
+    try:
+        document = json.loads(source if inline else read_text(Path(source)))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SeedError(f"{name} cannot be read: {error}") from None
+    users = document.get("users") if isinstance(document, dict) else None
+    if not isinstance(users, list) or not all(isinstance(each, dict) for each in users):
+        raise SeedError(
+            f'{name} must contain an object such as {{"users": [{{"username": "ann"}}]}}'
+        )
+    return users
 
 
 def plant(

@@ -26,9 +26,10 @@ from hyperapi.common.processes import (
     obey_main_process,
     obey_signals,
 )
+from hyperapi.common.secret_keys import weakness
 from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
-from hyperapi.sandbox import guard, seed
+from hyperapi.sandbox import guard, hosts, seed
 from hyperapi.sandbox.app import sandbox_app
 from hyperapi.settings import Settings, SettingsError, read_environment
 from hyperapi.state import state_of
@@ -62,36 +63,44 @@ _LOOK_EVERY = 0.2
 _SECONDS_TO_DRAIN = 1
 _PATIENCE = 30.0
 _FOLDER = "HYPERAPI_SANDBOX_FOLDER"
+_HOST_NAMES = "HYPERAPI_SANDBOX_HOST_NAMES"
 _SECRET = "HYPERAPI_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
 
 
-def start(usernames: Sequence[str], seed_file: Path | None, host: str, port: int) -> None:
+def start(
+    usernames: Sequence[str], seed_source: str, host: str, port: int, host_names: Sequence[str]
+) -> None:
     """Serve a sandbox until a stop signal, or until its parent process ends.
 
-    When it is ready, it prints one line of JSON: its root and its users. On an address that is not
-    loopback, the line also has the secret of the control resource.
+    When it is ready, it prints one line of JSON: its root and its users. The line also has the
+    secret of the control resource, when this program generated it.
 
+    :param seed_source: a file, or JSON; empty for none.
     :param host: the name or address to listen on.
     :param port: the port; 0 takes any free one.
+    :param host_names: further names by which programs call it.
     :raises SettingsError: when a database is configured, because a sandbox deletes its data.
+    :raises SettingsError: for a weak secret.
     :raises SeedError: for an invalid seed.
     """
     parent = os.getppid()
     refuse_real_database()
-    users = seed.read(seed_file, usernames)
+    users = seed.read(seed_source, usernames)
     address = _address(host)
+    chosen = chosen_secret()
+    needed = bool(host_names) or hosts.reachable_from_elsewhere(host)
+    secret = chosen or (secrets.token_urlsafe(24) if needed else "")
     import_nothing_from_working_folder()
     hold_signals()
     with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(address, port) as taken:
         settings = prepare(Path(folder), host, taken)
-        secret = secrets.token_urlsafe(24) if guard.reachable_from_elsewhere(host) else ""
-        os.environ[_SECRET] = secret
-        app = sandbox_app(settings, secret)
-        base_url = f"http://{guard.in_uri(_near(host))}:{taken}"
+        os.environ |= {_SECRET: secret, _HOST_NAMES: ",".join(host_names)}
+        app = sandbox_app(settings, secret, host_names)
+        base_url = f"http://{hosts.in_uri(_near(host))}:{taken}"
         planted = seed.plant(app, base_url, users, {guard.SECRET_HEADER: secret} if secret else {})
         state_of(app)[Database].engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
-        if secret:
+        if secret and not chosen:
             line["control_secret"] = secret
         server = Server(
             application,
@@ -121,6 +130,24 @@ def refuse_real_database() -> None:
         )
 
 
+def chosen_secret() -> str:
+    """Return the secret that the operator chose for the control resource; empty for none.
+
+    :raises SettingsError: for one that is weak, or that no header can have.
+    """
+    secret = os.environ.get(_SECRET, "")
+    if not secret:
+        return ""
+    fault = weakness(secret)
+    if secret != secret.strip() or not (secret.isascii() and secret.isprintable()):
+        fault = "no header can have: use printable ASCII characters, and no spaces around them"
+    if fault is not None:
+        raise SettingsError(
+            f"{_SECRET} is a secret that {fault}; `hyperapi keys new` makes a good one"
+        )
+    return secret
+
+
 def prepare(folder: Path, host: str, port: int) -> Settings:
     """Create an empty database in a folder, and pass it to the worker in the environment."""
     os.environ |= {**CHOSEN, **read_environment(), **APART}
@@ -141,7 +168,8 @@ def application() -> Flask:
     """Create the application of the worker, which ends with its main process."""
     obey_main_process(_give_up)
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    return sandbox_app(Settings.read(), os.environ[_SECRET])
+    names = hosts.read_names(os.environ[_HOST_NAMES])
+    return sandbox_app(Settings.read(), os.environ[_SECRET], names)
 
 
 def _stop() -> None:
@@ -161,7 +189,7 @@ def _address(host: str) -> str:
     :raises SettingsError: for an unknown name.
     """
     try:
-        return guard.resolve(host)
+        return hosts.resolve(host)
     except OSError as error:
         raise SettingsError(f"--host {host} cannot be used: {error.strerror}") from None
 

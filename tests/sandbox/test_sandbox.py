@@ -241,7 +241,7 @@ def test_a_seed_that_is_no_good_is_explained(
     file.write_text(text)
     app = sandbox_app(state_of(make_app()).settings)
     with pytest.raises(seed.SeedError, match=said):
-        seed.plant(app, "http://localhost:5000", seed.read(file, ["bob"]))
+        seed.plant(app, "http://localhost:5000", seed.read(str(file), ["bob"]))
     with app.app_context():
         database.engine.dispose()
 
