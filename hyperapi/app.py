@@ -68,7 +68,7 @@ def create_app(
     settings = settings or Settings.read()
     extended = extensions_of(settings, extensions)
     if settings.mcp:
-        mcp.require_packages()
+        mcp.load_packages()
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)

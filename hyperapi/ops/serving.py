@@ -38,6 +38,7 @@ from hyperapi.middleware.counters import redis_storage
 from hyperapi.middleware.request_log import write_json_lines
 from hyperapi.ops import connections, watchdog, worker_memory
 from hyperapi.ops.watchdog import Watchdog
+from hyperapi.resources import mcp
 from hyperapi.settings import Settings, SettingsError
 from hyperapi.state import AppState, state_of
 from hyperapi.storage.dialects import dialect_for
@@ -88,6 +89,8 @@ def serve(settings: Settings) -> None:
         if settings.metrics_port:
             _export_metrics(shared, settings)
         _watch(server, shared, (address, settings.port), settings)
+        if settings.mcp:
+            mcp.load_packages()
         worker_memory.share_imports()
         server.serve()
         compact_quietly(dialect_for(settings).compact)  # all workers have ended
@@ -224,6 +227,8 @@ def _check(settings: Settings) -> str:
     dialect_for(settings)
     if settings.rate_limit_storage:
         redis_storage(settings.rate_limit_storage)
+    if settings.mcp:
+        mcp.require_packages()
     if not settings.metrics_port:
         return address
     if find_spec("prometheus_client") is None:

@@ -145,15 +145,23 @@ def _scopes(ctx: Context) -> list[Scope]:
 
 
 def require_packages() -> None:
-    """Import what the protocol needs, so that the first message does not wait for it.
+    """Check that what the protocol needs is installed.
 
-    :raises SettingsError: when something is not installed.
+    :raises SettingsError: when something is not.
     """
     if find_spec("mcp") is None or find_spec("hyper") is None:
         raise SettingsError(
             "HYPERAPI_MCP needs the Python client with its extra mcp: "
             "pip install '/path/to/hyperapi/clients/python[mcp]'"
         )
+
+
+def load_packages() -> None:
+    """Import what the protocol needs, so that the first message does not wait for it.
+
+    :raises SettingsError: when something is not installed.
+    """
+    require_packages()
     import hyper.agent.exchange  # noqa: F401, PLC0415
 
 
