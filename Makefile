@@ -69,6 +69,8 @@ lock: $(TOOLS) ## Pin pyproject.toml's requirements (ARGS=--upgrade: to the newe
 		--output-file requirements-dev.txt
 	$(COMPILE) pyproject.toml --extra metrics --extra postgres --extra redis \
 		--constraint requirements.txt --output-file requirements-deploy.txt
+	$(COMPILE) clients/python/pyproject.toml --extra mcp --constraint requirements-dev.txt \
+		--output-file requirements-mcp.txt
 	$(COMPILE) --group build --constraint requirements-dev.txt --output-file requirements-build.txt
 	$(COMPILE) --group tools --constraint requirements-dev.txt --output-file requirements-tools.txt
 
