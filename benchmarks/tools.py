@@ -3,7 +3,8 @@
 A program with a model sends the list of tools with every request. The first table compares the five
 tools with a tool for each operation of the OpenAPI document, as converters make them: name,
 summary, and the JSON Schema of parameters and body. The second table compares results with the
-representations that they come from.
+representations that they come from. The third table has the CPU time of messages at the link `mcp`,
+in one process and without a socket, and of the requests that their tools send.
 
 Tokens are those of ``o200k_base``, when the package bpe-openai (which has its data) or tiktoken
 (which downloads it) is there. Otherwise they are an estimate: a token for each four characters.
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
+from time import process_time
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from hyper.agent.fitting import encoded, fitted
 from hyper.agent.service import declared
 from hyper.agent.tools import INSTRUCTIONS, TOOLS
 from hyperapi_client import Client
+from hyperapi_client.document import HAL_FORMS
 
 from hyperapi import Settings, create_app
 from hyperapi.representations.shapes import SHAPES
@@ -31,19 +34,25 @@ Count = Callable[[str], int]
 ROOT = "http://localhost"
 PASSWORD = "correct horse battery staple"
 _CHARACTERS = 4
+_ROUNDS, _REQUESTS = 5, 40
 _METHODS = ("get", "put", "post", "patch", "delete")
 _HEADERS = ("Accept", "Prefer", "If-None-Match")
 """Header parameters that converters leave to the HTTP client."""
 
 
 def main() -> None:
-    """Print both tables, for ``tools.md``."""
+    """Print the tables, for ``tools.md``."""
     name, count = counter()
     print(f"Tokens: {name}\n")
     with tempfile.TemporaryDirectory(prefix="hyperapi-tools-") as folder:
         url = f"sqlite:///{folder}/hyperapi.db"
         migrations.upgrade(url)
-        chosen = {"HYPERAPI_INSTANCE": folder, "HYPERAPI_DATABASE_URL": url}
+        chosen = {
+            "HYPERAPI_INSTANCE": folder,
+            "HYPERAPI_DATABASE_URL": url,
+            "HYPERAPI_MCP": "true",
+            "HYPERAPI_REQUEST_LIMIT": "",
+        }
         client = furnished(create_app(Settings.read(chosen)))
         print("| tools | number | bytes | tokens |\n|---|---:|---:|---:|")
         for text, tools in lists_of_tools(client):
@@ -52,6 +61,9 @@ def main() -> None:
         print("\n| page of 25 tasks | bytes | tokens |\n|---|---:|---:|")
         for text, shown in results(client):
             print(f"| {text} | {measured(shown, count)} |")
+        print("\n| message or request | CPU ms |\n|---|---:|")
+        for text, send in messages(client):
+            print(f"| {text} | {cpu(send):.1f} |")
 
 
 def lists_of_tools(client: Client) -> Iterator[tuple[str, list[Any]]]:
@@ -178,6 +190,48 @@ def results(client: Client) -> Iterator[tuple[str, str]]:
         if shape != "text/html":
             headers = {"Accept": shape, "Authorization": f"Bearer {client.tokens.access}"}
             yield f"`{shape}`", client._http.get(client.uri_of("tasks"), headers=headers).text
+
+
+def messages(client: Client) -> Iterator[tuple[str, Callable[[], httpx.Response]]]:
+    """Yield messages at the link `mcp`, and requests to compare them with."""
+    token = client.derive(label="model", scope="tasks:read tasks:write").access_token
+    lists, tasks = client.uri_of("lists"), client.uri_of("tasks")
+    create = {"target": next(client.at(lists).items()).uri_of("tasks"), "form": "create"}
+    calls: dict[str, dict[str, Any]] = {
+        "`open` of the root": {"name": "open"},
+        "`open` of a page of 25 tasks": {"name": "open", "arguments": {"target": "tasks"}},
+        "`submit` of a new list": {
+            "name": "submit",
+            "arguments": {"target": "lists", "form": "create", "fields": {"title": "Work"}},
+        },
+        "`submit` of a new task": {
+            "name": "submit",
+            "arguments": {**create, "fields": {"title": "Bread"}},
+        },
+    }
+    headers = {"Authorization": f"Bearer {token}", "Accept": HAL_FORMS}
+    send = partial(client._http.request, headers=headers)
+    link = client.uri_of("mcp")
+    bare = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    json_only = {**headers, "Accept": "application/json"}
+    post = partial(client._http.request, "POST", link, headers=json_only)
+    yield "the list of tools", partial(post, json=bare)
+    for text, params in calls.items():
+        yield text, partial(post, json={**bare, "method": "tools/call", "params": params})
+    yield "`GET` of a page of 25 tasks with forms", partial(send, "GET", tasks)
+    yield "`POST` of a new list", partial(send, "POST", lists, json={"title": "Work"})
+
+
+def cpu(send: Callable[[], httpx.Response]) -> float:
+    """Return the CPU milliseconds of a request, the least of some rounds."""
+    assert send().is_success
+    rounds = []
+    for _ in range(_ROUNDS):
+        began = process_time()
+        for _ in range(_REQUESTS):
+            send()
+        rounds.append((process_time() - began) / _REQUESTS * 1000)
+    return min(rounds)
 
 
 if __name__ == "__main__":
