@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from hyperapi.common import private_files
 from hyperapi.settings import Settings
-from hyperapi.storage import distribution, models
+from hyperapi.storage import citus_migrations, distribution, models
 from hyperapi.storage.text_index import stop_text_indexes
 
 _LOCK_ID = 7_307_310_417  # the id of our advisory lock: any unused number
@@ -37,7 +37,7 @@ def run() -> None:
     with _migration_lock(engine), engine.connect() as connection:
         if not embedded:
             connection.exec_driver_sql(f"SET lock_timeout = '{_PATIENCE}'")
-            distribution.migrate_in_sequence(connection)
+            citus_migrations.migrate_in_sequence(connection)
         applied = context.config.attributes["applied"] = list[str]()
         context.configure(
             connection=connection,

@@ -1,7 +1,9 @@
 """The installation that a command works on: its settings, its database, and its application."""
 
 import logging
+import multiprocessing
 import os
+import signal
 
 import click
 from sqlalchemy import create_engine
@@ -9,11 +11,11 @@ from sqlalchemy.pool import NullPool
 
 from hyperapi.app import create_app, extensions_of
 from hyperapi.common import private_files
+from hyperapi.common.operator_error import OperatorError
 from hyperapi.http.routes import RouteTable
 from hyperapi.ops import extensions
 from hyperapi.settings import Settings, unknown_settings
 from hyperapi.state import AppState, state_of
-from hyperapi.storage import migrations
 from hyperapi.storage.database import Busy, Database, UnusableDatabase
 from hyperapi.storage.dialects import dialect_for
 from hyperapi.storage.schema import Schemas
@@ -41,6 +43,8 @@ def upgrade(settings: Settings) -> None:
 
     :raises MigrationError: when that fails.
     """
+    from hyperapi.storage import migrations  # noqa: PLC0415 - Alembic is large
+
     if settings.embedded:
         settings.database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.uses_key_file and private_files.tighten(settings.key_file):
@@ -52,6 +56,26 @@ def upgrade(settings: Settings) -> None:
     )
     for line in _lacking(settings):
         click.echo(f"hyperapi: {line}", err=True)
+
+
+def upgrade_apart(settings: Settings) -> None:
+    """Migrate the database in a process of its own, which ends this one when it fails.
+
+    Otherwise each worker would share the memory of Alembic with this process.
+    """
+    child = multiprocessing.get_context("fork").Process(target=_upgrade_in_child, args=(settings,))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(1)
+
+
+def _upgrade_in_child(settings: Settings) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the terminal sends it to the parent too
+    try:
+        upgrade(settings)
+    except OperatorError as error:
+        raise SystemExit(f"hyperapi: {error}") from None
 
 
 def _lacking(settings: Settings) -> list[str]:

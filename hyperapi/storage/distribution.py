@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import Connection, Table, text
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+from sqlalchemy import Connection, text
 
 from hyperapi.storage.models import Base, User
 
-_OWNER = "owner"
+OWNER = "owner"
 _HOME = User.__tablename__
 """The table that the others are co-located with."""
 
@@ -48,12 +46,6 @@ def is_distributed(connection: Connection) -> bool:
     return is_citus(connection) and _HOME in _distributed(connection)
 
 
-def migrate_in_sequence(connection: Connection) -> None:
-    """Have Citus change one shard after the other, which a migration of several tables needs."""
-    if is_citus(connection):
-        _run(connection, "SET citus.multi_shard_modify_mode = 'sequential'")
-
-
 def distribute(connection: Connection, progress: Callable[[str], object]) -> None:
     """Distribute the tables that are not yet, with their rows, in the open transaction.
 
@@ -77,7 +69,7 @@ def distribute(connection: Connection, progress: Callable[[str], object]) -> Non
 
 def distribute_owned(connection: Connection, name: str) -> None:
     """Distribute a new table of owners."""
-    _distribute(connection, name, _OWNER)
+    _distribute(connection, name, OWNER)
 
 
 def spread(connection: Connection) -> list[Spread]:
@@ -96,26 +88,6 @@ def waiting(connection: Connection) -> dict[str, str]:
     return {name: each for name, each in _columns(connection).items() if name not in done}
 
 
-class CitusImpl(PostgresqlImpl):
-    """Alembic's operations, with new tables of owners distributed at once."""
-
-    __dialect__ = "postgresql"
-
-    def create_table(self, table: Table, **options: Any) -> None:
-        """Create a table. Its foreign keys follow after it is distributed."""
-        connection = self.connection
-        owned = next(iter(table.primary_key.columns.keys()), None) == _OWNER
-        if not owned or connection is None or not is_distributed(connection):
-            super().create_table(table, **options)
-            return
-        self._exec(CreateTable(table, include_foreign_key_constraints=[]))
-        for index in table.indexes:
-            self._exec(CreateIndex(index))
-        _distribute(connection, table.name, _OWNER)
-        for key in table.foreign_key_constraints:
-            self._exec(AddConstraint(key))
-
-
 def _columns(connection: Connection) -> dict[str, str]:
     """Return the present tables that are to be distributed, with their columns."""
     declared = {
@@ -123,12 +95,12 @@ def _columns(connection: Connection) -> dict[str, str]:
         for mapper in Base.registry.mappers
     }
     present = {str(name): str(first) for name, first in _rows(connection, _KEYS)}
-    owned = {name: first for name, first in present.items() if first == _OWNER}
+    owned = {name: first for name, first in present.items() if first == OWNER}
     return {**owned, **{name: declared[name] for name in declared if name in present}}
 
 
 def _distribute(connection: Connection, name: str, column: str) -> None:
-    together = _HOME if column == _OWNER else "none"
+    together = _HOME if column == OWNER else "none"
     _run(
         connection,
         "SELECT create_distributed_table(:name, :column, colocate_with => :together)",

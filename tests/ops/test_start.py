@@ -1,7 +1,9 @@
 """The command ``hyperapi`` imports what it needs, so that its help starts quickly."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -66,3 +68,29 @@ def test_version_and_help_import_no_server(words: tuple[str, ...]) -> None:
 
 def test_a_heavy_import_would_be_noticed() -> None:
     assert imported("hyperapi", "routes") & HEAVY >= {"flask", "pydantic", "sqlalchemy"}
+
+
+SERVED = """
+import sys
+from hyperapi.__main__ import main
+from hyperapi.ops import serving
+serving.serve = lambda settings: print("\\n".join(sys.modules))
+sys.argv = ["hyperapi", "serve"]
+main()
+"""
+"""Start a service up to where its workers would start, and name the modules they would share."""
+
+
+def test_workers_share_no_module_that_only_migrations_need(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", SERVED],
+        env={**os.environ, "HYPERAPI_INSTANCE": str(tmp_path), "HYPERAPI_PORT": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "migrated from nothing" in ran.stderr
+    names = set(ran.stdout.split())
+    assert names >= {"hyperapi.app", "sqlalchemy"}
+    assert names & {"alembic", "mako"} == set()

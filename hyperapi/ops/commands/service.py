@@ -14,7 +14,7 @@ def serve() -> None:
     settings = installation.read_settings()
     serving.check_address(settings.host, settings.port, "HYPERAPI_HOST and HYPERAPI_PORT")
     if settings.embedded:
-        installation.upgrade(settings)
+        installation.upgrade_apart(settings)
     serving.serve(settings)
 
 
