@@ -24,6 +24,9 @@ def sandbox(users: str, seed: str, host: str, port: int, host_names: str) -> Non
     Each option has a variable, such as HYPERAPI_SANDBOX_PORT. HYPERAPI_SANDBOX_SECRET is the secret
     that the control resource takes. Without it, other machines need the one in the first line.
     """
+    from hyperapi.common.processes import hold_signals
+
+    hold_signals()  # a container's first process loses signals that it does not block or handle
     from hyperapi.sandbox.hosts import read_names
     from hyperapi.sandbox.server import start
 

@@ -21,7 +21,6 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from hyperapi.common.processes import (
-    hold_signals,
     import_nothing_from_working_folder,
     obey_main_process,
     obey_signals,
@@ -72,6 +71,8 @@ def start(
 ) -> None:
     """Serve a sandbox until a stop signal, or until its parent process ends.
 
+    The caller holds the signals.
+
     When it is ready, it prints one line of JSON: its root and its users. The line also has the
     secret of the control resource, when this program generated it.
 
@@ -91,7 +92,6 @@ def start(
     needed = bool(host_names) or hosts.reachable_from_elsewhere(host)
     secret = chosen or (secrets.token_urlsafe(24) if needed else "")
     import_nothing_from_working_folder()
-    hold_signals()
     with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(address, port) as taken:
         settings = prepare(Path(folder), host, taken)
         os.environ |= {_SECRET: secret, _HOST_NAMES: ",".join(host_names)}

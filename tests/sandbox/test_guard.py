@@ -116,7 +116,10 @@ def test_the_secret_is_asked_for_where_others_can_reach_it(open_to_all: dict[str
             refused(http.get(control, headers=headers), "Host must be")
 
 
-def test_the_plugin_sends_the_secret() -> None:
+def test_the_plugin_sends_the_secret_and_ignores_that_of_a_container(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HYPERAPI_SANDBOX_SECRET", "short")
     with sandbox("--host", "0.0.0.0") as server:
         assert server.user("ann").follow("user").username == "ann"
 

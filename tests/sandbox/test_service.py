@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +121,16 @@ def test_a_weak_secret_is_refused(monkeypatch: pytest.MonkeyPatch, secret: str, 
     monkeypatch.setenv("HYPERAPI_SANDBOX_SECRET", secret)
     with pytest.raises(SettingsError, match=f"HYPERAPI_SANDBOX_SECRET is a secret that {fault}"):
         chosen_secret()
+
+
+def test_a_stop_signal_is_kept_from_before_the_server_is_imported() -> None:
+    script = (
+        "import signal, sys, types\n"
+        "from hyperapi.__main__ import commands\n"
+        "def start(*_): print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
+        "sys.modules['hyperapi.sandbox.server'] = types.SimpleNamespace(start=start)\n"
+        "commands(['sandbox'])\n"
+    )
+    command = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("True\n", "")
