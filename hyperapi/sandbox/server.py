@@ -30,7 +30,7 @@ from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
 from hyperapi.sandbox import guard, hosts, seed
 from hyperapi.sandbox.app import sandbox_app
-from hyperapi.settings import Settings, SettingsError, read_environment
+from hyperapi.settings import Settings, SettingsError, read_environment, unknown_settings
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
 from hyperapi.storage.database import Database
@@ -61,9 +61,10 @@ APART = {
 _LOOK_EVERY = 0.2
 _SECONDS_TO_DRAIN = 1
 _PATIENCE = 30.0
-_FOLDER = "HYPERAPI_SANDBOX_FOLDER"
-_HOST_NAMES = "HYPERAPI_SANDBOX_HOST_NAMES"
-_SECRET = "HYPERAPI_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
+_PREFIX = "HYPERAPI_SANDBOX_"
+_FOLDER = f"{_PREFIX}FOLDER"
+_HOST_NAMES = f"{_PREFIX}HOST_NAMES"
+_SECRET = f"{_PREFIX}SECRET"
 
 
 def start(
@@ -85,6 +86,7 @@ def start(
     :raises SeedError: for an invalid seed.
     """
     parent = os.getppid()
+    _warn_of_misspelt_variables()
     refuse_real_database()
     users = seed.read(seed_source, usernames)
     address = _address(host)
@@ -116,6 +118,12 @@ def start(
         _in_background(lambda: _announce(_near(address), taken, line))
         _in_background(lambda: _end_with(parent))
         server.serve()
+
+
+def _warn_of_misspelt_variables() -> None:
+    for name in unknown_settings(os.environ):
+        if name.startswith(_PREFIX):
+            sys.stderr.write(f"hyperapi: {name} is not a variable of the sandbox\n")
 
 
 def refuse_real_database() -> None:

@@ -36,7 +36,7 @@ VARIABLES = {
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox on every address, with a secret that its operator chose."""
     folder = tmp_path_factory.mktemp("service")
-    with start(folder=folder, **VARIABLES) as process:
+    with start(folder=folder, **VARIABLES, HYPERAPI_SANDBOX_SECERT="misspelt") as process:
         line = read_line(process)
         assert line.keys() == {"root", "users"}  # the secret stays out of the log
         assert [user["username"] for user in line["users"]] == ["bob", "ann"]
@@ -44,6 +44,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
             yield running
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+        assert process.stderr is not None
+        said = "hyperapi: HYPERAPI_SANDBOX_SECERT is not a variable of the sandbox\n"
+        assert process.stderr.read() == said
     assert list(folder.iterdir()) == []
 
 
