@@ -19,8 +19,11 @@ from hyperapi.http import header_size, pipeline
 from hyperapi.http.about import LinksForPrograms
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
+from hyperapi.http.pipeline import Pipeline
+from hyperapi.http.principal import Authenticator
 from hyperapi.http.problems import prefers_pages, redirect
-from hyperapi.http.routes import Route
+from hyperapi.http.routes import Route, RouteTable
+from hyperapi.http.uris import UriSpace
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware import (
     change_notifier,
@@ -30,7 +33,9 @@ from hyperapi.middleware import (
     rate_limit,
     request_log,
 )
-from hyperapi.middleware.concurrency import ConcurrencyLimit
+from hyperapi.middleware.change_notifier import ChangeNotifier
+from hyperapi.middleware.concurrency import Application, ConcurrencyLimit
+from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.resources import (
@@ -44,12 +49,14 @@ from hyperapi.resources import (
     routes_of,
     security_txt,
 )
+from hyperapi.resources.documents import Description
 from hyperapi.resources.tokens import TOKENS
 from hyperapi.settings import Settings
-from hyperapi.state import AppState, attach
+from hyperapi.state import AppState, attach, state_of
 from hyperapi.storage import database
 from hyperapi.storage.change_log import ChangeLog
 from hyperapi.storage.models import Tables
+from hyperapi.storage.schema import Schemas
 
 
 def create_app(
@@ -72,15 +79,17 @@ def create_app(
     state = AppState(settings)
     app = Flask("hyperapi", static_folder=None)
     attach(app, state)
-    _add_parts(
-        app, state, extended, [*security_txt.routes(settings), *logo.routes(settings), *also]
+    _add_shared_parts(
+        state, extended, [*security_txt.routes(settings), *logo.routes(settings), *also]
     )
+    _add_own_parts(app, state)
+    database.init_app(app, state)
     handler = state.add(RequestHandler(app, state))
 
     handler.before.append(proxy.refuse)
     cors.init_app(handler, settings)
     pipeline.init_app(handler, state)
-    documents.init_app(handler)
+    documents.init_app(handler, state)
     reference_pages.init_app(handler)
     oauth_metadata.init_app(handler, state)
     if settings.mcp:
@@ -94,9 +103,16 @@ def create_app(
         _add_metrics(state, handler)
     header_size.init_app(handler)
 
-    limit = state.add(ConcurrencyLimit(settings.threads))
-    app.wsgi_app = proxy.around(limit.around(handler), settings)  # type: ignore[method-assign]
+    state.add(ConcurrencyLimit(settings.threads))
+    serve(app, handler)
     return app
+
+
+def serve(app: Flask, application: Application) -> None:
+    """Let an application serve a WSGI application, behind the proxy and the concurrency limit."""
+    state = state_of(app)
+    limited = state[ConcurrencyLimit].around(application)
+    app.wsgi_app = proxy.around(limited, state.settings)  # type: ignore[method-assign]
 
 
 def extensions_of(settings: Settings, further: Sequence[Extension] = ()) -> Extensions:
@@ -108,9 +124,43 @@ def extensions_of(settings: Settings, further: Sequence[Extension] = ()) -> Exte
     return Extensions([*own, *load_extensions(settings.extensions), *further])
 
 
-def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Sequence[Route]) -> None:
-    """Register the parts that do not depend on a request."""
-    keys = state.settings.secret_keys
+SHARED = (
+    Authenticator,
+    ChangeLog,
+    ChangeNotifier,
+    CommonPasswords,
+    ConcurrencyLimit,
+    Description,
+    Extensions,
+    LinksForPrograms,
+    OwnedResources,
+    Passwords,
+    Pipeline,
+    RequestHandler,
+    RouteTable,
+    Schemas,
+    Tables,
+)
+"""The parts that a further state shares with the first: they hold no data, keys or counts of users.
+
+Every other part is added by :func:`_add_own_parts`, or is the database."""
+
+
+def further_state(app: Flask, settings: Settings) -> AppState:
+    """Create a state with a database, keys and counters of its own, served by the same routes.
+
+    :class:`RequestHandler` serves requests with it.
+    """
+    first, state = state_of(app), AppState(settings)
+    for kind in SHARED:
+        state.add(first[kind], kind)
+    _add_own_parts(app, state)
+    database.add_further(state)
+    return state
+
+
+def _add_shared_parts(state: AppState, extended: Extensions, further: Sequence[Route]) -> None:
+    """Add what the routes, tables and settings declare."""
     state.add(extended)
     table = state.add(
         extended.route_table(
@@ -127,6 +177,16 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(LinksForPrograms(" ".join(table.links_for_programs)))
     state.add(Passwords(state.settings))
     state.add(CommonPasswords.chosen(state.settings))
+    state.add(OwnedResources(extended.resources))
+    state.add(ChangeLog(each.logged for each in extended.resources))
+    state.add(Tables(extended.models))
+    state.add(extended.schemas)
+    state.add(AUTHENTICATOR)
+
+
+def _add_own_parts(app: Flask, state: AppState) -> None:
+    """Add what depends on the secret keys, or counts or keeps what users do."""
+    keys = state.settings.secret_keys
     state.add(AccessTokens(keys))
     state.add(RefreshTokens(keys))
     state.add(Codes(keys))
@@ -135,13 +195,9 @@ def _add_parts(app: Flask, state: AppState, extended: Extensions, further: Seque
     state.add(Cursors(keys))
     state.add(Seals(keys))
     state.add(SealedIds(keys))
-    state.add(OwnedResources(extended.resources))
-    state.add(ChangeLog(each.logged for each in extended.resources))
-    state.add(Tables(extended.models))
-    state.add(extended.schemas)
-    state.add(AUTHENTICATOR)
     state.add(Refusals(state))
-    database.init_app(app, state)
+    state.add(UriSpace(app))
+    state.add(Limits(state.settings))
 
 
 def _add_metrics(state: AppState, handler: RequestHandler) -> None:

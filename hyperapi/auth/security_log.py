@@ -8,6 +8,7 @@ the reply does not tell whether there is such a user.
 import logging
 import threading
 from collections import defaultdict
+from contextvars import copy_context
 from functools import partial
 
 from hyperapi.http.client_network import client_network
@@ -73,7 +74,8 @@ class Refusals:
             self._waiting[owner].append(event)
             self._number += 1
             if self._timer is None and not self._closed:
-                self._timer = threading.Timer(_DELAY, self.write)
+                # The copied context has the clock of the request.
+                self._timer = threading.Timer(_DELAY, copy_context().run, [self.write])
                 self._timer.daemon = True
                 self._timer.start()
 

@@ -6,9 +6,10 @@ without changing the machine's clock.
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-
-_offset = timedelta()
 
 INSTANT = (
     r"^(?!0000|0001-01-01.*\+|9999-12-31.*-..:..$)"  # in UTC, the year stays within 1 to 9999
@@ -26,25 +27,49 @@ It refuses dates that do not exist. JavaScript reads it too, with any flags.
 _instant = re.compile(INSTANT)
 
 
+class Clock:
+    """A clock.
+
+    :ivar ahead_by: how far it is ahead of the machine's clock.
+    """
+
+    __slots__ = ("ahead_by",)
+
+    def __init__(self) -> None:
+        self.ahead_by = timedelta()
+
+
+_current: ContextVar[Clock] = ContextVar("clock", default=Clock())  # noqa: B039 - one for all
+
+
+@contextmanager
+def using(clock: Clock) -> Iterator[None]:
+    """Let the block, and what it starts in copies of its context, use another clock."""
+    before = _current.set(clock)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
 def now() -> datetime:
     """Return the current instant in UTC, with microseconds."""
-    return datetime.now(UTC) + _offset
+    return datetime.now(UTC) + _current.get().ahead_by
 
 
 def seconds() -> float:
     """Return the current instant in seconds since 1970."""
-    return time.time() + _offset.total_seconds()
+    return time.time() + _current.get().ahead_by.total_seconds()
 
 
 def move(by: timedelta) -> None:
-    """Set this process's clock ahead of the machine's by ``by``. Zero resets it."""
-    global _offset  # noqa: PLW0603 - one clock for the whole process
-    _offset = by
+    """Set the clock ahead of the machine's by ``by``. Zero resets it."""
+    _current.get().ahead_by = by
 
 
 def ahead_by() -> timedelta:
-    """Return how far this process's clock is ahead of the machine's."""
-    return _offset
+    """Return how far the clock is ahead of the machine's."""
+    return _current.get().ahead_by
 
 
 def parse_instant(text: str) -> datetime:

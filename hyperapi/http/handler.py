@@ -37,6 +37,8 @@ class UuidConverter(BaseConverter):
 class RequestHandler:
     """Handles the requests of one application.
 
+    One handler may serve several states: the same routes on several databases.
+
     :ivar before: called in order before the route. The first response ends the request.
     :ivar after: called in order with every response.
     """
@@ -44,7 +46,6 @@ class RequestHandler:
     def __init__(self, app: Flask, state: AppState) -> None:
         self.app = app
         self._state = state
-        self._uris = state.add(UriSpace(app))
         self._endpoints: dict[str, Endpoint] = {}
         self.before: list[Before] = []
         self.after: list[After] = []
@@ -57,11 +58,12 @@ class RequestHandler:
         self._endpoints[name] = endpoint
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return self.respond(environ)(environ, start_response)
+        return self.respond(self._state, environ)(environ, start_response)
 
-    def respond(self, environ: dict[str, Any]) -> Response:
-        """Return the response to a request."""
-        ctx = Context(self._state, environ, self._uris.under(environ.get(BASE) or base_of(environ)))
+    def respond(self, state: AppState, environ: dict[str, Any]) -> Response:
+        """Return the response to a request to the service with this state."""
+        uris = state[UriSpace].under(environ.get(BASE) or base_of(environ))
+        ctx = Context(state, environ, uris)
         response = self._respond(ctx)
         for hook in self.after:
             response = hook(ctx, response)

@@ -2,17 +2,21 @@
 
 One thread of the process reads the revisions of all users with waiting readers: at once after a
 change by this process, and a few times a second for changes by other processes. One small query
-serves all readers. All readers wake up when the process stops.
+serves all readers of a database. All readers wake up when the process stops.
+
+The slots and the thread belong to the process, also where it serves several databases.
 """
 
 import logging
 import math
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import bindparam, select
 
@@ -28,6 +32,16 @@ _GATHER = 0.01
 _log = logging.getLogger("hyperapi.changes")
 
 
+Who = TypeVar("Who", bound=Hashable)
+
+
+class Reader(NamedTuple):
+    """A user of a database."""
+
+    database: Database
+    user: str
+
+
 class _Readers:
     """The waiting readers of one user.
 
@@ -41,18 +55,18 @@ class _Readers:
 
 
 @dataclass(eq=False)
-class ReaderSlot:
+class ReaderSlot(Generic[Who]):
     """The slot of a waiting reader.
 
     :ivar ended: whether the slot was given to another reader. Its reader must leave.
     """
 
-    user: str
+    user: Who
     address: str
     ended: bool = False
 
 
-class ReaderSlots:
+class ReaderSlots(Generic[Who]):
     """The slots of a process for waiting readers, shared fairly between users.
 
     A user may take all free slots. When none is free, the oldest reader of the user with most slots
@@ -63,41 +77,43 @@ class ReaderSlots:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: dict[ReaderSlot, None] = {}  # oldest first
-        self._of_user: Counter[str] = Counter()
+        self._taken: dict[ReaderSlot[Who], None] = {}  # oldest first
+        self._of_user: Counter[Who] = Counter()
         self._of_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._taken)
 
-    def __iter__(self) -> Iterator[ReaderSlot]:
+    def __iter__(self) -> Iterator[ReaderSlot[Who]]:
         return iter(self._taken)
 
-    def take(self, user: str, address: str) -> ReaderSlot | None:
+    def take(self, user: Who, address: str) -> ReaderSlot[Who] | None:
         """Take a slot; None when none is available. Another reader may lose its slot."""
         if len(self._taken) >= self._most:
             loser = self._loser(user, address)
             if loser is None:
                 return None
-            loser.ended = True
-            self.leave(loser)
+            self.end(loser)
         slot = ReaderSlot(user, address)
         self._taken[slot] = None
         self._of_user[user] += 1
         self._of_address[address] += 1
         return slot
 
-    def leave(self, slot: ReaderSlot) -> None:
+    def end(self, slot: ReaderSlot[Who]) -> None:
+        """Take a slot from its reader."""
+        slot.ended = True
+        self.leave(slot)
+
+    def leave(self, slot: ReaderSlot[Who]) -> None:
         """Free a slot, unless another reader has it."""
         if slot not in self._taken:
             return
         del self._taken[slot]
-        for counts, key in ((self._of_user, slot.user), (self._of_address, slot.address)):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
+        _count_down(self._of_user, slot.user)
+        _count_down(self._of_address, slot.address)
 
-    def _loser(self, user: str, address: str) -> ReaderSlot | None:
+    def _loser(self, user: Who, address: str) -> ReaderSlot[Who] | None:
         most = max(self._taken, key=self._share, default=None)  # the oldest of these
         if most is None:
             return None
@@ -109,18 +125,24 @@ class ReaderSlots:
             return most
         return own
 
-    def _share(self, slot: ReaderSlot) -> tuple[int, int]:
+    def _share(self, slot: ReaderSlot[Who]) -> tuple[int, int]:
         return self._of_user[slot.user], self._of_address[slot.address]
+
+
+def _count_down(counts: Counter[Who], key: Who) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
 
 
 class ChangeNotifier:
     """Wakes the waiting readers of this process when something changes."""
 
-    def __init__(self, database: Database, slots: int) -> None:
-        self._database = database
-        self._slots = ReaderSlots(slots)
+    def __init__(self, slots: int) -> None:
+        self._slots: ReaderSlots[Reader] = ReaderSlots(slots)
         self._lock = threading.Lock()
-        self._readers: dict[str, _Readers] = {}
+        self._readers: dict[Reader, _Readers] = {}
+        self._ended: WeakSet[Database] = WeakSet()
         self._watched = False
         self._watcher: threading.Thread | None = None
         self._query_soon = threading.Event()
@@ -137,10 +159,13 @@ class ChangeNotifier:
         return len(self._slots) > 0
 
     @contextmanager
-    def slot(self, user: str, address: str) -> Iterator[ReaderSlot | None]:
-        """Hold a slot during the block; None when none is available."""
+    def slot(
+        self, database: Database, user: str, address: str
+    ) -> Iterator[ReaderSlot[Reader] | None]:
+        """Hold a slot for a user of a database during the block; None when none is available."""
         with self._lock:
-            slot = self._slots.take(user, address)
+            left = database in self._ended
+            slot = None if left else self._slots.take(Reader(database, user), address)
             self._wake_ended()
         try:
             yield slot
@@ -154,10 +179,19 @@ class ChangeNotifier:
         for readers in self._readers.values():
             readers.awake.notify_all()
 
-    def notify(self, user: str) -> None:
+    def notify(self, database: Database, user: str) -> None:
         """Note that this process may have changed something of a user."""
-        if user in self._readers:
+        if self._readers and Reader(database, user) in self._readers:
             self._query_soon.set()
+
+    def end_readers(self, database: Database) -> None:
+        """End all readers of a database, which is no longer served. It has no slots from now on."""
+        with self._lock:
+            self._ended.add(database)
+            for slot in list(self._slots):
+                if slot.user.database is database:
+                    self._slots.end(slot)
+            self._wake_ended()
 
     def close(self) -> None:
         """Wake all readers, because the process is about to stop."""
@@ -172,7 +206,7 @@ class ChangeNotifier:
         if self._watcher is not None:
             self._watcher.join()
 
-    def wait(self, slot: ReaderSlot, seen: int, seconds: float) -> bool:
+    def wait(self, slot: ReaderSlot[Reader], seen: int, seconds: float) -> bool:
         """Wait until the user's revision is above ``seen``, or a timeout. Return whether it is.
 
         The wait ends when the process stops, or when the slot was given to another reader.
@@ -206,26 +240,34 @@ class ChangeNotifier:
 
     def _watch(self) -> None:
         """Query revisions until no reader waits."""
-        while users := self._users_waited_for():
+        while waited_for := self._users_waited_for():
             if self._query_soon.wait(_LOOK_EVERY):
                 time.sleep(_GATHER)
             self._query_soon.clear()
-            try:
-                self._wake(users, _revisions(self._database, users))
-            except Busy:
-                _log.info("change query skipped: the database is busy")
-            except Exception:
-                _log.exception("change query failed")
+            for database, users in waited_for.items():
+                self._query(database, users)
 
-    def _users_waited_for(self) -> list[str]:
+    def _query(self, database: Database, users: Sequence[str]) -> None:
+        try:
+            self._wake(database, users, _revisions(database, users))
+        except Busy:
+            _log.info("change query skipped: the database is busy")
+        except Exception:
+            _log.exception("change query failed")
+
+    def _users_waited_for(self) -> Mapping[Database, list[str]]:
+        found = defaultdict(list)
         with self._lock:
             self._watched = bool(self._readers) and not self.closing
-            return list(self._readers) if self._watched else []
+            for reader in self._readers if self._watched else ():
+                found[reader.database].append(reader.user)
+        return found
 
-    def _wake(self, users: Sequence[str], revisions: dict[str, int]) -> None:
+    def _wake(self, database: Database, users: Sequence[str], revisions: dict[str, int]) -> None:
         with self._lock:
             for user in users:
-                readers, revision = self._readers.get(user), revisions.get(user, math.inf)
+                readers = self._readers.get(Reader(database, user))
+                revision = revisions.get(user, math.inf)
                 if readers is not None and readers.revision != revision:
                     readers.revision = revision
                     readers.awake.notify_all()
@@ -233,8 +275,10 @@ class ChangeNotifier:
 
 def init_app(state: AppState) -> ChangeNotifier:
     """Create the change notifier and notify it of the changes of this process."""
-    notifier = state.add(ChangeNotifier(state[Database], state.settings.readers))
-    state[Pipeline].on_change.append(lambda _, claims: notifier.notify(claims.owner))
+    notifier = state.add(ChangeNotifier(state.settings.readers))
+    state[Pipeline].on_change.append(
+        lambda ctx, claims: notifier.notify(ctx.state[Database], claims.owner)
+    )
     return notifier
 
 

@@ -52,7 +52,7 @@ def ask(
         "wsgi.input_terminated": True,
     }
     refuse_long_target(environ)
-    return ctx.state[RequestHandler].respond(environ)
+    return ctx.state[RequestHandler].respond(ctx.state, environ)
 
 
 def _variables(headers: Mapping[str, str]) -> dict[str, object]:

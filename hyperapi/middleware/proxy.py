@@ -17,7 +17,8 @@ from hyperapi.settings import Settings, is_prefix
 
 Application = Callable[..., Iterable[bytes]]
 
-_REFUSED = "hyperapi.refused"
+REFUSED = "hyperapi.refused"
+"""The key in the WSGI environment of the problem that refuses the request."""
 _WITHOUT_HOST = ("HTTP/1.0", "HTTP/1")
 """Names of HTTP/1.0, where Host is optional. granian calls it HTTP/1."""
 _LONGEST_HOST = 253 + len(":65535")
@@ -56,9 +57,9 @@ class ProxyHeaders:
         if not host:
             host = _server(environ)
             if environ.get("SERVER_PROTOCOL") not in _WITHOUT_HOST:
-                environ[_REFUSED] = BadRequest("Send a Host header (RFC 9112, section 3.2).")
+                environ[REFUSED] = BadRequest("Send a Host header (RFC 9112, section 3.2).")
         if not self._may_be(host):
-            environ[_REFUSED] = UntrustedHost()
+            environ[REFUSED] = UntrustedHost()
             host = self._trusted[0].lstrip(".") if self._trusted else "localhost"
         environ["HTTP_HOST"] = host
 
@@ -79,15 +80,15 @@ def _settle_forwarded(environ: dict[str, Any]) -> None:
     scheme, prefix = environ["wsgi.url_scheme"].lower(), environ.get("SCRIPT_NAME") or ""
     address = _without_its_port(environ.get("REMOTE_ADDR") or "")
     if scheme not in ("http", "https"):
-        environ[_REFUSED] = _malformed("Proto", "http or https")
+        environ[REFUSED] = _malformed("Proto", "http or https")
         scheme = "http"
     if prefix:  # without a leading slash it would extend the host
         prefix = f"/{prefix.strip('/')}".rstrip("/")
     if not is_prefix(prefix):
-        environ[_REFUSED] = _malformed("Prefix", "a path of at most 200 characters")
+        environ[REFUSED] = _malformed("Prefix", "a path of at most 200 characters")
         prefix = ""
     if address and not _is_address(address):
-        environ[_REFUSED] = _malformed("For", "IP addresses")
+        environ[REFUSED] = _malformed("For", "IP addresses")
         address = ""
     environ["wsgi.url_scheme"], environ["SCRIPT_NAME"] = scheme, prefix
     environ["REMOTE_ADDR"] = address
@@ -116,7 +117,7 @@ def refuse_long_target(environ: dict[str, Any]) -> None:
     """Mark a request as refused when its target is too long."""
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING") or ""
     if 3 * len(path) + len(query) >= LONGEST_TARGET and _is_too_long(path, query):
-        environ[_REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
+        environ[REFUSED] = TargetTooLong(f"Send at most {LONGEST_TARGET} bytes.")
 
 
 def _is_too_long(path: str, query: str) -> bool:
@@ -153,10 +154,10 @@ def around(application: Application, settings: Settings) -> Application:
 
 
 def refuse(ctx: Context) -> None:
-    """Refuse a request that the middleware marked.
+    """Refuse a request that middleware marked.
 
     :raises Problem: for such a request.
     """
-    refused: Problem | None = ctx.environ.get(_REFUSED)
+    refused: Problem | None = ctx.environ.get(REFUSED)
     if refused is not None:
         raise refused

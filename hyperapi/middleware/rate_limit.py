@@ -203,9 +203,12 @@ class Limits:
 
 def init_app(handler: RequestHandler, state: AppState) -> None:
     """Count the requests of each session, and add the RateLimit headers to replies."""
-    limits = state.add(Limits(state.settings))
-    state[Pipeline].on_token.append(limits.requests.count_request)
+    state[Pipeline].on_token.append(_count_request)
     handler.after.append(_add_headers)
+
+
+def _count_request(ctx: Context, claims: Claims) -> None:
+    ctx.state[Limits].requests.count_request(ctx, claims)
 
 
 def _add_headers(ctx: Context, response: Response) -> Response:

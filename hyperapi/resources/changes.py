@@ -11,7 +11,7 @@ decides whether tombstones may be missing.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from hyperapi.http.responses import EVENT_STREAM, OWNED_HEADERS, Reply
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import AnyScope, Scope
 from hyperapi.http.wsgi_response import Response, StreamedResponse
-from hyperapi.middleware.change_notifier import ChangeNotifier, ReaderSlot
+from hyperapi.middleware.change_notifier import ChangeNotifier, Reader, ReaderSlot
 from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.querying.cursor_encryption import Seals
@@ -42,7 +42,7 @@ from hyperapi.representations import json
 from hyperapi.representations.resource import Entry, Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType, Uri
 from hyperapi.storage.change_log import LEAP_BITS, ChangeLog
-from hyperapi.storage.database import Busy
+from hyperapi.storage.database import Busy, Database
 from hyperapi.storage.row_scope import RowScope
 
 CHANGES = Route(
@@ -193,13 +193,21 @@ def get_changes(ctx: Context, question: Question) -> Reply | Response:
     wait = seconds_to_wait(ctx.environ.get("HTTP_PREFER"), LONGEST_WAIT)
     if not wait:
         return Reply(_page(ctx, question, ctx.read(lambda: _changes(ctx, question))))
-    with ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx)) as slot:
+    with _slot(ctx) as slot:
         found = _awaited(ctx, question, slot, wait)
     waited = [("Preference-Applied", f"wait={wait}")] if slot else []
     return Reply(_page(ctx, question, found), headers=waited)
 
 
-def _awaited(ctx: Context, question: Question, slot: ReaderSlot | None, seconds: int) -> ChangePage:
+def _slot(ctx: Context) -> AbstractContextManager[ReaderSlot[Reader] | None]:
+    """Hold a slot for a waiting reader; None when none is available."""
+    database = ctx.state[Database]
+    return ctx.state[ChangeNotifier].slot(database, ctx.principal.user, client_address(ctx))
+
+
+def _awaited(
+    ctx: Context, question: Question, slot: ReaderSlot[Reader] | None, seconds: int
+) -> ChangePage:
     """Return the next changes. Without any, wait for some seconds if a slot is available."""
     deadline = time.monotonic() + seconds
     while True:
@@ -246,9 +254,7 @@ def _stream(ctx: Context, question: Question) -> Response:
     if ctx.method == "HEAD":
         return Response(200, [*headers, ("Content-Type", EVENT_STREAM)])
     held = ExitStack()
-    slot = held.enter_context(
-        ctx.state[ChangeNotifier].slot(ctx.principal.user, client_address(ctx))
-    )
+    slot = held.enter_context(_slot(ctx))
     if slot is None:
         raise TooManyReaders(headers=[("Retry-After", "5")])
     events = _until_session_ends(_events(ctx, question, slot, resync=resync))
@@ -263,7 +269,9 @@ def _until_session_ends(events: Iterator[bytes]) -> Iterator[bytes]:
         return
 
 
-def _events(ctx: Context, question: Question, slot: ReaderSlot, *, resync: bool) -> Iterator[bytes]:
+def _events(
+    ctx: Context, question: Question, slot: ReaderSlot[Reader], *, resync: bool
+) -> Iterator[bytes]:
     yield b": changes follow\n\n"
     if resync:
         yield _event("resync", "", {"first_uri": CHANGES.uri(ctx)})

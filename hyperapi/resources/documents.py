@@ -1,6 +1,6 @@
 """Documents about the service: OpenAPI for programs, and the pages of the documentation."""
 
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -26,6 +26,7 @@ from hyperapi.representations.negotiation import choose
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.resources import manual
+from hyperapi.state import AppState
 
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
@@ -77,7 +78,7 @@ DOCS.returns = DOCS_TYPE = ResourceType(
 def get_openapi(ctx: Context) -> Document:
     """The OpenAPI document of the service."""
     media_type = choose(ctx.environ.get("HTTP_ACCEPT"), OPENAPI.offers) or JSON
-    return Document(_written(ctx), media_type)
+    return Document(_openapi(ctx), media_type)
 
 
 @DOCS.get(scope=OPEN)
@@ -89,8 +90,9 @@ def get_docs(ctx: Context) -> Resource | Document:
     return manual.front_page(ctx)
 
 
-def init_app(handler: RequestHandler) -> None:
+def init_app(handler: RequestHandler, state: AppState) -> None:
     """Serve the pages below the front page, and their files."""
+    state.add(Description(state[RouteTable], about(state.settings)))
     handler.add(f"{DOCS.path}/<path:name>", "docs_asset", _asset, ["GET", "HEAD"])
 
 
@@ -115,7 +117,7 @@ def _found(ctx: Context, name: str) -> Document:
         return _read(name)
     if name.startswith("script/"):
         return _script(name)
-    return manual.page(ctx, name, partial(_parsed, _written(ctx)))
+    return manual.page(ctx, name, partial(_parsed, _openapi(ctx)))
 
 
 def _try(ctx: Context) -> Document:
@@ -156,15 +158,20 @@ def _page() -> Template:
     return Template((_OURS / "try.html").read_text())
 
 
-class _Description:
-    """The OpenAPI document of an application, generated once.
+class Description:
+    """The OpenAPI document of an application, generated at its first use.
 
     :ivar under: the document under a base. Some are kept, because clients may choose the Host.
     """
 
     def __init__(self, routes: RouteTable, told: About) -> None:
-        self._text = orjson.dumps(document(routes, EXAMPLES_BASE, told)).decode()
+        self._routes = routes
+        self._told = told
         self.under = lru_cache(maxsize=_MOST_BASES)(self._under)
+
+    @cached_property
+    def _text(self) -> str:
+        return orjson.dumps(document(self._routes, EXAMPLES_BASE, self._told)).decode()
 
     def _under(self, base: Base) -> bytes:
         """Return the document: replacing the base of the examples is faster than writing."""
@@ -172,8 +179,5 @@ class _Description:
         return rebased(self._text, f"{scheme}://{host}{prefix}").encode()
 
 
-def _written(ctx: Context) -> bytes:
-    found = ctx.state.get(_Description)
-    if found is None:
-        found = ctx.state.add(_Description(ctx.state[RouteTable], about(ctx.settings)))
-    return found.under(ctx.uris.base)
+def _openapi(ctx: Context) -> bytes:
+    return ctx.state[Description].under(ctx.uris.base)

@@ -1,6 +1,5 @@
 """The parts of the control resource: each has a link, routes and forms in a file of its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyperapi.http.context import Context
@@ -20,13 +19,21 @@ class ControlPart:
     :param link: the relation of the control resource that leads to it.
     :param routes: its routes. The link leads to the first.
     :param forms: the forms of the control resource that submit to it.
-    :param new_parts: each creates an object for the state of an application.
+    :param new_parts: the classes of its objects in the state, of which each namespace has its own.
+        When a namespace ends, their method ``close`` is called if they have one.
+    :param only_where: a class. The control resource has the link and the forms where the state has
+        an object of it; everywhere when None.
     """
 
     link: str
     routes: tuple[Route, ...]
     forms: tuple[FormSpec, ...] = ()
-    new_parts: tuple[Callable[[], object], ...] = ()
+    new_parts: tuple[type, ...] = ()
+    only_where: type | None = None
+
+    def served(self, ctx: Context) -> bool:
+        """Whether the control resource of the request has the link and the forms."""
+        return self.only_where is None or ctx.state.get(self.only_where) is not None
 
 
 def up(ctx: Context) -> dict[str, str]:

@@ -43,7 +43,7 @@ CHOSEN = {
     "HYPERAPI_SIGN_IN_ADDRESS_LIMIT": "",
     "HYPERAPI_REGISTER_LIMIT": "",
     "HYPERAPI_REQUEST_LIMIT": "",
-    "HYPERAPI_READERS": "32",
+    "HYPERAPI_READERS": "256",
 }
 """Settings for tests, which the environment can override."""
 
@@ -97,7 +97,7 @@ def start(
     with TemporaryDirectory(prefix="hyperapi-sandbox-") as folder, _port(address, port) as taken:
         settings = prepare(Path(folder), host, taken)
         os.environ |= {_SECRET: secret, _HOST_NAMES: ",".join(host_names)}
-        app = sandbox_app(settings, secret, host_names)
+        app = sandbox_app(settings, _template(settings), secret, host_names)
         base_url = f"http://{hosts.in_uri(_near(host))}:{taken}"
         planted = seed.plant(app, base_url, users, {guard.SECRET_HEADER: secret} if secret else {})
         state_of(app)[Database].engine.dispose()
@@ -169,15 +169,21 @@ def prepare(folder: Path, host: str, port: int) -> Settings:
     }
     settings = Settings.read()
     migrations.upgrade(settings.database_url, schemas=installation.schemas(settings))
+    shutil.copyfile(settings.database_file, _template(settings))
     return settings
+
+
+def _template(settings: Settings) -> Path:
+    """Return the path of the migrated database without data."""
+    return settings.database_file.with_name("template.db")
 
 
 def application() -> Flask:
     """Create the application of the worker, which ends with its main process."""
     obey_main_process(_give_up)
     logging.getLogger("hyperapi").setLevel(logging.WARNING)
-    names = hosts.read_names(os.environ[_HOST_NAMES])
-    return sandbox_app(Settings.read(), os.environ[_SECRET], names)
+    settings, names = Settings.read(), hosts.read_names(os.environ[_HOST_NAMES])
+    return sandbox_app(settings, _template(settings), os.environ[_SECRET], names)
 
 
 def _stop() -> None:

@@ -3,11 +3,10 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from hyperapi.common import clock
 from hyperapi.common.ids import new_id
@@ -49,6 +48,11 @@ class Snapshots:
             return self.kept[key]
         except KeyError:
             raise NotFound from None
+
+    def close(self) -> None:
+        """Delete all snapshots."""
+        while self.kept:
+            self.kept.popitem()[1].copy.close()
 
 
 SNAPSHOTS = Route("control-snapshots", "/control/snapshots")
@@ -143,7 +147,10 @@ def _represent(ctx: Context, key: str) -> Resource:
 
 @contextmanager
 def _live(state: AppState) -> Iterator[sqlite3.Connection]:
-    """Open a connection to the database outside of transactions."""
-    with closing(state[Database].engine.raw_connection()) as pooled:
-        connection: Any = pooled.driver_connection
-        yield connection
+    """Take a connection to the database outside of transactions."""
+    connections = state[Database].connections
+    connection = connections.take()
+    try:
+        yield connection.driver
+    finally:
+        connections.give_back(connection)

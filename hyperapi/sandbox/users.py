@@ -72,6 +72,11 @@ def get_control_users(ctx: Context) -> Resource:
 )
 def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     """Create a user who is signed in."""
+    return created(make(ctx, wanted), secret=True)
+
+
+def make(ctx: Context, wanted: NewPerson) -> Resource:
+    """Create a user who is signed in, and return the representation with secrets."""
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
     # A restore in between would remove the user before the session exists.
@@ -92,4 +97,4 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
     }
     served = ctx.state[RouteTable].named
     links = {name: ctx.uris.uri(name) for name in ("lists", "tasks", "tokens") if served(name)}
-    return created(Resource(PERSON, ctx.uris.uri("user", row.key), members, links), secret=True)
+    return Resource(PERSON, ctx.uris.uri("user", row.key), members, links)

@@ -15,13 +15,14 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, NullPool, Select, UpdateBase
+from sqlalchemy import Engine, NullPool, Select, UpdateBase, create_engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.common.processes import folder
+from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
@@ -491,19 +492,32 @@ class Database:
 
 def init_app(app: Flask, state: AppState) -> None:
     """Create the engine of ``app`` and add its :class:`Database` to the state."""
-    settings = state.settings
-    dialect = dialect_for(settings)
-    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "poolclass": NullPool,  # Connections keeps them
-        **dialect.options(settings),
-    }
+    dialect = dialect_for(state.settings)
+    app.config["SQLALCHEMY_DATABASE_URI"] = state.settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(state.settings, dialect)
     database.init_app(app)
     with app.app_context():
-        engine = database.engine
+        _add(state, database.engine, dialect)
+
+
+def add_further(state: AppState) -> Database:
+    """Create an engine for a state beside that of an application, and add its :class:`Database`."""
+    dialect = dialect_for(state.settings)
+    options = _engine_options(state.settings, dialect)
+    return _add(state, create_engine(state.settings.database_url, **options), dialect)
+
+
+def _engine_options(settings: Settings, dialect: DatabaseDialect) -> dict[str, Any]:
+    return {"poolclass": NullPool, **dialect.options(settings)}  # Connections keeps connections
+
+
+def _add(state: AppState, engine: Engine, dialect: DatabaseDialect) -> Database:
+    settings = state.settings
     patience, most = settings.busy_timeout, settings.database_connections or settings.threads
     connections = Connections(engine, dialect, most, patience)
-    state.add(Database(engine, connections, dialect, patience, state[Tables], state[Schemas]))
+    return state.add(
+        Database(engine, connections, dialect, patience, state[Tables], state[Schemas])
+    )
 
 
 def _migration(schema: Schema, tx: Transaction) -> str | None:

@@ -232,14 +232,14 @@ def test_who_has_many_places_makes_room_for_others(make_app: MakeApp) -> None:
     assert [titles(each.told()) for each in (*waiting[1:], new)] == [["News"]] * 4
 
 
-def held(places: ReaderSlots) -> dict[str, int]:
+def held(places: ReaderSlots[str]) -> dict[str, int]:
     """How many places each user has."""
     return dict(Counter(place.user for place in places))
 
 
 @pytest.mark.parametrize("accounts", [1, 2, 7])
 def test_everyone_gets_a_share_whoever_came_first(accounts: int) -> None:
-    places = ReaderSlots(12)
+    places = ReaderSlots[str](12)
     for number in range(200):
         assert places.take(f"mallory{number % accounts}", "attacker")
     for _ in range(3):
@@ -252,7 +252,7 @@ def test_everyone_gets_a_share_whoever_came_first(accounts: int) -> None:
 
 
 def test_of_users_with_one_place_each_those_of_one_address_make_room() -> None:
-    places = ReaderSlots(8)
+    places = ReaderSlots[str](8)
     assert places.take("alice", "home")
     for number in range(40):
         places.take(f"mallory{number}", "attacker")
@@ -262,7 +262,7 @@ def test_of_users_with_one_place_each_those_of_one_address_make_room() -> None:
 
 
 def test_users_with_equal_shares_do_not_drive_each_other_out() -> None:
-    places = ReaderSlots(8)
+    places = ReaderSlots[str](8)
     for _ in range(4):
         for name in ("alice", "bob"):
             places.take(name, name)
@@ -272,7 +272,7 @@ def test_users_with_equal_shares_do_not_drive_each_other_out() -> None:
 
 
 def test_a_place_that_is_left_is_free() -> None:
-    places = ReaderSlots(1)
+    places = ReaderSlots[str](1)
     first = places.take("alice", "home")
     assert first is not None
     second = places.take("alice", "home")

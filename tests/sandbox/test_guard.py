@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hyperapi.http.routes import Operation, operations
+from hyperapi.http.routes import PREFIX, Operation, operations
 from hyperapi.sandbox.control import ROUTES
 from hyperapi.sandbox.control_part import CONTROL
 from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
@@ -21,7 +21,7 @@ OPERATIONS = list(operations(ROUTES))
 
 
 def address(operation: Operation) -> str:
-    return operation.route.path.replace("<uuid:key>", KEY)
+    return operation.route.path.replace("<uuid:key>", KEY).replace("<string:key>", "name")
 
 
 def refused(reply: httpx.Response, said: str) -> None:
@@ -41,6 +41,17 @@ def test_a_web_page_is_refused(hyperapi: Sandbox, operation: Operation, origin: 
     headers = {"Origin": own if origin == "own" else origin}
     reply = hyperapi.http.request(operation.method, own + address(operation), headers=headers)
     refused(reply, "Send the request from a program, without the header Origin.")
+
+
+def test_the_control_of_a_namespace_is_guarded_too(hyperapi: Sandbox) -> None:
+    with hyperapi.namespace() as inside:
+        under = inside.root.removesuffix(f"{PREFIX}/")
+        for operation in OPERATIONS:
+            for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example:1"}):
+                uri = under + address(operation)
+                reply = hyperapi.http.request(operation.method, uri, headers=headers)
+                refused(reply, "")
+        assert inside.control.reload().title
 
 
 def test_a_web_page_is_refused_before_its_request(hyperapi: Sandbox) -> None:

@@ -239,7 +239,7 @@ def test_a_seed_that_is_no_good_is_explained(
 ) -> None:
     file = tmp_path / "seed.json"
     file.write_text(text)
-    app = sandbox_app(state_of(make_app()).settings)
+    app = sandbox_app(state_of(make_app()).settings, tmp_path / "template.db")
     with pytest.raises(seed.SeedError, match=said):
         seed.plant(app, "http://localhost:5000", seed.read(str(file), ["bob"]))
     with app.app_context():
