@@ -63,5 +63,5 @@ def test_the_frameworks_for_asyncio(tmp_path: Path) -> None:
     for name, script in [("one", with_asyncio), ("two", with_anyio), ("three", SHARING)]:
         (tmp_path / f"test_{name}.py").write_text(script)
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope=function\n")
-    said = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    said = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis")
     assert "5 passed in" in said, said
