@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hyperapi_client.document import State, plain
 
@@ -15,6 +16,8 @@ from hyper.failures import as_document, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_DECIDING = {"FORCE_COLOR", "TTY_COMPATIBLE"}
 
 
 class Screen:
@@ -43,12 +46,12 @@ class Screen:
     @property
     def for_people(self) -> bool:
         """Whether standard output is a terminal, and JSON was not asked for."""
-        return self.out.is_terminal and not self.as_json
+        return not self.as_json and self._is_terminal(sys.stdout)
 
     def say(self, text: str, state: State | None = None) -> None:
         """Report success: a sentence for people, the resource for programs."""
         if not self.as_json:
-            self.out.print(visible(text), soft_wrap=True)
+            sys.stdout.write(visible(text) + "\n")
         elif state is not None:
             self.json(plain(state))
 
@@ -70,18 +73,31 @@ class Screen:
         if self.as_json:
             self._json_error(as_document(error))
             return
-        from rich.text import Text
-
         for number, line in enumerate(in_words(error)):
-            start = Text("hyper: ", style="bold red") if number == 0 else Text("       ")
-            self.err.print(start + Text(visible(line)), soft_wrap=True)
+            self._complain("hyper: " if number == 0 else "       ", visible(line))
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""
         if self.as_json:
             self._json_error({"note": text})
             return
-        self.err.print(visible(text), style="dim", soft_wrap=True)
+        self._complain("", visible(text))
+
+    def _complain(self, start: str, text: str) -> None:
+        """Print a line on standard error: coloured on a terminal, and without rich elsewhere."""
+        if not self._is_terminal(sys.stderr):
+            sys.stderr.write(start + text + "\n")
+            return
+        from rich.text import Text
+
+        line = Text(start, style="bold red") + Text(text, style="" if start else "dim")
+        self.err.print(line, soft_wrap=True)
+
+    def _is_terminal(self, stream: TextIO) -> bool:
+        """Whether a stream is a terminal. rich reads the variables that can change the answer."""
+        if _DECIDING & os.environ.keys():
+            return (self.out if stream is sys.stdout else self.err).is_terminal
+        return stream.isatty()
 
     def _json_error(self, document: Any) -> None:
         sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
