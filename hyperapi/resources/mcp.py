@@ -174,7 +174,8 @@ def init_app(handler: RequestHandler, state: AppState) -> None:
 def _lead_to_metadata(ctx: Context, response: Response) -> Response:
     if response.status == 401 and ctx.rule == MCP.path:
         whole = ctx.uris.well_known("oauth-protected-resource")
-        own = f'"{whole}{MCP.path}", scope="{" ".join(_scopes(ctx))}"'
+        scopes = " ".join(_scopes(ctx))
+        own = f'"{whole}{MCP.path}"' + (f', scope="{scopes}"' if scopes else "")
         response.replace("WWW-Authenticate", lambda value: value.replace(f'"{whole}"', own))
     return response
 

@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -29,6 +30,10 @@ def _no_certificates() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+_unused = cache(_no_certificates)
+"""The context of routes that lead nowhere: those of clients with a transport of their own."""
+
+
 @dataclass(frozen=True)
 class Route:
     """How requests reach a server.
@@ -38,7 +43,7 @@ class Route:
     """
 
     proxy: httpx.Proxy | None = None
-    verify: ssl.SSLContext = field(default_factory=_no_certificates)
+    verify: ssl.SSLContext = field(default_factory=_unused)
     via: str = ""
     trust: str = ""
 
