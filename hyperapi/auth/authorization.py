@@ -22,6 +22,7 @@ from hyperapi.auth.redirect_uris import is_registered
 from hyperapi.http.context import Context
 from hyperapi.http.problems import AuthorizationRefused
 from hyperapi.http.routes import RouteTable
+from hyperapi.http.scopes import ACCOUNT
 from hyperapi.querying.query_string import Filter, KeyOf, Parameter, QueryError, Sort
 from hyperapi.storage import oauth_clients
 from hyperapi.storage.oauth_clients import Client
@@ -185,6 +186,8 @@ def _completed(
         raise ReportedError(known, "invalid_target", "resource must be the URI of this service")
     scopes = ctx.state[RouteTable].scopes
     asked = set(sent["scope"].split()) if "scope" in sent else set(map(str, scopes))
+    if known.client.is_self_registered:
+        asked.discard(ACCOUNT)  # RFC 6749 §3.3: the reply with the token says what was granted
     if not asked or not asked <= set(map(str, scopes)):
         raise ReportedError(known, "invalid_scope", f"scope takes {' '.join(scopes)}")
     return AuthorizationRequest(

@@ -54,6 +54,7 @@ def test_an_app_registers_and_gets_tokens(open_app: Flask) -> None:
         assert "does not know this app" in page.text
         assert "Bank" not in page.text
     tokens = tidy.granted()
+    assert tokens["scope"] == "tasks:read tasks:write"
     assert (tokens["label"], tokens["client_id"]) == ("app.example.org", client_id)
     refreshed = tidy.refresh(tokens["refresh_token"])
     assert refreshed.status_code == 200
@@ -87,7 +88,12 @@ def test_another_id_is_not_known(open_app: Flask, client_id: str) -> None:
 
 def test_nobody_is_sent_anywhere_without_saying_so(open_app: Flask) -> None:
     tidy = Tidy(open_app, registered(open_app, REDIRECT))
-    for wrong in ({"scope": "nothing"}, {"code_challenge": None}, {"response_type": "token"}):
+    for wrong in (
+        {"scope": "nothing"},
+        {"scope": "account"},
+        {"code_challenge": None},
+        {"response_type": "token"},
+    ):
         refused = tidy.browser.get(tidy.link(**wrong))
         text = problem(refused, 400, "authorization-refused")["detail"]
         assert text.startswith("The app asked wrongly: ")
