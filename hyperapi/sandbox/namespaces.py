@@ -61,9 +61,14 @@ class NamespaceUser(Members):
 
 
 class NamespaceMembers(Members):
-    """A namespace. The users are only in the reply that creates them."""
+    """A namespace. The users are only in the reply that creates them.
+
+    ``root`` and ``control`` are the links of these names, for programs that follow no links.
+    """
 
     name: str
+    root: str
+    control: str
     made_at: Instant
     users: list[NamespaceUser] | MISSING = MISSING
 
@@ -172,7 +177,13 @@ def _represent(ctx: Context, world: World, **members: Any) -> Resource:
     return Resource(
         NAMESPACE_TYPE,
         where,
-        {"name": world.name, "made_at": world.made_at, **members},
+        {
+            "name": world.name,
+            "root": links["root"],
+            "control": links["control"],
+            "made_at": world.made_at,
+            **members,
+        },
         links,
         forms=partial(offers, ctx, _FORMS, where),
     )

@@ -39,6 +39,7 @@ def test_a_namespace_is_an_empty_service_of_its_own(hyperapi: Sandbox) -> None:
     assert (made.name, made.uri.rpartition("/")[2]) == ("first", "first")
     inside = Sandbox(made.links["root"].href, hyperapi.http)
     assert inside.control.uri == made.links["control"].href
+    assert (made.members["root"], made.members["control"]) == (inside.root, inside.control.uri)
     ann = inside.user("ann")
     assert list(ann.follow("lists").items()) == []
     under = inside.root.removesuffix("api/v1/")
