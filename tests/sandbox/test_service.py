@@ -1,6 +1,7 @@
 """A sandbox that variables describe, as a container for CI services has them."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hyperapi.sandbox.hosts import OwnHosts, read_names
 from hyperapi.sandbox.server import chosen_secret
 from hyperapi.settings import OF_THE_SANDBOX, SettingsError
 from tests.client.test_docs import blocks
+from tests.composed import DEPLOY
 from tests.conftest import PASSWORD, SECRET_KEY
 from tests.sandbox.test_guard import read_line, refused
 from tests.sandbox.test_plugin import ASKING, run
@@ -79,6 +81,12 @@ def test_the_fixtures_of_pytest_use_it_as_the_page_says(service: Sandbox, tmp_pa
         SANDBOX_SECRET=SECRET_KEY,
     )
     assert "6 passed" in said, said
+
+
+def test_it_is_ready_where_the_health_check_of_the_image_asks(service: Sandbox) -> None:
+    containerfile = (DEPLOY / "Containerfile").read_text()
+    (path,) = re.findall(r"urlopen\('http://127\.0\.0\.1:5000(/[^']*)'", containerfile)
+    assert service.http.get(httpx.URL(service.root).join(path)).status_code == 200
 
 
 @pytest.mark.parametrize(
