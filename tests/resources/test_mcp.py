@@ -3,6 +3,7 @@
 ``tests/hyper/test_mcp_http.py`` has the tools.
 """
 
+import json
 import logging
 from typing import Any
 
@@ -183,6 +184,25 @@ def test_requests_of_tools_count_and_are_logged(
     refused = text_of(ann.ask("POST", URI, json=call("open", target="lists")))
     assert refused.startswith("Too many requests.")
     problem(ann.ask("POST", URI, json=LIST_TOOLS), 429, "too-many-requests")
+
+
+def test_a_long_feed_is_read_in_parts(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hyper.agent.exchange._MOST_PAGES", 1)
+    tasks = ann.make_list("Groceries")["tasks_uri"]
+    many = [{"title": str(number)} for number in range(250)]
+    assert ann.ask("POST", tasks, json={"tasks": many}).status_code == 201
+    arguments: dict[str, str] = {}
+    seen, parts = set[str](), 0
+    while True:
+        text = text_of(ann.ask("POST", URI, json=call("changes", **arguments)))
+        found = json.loads(text)
+        parts += 1
+        seen |= {each.get("resource", {}).get("title", "") for each in found["changes"]}
+        if not found["more"]:
+            break
+        arguments = {"since": found["since"]}
+    assert parts == 2
+    assert {"249", "248"} <= seen
 
 
 def test_a_mistake_of_ours_is_logged_and_not_told(
