@@ -5,6 +5,7 @@ command ``hyper mcp`` (package ``hyper.agent`` of the Python client). They send 
 service with the token of the POST, so a model can do what that token may do.
 """
 
+import logging
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -163,6 +164,17 @@ def load_packages() -> None:
     """
     require_packages()
     import hyper.agent.exchange  # noqa: F401, PLC0415
+
+    _join_logs()
+
+
+def _join_logs() -> None:
+    """Write errors of the package ``mcp`` to the log of the service. Its warnings are about wrong
+    messages, which their senders learn about."""
+    log = logging.getLogger("mcp")
+    log.setLevel(logging.ERROR)
+    log.handlers[:] = logging.getLogger("hyperapi").handlers
+    log.propagate = not log.handlers
 
 
 def init_app(handler: RequestHandler, state: AppState) -> None:

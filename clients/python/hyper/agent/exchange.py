@@ -22,6 +22,8 @@ Headers = list[tuple[str, str]]
 
 USER_AGENT = "hyperapi-mcp"
 _MOST_PAGES = 10
+_LONGEST = 60.0
+"""Seconds that the transport may wait for something that does not come."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ class Api:
 
 
 def answer(post: Post, api: Api) -> Answer:
-    """Handle a message, and return the reply."""
+    """Handle a message, and return the reply.
+
+    :raises Exception: for a mistake of the tools, or of the transport.
+    """
     return asyncio.run(_answer(post, api))
 
 
@@ -104,7 +109,7 @@ async def _exchange(server: Server[Any], post: Post) -> Answer:
     """Let the transport of ``mcp`` handle a message, without a session and without a stream."""
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
     connection = _Connection(post)
-    async with manager.run():
+    async with asyncio.timeout(_LONGEST), manager.run():
         await manager.handle_request(_scope(post), connection.receive, connection.send)
     return connection.answer
 
