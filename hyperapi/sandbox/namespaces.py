@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 
 from hyperapi.common import clock
-from hyperapi.http.bodies import JSON, Body
+from hyperapi.http.bodies import JSON, Body, pointer
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
-from hyperapi.http.problems import NotFound, Problem, Taken
+from hyperapi.http.problems import Invalid, NotFound, Problem, Taken
 from hyperapi.http.responses import Reply, created, no_content
 from hyperapi.http.routes import Route
 from hyperapi.http.scopes import OPEN
@@ -114,7 +114,7 @@ def make_namespace(ctx: Context, wanted: NewNamespace) -> Reply:
     if wanted.users is MISSING:
         return created(_represent(ctx, world))
     try:
-        made = [_make_user(ctx, world, user) for user in wanted.users]
+        made = [_make_user(ctx, world, *each) for each in enumerate(wanted.users)]
     except BaseException:
         worlds.end(world)
         raise
@@ -134,10 +134,19 @@ def end_namespace(ctx: Context, key: str) -> Reply:
     return no_content()
 
 
-def _make_user(ctx: Context, world: World, wanted: NewPerson) -> dict[str, Any]:
+def _make_user(ctx: Context, world: World, number: int, wanted: NewPerson) -> dict[str, Any]:
     inside = _inside(ctx, world)
-    with clock.using(world.clock):
-        return dict(users.make(inside, wanted).members)
+    try:
+        with clock.using(world.clock):
+            return dict(users.make(inside, wanted).members)
+    except Invalid as refusal:
+        where = pointer("users", number)
+        raise Invalid(
+            errors=[
+                {**error, "pointer": where + error["pointer"]}
+                for error in refusal.members["errors"]
+            ]
+        ) from None
 
 
 def _inside(ctx: Context, world: World) -> Context:

@@ -5,8 +5,7 @@
     {"users": [{"username": "ann", "password": "…",
                 "lists": [{"title": "Groceries", "tasks": [{"title": "Milk"}]}]}]}
 
-A list of objects names a collection that the root, or the object around it, links to. So a user's
-``notes`` are created in the collection ``notes`` of an extension.
+Collections are described in :mod:`hyperapi.sandbox.planting`.
 """
 
 import json
@@ -15,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder
 
+from hyperapi.common.ids import new_id
+from hyperapi.http.context import Context
+from hyperapi.http.problems import Problem
+from hyperapi.http.uris import UriSpace, base_of
+from hyperapi.sandbox import users as sandbox_users
+from hyperapi.sandbox.users import NewPerson
 from hyperapi.settings import SettingsError, read_text
-
-_MOST_TASKS = 1000
+from hyperapi.state import state_of
 
 
 class SeedError(SettingsError):
@@ -53,92 +57,28 @@ def _read_users(source: str) -> list[dict[str, Any]]:
     return users
 
 
-def plant(
-    app: Flask,
-    base_url: str,
-    users: Sequence[Mapping[str, Any]],
-    headers: Mapping[str, str] | None = None,
-) -> list[dict[str, Any]]:
+def plant(app: Flask, base_url: str, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Create users with all that is theirs.
 
     :param base_url: the URL of the server, for its URIs.
-    :param headers: headers of every request.
     :returns: each user's ``username``, ``password`` and ``access_token``.
-    :raises SeedError: when the API refuses a request.
+    :raises SeedError: when the API refuses something.
     """
-    client = _ApiClient(app.test_client(), base_url, headers or {})
-    return [_plant_user(client, user) for user in users]
+    return [_plant_user(app, base_url, user) for user in users]
 
 
-class _ApiClient:
-    """A client of the API before it is served."""
-
-    def __init__(self, client: FlaskClient, base_url: str, headers: Mapping[str, str]) -> None:
-        self._client = client
-        self._base_url = base_url
-        self._headers = headers
-        self.root = self.ask("GET", "/", follow_redirects=True)
-
-    def ask(self, method: str, uri: str, token: str = "", **request: Any) -> dict[str, Any]:
-        """Send a request and return the document of its reply.
-
-        :raises SeedError: when it is refused.
-        """
-        headers = {**self._headers, **({"Authorization": f"Bearer {token}"} if token else {})}
-        response = self._client.open(
-            uri, method=method, base_url=self._base_url, headers=headers, **request
-        )
-        document: dict[str, Any] = response.json or {}
-        if response.status_code >= 400:
-            wrong = "; ".join(_describe(each) for each in document.get("errors", ()))
-            raise SeedError(f"the seed is refused: {wrong or document.get('detail')}")
-        return document
-
-
-def _plant_user(client: _ApiClient, user: Mapping[str, Any]) -> dict[str, Any]:
-    control = client.ask("GET", client.root["control_uri"])
-    owned = {name: value for name, value in user.items() if isinstance(value, list)}
-    who = {name: value for name, value in user.items() if name not in owned}
-    made = client.ask("POST", control["users_uri"], json=who)
-    root = client.ask("GET", client.root["uri"], made["access_token"])
-    _plant_all(client, made["access_token"], root, owned)
+def _plant_user(app: Flask, base_url: str, user: Mapping[str, Any]) -> dict[str, Any]:
+    state, environ = state_of(app), EnvironBuilder(base_url=base_url).get_environ()
+    ctx = Context(state, environ, state[UriSpace].under(base_of(environ)))
+    ctx.request_id = new_id()
+    try:
+        made = sandbox_users.make(ctx, NewPerson.of({**user})).members
+    except Problem as problem:
+        raise SeedError(f"the seed is refused: {_in_one_line(problem)}") from None
     return {name: made[name] for name in ("username", "password", "access_token")}
 
 
-def _split(wanted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Split an object into its own members, and the objects to create in its collections."""
-    owned = {name: value for name, value in wanted.items() if _is_collection(name, value)}
-    return {name: value for name, value in wanted.items() if name not in owned}, owned
-
-
-def _is_collection(name: str, value: Any) -> bool:
-    """Whether a member is a collection. An empty list may also be a member such as tags."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        return False
-    return bool(value) or name in ("lists", "tasks")
-
-
-def _plant_all(
-    client: _ApiClient, token: str, parent: Mapping[str, Any], owned: Mapping[str, list[Any]]
-) -> None:
-    """Create objects in the collections that the parent links to by their names."""
-    for name, objects in owned.items():
-        uri = parent.get(f"{name}_uri")
-        if uri is None:
-            raise SeedError(f"the seed has {name}, and {parent['uri']} has no such link")
-        if name == "tasks":
-            _plant_tasks(client, token, uri, objects)
-            continue
-        for each in objects:
-            members, inside = _split(each)
-            _plant_all(client, token, client.ask("POST", uri, token, json=members), inside)
-
-
-def _plant_tasks(client: _ApiClient, token: str, uri: str, tasks: Sequence[Any]) -> None:
-    """Create tasks on a list, many with one request."""
-    for start in range(0, len(tasks), _MOST_TASKS):
-        client.ask("POST", uri, token, json={"tasks": tasks[start : start + _MOST_TASKS]})
-
-
-def _describe(error: Mapping[str, Any]) -> str:
-    return f"{error.get('pointer', '').lstrip('/')} {error['detail']}"
+def _in_one_line(problem: Problem) -> str:
+    errors = problem.members.get("errors", ())
+    wrong = (f"{error['pointer'].lstrip('/')} {error['detail']}" for error in errors)
+    return "; ".join(wrong) or problem.detail

@@ -28,7 +28,7 @@ from hyperapi.common.processes import (
 from hyperapi.common.secret_keys import weakness
 from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
-from hyperapi.sandbox import guard, hosts, seed
+from hyperapi.sandbox import hosts, seed
 from hyperapi.sandbox.app import sandbox_app
 from hyperapi.settings import Settings, SettingsError, read_environment, unknown_settings
 from hyperapi.state import state_of
@@ -99,7 +99,7 @@ def start(
         os.environ |= {_SECRET: secret, _HOST_NAMES: ",".join(host_names)}
         app = sandbox_app(settings, _template(settings), secret, host_names)
         base_url = f"http://{hosts.in_uri(_near(host))}:{taken}"
-        planted = seed.plant(app, base_url, users, {guard.SECRET_HEADER: secret} if secret else {})
+        planted = seed.plant(app, base_url, users)
         state_of(app)[Database].engine.dispose()
         line = {"root": f"{base_url}/api/v1/", "users": planted}
         if secret and not chosen:

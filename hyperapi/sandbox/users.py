@@ -2,8 +2,9 @@
 
 import secrets
 from functools import partial
+from urllib.parse import urlsplit
 
-from pydantic import MISSING
+from pydantic import MISSING, ConfigDict
 
 from hyperapi.auth import sessions
 from hyperapi.auth.sessions import SessionOptions
@@ -13,10 +14,12 @@ from hyperapi.http.forms import FormSpec, offers
 from hyperapi.http.responses import Reply, created
 from hyperapi.http.routes import Route, RouteTable
 from hyperapi.http.scopes import OPEN
+from hyperapi.middleware.in_process import ask
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.resources.users import NewPassword, Registration, Username, create_user
 from hyperapi.sandbox.control_part import REFUSALS, ControlPart, up
+from hyperapi.sandbox.planting import plant
 from hyperapi.sandbox.snapshots import Snapshots
 from hyperapi.storage.row_scope import RowScope
 
@@ -26,7 +29,13 @@ PART = ControlPart("users", (USERS,), (_MAKE_USER,))
 
 
 class NewPerson(Body):
-    """A user to create and sign in. Absent members are generated."""
+    """A user to create and sign in. Absent members are generated. A further member names a
+    collection of the root, such as `lists`, and holds what to create there for the user: objects
+    or titles."""
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"additionalProperties": {"type": ["array", "object"]}}
+    )
 
     username: Username | MISSING = MISSING
     password: NewPassword | MISSING = MISSING
@@ -76,7 +85,23 @@ def make_person(ctx: Context, wanted: NewPerson) -> Reply:
 
 
 def make(ctx: Context, wanted: NewPerson) -> Resource:
-    """Create a user who is signed in, and return the representation with secrets."""
+    """Create a user who is signed in, with collections, and return the representation with secrets.
+
+    :raises Invalid: when the API refuses something in the collections. There is no user then.
+    """
+    person = _make(ctx, wanted)
+    if wanted.model_extra:
+        token = person.members["access_token"]
+        try:
+            plant(ctx, token, wanted.model_extra, known=NewPerson.model_fields)
+        except BaseException:
+            headers = [("Authorization", f"Bearer {token}"), ("If-Match", "*")]
+            ask(ctx, "DELETE", urlsplit(person.uri).path, headers, b"")
+            raise
+    return person
+
+
+def _make(ctx: Context, wanted: NewPerson) -> Resource:
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
     # A restore in between would remove the user before the session exists.
