@@ -391,6 +391,7 @@ _DETAILS = {
     "string_unicode": "must not contain lone surrogates",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
+    "float_type": "must be a number",
     "list_type": "must be an array",
     "dict_type": "must be an object",
     "model_type": "must be an object",

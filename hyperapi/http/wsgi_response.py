@@ -95,6 +95,10 @@ class StreamedResponse(Response):
         start_response(_STATUS_LINES[self.status], self.headers)
         return _Closing(self._parts, self._close)
 
+    def discard(self) -> None:
+        """Close a response that is not sent."""
+        _Closing(self._parts, self._close).close()
+
 
 class _Closing:
     """The parts of a body, with the close method that a WSGI server calls at the end."""

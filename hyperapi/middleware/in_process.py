@@ -28,6 +28,7 @@ _SHARED = (
     BASE,
 )
 """What the requests have in common in the WSGI environment."""
+_INNER = "hyperapi.inner"
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -49,10 +50,16 @@ def ask(
         "PATH_INFO": unquote_to_bytes(path.removeprefix(ctx.uris.base[2])).decode("latin-1"),
         "QUERY_STRING": query,
         "wsgi.input": BytesIO(body),
+        _INNER: True,
         "wsgi.input_terminated": True,
     }
     refuse_long_target(environ)
     return ctx.state[RequestHandler].respond(ctx.state, environ)
+
+
+def is_inner(ctx: Context) -> bool:
+    """Whether a request was sent by another one, without a connection."""
+    return _INNER in ctx.environ
 
 
 def _variables(headers: Mapping[str, str]) -> dict[str, object]:

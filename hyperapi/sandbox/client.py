@@ -53,6 +53,56 @@ class Clock:
         return datetime.fromisoformat(self.control.submit("move-clock", wanted).now)
 
 
+@dataclass(frozen=True)
+class Faults:
+    """The faults of a sandbox that are still to come."""
+
+    sandbox: "Sandbox"
+
+    def add(
+        self,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        user: str | None = None,
+        count: int = 1,
+        **fault: Any,
+    ) -> "Resource":
+        """Plan a fault for the next ``count`` requests with this method, route and user.
+
+        :param route: the name of a route, or the relation of the links that lead to it.
+        :param fault: one of ``status=503`` (with ``retry_after=1``), ``delay=0.5``,
+            ``cut="before"``, ``cut="after"``, ``slow=2.0``, ``truncate=100``, ``token="expired"``
+            and ``disk="full"``.
+        :raises hyperapi_client.Invalid: for one that the sandbox does not know.
+        """
+        wanted = {"method": method, "route": route, "user": user}
+        match = {name: value for name, value in wanted.items() if value is not None}
+        body = {"match": match, "count": count, "fault": fault}
+        made = self._ask("POST", self._uri, json=body)
+        return self.sandbox.client().at(made.headers["Location"])
+
+    def left(self) -> list["Resource"]:
+        """Return the faults that are still to come, the oldest first."""
+        return list(self.sandbox.control.follow("faults").items())
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        self._ask("DELETE", self._uri)
+
+    @property
+    def _uri(self) -> str:
+        return self.sandbox.control.uri_of("faults")
+
+    def _ask(self, method: str, uri: str, **options: Any) -> "httpx.Response":
+        _client()
+        reply = self.sandbox.http.request(method, uri, **options)
+        checked: httpx.Response = import_module("hyperapi_client.transport").raise_for_problem(
+            reply
+        )
+        return checked
+
+
 @dataclass
 class Sandbox:
     """A temporary server.
@@ -147,6 +197,11 @@ class Sandbox:
         """The clock of the sandbox."""
         return Clock(self.control)
 
+    @property
+    def faults(self) -> Faults:
+        """The faults of the sandbox."""
+        return Faults(self)
+
     @cached_property
     def beginning(self) -> "Resource":
         """A snapshot of the sandbox at the first use of this property."""
@@ -157,7 +212,7 @@ class Sandbox:
         return self.control.submit("take-snapshot")
 
     def restore(self, snapshot: "Resource") -> None:
-        """Restore the data and the clock of a snapshot."""
+        """Restore the data and the clock of a snapshot. Faults that are left are removed."""
         snapshot.submit("restore")
 
     @contextmanager

@@ -15,6 +15,8 @@ fixtures, which need the Python client (``clients/python``):
     The same with a client for asyncio, in tests that pytest-asyncio or anyio run.
 ``clock``
     Moves the sandbox's clock: ``clock.forward(hours=1)``.
+``faults``
+    Plans what goes wrong: ``faults.add(cut="after", method="POST", route="tasks")``.
 
 The setting ``hyperapi_extensions`` of pytest names the extensions that the sandbox serves. Without
 it, ``HYPERAPI_EXTENSIONS`` does.
@@ -24,10 +26,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hyperapi.sandbox.client import Clock, MakeAsyncUser, MakeUser, Sandbox
+from hyperapi.sandbox.client import Clock, Faults, MakeAsyncUser, MakeUser, Sandbox
 from hyperapi.sandbox.process import sandbox
 
-__all__ = ["Clock", "MakeAsyncUser", "MakeUser", "Sandbox", "sandbox"]
+__all__ = ["Clock", "Faults", "MakeAsyncUser", "MakeUser", "Sandbox", "sandbox"]
 
 _EXTENSIONS = "hyperapi_extensions"
 _RESOURCES = "hyperapi_resources"
@@ -80,6 +82,12 @@ def make_user(hyperapi: Sandbox) -> MakeUser:
 def make_async_user(hyperapi: Sandbox) -> MakeAsyncUser:
     """Create a user and return a signed-in client for asyncio."""
     return hyperapi.async_user
+
+
+@pytest.fixture
+def faults(hyperapi: Sandbox) -> Faults:
+    """The faults that this test plans. Those that are left are removed after it."""
+    return hyperapi.faults
 
 
 @pytest.fixture

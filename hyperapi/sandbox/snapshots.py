@@ -19,6 +19,7 @@ from hyperapi.http.scopes import OPEN
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.sandbox.control_part import REFUSALS, ControlPart, up
+from hyperapi.sandbox.fault_queue import Faults
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database
 
@@ -122,6 +123,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
     with snapshots.turn, _live(ctx.state) as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
+    ctx.state[Faults].clear()
     return Reply(_represent(ctx, key))
 
 
