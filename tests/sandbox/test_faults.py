@@ -315,3 +315,21 @@ def test_a_malformed_fault_is_refused(
 def test_python_refuses_a_malformed_fault_too(faults: Faults) -> None:
     with pytest.raises(Invalid, match="fault takes one of status, delay, cut"):
         faults.add()
+
+
+def test_faults_belong_to_a_namespace(server: OwnSandbox, faults: Faults) -> None:
+    with server.namespace() as inside:
+        bob = inside.user("bob")
+        where = lists_of(bob)
+        faults.add(status=500)
+        inside.faults.add(disk="full", user="bob", route="lists")
+        assert asked(bob, "POST", where, json={"title": "Groceries"}).status_code == 503
+        assert asked(bob, "POST", where, json={"title": "Groceries"}).status_code == 201
+        inside.faults.add(cut="before")
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+            asked(bob, "GET", where)
+        inside.faults.add(truncate=1)
+        with pytest.raises(httpx.RemoteProtocolError, match="received 1 bytes"):
+            asked(bob, "GET", where)
+        assert inside.faults.left() == []
+        assert [each.left for each in faults.left()] == [1]
