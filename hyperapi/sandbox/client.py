@@ -95,11 +95,9 @@ class Faults:
         return self.sandbox.control.uri_of("faults")
 
     def _ask(self, method: str, uri: str, **options: Any) -> "httpx.Response":
-        _client()
         reply = self.sandbox.http.request(method, uri, **options)
-        checked: httpx.Response = import_module("hyperapi_client.transport").raise_for_problem(
-            reply
-        )
+        transport = _installed("hyperapi_client.transport")
+        checked: httpx.Response = transport.raise_for_problem(reply)
         return checked
 
 
