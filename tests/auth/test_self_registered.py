@@ -80,6 +80,7 @@ def test_only_its_own_redirect_uris_are_good(uri: str, known: bool) -> None:
     assert (find(id_of([REDIRECT, LOOPBACK]), uri) is not None) is known
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("client_id", ["self-", "self-x", "", "hyper", id_of([LOOPBACK]), "self-."])
 def test_another_id_is_not_known(open_app: Flask, client_id: str) -> None:
     tidy = Tidy(open_app, client_id)
@@ -104,6 +105,7 @@ def test_an_id_fits_into_its_column() -> None:
     assert len(id_of(f"https://{number}.example.org/" for number in range(MOST_URIS))) <= 64
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -123,6 +125,7 @@ def test_what_cannot_be_registered_is_refused(open_app: Flask, sent: dict[str, A
     assert refused["error"] == "invalid_redirect_uri"
 
 
+@pytest.mark.only_on("sqlite")
 def test_every_rule_holds_for_it(open_app: Flask) -> None:
     world, names = World(open_app), {"client_registration", "authorization_server"}
     broken = [each for rule in RULES for each in violations(rule, world, names).values()]

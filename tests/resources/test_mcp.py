@@ -20,6 +20,8 @@ from tests.conftest import MakeApp, Person, problem
 URI = "/api/v1/mcp"
 METADATA = "/.well-known/oauth-protected-resource" + URI
 MODEL = "tasks:read tasks:write"
+WITHOUT_DATA = pytest.mark.only_on("sqlite")
+"""For tests in which no database plays a part."""
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
@@ -54,12 +56,14 @@ def test_it_is_off_by_default(app: Flask, alice: Person) -> None:
     assert "mcp_uri" not in alice.root
 
 
+@WITHOUT_DATA
 def test_it_needs_packages_at_the_start(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hyperapi.resources.mcp.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="HYPERAPI_MCP needs the Python client"):
         make_app(mcp="true")
 
 
+@WITHOUT_DATA
 @pytest.mark.parametrize("prefix", ["", "/todo"])
 def test_a_401_leads_to_metadata_of_its_own(make_app: MakeApp, prefix: str) -> None:
     app = make_app(mcp="true", public_url=f"https://example.org{prefix}")
@@ -89,6 +93,7 @@ def test_no_model_gets_the_scope_of_the_account(served: Flask) -> None:
     assert whole.ask("POST", URI, json=LIST_TOOLS, headers=headers).status_code == 200
 
 
+@WITHOUT_DATA
 @pytest.mark.parametrize(
     ("origins", "origin", "status"),
     [
@@ -110,6 +115,7 @@ def test_pages_of_other_origins_are_refused(
         problem(reply, 403, "forbidden-origin")
 
 
+@WITHOUT_DATA
 @pytest.mark.parametrize(
     ("content", "headers", "status", "code"),
     [
@@ -131,11 +137,13 @@ def test_a_wrong_message_gets_an_error_of_the_protocol(
     assert reply.json["error"]["code"] == code
 
 
+@WITHOUT_DATA
 def test_a_notification_has_no_reply(ann: Person) -> None:
     reply = ann.ask("POST", URI, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert (reply.status_code, reply.data) == (202, b"")
 
 
+@WITHOUT_DATA
 def test_other_problems_are_those_of_every_operation(ann: Person) -> None:
     problem(
         ann.ask("POST", URI, data=b"{}", content_type="text/plain"), 415, "unsupported-media-type"
@@ -205,6 +213,7 @@ def test_a_long_feed_is_read_in_parts(ann: Person, monkeypatch: pytest.MonkeyPat
     assert {"249", "248"} <= seen
 
 
+@WITHOUT_DATA
 def test_a_mistake_of_ours_is_logged_and_not_told(
     ann: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
