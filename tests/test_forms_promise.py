@@ -24,7 +24,7 @@ from hyperapi.http.routes import Operation
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, SIGNED_IN
 from hyperapi.testing.crawling import READERS, ROOT, Crawl, crawl
 from hyperapi.testing.filling import BLANK, FORM, JSON, WAYS, Filler, Sent, Way, example
-from hyperapi.testing.rules import World
+from hyperapi.testing.rules import AppWorld
 from hyperapi.testing.rules.forms import knowledge
 from hyperapi.testing.world import Somebody
 from tests.conftest import applications
@@ -167,7 +167,7 @@ class Service:
     make_app: Any
     database: Path
     kept: Path
-    world: World
+    world: AppWorld
     people: dict[Principal, Somebody]
     apps: dict[Principal, Flask] = field(default_factory=dict)
     crawls: dict[Principal, Crawl] = field(default_factory=dict)
@@ -216,7 +216,7 @@ def service(empty_database: Store, tmp_path_factory: pytest.TempPathFactory) -> 
     """One user with something of everything, and principals with tokens of it."""
     folder = tmp_path_factory.mktemp("promise")
     with applications(empty_database, folder) as make:
-        world = World(make())
+        world = AppWorld(make())
         people = {principal: person_of(principal, world) for principal in PRINCIPALS}
         database, kept = folder / "hyperapi.db", folder / "kept.db"
         with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(kept)) as copy:
@@ -224,7 +224,7 @@ def service(empty_database: Store, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Service(make, database, kept, world, people)
 
 
-def person_of(principal: Principal, world: World) -> Somebody:
+def person_of(principal: Principal, world: AppWorld) -> Somebody:
     """Alice with the token of a principal."""
     if principal.scope is None:
         return replace(world.alice, token="", refresh_token="")

@@ -11,7 +11,7 @@ import uritemplate
 from hyperapi.http.routes import PREFIX
 from hyperapi.testing.crawling import HAL, HAL_FORMS, HTML, JSON, ROOT, crawl
 from hyperapi.testing.declared import keyed, owned
-from hyperapi.testing.rules import World
+from hyperapi.testing.rules import AppWorld
 from hyperapi.testing.world import Somebody
 from tests import databases
 from tests.conftest import applications, problem
@@ -24,10 +24,10 @@ OFFERED = [JSON, HTML, HAL, HAL_FORMS]
 @pytest.fixture(scope="module")
 def world(
     empty_database: databases.Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+) -> Iterator[AppWorld]:
     """An application on which Alice has one of everything, twice."""
     with applications(empty_database, tmp_path_factory.mktemp("shapes")) as make:
-        yield World(make())
+        yield AppWorld(make())
 
 
 def get(who: Somebody, uri: str, shape: str = JSON) -> Any:
@@ -37,7 +37,7 @@ def get(who: Somebody, uri: str, shape: str = JSON) -> Any:
     return reply.json
 
 
-def test_every_shape_of_a_resource_leads_to_the_same_places(world: World) -> None:
+def test_every_shape_of_a_resource_leads_to_the_same_places(world: AppWorld) -> None:
     found = crawl(world.alice)
     assert len(found.documents) > 5
     for uri in found.documents:
@@ -60,7 +60,7 @@ def hal_links(document: Any) -> set[tuple[str, str]]:
     }
 
 
-def test_links_are_objects_that_lead_somewhere(world: World) -> None:
+def test_links_are_objects_that_lead_somewhere(world: AppWorld) -> None:
     for document in crawl(world.alice).resources():
         for relation, link in document["_links"].items():
             assert isinstance(link, dict), relation
@@ -70,7 +70,7 @@ def test_links_are_objects_that_lead_somewhere(world: World) -> None:
             assert uritemplate.URITemplate(link["href"]).expand(), relation
 
 
-def test_i_can_choose_ids_by_the_templates_of_the_root(world: World) -> None:
+def test_i_can_choose_ids_by_the_templates_of_the_root(world: AppWorld) -> None:
     root, tried = get(world.alice, ROOT, HAL), 0
     for link in root["_links"].values():
         if "{uuid}" in link["href"]:
@@ -84,7 +84,7 @@ def test_i_can_choose_ids_by_the_templates_of_the_root(world: World) -> None:
     assert tried >= 2
 
 
-def test_everything_that_belongs_to_a_user_can_be_reached_from_the_root(world: World) -> None:
+def test_everything_that_belongs_to_a_user_can_be_reached_from_the_root(world: AppWorld) -> None:
     found = crawl(world.alice)
     for operation in world.every(lambda each: owned(each) and each.method == "GET"):
         uri = world.uri(operation.route, world.alice)
@@ -92,13 +92,13 @@ def test_everything_that_belongs_to_a_user_can_be_reached_from_the_root(world: W
         assert uri in pages[1:], operation.name
 
 
-def test_a_problem_is_one_whatever_was_to_be_accepted(world: World) -> None:
+def test_a_problem_is_one_whatever_was_to_be_accepted(world: AppWorld) -> None:
     for accept in (*sorted({*OFFERED} - {HTML}), "image/png", ""):
         missing = world.alice.ask("GET", f"{PREFIX}/nothing", headers={"Accept": accept})
         problem(missing, 404, "not-found")
 
 
-def test_one_tag_never_stands_for_two_contents(world: World, clock: Callable[..., None]) -> None:
+def test_one_tag_never_stands_for_two_contents(world: AppWorld, clock: Callable[..., None]) -> None:
     alice = world.join()
     readers = [alice, world.elsewhere(alice, scope=READ), world.bound(alice)]
     seen: dict[tuple[str, str, str], bytes] = {}

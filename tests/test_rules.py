@@ -15,7 +15,7 @@ from hyperapi.http.routes import PREFIX, Operation, RouteTable
 from hyperapi.http.scopes import OPEN, PUBLIC
 from hyperapi.storage.database import Busy
 from hyperapi.testing.declared import gets, keyed, needs_token, owned, shows, takes_body
-from hyperapi.testing.rules import RULES, Rule, World, violations
+from hyperapi.testing.rules import RULES, AppWorld, Rule, violations
 from hyperapi.testing.rules.messages import ORIGIN, PREFLIGHT, assert_preflight, assert_readable
 from hyperapi.testing.rules.rule import Applies
 from tests import databases
@@ -33,25 +33,25 @@ def making(
 
 
 @pytest.fixture(scope="module")
-def world(making: MakeApp) -> World:
+def world(making: MakeApp) -> AppWorld:
     """One application for all rules: none of them changes what Alice and Bob have."""
-    return World(making())
+    return AppWorld(making())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_operation_keeps(world: World, rule: Rule) -> None:
+def test_every_operation_keeps(world: AppWorld, rule: Rule) -> None:
     broken = violations(rule, world)
     assert not broken, "\n\n".join(map(str, broken.values()))
 
 
-def test_every_rule_applies_to_something(world: World) -> None:
+def test_every_rule_applies_to_something(world: AppWorld) -> None:
     assert [rule.name for rule in RULES if not any(world.every(rule.applies))] == []
 
 
 # -- pages of problems and relations
 
 
-def meaning(world: World, name: str) -> Any:
+def meaning(world: AppWorld, name: str) -> Any:
     """The page that explains a problem type or a relation."""
     [(uri, page)] = [
         (uri, reply.json)
@@ -67,18 +67,18 @@ def meaning(world: World, name: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", own_problems(), ids=lambda kind: kind.name)
-def test_every_problem_type_has_a_page_at_its_uri(world: World, kind: Any) -> None:
+def test_every_problem_type_has_a_page_at_its_uri(world: AppWorld, kind: Any) -> None:
     page = meaning(world, kind.name)
     assert (page["name"], page["title"], page["status"]) == (kind.name, kind.title, kind.status)
     assert len(page["meaning"]) > 40
 
 
-def test_every_relation_of_ours_has_a_page(world: World) -> None:
+def test_every_relation_of_ours_has_a_page(world: AppWorld) -> None:
     for name in world.state[RouteTable].relations:
         assert meaning(world, name)["name"] == name
 
 
-def test_there_is_no_page_for_what_we_do_not_use(world: World) -> None:
+def test_there_is_no_page_for_what_we_do_not_use(world: AppWorld) -> None:
     for route in world.routes:
         if route.document and "<" in route.rule:
             uri = world.uri(route, world.alice, "nonsense")
@@ -89,11 +89,11 @@ def test_there_is_no_page_for_what_we_do_not_use(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", PREFIX, f"{PREFIX}/nothing", "/nothing", f"{PREFIX}/a/1"])
-def test_a_preflight_is_answered_where_there_is_nothing(world: World, path: str) -> None:
+def test_a_preflight_is_answered_where_there_is_nothing(world: AppWorld, path: str) -> None:
     assert_preflight(world.stranger.ask("OPTIONS", path, headers=PREFLIGHT))
 
 
-def first(world: World, *conditions: Applies) -> Operation:
+def first(world: AppWorld, *conditions: Applies) -> Operation:
     """The first operation that all conditions hold for."""
     return next(world.every(lambda each: all(holds(each) for holds in conditions)))
 
@@ -106,7 +106,7 @@ def posts(operation: Operation) -> bool:
 def simply(*conditions: Applies, **request: Any) -> Callable[..., TestResponse]:
     """Ask, as somebody signed in, for the first operation that the conditions hold for."""
 
-    def ask(world: World, **_: Any) -> TestResponse:
+    def ask(world: AppWorld, **_: Any) -> TestResponse:
         operation = first(world, *conditions)
         headers = {**ORIGIN, **request.get("headers", {})}
         who = world.guest(operation)
@@ -115,11 +115,11 @@ def simply(*conditions: Applies, **request: Any) -> Callable[..., TestResponse]:
     return ask
 
 
-def without_token(world: World, **_: Any) -> TestResponse:
+def without_token(world: AppWorld, **_: Any) -> TestResponse:
     return world.ask(world.alice.without_token(), first(world, needs_token), headers=ORIGIN)
 
 
-def with_less(world: World, **_: Any) -> TestResponse:
+def with_less(world: AppWorld, **_: Any) -> TestResponse:
     reader = world.elsewhere(world.alice, scope=READ)
     return world.ask(reader, first(world, owned, posts), headers=ORIGIN)
 
@@ -127,21 +127,21 @@ def with_less(world: World, **_: Any) -> TestResponse:
 def at(method: str, path: str) -> Callable[..., TestResponse]:
     """Ask for what no operation is for; ``path`` begins behind the prefix."""
 
-    def ask(world: World, **_: Any) -> TestResponse:
+    def ask(world: AppWorld, **_: Any) -> TestResponse:
         return world.alice.ask(method, f"{PREFIX}{path}", headers=ORIGIN)
 
     return ask
 
 
-def once_more(world: World, **_: Any) -> TestResponse:
+def once_more(world: AppWorld, **_: Any) -> TestResponse:
     """Register under a name that is taken."""
     body = world.body(world.registration, world.stranger)
     sent = {**body, "username": world.bob.name}
     return world.ask(world.stranger, world.registration, json=sent, headers=ORIGIN)
 
 
-def once_too_often(world: World, making: MakeApp, **_: Any) -> TestResponse:
-    limited = World(making())
+def once_too_often(world: AppWorld, making: MakeApp, **_: Any) -> TestResponse:
+    limited = AppWorld(making())
     hasty = making(sign_in_limit="1/minute").test_client()
     who = replace(limited.stranger, client=hasty, name="nobody")
     wrong = {**limited.body(limited.grant, who), "password": "wrong"}
@@ -152,7 +152,7 @@ def once_too_often(world: World, making: MakeApp, **_: Any) -> TestResponse:
 def shortly_out_of_order(failure: Exception) -> Callable[..., TestResponse]:
     """Ask for something whose view raises ``failure``."""
 
-    def ask(world: World, monkeypatch: pytest.MonkeyPatch, **_: Any) -> TestResponse:
+    def ask(world: AppWorld, monkeypatch: pytest.MonkeyPatch, **_: Any) -> TestResponse:
         operation = first(world, gets, lambda each: each.scope in (OPEN, PUBLIC) and shows(each))
 
         @wraps(operation.view)
@@ -190,7 +190,7 @@ PROVOKED: dict[int, Callable[..., TestResponse]] = {
 
 @pytest.mark.parametrize("status", PROVOKED)
 def test_a_script_from_elsewhere_can_read_every_reply(
-    world: World, making: MakeApp, monkeypatch: pytest.MonkeyPatch, status: int
+    world: AppWorld, making: MakeApp, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     reply = PROVOKED[status](world, making=making, monkeypatch=monkeypatch)
     assert reply.status_code == status, reply.text
@@ -204,7 +204,7 @@ def test_a_script_from_elsewhere_can_read_every_reply(
 
 
 def test_a_mistake_of_ours_tells_its_id_and_nothing_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: AppWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = f"secret {uuid4()}"
     reply = shortly_out_of_order(RuntimeError(secret))(world, monkeypatch=monkeypatch)

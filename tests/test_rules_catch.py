@@ -21,7 +21,7 @@ from hyperapi.http.wsgi_response import Response
 from hyperapi.representations.resource import Resource
 from hyperapi.resources import ROUTES
 from hyperapi.storage.database import database
-from hyperapi.testing.rules import RULES, Rule, World, violations
+from hyperapi.testing.rules import RULES, AppWorld, Rule, violations
 from hyperapi.testing.rules.rule import each_violation
 from tests import databases, hidden_resource
 from tests.bound_resources import METADATA
@@ -300,7 +300,7 @@ CAUGHT_BY: dict[type[Memos], str] = {
 """By its fault: the rule that must catch a resource."""
 
 
-Serve = Callable[[Memos], World]
+Serve = Callable[[Memos], AppWorld]
 
 
 @pytest.fixture(scope="module")
@@ -319,14 +319,14 @@ def serve(
             **NO_LIMITS,
         }
 
-        def serve(memos: Memos) -> World:
+        def serve(memos: Memos) -> AppWorld:
             further = [NOTES_EXTENSION, BOUND_EXTENSION]
             app = create_app(Settings.read(chosen), also=memos.routes, extensions=further)
             with app.app_context():
                 for metadata in (Note.metadata, METADATA):
                     metadata.create_all(database.engine)
             made.append(app)
-            return World(app)
+            return AppWorld(app)
 
         yield serve
         for app in made:
@@ -340,7 +340,7 @@ def memos() -> Memos:
 
 
 @pytest.fixture(scope="module")
-def world(serve: Serve, memos: Memos) -> World:
+def world(serve: Serve, memos: Memos) -> AppWorld:
     """An application in which everything is right."""
     return serve(memos)
 
@@ -356,11 +356,11 @@ def further(request: pytest.FixtureRequest, memos: Memos) -> set[str]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_further_resource_keeps(world: World, further: set[str], rule: Rule) -> None:
+def test_a_further_resource_keeps(world: AppWorld, further: set[str], rule: Rule) -> None:
     assert violations(rule, world, further) == {}
 
 
-def test_most_rules_apply_to_a_further_resource(world: World, further: set[str]) -> None:
+def test_most_rules_apply_to_a_further_resource(world: AppWorld, further: set[str]) -> None:
     operations = [each for each in world.operations if each.route.name in further]
     assert len(operations) == (6 if NOTES.item.name not in further else 8)
     applying = [rule for rule in RULES if any(map(rule.applies, operations))]
@@ -383,7 +383,7 @@ def test_a_fault_is_caught(serve: Serve, fault: type[Memos]) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_on_the_wire_is_caught(world: World, fault: WireFault) -> None:
+def test_a_fault_on_the_wire_is_caught(world: AppWorld, fault: WireFault) -> None:
     [rule] = [rule for rule in RULES if rule.name == fault.rule]
     if fault.routes != NOTES_ROUTES:  # test_a_further_resource_keeps sees to those
         assert violations(rule, world, fault.routes) == {}, "the routes are right without it"

@@ -29,7 +29,7 @@ from hyperapi.representations.resource_type import Instant, Members, ResourceTyp
 from hyperapi.storage.before_images import Images
 from hyperapi.storage.change_log import LoggedType, Usage, size_of
 from hyperapi.storage.database import ConstraintViolation
-from hyperapi.storage.list_binding import REFUSED
+from hyperapi.storage.list_binding import REFUSED, VISIBLE
 from hyperapi.storage.models import Folded
 from hyperapi.storage.models import Instant as At
 from hyperapi.storage.row_scope import Model, selected_columns, table_of
@@ -136,7 +136,8 @@ class DeclaredResource:
     # -- routes and types
 
     def _routes(self, one: Name, many: Name) -> tuple[Route, Route]:
-        refused = self.model.list_binding is REFUSED
+        binding = self.model.list_binding
+        refused, visible = binding is REFUSED, binding is VISIBLE
         item = Route(
             one[0],
             f"/{many[0]}/<uuid:key>",
@@ -144,6 +145,8 @@ class DeclaredResource:
             relation=one[1],
             root_template=True,
             refused_when_bound=refused,
+            visible_when_bound=visible,
+            resource=one[0],
             has_quotas=True,
         )
         collection = Route(
@@ -152,6 +155,8 @@ class DeclaredResource:
             relation=many[1],
             root_link=many[0],
             refused_when_bound=refused,
+            visible_when_bound=visible,
+            resource=one[0],
             has_quotas=True,
         )
         return item, collection

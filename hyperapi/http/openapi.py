@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperapi.common.text import UUID, literal
+from hyperapi.http import published
 from hyperapi.http.about import LOGO, USUAL, About
 from hyperapi.http.bodies import FORM, Body, as_fields
 from hyperapi.http.operation_spec import (
@@ -135,6 +136,7 @@ class _Writer:
             "tags": self._tags(),
             "paths": paths,
             "components": components,
+            published.NAME: published.published(self._table),
         }
         return written
 
@@ -356,7 +358,7 @@ class _Writer:
         schema = described(kind.extends)
         common = _problem(f"/problems/{kind.name}$", {"const": kind.status})
         return self._named(
-            problem_schema_name(kind),
+            problem_schema_name(kind.name),
             {
                 **schema,
                 "description": kind.meaning(),
@@ -400,9 +402,9 @@ class _Writer:
         return json.loads(rebased(json.dumps(example), self._base))
 
 
-def problem_schema_name(kind: type[Problem]) -> str:
+def problem_schema_name(name: str) -> str:
     """Return the schema name of a problem type."""
-    return f"{_camel(kind.name)}Problem"
+    return f"{_camel(name)}Problem"
 
 
 def _problem(type_ends: str, status: Schema) -> dict[str, Schema]:

@@ -127,6 +127,8 @@ class Route:
     :param root_template: whether the root has it as a URI template.
     :param refused_when_bound: whether its operations refuse list-bound tokens. None leaves it to
         each of them.
+    :param visible_when_bound: whether list-bound tokens see the same resources as other tokens.
+    :param resource: the name of the type of owned resources that it has one or all of, if any.
     :param has_quotas: whether POST, PUT and PATCH store what a quota counts.
     :param protocol: whether its requests and replies are those of another standard. Its views
         return finished responses, and nothing is negotiated.
@@ -146,6 +148,8 @@ class Route:
     root_link: str = ""
     root_template: bool = False
     refused_when_bound: bool | None = None
+    visible_when_bound: bool = False
+    resource: str = ""
     has_quotas: bool = False
     protocol: bool = False
     navigated: bool = False

@@ -15,7 +15,6 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.openapi import EXAMPLES_BASE, document, problem_schema_name
-from hyperapi.http.operation_spec import problems_of
 from hyperapi.http.problems import PROBLEM_JSON
 from hyperapi.http.routes import Declaration, Operation, RouteTable
 from hyperapi.http.wsgi_response import Response
@@ -54,13 +53,15 @@ def as_received(response: Response) -> WerkzeugResponse:
 
 
 class Promises:
-    """What the OpenAPI document of some routes promises."""
+    """What the OpenAPI document of a service promises.
 
-    def __init__(self, routes: RouteTable) -> None:
-        self.document = document(routes, EXAMPLES_BASE)
+    :param base: scheme, host and prefix of the URIs in the document.
+    """
+
+    def __init__(self, document: dict[str, Any], base: str) -> None:
+        self.document, self._base = document, base
         paths = self.document["paths"].values()
         self._by_name = {each["operationId"]: each for path in paths for each in path.values()}
-        self._problems = {kind.name: kind for kind in routes.problems}
         self._schemas = copy.deepcopy(self.document["components"]["schemas"])
         _close(self._schemas)
         self._validator = lru_cache(maxsize=None)(self._build_validator)
@@ -73,12 +74,13 @@ class Promises:
         promised = self._by_name[operation.name]["responses"].get(str(response.status_code))
         if promised is None:
             return ["the status is not documented"]
+        problems = _problems_in(promised)
         promised = self._resolved(promised)
         found = list(self._about_headers(promised.get("headers", {}), response))
         body = _body(response)
         if body:
             content = promised.get("content", {})
-            found += self._about_body(operation, content, response, body, here)
+            found += self._about_body(problems, content, response, body, here)
         elif response.status_code == 204 and "content" in promised:
             found.append("a body is documented, and there is none")
         return found
@@ -95,7 +97,7 @@ class Promises:
 
     def _about_body(
         self,
-        operation: Operation,
+        problems: list[str],
         content: dict[str, Any],
         response: Any,
         body: bytes,
@@ -106,16 +108,16 @@ class Promises:
             return [f"the type {media_type} is not documented"]
         if not media_type.endswith("json"):
             return []
-        text = body.decode().replace(json.dumps(here)[1:-1], EXAMPLES_BASE)
+        text = body.decode().replace(json.dumps(here)[1:-1], self._base)
         found = json.loads(text)
         schema = content[media_type]["schema"]
         if media_type == PROBLEM_JSON:
-            kind = self._problems.get(found["type"].rpartition("/")[2])
-            if kind not in problems_of(operation):
+            name = found["type"].rpartition("/")[2]
+            if name not in problems:
                 return [f"the problem {found['type']} is not documented"]
-            schema = shared(problem_schema_name(kind))
+            schema = shared(problem_schema_name(name))
             if objection := unhelpful(found["title"], found["detail"]):
-                return [f"the detail of {kind.name} {objection}: {found['detail']}"]
+                return [f"the detail of {name} {objection}: {found['detail']}"]
         errors = self._validator(json.dumps(schema, sort_keys=True)).iter_errors(found)
         return [f"{error.instance_path}: {error.message}"[:500] for error in errors]
 
@@ -132,6 +134,12 @@ class Promises:
         return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
+def _problems_in(promised: dict[str, Any]) -> list[str]:
+    """The names of the problems that a shared response is named after."""
+    name = str(promised.get("$ref", "")).rpartition("/")[2]
+    return list(name.split(".")[1:])
+
+
 PROMISES: dict[tuple[Any, ...], Promises] = {}
 """The last ones that were written; each takes some megabytes."""
 _MOST_PROMISES = 4
@@ -144,7 +152,7 @@ def promises_of(routes: RouteTable) -> Promises:
     if declared not in PROMISES:
         if len(PROMISES) == _MOST_PROMISES:
             PROMISES.pop(next(iter(PROMISES)))
-        PROMISES[declared] = Promises(routes)
+        PROMISES[declared] = Promises(document(routes, EXAMPLES_BASE), EXAMPLES_BASE)
     return PROMISES[declared]
 
 

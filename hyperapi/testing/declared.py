@@ -1,14 +1,14 @@
 """What a declaration says about an operation, as the rules ask for it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from hyperapi.http.bodies import Body
 from hyperapi.http.operation_spec import successes
+from hyperapi.http.published import routes_named_by
 from hyperapi.http.routes import Operation, Route
 from hyperapi.http.scopes import ACCOUNT, OPEN, PUBLIC, Scope
-from hyperapi.querying.selection import Selection
-from hyperapi.testing import examples
 
 _KEY = re.compile(r"<[^>]*>")
 
@@ -65,7 +65,13 @@ def done_once(operation: Operation) -> bool:
 
 def takes_all(operation: Operation) -> bool:
     """Whether it acts on all that a filter selects, and requires ``all=true`` without one."""
-    return isinstance(operation.query, Selection) and operation.query.needs_filter
+    return operation.query is not None and "all" in operation.query.parameters
+
+
+def in_pages(operation: Operation) -> bool:
+    """Whether it is a GET of a collection in pages, which can be sorted."""
+    pages = operation.query is not None and "cursor" in operation.query.parameters
+    return shows(operation) and pages
 
 
 def body_of(operation: Operation) -> type[Body]:
@@ -74,15 +80,10 @@ def body_of(operation: Operation) -> type[Body]:
     return operation.body.kinds()[0]
 
 
-def named_routes(body: type[Body]) -> dict[str, str]:
-    """The members of a body that take a resource's URI, and the route that each names.
-
-    The schema of a member says the route (``UriOf``). Without that, a member ``NAME_uri`` takes the
-    URI of a resource at the route ``NAME``.
-    """
-    routes = examples.routes_of(body)
-    names = (name for name in body.model_fields if name in routes or name.endswith("_uri"))
-    return {name: routes.get(name, name.removesuffix("_uri")) for name in names}
+@cache
+def named_routes(body: type[Body]) -> Mapping[str, str]:
+    """The members of a body that take a resource's URI, and the route that each names."""
+    return routes_named_by(body)
 
 
 def route_of_key(route: Route, routes: list[Route]) -> Route:

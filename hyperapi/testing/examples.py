@@ -38,12 +38,6 @@ def required(body: type[Body]) -> list[str]:
     return list(schema_of(body).get("required", ()))
 
 
-def routes_of(body: type[Body]) -> dict[str, str]:
-    """The members of a body that take the URI of a resource, by what their schema says."""
-    inner = {name: _inner(each) for name, each in _members(body).items()}
-    return {name: each["x-route"] for name, each in inner.items() if "x-route" in each}
-
-
 def is_secret(body: type[Body], name: str) -> bool:
     """Whether a member is a password."""
     return _inner(_members(body)[name]).get("format") == "password"

@@ -31,14 +31,19 @@ def decoded(body: bytes, coding: str | None) -> bytes:
     return gzip.decompress(body) if coding == "gzip" else zstd.decompress(body)
 
 
+def lasting_headers(reply: TestResponse) -> set[tuple[str, str]]:
+    """The headers of a reply, with names in lower case, but for those that differ each time."""
+    headers = {(name.lower(), value) for name, value in reply.headers}
+    return {each for each in headers if each[0] not in ("x-request-id", "ratelimit")}
+
+
 def told(reply: TestResponse) -> tuple[int, Any, bytes]:
     """Status, headers and bytes of a reply, without what differs each time: the request's id, as
     a header and as a problem's ``instance``, and how many requests are left."""
     request_id = reply.headers["X-Request-Id"]
-    headers = {each for each in reply.headers if each[0] not in ("X-Request-Id", "RateLimit")}
     instance = f"urn:uuid:{request_id}".encode()
     assert reply.content_type != PROBLEM_JSON or instance in reply.data
-    return reply.status_code, headers, reply.data.replace(instance, b"")
+    return reply.status_code, lasting_headers(reply), reply.data.replace(instance, b"")
 
 
 def assert_same(one: TestResponse, other: TestResponse) -> None:

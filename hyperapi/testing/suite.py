@@ -17,10 +17,10 @@ from hyperapi.sandbox.server import CHOSEN
 from hyperapi.settings import Settings, SettingsError, read_environment
 from hyperapi.state import AppState, state_of
 from hyperapi.storage.database import database
+from hyperapi.testing.app_world import AppWorld
 from hyperapi.testing.databases import on_new_database
 from hyperapi.testing.rules import RULES
 from hyperapi.testing.rules.rule import Rule, violations
-from hyperapi.testing.world import World
 
 DATABASE = "HYPERAPI_RULES_DATABASE_URL"
 """The environment variable that chooses a PostgreSQL server, before the setting of pytest."""
@@ -85,9 +85,9 @@ class TestRules:
 
     @pytest.fixture(scope="class")
     @staticmethod
-    def world(app: Flask) -> World:
+    def world(app: Flask) -> AppWorld:
         """The service, and two users who have resources of each type."""
-        return World(app)
+        return AppWorld(app)
 
     def test_service_starts(self, started: Flask | SettingsError) -> None:
         """The settings are complete, and the extensions can be imported."""
@@ -95,7 +95,7 @@ class TestRules:
             pytest.fail(str(started), pytrace=False)
 
     @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-    def test_rule(self, rule: Rule, world: World) -> None:
+    def test_rule(self, rule: Rule, world: AppWorld) -> None:
         """Each operation keeps the rule."""
         routes = {route.name for each in _added(world.state) for route in each.all_routes}
         if broken := violations(rule, world, routes):

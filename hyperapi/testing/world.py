@@ -1,42 +1,29 @@
-"""An application on which people have things: made from what the application declares.
+"""A service on which people have things: made from what the service declares.
 
 People register and sign in by the operations that are declared for it, and make one resource of
 each type by the operations that make them. Where a resource is, the replies tell.
+
+A :class:`World` is all that a rule knows of a service. There are two kinds: an application in this
+process (:mod:`hyperapi.testing.app_world`), and a service at a URL
+(:mod:`hyperapi.testing.url_world`).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 from uuid import uuid4
 
-from flask import Flask
-from flask.testing import FlaskClient
-from sqlalchemy import MetaData, select
-from werkzeug.exceptions import HTTPException
-from werkzeug.test import TestResponse, create_environ
+from werkzeug.test import Client, TestResponse
 
-from hyperapi.auth.recovery import RecoveryTokens
-from hyperapi.auth.security_log import Refusals
-from hyperapi.common.clock import now
-from hyperapi.extension.owned_resources import OwnedResources
-from hyperapi.extension.reading import ReadableResource
 from hyperapi.http.bodies import Body
-from hyperapi.http.context import Context
 from hyperapi.http.operation_spec import successes
 from hyperapi.http.responses import EVENT_STREAM
-from hyperapi.http.routes import PREFIX, Operation, Route, RouteTable
+from hyperapi.http.routes import PREFIX, Operation, Route, operations
 from hyperapi.http.scopes import ACCOUNT, OPEN, Scope
-from hyperapi.http.uris import Uris, base_of
-from hyperapi.state import state_of
-from hyperapi.storage.database import Database, database
-from hyperapi.storage.list_binding import VISIBLE
-from hyperapi.storage.models import User
-from hyperapi.storage.row_scope import Model, RowScope, find
-from hyperapi.storage.text_index import is_part
 from hyperapi.testing import contract, examples
 from hyperapi.testing.declared import (
     body_of,
@@ -53,10 +40,14 @@ from hyperapi.testing.declared import (
 from hyperapi.testing.reports import Exchange, History
 
 PASSWORD = "correct horse battery"
-HOST = "http://localhost"
-_URI = re.compile(HOST + r"/[^\s\"'<>;,{}\\]*")
-_NOT_STORED = ("last_used_at",)
-"""Columns that change by looking."""
+
+
+class NotChecked(Exception):
+    """A rule cannot be judged here. The text says why."""
+
+
+class CannotRun(Exception):
+    """No rule can be judged here. The text says why, and what to do."""
 
 
 @dataclass
@@ -75,7 +66,7 @@ class Things:
 
 @dataclass
 class Somebody:
-    """Somebody at an application: a client, perhaps with a token and things.
+    """Somebody at a service: a client, perhaps with a token and things.
 
     :ivar key: the key of the user.
     :ivar here: the things that requests are about, unless they say otherwise.
@@ -83,8 +74,9 @@ class Somebody:
     :ivar history: the last requests, with those of everybody in the same world.
     """
 
-    client: FlaskClient
+    client: Client
     name: str = ""
+    password: str = PASSWORD
     key: str = ""
     token: str = ""
     refresh_token: str = ""
@@ -106,9 +98,11 @@ class Somebody:
         return replace(self, token="")
 
 
-class World:
-    """An application, two people who know nothing of each other, and anybody who is needed.
+class World(ABC):
+    """A service, two people who know nothing of each other, and anybody who is needed.
 
+    :ivar inside: whether a rule may look into the application: its code, database and clock.
+    :ivar base: the scheme, host and prefix of all URIs.
     :ivar history: the last requests of everybody.
     :ivar operations: those of resources and documents.
     :ivar protocols: those whose requests and replies another standard defines.
@@ -117,24 +111,84 @@ class World:
         document.
     """
 
-    def __init__(self, app: Flask) -> None:
-        self.app = app
-        self.state = state_of(app)
-        self.routes: list[Route] = self.state[RouteTable].routes
-        every = list(self.state[RouteTable].operations())
+    inside: ClassVar[bool]
+    password = PASSWORD
+
+    def __init__(
+        self,
+        base: str,
+        routes: Iterable[Route],
+        scopes: Iterable[Scope],
+        promises: contract.Promises,
+    ) -> None:
+        self.base = base
+        self._uris_in = re.compile(re.escape(base) + r"/[^\s\"'<>;,{}\\]*")
+        self.routes = list(routes)
+        every = list(operations(self.routes))
         self.operations = [each for each in every if not each.route.protocol]
         self.protocols = [each for each in every if each.route.protocol]
         self.undocumented: dict[str, list[str]] = {}
-        self.scopes: list[Scope] = self.state[RouteTable].scopes
-        self.promises = contract.promises_of(self.state[RouteTable])
-        self.context = _context(app)
+        self.scopes = list(scopes)
+        self.promises = promises
         self.history = History()
         self._guest: Somebody | None = None
         self._others: dict[tuple[str, str], Somebody] = {}
         self._numbers = count(1)
-        self._tables: MetaData | None = None
         self._shared_keys = self._keys_of_documents()
         self.renew()
+
+    # -- what the two kinds of worlds have in different ways
+
+    def not_checked(self, operation: Operation) -> str:  # noqa: ARG002
+        """Why no rule may try an operation here; empty where rules may."""
+        return ""
+
+    @abstractmethod
+    def client(self) -> Client:
+        """A client of the service, without a token."""
+
+    @abstractmethod
+    def stored(self, whose: "Somebody | None" = None) -> Any:
+        """What the service keeps, or what it keeps of one person, as far as it can be seen.
+
+        :param whose: what this person has; what everybody has when None.
+        """
+
+    @abstractmethod
+    def uri_at(self, route: Route, key: str | None) -> str:
+        """The URI of a route, or of the resource with this key."""
+
+    @abstractmethod
+    def matched(self, uri: str) -> tuple[str, str] | None:
+        """The name of the route of a URI, and the key in it; an empty one where it has none."""
+
+    @property
+    @abstractmethod
+    def well_known(self) -> str:
+        """The URI of the metadata of the service as a protected resource (RFC 9728)."""
+
+    @abstractmethod
+    def meaning_of(self, relation: str) -> str | None:
+        """What a relation of the service means; None when it has no such relation."""
+
+    @abstractmethod
+    def unique_members(self, resource: str) -> set[str]:
+        """The members whose values no two resources of a user share, by the name of their type."""
+
+    @abstractmethod
+    def refuses_deletion(self, resource: str) -> list[str]:
+        """The types of resources that must be deleted before one of these can be."""
+
+    @abstractmethod
+    def changed_with(self, resource: str) -> set[str]:
+        """The types of resources that change when one of these is deleted, itself included."""
+
+    @abstractmethod
+    def recovery_token(self) -> str:
+        """A token that sets the password of somebody who is not needed.
+
+        :raises NotChecked: where only the operator can make one.
+        """
 
     # -- people
 
@@ -145,17 +199,16 @@ class World:
         self._others.clear()
         self.undocumented.clear()
         self.alice, self.bob = self.join(), self.join()
-        self._forgetful = self.newcomer().key
 
     @property
     def stranger(self) -> Somebody:
         """Somebody without a token, who knows of nothing."""
         things = Things(keys=dict(self._shared_keys))
-        return Somebody(self.app.test_client(), here=things, history=self.history)
+        return Somebody(self.client(), here=things, history=self.history)
 
     def newcomer(self) -> Somebody:
         """Somebody new, signed in, who has nothing yet."""
-        person = self.stranger
+        person = replace(self.stranger, password=self.password)
         person.there.keys.update(self._shared_keys)
         registered = self._made(person, self.registration)
         self.learn(person.here, registered.headers["Location"])
@@ -170,7 +223,7 @@ class World:
         """Learn where the resources are that an account has without making them."""
         for each in self.every(lambda each: each.method == "GET" and each.scope == ACCOUNT):
             if not keyed(each):
-                for uri in _URI.findall(self.ask(person, each).text):
+                for uri in self._uris_in.findall(self.ask(person, each).text):
                     self.learn(person.here, uri)
                     self.learn(person.there, uri)
 
@@ -188,28 +241,26 @@ class World:
         It is the same person again, since joining takes many requests, but for operations that
         delete, that can be done once, or that change an account.
         """
-        spends = operation.method == "DELETE" or not owned(operation) or done_once(operation)
         if self._guest is None:
             self._guest = self.join()
-        if not (spends and operation.writes):
+        if not (spends(operation) and operation.writes):
             return self._guest
-        person = self.join()
-        if operation.method == "DELETE" and (resource := self.resource_of(operation.route)):
-            self._release(person, resource)
+        person = self.spender(operation)
+        if operation.method == "DELETE" and operation.route.resource:
+            self._release(person, operation.route.resource)
         return person
 
-    def _release(self, person: Somebody, resource: ReadableResource) -> None:
+    def spender(self, operation: Operation) -> Somebody:  # noqa: ARG002
+        """Somebody whose things, or account, an operation uses up."""
+        return self.join()
+
+    def _release(self, person: Somebody, resource: str) -> None:
         """Delete what would refuse the deletion of a person's things of one type."""
-        owned_resources = self.state[OwnedResources]
-        for name in owned_resources.deleted_with(resource.name):
-            for each in owned_resources.referrers[name]:
-                if each.on_delete == "restrict" and each.resource.name != name:
-                    self._release(person, each.resource)
-                    for things in (person.here, person.there):
-                        uri = self.uri(
-                            each.resource.item, person, self.key(each.resource.item, things)
-                        )
-                        person.ask("DELETE", uri)
+        for name in self.refuses_deletion(resource):
+            self._release(person, name)
+            route = self.named(name)
+            for things in (person.here, person.there):
+                person.ask("DELETE", self.uri(route, person, self.key(route, things)))
 
     def sign_in(self, person: Somebody, **wanted: Any) -> str:
         """Give a person the tokens of a new session, whose URI is returned."""
@@ -218,6 +269,10 @@ class World:
         person.token = tokens["access_token"]
         person.refresh_token = tokens.get("refresh_token", "")
         return made.headers["Location"]
+
+    def empty(self) -> Somebody:
+        """Somebody who has nothing, and makes nothing."""
+        return self.newcomer()
 
     def elsewhere(self, person: Somebody, *, scope: str) -> Somebody:
         """The same person with a token of this scope."""
@@ -273,32 +328,12 @@ class World:
 
     def sees_elsewhere(self, operation: Operation) -> bool:
         """Whether a bound token has the same rows as any other, as their table declares."""
-        resource = self.resource_of(operation.route)
-        return resource is not None and resource.name in self.visible
+        return operation.route.visible_when_bound
 
     @cached_property
-    def visible(self) -> tuple[str, ...]:
-        """The names of the resources that a bound token sees like any other token."""
-        resources = self.state[OwnedResources].named.values()
-        return tuple(each.name for each in resources if each.model.list_binding is VISIBLE)
-
-    @cached_property
-    def models(self) -> set[Model]:
-        """The models of the owned resources."""
-        return {each.model for each in self.state[OwnedResources].named.values()}
-
-    def changed_with(self, resource: ReadableResource) -> set[str]:
-        """The names of the resources that change when one of these is deleted, itself included."""
-        owned_resources = self.state[OwnedResources]
-        deleted = owned_resources.deleted_with(resource.name)
-        referrers = (each for name in deleted for each in owned_resources.referrers[name])
-        return {*deleted, *(each.resource.name for each in referrers)}
-
-    def resource_of(self, route: Route) -> ReadableResource | None:
-        """The owned resource that a route has one or several of; None for other routes."""
-        resources = self.state[OwnedResources].named.values()
-        found = (each for each in resources if route.name in (one.name for one in each.routes))
-        return next(found, None)
+    def visible(self) -> set[str]:
+        """The types of resources that a bound token sees like any other token."""
+        return {each.resource for each in self.routes if each.visible_when_bound}
 
     # -- where things are
 
@@ -315,8 +350,8 @@ class World:
     ) -> str:
         """The URI of a person's resource at a route, or of the one named by ``key``."""
         if "<" not in route.rule:
-            return route.uri(self.context)
-        return route.uri(self.context, key or self.key(route, who.there if there else who.here))
+            return self.uri_at(route, None)
+        return self.uri_at(route, key or self.key(route, who.there if there else who.here))
 
     def key(self, route: Route, things: Things) -> str:
         """The key in the URI of a resource at a route; a KeyError when there is none yet."""
@@ -335,16 +370,14 @@ class World:
 
     def _named_by(self, uri: str) -> tuple[str, str] | None:
         """The name of the route of a URI and the key in it, if it names one of our resources."""
-        try:
-            rule, keys = self.context.uris.match(urlsplit(uri).path, "OPTIONS")
-        except HTTPException:
-            return None
-        return (rule.endpoint, str(keys["key"])) if "key" in keys else None
+        found = self.matched(uri)
+        return found if found and found[1] else None
 
     def operation_at(self, uri: str, method: str) -> Operation:
         """The operation that a request would meet."""
-        rule, _ = self.context.uris.match(urlsplit(uri).path, method)
-        return self.named(rule.endpoint).operations[method]
+        found = self.matched(uri)
+        assert found is not None, f"{uri} leads nowhere"
+        return self.named(found[0]).operations[method]
 
     # -- requests
 
@@ -389,28 +422,18 @@ class World:
     def known(self, operation: Operation, who: Somebody) -> dict[str, str]:
         """What only this person can know, by the names of members."""
         if operation.grants:
-            return {"username": who.name, "password": PASSWORD}
+            return {"username": who.name, "password": who.password}
         if _recovers(operation):
-            return {"token": self._recovery_token(), "password": PASSWORD}
+            return {"token": self.recovery_token(), "password": self.password}
         if operation.scope == OPEN:
-            return {"password": PASSWORD}
-        return {"username": who.name, "current_password": PASSWORD} if _has_proof(operation) else {}
+            return {"password": self.password}
+        proof = {"username": who.name, "current_password": who.password}
+        return proof if _has_proof(operation) else {}
 
     def _alone(self, operation: Operation) -> set[str]:
         """The members that many resources cannot all have the same value of."""
-        resource = self.resource_of(operation.route)
-        if resource is None or not takes_all(operation):
-            return set()
-        return {each.name for each in resource.unique}
-
-    def _recovery_token(self) -> str:
-        """A token that sets the password of somebody who is not needed: it ends all sessions."""
-        key = self._forgetful
-        row = self.state[Database].read(
-            lambda tx: find(tx, User, RowScope(key), key, (User.password_hash,))
-        )
-        assert row is not None, "nobody deletes the account"
-        return self.state[RecoveryTokens].issue(key, row.password_hash, now())
+        resource = operation.route.resource
+        return self.unique_members(resource) if resource and takes_all(operation) else set()
 
     def _changeable(self, kind: type[Body], left_out: Set[str]) -> list[str]:
         """A member that can be changed without knowing more: a free text, if there is one."""
@@ -427,7 +450,7 @@ class World:
     def _value(self, kind: type[Body], name: str, things: Things, mark: str, number: int) -> Any:
         route = named_routes(kind).get(name)
         if route is not None:
-            return self.named(route).uri(self.context, things.keys[route])
+            return self.uri_at(self.named(route), things.keys[route])
         return examples.value(kind, name, mark, number)
 
     def _made(
@@ -442,7 +465,7 @@ class World:
         if reply.content_type == EVENT_STREAM:
             return  # which has no end
         reply.get_data()
-        found = self.promises.broken(operation, reply, HOST)
+        found = self.promises.broken(operation, reply, self.base)
         kept = self.undocumented.setdefault(operation.name, [])
         kept += [f"{reply.status_code}: {each}" for each in found]
 
@@ -450,10 +473,10 @@ class World:
 
     def _keys_of_documents(self) -> dict[str, str]:
         """The keys of documents for everybody, as the root's links and a problem name them."""
-        things, client = Things(), self.app.test_client()
+        things, client = Things(), self.client()
         for path in (f"{PREFIX}/", f"{PREFIX}/there/is/nothing/here"):
-            reply = client.get(path, headers={"Accept": "application/json"})
-            for uri in _URI.findall(f"{reply.headers}\n{reply.text}"):
+            reply = client.get(self.base + path, headers={"Accept": "application/json"})
+            for uri in self._uris_in.findall(f"{reply.headers}\n{reply.text}"):
                 self.learn(things, uri)
         documents = {route.name for route in self.routes if route.document}
         return {name: key for name, key in things.keys.items() if name in documents}
@@ -488,7 +511,7 @@ class World:
             route = route_of_key(each.route, self.routes) if keyed(each) else None
             if route is None or route.name in things.keys:
                 uri = self.uri(each.route, person, things.keys[route.name] if route else None)
-                for found in _URI.findall(self.ask(person, each, uri).text):
+                for found in self._uris_in.findall(self.ask(person, each, uri).text):
                     self.learn(things, found)
 
     def _parts(self, operation: Operation) -> set[str]:
@@ -511,45 +534,17 @@ class World:
         made = self.ask(person, operation, uri, json=self.body(operation, person, things))
         assert made.status_code == 201, made.text
         self.learn(things, made.headers["Location"])
-        for uri in _URI.findall(made.headers.get("Link", "")):
+        for uri in self._uris_in.findall(made.headers.get("Link", "")):
             self.learn_last(things, uri)
-
-    # -- what is kept
-
-    def stored(self, whose: Somebody | None = None) -> dict[str, list[Any]]:
-        """All that the database holds, or what it holds of one person.
-
-        :param whose: the rows with this owner; those of everybody when None.
-        """
-        self.state[Refusals].write()
-        with self.app.app_context(), database.engine.connect() as connection:
-            if self._tables is None:
-                self._tables = MetaData()
-                self._tables.reflect(connection, only=lambda name, _: not is_part(name))
-            key = None if whose is None else whose.key
-            return {
-                table.name: sorted(map(tuple, connection.execute(statement)), key=repr)
-                for table, statement in self._statements(key)
-            }
-
-    def _statements(self, owner: str | None) -> Iterator[tuple[Any, Any]]:
-        assert self._tables is not None
-        for table in self._tables.sorted_tables:
-            found = select(*(each for each in table.c if each.name not in _NOT_STORED))
-            if owner is None:
-                yield table, found
-            elif "owner" in table.c:
-                yield table, found.where(table.c.owner == owner)
 
     def every(self, applies: Callable[[Operation], bool]) -> Iterator[Operation]:
         """The operations that a condition holds for."""
         return filter(applies, self.operations)
 
 
-def _context(app: Flask) -> Context:
-    """The context of a request that was never sent."""
-    environ = create_environ(f"{PREFIX}/", f"{HOST}/")
-    return Context(state_of(app), environ, Uris(app, base_of(environ)))
+def spends(operation: Operation) -> bool:
+    """Whether an operation that writes uses up things, or changes an account."""
+    return operation.method == "DELETE" or not owned(operation) or done_once(operation)
 
 
 def _makes(operation: Operation) -> bool:

@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hyperapi.storage.models import Base, Session
-from hyperapi.testing.rules.access import INVALID_TOKEN, METADATA
 from tests.auth.trading import (
     TOKENS,
     Clock,
@@ -28,6 +27,7 @@ from tests.auth.trading import (
     with_token,
     works,
 )
+from tests.challenges import INVALID_TOKEN, METADATA
 from tests.conftest import MakeApp, Person, pointers, problem
 
 Refresh = Callable[[Person, str], TestResponse]

@@ -16,8 +16,8 @@ from itsdangerous import Signer
 from hyperapi.auth.tokens import AccessTokens, BadToken, Claims, RefreshTokens, Tokens
 from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.state import state_of
-from hyperapi.testing.rules.access import METADATA
 from tests.auth.trading import Clock, refresh, refreshed, signed_in, try_out, works
+from tests.challenges import METADATA
 from tests.conftest import Person, problem
 
 NOW = 1_900_000_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from hyperapi.extension import Extension
-from hyperapi.testing.rules import RULES, Rule, World, violations
+from hyperapi.testing.rules import RULES, AppWorld, Rule, violations
 from tests.extension.conftest import MakeApp
 from tests.further_extensions import (
     BOUND_EXTENSION,
@@ -51,12 +51,12 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 
 @pytest.fixture(scope="module")
-def world(service: Service, make: MakeApp) -> World:
+def world(service: Service, make: MakeApp) -> AppWorld:
     """People who have one of each resource."""
-    return World(make(extensions=service.extensions, resources=service.resources))
+    return AppWorld(make(extensions=service.extensions, resources=service.resources))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_operation_keeps(world: World, service: Service, rule: Rule) -> None:
+def test_every_operation_keeps(world: AppWorld, service: Service, rule: Rule) -> None:
     broken = violations(rule, world, service.routes)
     assert not broken, "\n\n".join(map(str, broken.values()))

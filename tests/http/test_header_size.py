@@ -14,7 +14,7 @@ from hyperapi.http.routes import Operation
 from hyperapi.http.routes import operations as operations_of
 from hyperapi.querying.page import Listing
 from hyperapi.resources import ROUTES
-from hyperapi.testing.rules import World
+from hyperapi.testing.rules import AppWorld
 from hyperapi.testing.rules.rule import name_of
 from tests import databases
 from tests.conftest import MakeApp, Person, applications, problem
@@ -76,7 +76,7 @@ def size_of(reply: TestResponse) -> int:
 @pytest.fixture(scope="module")
 def world(
     empty_database: databases.Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+) -> Iterator[AppWorld]:
     """Two people who have things; scripts of one named origin may read them."""
     with applications(empty_database, tmp_path_factory.mktemp("headers")) as make:
         app = make(
@@ -84,7 +84,7 @@ def world(
             request_limit="100000/minute",
             max_sessions="500",
         )
-        yield World(app)
+        yield AppWorld(app)
 
 
 def every(*operations: Operation) -> pytest.MarkDecorator:
@@ -92,22 +92,22 @@ def every(*operations: Operation) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("operation", operations, ids=name_of)
 
 
-def ask(world: World, operation: Operation, **request: Any) -> TestResponse:
+def ask(world: AppWorld, operation: Operation, **request: Any) -> TestResponse:
     """Ask for an operation; what may end a session or a user is asked of somebody new."""
     headers = {"Origin": "https://app.example.org", **request.pop("headers", {})}
     return world.ask(world.guest(operation), operation, headers=headers, **request)
 
 
-def joined(world: World) -> Person:
+def joined(world: AppWorld) -> Person:
     """Somebody new."""
     person = world.join()
-    return Person(person.client, person.name, person.token)
+    return Person(world.app.test_client(), person.name, person.token)
 
 
 @pytest.mark.parametrize("query", QUERIES)
 @every(*OPERATIONS)
 def test_a_long_query_makes_no_long_header_section(
-    world: World, operation: Operation, query: str
+    world: AppWorld, operation: Operation, query: str
 ) -> None:
     for accept in ("application/json", BROWSER):
         sent = {"QUERY_STRING": QUERIES[query]}
@@ -119,7 +119,7 @@ def test_a_long_query_makes_no_long_header_section(
 @pytest.mark.parametrize("sent", HEADERS)
 @every(*OPERATIONS)
 def test_a_long_header_makes_no_long_header_section(
-    world: World, operation: Operation, sent: str
+    world: AppWorld, operation: Operation, sent: str
 ) -> None:
     reply = ask(world, operation, headers=HEADERS[sent], buffered=False)
     assert reply.status_code < 500
@@ -128,7 +128,7 @@ def test_a_long_header_makes_no_long_header_section(
 
 
 @every(*(each for each in OPERATIONS if "<" in each.route.path))
-def test_a_long_key_makes_no_long_header_section(world: World, operation: Operation) -> None:
+def test_a_long_key_makes_no_long_header_section(world: AppWorld, operation: Operation) -> None:
     path = re.sub("<.*?>", "x" * 4000, operation.route.path)
     for method in (operation.method, "OPTIONS", "TRACE"):
         for who in (world.alice, world.stranger):
@@ -140,7 +140,7 @@ def test_a_long_key_makes_no_long_header_section(world: World, operation: Operat
 
 
 @every(*SEARCHED)
-def test_links_that_do_not_fit_are_in_the_body_alone(world: World, operation: Operation) -> None:
+def test_links_that_do_not_fit_are_in_the_body_alone(world: AppWorld, operation: Operation) -> None:
     uri = world.uri(operation.route, world.alice)
     short = world.alice.ask("GET", uri)
     assert {"self", "first", "last", "up"} <= relations(short)
@@ -163,7 +163,7 @@ def relations(reply: TestResponse) -> set[str]:
     return {each.rpartition("/")[2] for each in found}
 
 
-def test_a_kept_reply_is_as_small_as_the_first(world: World) -> None:
+def test_a_kept_reply_is_as_small_as_the_first(world: AppWorld) -> None:
     carol, request = joined(world), {"Idempotency-Key": str(uuid4())}
     lists = carol.root["lists_uri"]
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_a_kept_reply_is_as_small_as_the_first(world: World) -> None:
 
 @every(*OPERATIONS)
 def test_a_target_of_more_than_8_kib_is_refused_before_anything_else(
-    world: World, operation: Operation
+    world: AppWorld, operation: Operation
 ) -> None:
     uri = urlsplit(world.uri(operation.route, world.alice)).path
     most = 8192 - len(f"{uri}?q=")
@@ -191,7 +191,7 @@ def test_a_target_of_more_than_8_kib_is_refused_before_anything_else(
     assert taken.status_code != 414
 
 
-def test_a_long_path_is_refused_too(world: World) -> None:
+def test_a_long_path_is_refused_too(world: AppWorld) -> None:
     problem(world.stranger.ask("GET", "/" + "x" * 8192), 414, "target-too-long")
     problem(world.stranger.ask("GET", "/" + "%C3%A9" * 1500), 414, "target-too-long")
     problem(world.stranger.ask("GET", "/" + "x" * 8191), 404, "not-found")
@@ -199,7 +199,7 @@ def test_a_long_path_is_refused_too(world: World) -> None:
 
 @every(*SEARCHED)
 def test_a_query_whose_page_links_would_be_too_long_is_refused(
-    world: World, operation: Operation
+    world: AppWorld, operation: Operation
 ) -> None:
     uri = world.uri(operation.route, world.alice)
     for number, status in ((800, 200), (900, 414)):
@@ -210,7 +210,7 @@ def test_a_query_whose_page_links_would_be_too_long_is_refused(
 
 
 @pytest.mark.parametrize("sort", ["created_at", "title", "-title", "-updated_at,title"])
-def test_every_link_of_a_page_that_is_shown_can_be_followed(world: World, sort: str) -> None:
+def test_every_link_of_a_page_that_is_shown_can_be_followed(world: AppWorld, sort: str) -> None:
     carol, balloon = joined(world), "\N{BALLOON}"
     lists = carol.root["lists_uri"]
     for title in ("a", "b", "\U0001d15e" * 100, "\U0001f600" * 200):  # long in a cursor
@@ -230,7 +230,7 @@ def test_every_link_of_a_page_that_is_shown_can_be_followed(world: World, sort: 
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1"])
-def test_a_redirect_repeats_no_long_query(world: World, path: str) -> None:
+def test_a_redirect_repeats_no_long_query(world: AppWorld, path: str) -> None:
     root = ROOT
     for length in (1024, 1025, 4200, 8000):
         led = world.stranger.ask("GET", f"{path}?{'x' * length}")
@@ -240,7 +240,7 @@ def test_a_redirect_repeats_no_long_query(world: World, path: str) -> None:
         assert size_of(led) < MOST
 
 
-def test_a_redirect_repeats_a_short_query(world: World) -> None:
+def test_a_redirect_repeats_a_short_query(world: AppWorld) -> None:
     led = world.stranger.ask("GET", "/api/v1?a=%C3%A9")
     assert led.headers["Location"] == ROOT + "?a=%C3%A9"
 

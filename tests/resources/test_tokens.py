@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.storage.database import database
 from hyperapi.storage.models import User
-from hyperapi.testing.rules.access import METADATA
+from tests.challenges import METADATA
 from tests.conftest import NEW_KEY, OLD_KEY, PASSWORD, MakeApp, Person, pointers, problem
 
 Clock = Callable[[timedelta], None]

@@ -1,16 +1,18 @@
-"""Rules that every operation of an application keeps, enumerated from its declarations.
+"""Rules that every operation of a service keeps, enumerated from its declarations.
 
-An application declares its routes (``state[RouteTable]``). A :class:`World` makes people and
+An application declares its routes (``state[RouteTable]``), and publishes the declarations in its
+OpenAPI document. A :class:`World` makes people and
 example resources from these declarations, and each rule checks every operation that it applies to.
 No rule knows a resource by name: a further resource is tested by being declared.
 
 To test an application of your own::
 
-    world = World(create_app(settings, also=MY_ROUTES))
+    world = AppWorld(create_app(settings, also=MY_ROUTES))
     for rule in RULES:
         assert not violations(rule, world)
 """
 
+from hyperapi.testing.app_world import AppWorld
 from hyperapi.testing.rules import (
     access,
     bodies,
@@ -49,4 +51,4 @@ RULES: tuple[Rule, ...] = tuple(
     for rule in module.RULES
 )
 
-__all__ = ["RULES", "Rule", "World", "violations"]
+__all__ = ["RULES", "AppWorld", "Rule", "World", "violations"]

@@ -9,14 +9,14 @@ from hyperapi.http.scopes import OPEN, Scope
 from hyperapi.testing.declared import keyed, needs_token, scoped, takes_body
 from hyperapi.testing.replies import assert_problem
 from hyperapi.testing.rules.rule import Rules
-from hyperapi.testing.world import HOST, World
+from hyperapi.testing.world import World
 
 RULES = Rules()
 
-METADATA = f'resource_metadata="{HOST}/.well-known/oauth-protected-resource"'
-"""The part of each challenge that says where the metadata of the service is (RFC 9728)."""
-INVALID_TOKEN = f'Bearer error="invalid_token", {METADATA}'
-"""The challenge for a token that is not valid."""
+
+def _metadata(world: World) -> str:
+    """The part of each challenge that says where the metadata of the service is (RFC 9728)."""
+    return f'resource_metadata="{world.well_known}"'
 
 
 def _scope_of(operation: Operation) -> Scope:
@@ -38,7 +38,7 @@ def a_stranger_needs_a_token(world: World, operation: Operation) -> None:
     """A request without a token is 401, and the challenge is Bearer without an error."""
     refused = world.ask(world.alice.without_token(), operation)
     assert_problem(refused, TokenMissing)
-    assert refused.headers.getlist("WWW-Authenticate") == [f"Bearer {METADATA}"]
+    assert refused.headers.getlist("WWW-Authenticate") == [f"Bearer {_metadata(world)}"]
 
 
 @RULES.add(
@@ -51,7 +51,8 @@ def a_bad_token_is_refused(world: World, operation: Operation) -> None:
     mallory = replace(world.alice, token="hya_forged")
     refused = world.ask(mallory, operation)
     assert_problem(refused, TokenInvalid)
-    assert refused.headers["WWW-Authenticate"] == INVALID_TOKEN
+    challenge = f'Bearer error="invalid_token", {_metadata(world)}'
+    assert refused.headers["WWW-Authenticate"] == challenge
 
 
 @RULES.add(

@@ -188,7 +188,7 @@ def _elsewhere(world: World, operation: Operation, who: Somebody) -> list[bytes]
 
     Visible resources do not count. Nor do those that refer to what the operation deletes.
     """
-    changing = world.resource_of(operation.route) if world.sees_elsewhere(operation) else None
+    changing = operation.route.resource if world.sees_elsewhere(operation) else ""
     seen = {*world.visible, *(world.changed_with(changing) if changing else ())}
     shown = world.every(lambda each: gets(each) and keyed(each) and owned(each))
     seen |= {f"{name}_history" for name in seen}

@@ -23,7 +23,7 @@ def _changes_one(operation: Operation) -> bool:
 )
 def each_member_that_is_sent_is_shown(world: World, operation: Operation) -> None:
     """A GET shows each member of the body with the value that was sent."""
-    if world.resource_of(operation.route) is None:
+    if not operation.route.resource:
         return
     carol = world.guest(operation)
     sent = _whole(world, operation, carol)
@@ -57,7 +57,7 @@ def a_change_of_nothing_keeps_the_tag(world: World, operation: Operation) -> Non
 def each_change_is_in_the_feed(world: World, operation: Operation) -> None:
     """A change of what a user has gives an entry in the user's feed."""
     feed = _feed(world)
-    if feed is None or world.resource_of(operation.route) is None:
+    if feed is None or not operation.route.resource:
         return
     carol = world.guest(operation)
     page, before = _last_page(feed, world, carol), world.stored(carol)

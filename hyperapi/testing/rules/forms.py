@@ -93,10 +93,11 @@ def _submit(
     :param form: the form as Alice sees it.
     :param chosen: what is different about fields.
     """
-    who = world.guest(world.operation_at(form["target"], form["method"]))
+    carried_out = world.operation_at(form["target"], form["method"])
+    who = world.guest(carried_out)
     offered = _forms(world, shown, who, there=there)
     if name not in offered:  # the state of what the guest has does not allow it any more
-        who = world.join()
+        who = world.spender(carried_out)
         offered = _forms(world, shown, who, there=there)
     form = offered[name]
     fields = [{**each, **chosen.get(each["name"], {})} for each in form["properties"]]

@@ -36,7 +36,7 @@ def another_users_resource_is_a_missing_one(world: World, operation: Operation) 
     A PUT that makes what is missing creates the principal's own, in both cases.
     """
     # A PUT may create a resource. A new user keeps it, so that other rules do not meet it.
-    principal = world.join() if creates_by_put(operation) else world.alice
+    principal = world.spender(operation) if creates_by_put(operation) else world.alice
     before = world.stored(world.bob)
     keys = (world.key(operation.route, world.bob.here), str(uuid4()))
     uris = [world.uri(operation.route, principal, key) for key in keys]

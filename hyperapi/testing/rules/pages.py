@@ -7,7 +7,8 @@ from hyperapi.http.routes import Operation
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Filter
 from hyperapi.storage.row_scope import table_of
-from hyperapi.testing.declared import gets
+from hyperapi.testing.app_world import AppWorld
+from hyperapi.testing.declared import in_pages
 from hyperapi.testing.plans import faults_of, is_sqlite, statements_of
 from hyperapi.testing.rules.rule import Rules
 from hyperapi.testing.world import World
@@ -16,9 +17,10 @@ RULES = Rules()
 
 
 @RULES.add(
-    lambda operation: gets(operation) and isinstance(operation.query, Listing),
+    in_pages,
     fix='Declare the index of each sort: __table_args__ = (*page_indexes("text_folded"),), and '
     "write a migration with `hyperapi new migration`.",
+    needs="the plans of the database",
 )
 def each_page_is_read_in_the_order_of_an_index(world: World, operation: Operation) -> None:
     """No sort and no filter of owned resources sorts all rows of a user for one page.
@@ -26,6 +28,7 @@ def each_page_is_read_in_the_order_of_an_index(world: World, operation: Operatio
     The plans are those of SQLite. On another database, the rule checks nothing.
     """
     listing = operation.query
+    assert isinstance(world, AppWorld)
     if not isinstance(listing, Listing) or listing.model not in world.models:
         return
     if not is_sqlite(world.app):

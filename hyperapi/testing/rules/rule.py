@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hyperapi.http.routes import Operation
 from hyperapi.testing.reports import Violation, found_in
-from hyperapi.testing.world import World
+from hyperapi.testing.world import NotChecked, World
 
 Applies = Callable[[Operation], bool]
 Check = Callable[[World, Operation], None]
@@ -21,6 +21,7 @@ class Rule:
     :param bound: whether it is about tokens that are bound to one list. It has nothing to check
         where tokens cannot be bound.
     :param protocols: whether it holds also where another standard defines requests and replies.
+    :param needs: what it needs of the inside of an application; empty where requests suffice.
     """
 
     applies: Applies
@@ -28,6 +29,7 @@ class Rule:
     fix: str
     bound: bool = False
     protocols: bool = False
+    needs: str = ""
 
     def holds_in(self, world: World, operation: Operation) -> bool:
         """Whether the rule applies to an operation of this application."""
@@ -44,12 +46,21 @@ class Rule:
         return inspect.getdoc(self.check) or ""
 
     def violation(self, world: World, operation: Operation) -> Violation | None:
-        """Check an operation. Return a report when it breaks the rule."""
+        """Check an operation. Return a report when it breaks the rule.
+
+        :raises NotChecked: where the rule cannot be judged.
+        """
+        if self.needs and not world.inside:
+            raise NotChecked(f"needs {self.needs}")
+        if reason := world.not_checked(operation):
+            raise NotChecked(reason)
         if world.spoilt:
             world.renew()
         world.history.clear()
         try:
             self.check(world, operation)
+        except NotChecked:
+            raise
         except Exception as failure:
             exchanges, found = tuple(world.history), found_in(failure)
             world.spoilt = True
@@ -62,7 +73,13 @@ class Rules(list[Rule]):
     """The rules of one module, in their order."""
 
     def add(
-        self, applies: Applies, *, fix: str, bound: bool = False, protocols: bool = False
+        self,
+        applies: Applies,
+        *,
+        fix: str,
+        bound: bool = False,
+        protocols: bool = False,
+        needs: str = "",
     ) -> Callable[[Check], Check]:
         """Make a rule of the decorated check.
 
@@ -70,10 +87,11 @@ class Rules(list[Rule]):
         :param fix: what the author of an operation can do that breaks it.
         :param bound: whether it is about tokens that are bound to one list.
         :param protocols: whether it holds also where another standard defines requests and replies.
+        :param needs: what it needs of the inside of an application.
         """
 
         def rule(check: Check) -> Check:
-            self.append(Rule(applies, check, fix, bound, protocols))
+            self.append(Rule(applies, check, fix, bound, protocols, needs))
             return check
 
         return rule

@@ -8,21 +8,15 @@ import uritemplate
 from hyperapi.http.bodies import FORM
 from hyperapi.http.problems import NotAcceptable, UnsupportedMediaType
 from hyperapi.http.routes import Operation
-from hyperapi.querying.page import Listing
 from hyperapi.representations.shapes import SHAPES
 from hyperapi.testing.crawling import HAL, HAL_FORMS, JSON
-from hyperapi.testing.declared import keyed, owned, shows, takes_body
+from hyperapi.testing.declared import in_pages, keyed, owned, shows, takes_body
 from hyperapi.testing.replies import assert_problem
 from hyperapi.testing.rules.rule import Rules
 from hyperapi.testing.world import World
 
 RULES = Rules()
 PAGE_LINKS = ("self", "first", "prev", "next", "last")
-
-
-def _listed(operation: Operation) -> bool:
-    """Whether it is a GET of a collection in pages, which can be sorted."""
-    return shows(operation) and isinstance(operation.query, Listing)
 
 
 @RULES.add(
@@ -68,14 +62,14 @@ def a_form_is_not_taken_where_only_json_is(world: World, operation: Operation) -
 
 
 @RULES.add(
-    _listed,
+    in_pages,
     fix="Return OwnedResource.page(ctx, query), which has no page links without items.",
 )
 def a_page_that_selects_nothing_says_so(world: World, operation: Operation) -> None:
     """A page without items has an empty array of them, and leads nowhere."""
     if not owned(operation) or keyed(operation):
         return
-    newcomer = world.newcomer()
+    newcomer = world.empty()
     for shape in (HAL, HAL_FORMS):
         page: Any = world.ask(newcomer, operation, headers={"Accept": shape}).json
         assert page["_embedded"] == {"item": []}
@@ -88,13 +82,13 @@ def a_page_that_selects_nothing_says_so(world: World, operation: Operation) -> N
 
 
 @RULES.add(
-    _listed,
+    in_pages,
     fix="Return OwnedResource.page(ctx, query), which puts the query in all page links. Sort "
     "by columns that the rows have.",
 )
 def page_links_keep_what_was_asked_for(world: World, operation: Operation) -> None:
     """Pages of one item, in each order, lead to all items once, there and back."""
-    assert isinstance(operation.query, Listing)
+    assert operation.query is not None
     uris = _items(world.ask(world.alice, operation, headers={"Accept": HAL}).json)
     for sort in operation.query.sorts:
         asked = {"limit": "1", "sort": f"-{sort}", "total": "true"}
@@ -114,7 +108,7 @@ def page_links_keep_what_was_asked_for(world: World, operation: Operation) -> No
 
 
 @RULES.add(
-    _listed,
+    in_pages,
     fix="Make the search form of the GET operation of the collection, with all of its fields.",
 )
 def the_search_form_and_the_search_link_ask_the_same(world: World, operation: Operation) -> None:
