@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from hyperapi.testing.replies import decoded
 _MOST_EXCHANGES = 3
 _MOST_CHARACTERS = 600
 _SECRET = re.compile(
-    r"""(\bhy[ar]_|^>\ Authorization:\ \w+\ |"[a-z_]*password":\ ?")[^\s"]+""",
+    r"""(\bhy[ar]_|^(?:>\ )?Authorization:\ \w+\ |"[a-z_]*password":\ ?"|\bpassword=)[^\s"]+""",
     re.VERBOSE | re.MULTILINE,
 )
 """Tokens, credentials in headers, and passwords in JSON."""
@@ -38,9 +39,7 @@ class Exchange:
         target = request.full_path.rstrip("?")
         headers = _lines({**request.headers})
         asked = [f"{request.method} {target}", *headers, *_shortened(_body_of(self.sent))]
-        told = [self.reply.status, *_lines({**self.reply.headers}), *_shortened(self._told())]
-        lines = [*(f"> {each}" for each in asked), *(f"< {each}" for each in told)]
-        return _masked("\n".join(lines))
+        return _masked("\n".join([*(f"> {each}" for each in asked), self.answer]))
 
     def _told(self) -> bytes:
         """The body of the reply, without a content coding; a stream is not read."""
@@ -52,6 +51,26 @@ class Exchange:
             return decoded(body, coding if coding in CODINGS else None)
         except Exception:  # the fault may be the coding itself
             return body
+
+    @property
+    def curl(self) -> str:
+        """The request as a command, without secrets."""
+        request = self.reply.request
+        headers = {**request.headers}
+        headers.pop("Host", None)
+        if (length := headers.pop("Content-Length", "")) and int(length) > _MOST_CHARACTERS:
+            headers["Content-Length"] = f"{length} (not shown)"
+        parts = ["curl", "-i", "-X", request.method]
+        parts += [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+        if body := _body_of(self.sent):
+            parts += ["--data-binary", "\n".join(_shortened(body)).strip()]
+        return shlex.join(map(_masked, [*parts, request.url]))
+
+    @property
+    def answer(self) -> str:
+        """The reply, without secrets."""
+        told = [self.reply.status, *_lines({**self.reply.headers}), *_shortened(self._told())]
+        return _masked("\n".join(f"< {each}" for each in told))
 
 
 class History(deque[Exchange]):
@@ -81,15 +100,22 @@ class Violation:
     exchanges: tuple[Exchange, ...] = ()
 
     def __str__(self) -> str:
+        return self._told([str(each) for each in self.exchanges])
+
+    def with_curl(self) -> str:
+        """The report with each request as a command of curl."""
+        return self._told([f"{each.curl}\n{each.answer}" for each in self.exchanges])
+
+    def _told(self, exchanges: list[str]) -> str:
         parts = [
             f"{self.where} breaks the rule {self.rule}.",
             f"The rule:\n{indent(self.clause, '    ')}",
             f"To fix it:\n{indent(self.fix, '    ')}",
             f"Found:\n{indent(_masked(self.found), '    ')}",
         ]
-        if self.exchanges:
+        if exchanges:
             parts.append("The last requests of the check, in their order:")
-            parts += [indent(str(each), "    ") for each in self.exchanges]
+            parts += [indent(each, "    ") for each in exchanges]
         return "\n\n".join(parts)
 
 
