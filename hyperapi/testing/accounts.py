@@ -14,7 +14,7 @@ from hyperapi.testing.url_world import UrlWorld
 from hyperapi.testing.world import Somebody
 
 _ROUNDS = 3
-"""What is deleted goes to the trash, and what is in the trash is deleted again."""
+"""Deleted resources go to the trash, where they are deleted once more."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ _NOT_STORED = ("last_used_at",)
 
 
 class AppWorld(World):
-    """An application, and people on it. What is stored are the rows of its database."""
+    """An application, and people on it. Rules compare the rows of its database."""
 
     inside = True
 

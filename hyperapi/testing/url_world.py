@@ -1,7 +1,7 @@
 """A service at a URL, which is known by its replies and its OpenAPI document alone.
 
 It keeps the number of accounts small, since services limit registrations: things that a rule uses
-up are made again in the same account. What is stored is what its users see.
+up are made again in the same account. In place of the database it compares what people see.
 """
 
 import re

@@ -8,7 +8,7 @@ from flask import Flask
 from hyperapi.auth.self_registered import MOST_URIS, find, id_of
 from hyperapi.ops import oauth_clients
 from hyperapi.state import state_of
-from hyperapi.testing.rules import RULES, World, violations
+from hyperapi.testing.rules import RULES, AppWorld, violations
 from tests.auth.consenting import REDIRECT, Tidy
 from tests.conftest import MakeApp, Person, problem
 
@@ -127,6 +127,6 @@ def test_what_cannot_be_registered_is_refused(open_app: Flask, sent: dict[str, A
 
 @pytest.mark.only_on("sqlite")
 def test_every_rule_holds_for_it(open_app: Flask) -> None:
-    world, names = World(open_app), {"client_registration", "authorization_server"}
+    world, names = AppWorld(open_app), {"client_registration", "authorization_server"}
     broken = [each for rule in RULES for each in violations(rule, world, names).values()]
     assert not broken, "\n\n".join(map(str, broken))

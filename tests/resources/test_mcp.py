@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from hyperapi.resources.mcp import ROUTES
 from hyperapi.settings import SettingsError
-from hyperapi.testing.rules import RULES, World, violations
+from hyperapi.testing.rules import RULES, AppWorld, violations
 from tests.conftest import MakeApp, Person, problem
 
 URI = "/api/v1/mcp"
@@ -228,7 +228,7 @@ def test_a_mistake_of_ours_is_logged_and_not_told(
 
 
 def test_every_rule_holds_for_its_operations(make_app: MakeApp) -> None:
-    world = World(make_app(mcp="true"))
+    world = AppWorld(make_app(mcp="true"))
     names = {route.name for route in ROUTES} | {"root"}
     broken = [each for rule in RULES for each in violations(rule, world, names).values()]
     assert not broken, "\n\n".join(map(str, broken))
