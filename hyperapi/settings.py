@@ -598,9 +598,18 @@ def read_environment() -> dict[str, str]:
 
     :raises SettingsError: when ``.env`` cannot be read.
     """
-    text = read_text(Path(".env")) if Path(".env").exists() else ""
+    file = Path(".env")
+    text = "" if _is_missing(file) else read_text(file)
     stored = {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
     return {**stored, **os.environ}
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no such file. One in a folder that this user may not search may exist."""
+    try:
+        return not path.exists()
+    except PermissionError:
+        return False
 
 
 def read_text(path: Path) -> str:

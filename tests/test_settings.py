@@ -331,6 +331,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Settings.read()
 
 
+def test_a_working_folder_of_another_user_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0)
+    was = os.geteuid()
+    try:
+        if was == 0:
+            os.seteuid(65534)  # permissions do not bind root
+        with pytest.raises(SettingsError, match=r"^\.env cannot be read: Permission denied$"):
+            Settings.read()
+    finally:
+        if was == 0:
+            os.seteuid(was)
+        tmp_path.chmod(0o700)
+
+
 def test_a_file_of_keys_that_is_not_text_is_named(tmp_path: Path) -> None:
     key = tmp_path / "secret_key"
     key.write_bytes("x".encode("utf-16"))
