@@ -427,6 +427,35 @@ def _compression_passes_proxies(base: str, _: Reply) -> Iterator[Finding]:
         yield good(f"replies are compressed with {' and '.join(passed)}")
 
 
+def _apps_find_their_way(base: str, root: Reply) -> Iterator[Finding]:
+    """Follow the challenge of a 401 to the authorization server, as OAuth 2 clients do."""
+    refused = {base: ask(base + ROOT, Authorization="Bearer hya_nonsense")}
+    models = root.document.get("mcp_uri", "")
+    if _is_below(models, base):
+        refused[models] = ask(models, "POST")
+    lost = [fault for uri, reply in refused.items() if (fault := _way_fault(uri, reply))]
+    yield from map(bad, lost)
+    if not lost:
+        yield good("apps find the page for consent (OAuth 2)")
+
+
+def _way_fault(resource: str, refused: Reply) -> str:
+    """Return why a client that was refused finds no authorization server; empty when it does."""
+    challenge = refused.headers.get("WWW-Authenticate", "")
+    _, _, where = challenge.partition('resource_metadata="')
+    where = where.partition('"')[0]
+    if urlsplit(where)[:2] != urlsplit(resource)[:2]:
+        return ""  # other checks are about lost headers and other hosts
+    found = ask(where)
+    told = found.document if isinstance(found.document, dict) else {}
+    if found.status != 200 or told.get("resource") != resource:
+        return f"{where} is answered with {found.status}, and not with the metadata of {resource}"
+    issuer = urlsplit(told["authorization_servers"][0])
+    server = issuer._replace(path=f"/.well-known/oauth-authorization-server{issuer.path}").geturl()
+    status = ask(server).status
+    return "" if status == 200 else f"{server} is answered with {status}: apps cannot sign in"
+
+
 def _clock(_: str, root: Reply) -> Iterator[Finding]:
     told = root.headers.get("Date")
     if told is not None:
@@ -439,6 +468,7 @@ _CHECKS: list[_Check] = [
     _scripts_may_read,
     _headers_pass_proxies,
     _compression_passes_proxies,
+    _apps_find_their_way,
     _clock,
 ]
 

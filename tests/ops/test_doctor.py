@@ -168,6 +168,7 @@ def test_a_service_that_is_all_right_is_found_so(make_app: MakeApp) -> None:
     assert {finding.level for finding in found} == {Level.GOOD}, found
     assert any("every link leads to" in finding.line for finding in found)
     assert doctor.good("replies are compressed with gzip and zstd") in found
+    assert doctor.good("apps find the page for consent (OAuth 2)") in found
 
 
 def header(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -213,6 +214,13 @@ def ids(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[s
     return [(name, "1" if name == "X-Request-Id" else v) for name, v in headers]
 
 
+def well_known(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Something that has well-known URIs of its own."""
+    if environ["PATH_INFO"].startswith("/.well-known/"):
+        environ["PATH_INFO"] = "/nothing"
+    return headers
+
+
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     ("change", "level", "word"),
@@ -226,6 +234,7 @@ def ids(environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[s
         (decoding, Level.BAD, "decodes gzip"),
         (whole, Level.DOUBTFUL, "If-None-Match does not reach us"),
         (ids, Level.DOUBTFUL, "X-Request-Id is changed"),
+        (well_known, Level.BAD, "oauth-protected-resource is answered with 404"),
     ],
 )
 def test_what_a_proxy_breaks_is_found(app: Flask, change: Change, level: Level, word: str) -> None:
