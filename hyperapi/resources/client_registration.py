@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import ConfigDict, Field
 
-from hyperapi.auth.redirect_uris import LONGEST, fault_of
+from hyperapi.auth.redirect_uris import LONGEST, any_port, fault_of
 from hyperapi.auth.self_registered import MOST_URIS, id_of
 from hyperapi.http.bodies import JSON, Body, Shown, TextOf
 from hyperapi.http.client_network import client_address
@@ -17,6 +17,8 @@ from hyperapi.http.scopes import OPEN
 from hyperapi.http.wsgi_response import Response
 from hyperapi.middleware.rate_limit import Limits
 
+_MOST_SENT = 20
+
 REGISTRATION = Route("client_registration", "/clients", protocol=True, offers=(JSON,))
 
 
@@ -27,7 +29,7 @@ class ClientMetadata(Body):
 
     redirect_uris: Annotated[
         list[Annotated[str, TextOf(LONGEST, 1)]],
-        Field(title="Redirect URIs", min_length=1, max_length=MOST_URIS),
+        Field(title="Redirect URIs", min_length=1, max_length=_MOST_SENT),
     ]
 
     @classmethod
@@ -47,6 +49,11 @@ class ClientMetadata(Body):
         for uri in sent.redirect_uris:
             if (fault := fault_of(uri)) is not None:
                 raise _refused(f"the redirect URI {uri} {fault}")
+        if len(set(map(any_port, sent.redirect_uris))) > MOST_URIS:
+            raise _refused(
+                f"redirect_uris takes at most {MOST_URIS}; those that differ in the "
+                "port of a loopback address count as one"
+            )
         return sent
 
 

@@ -63,6 +63,11 @@ def test_an_app_registers_and_gets_tokens(open_app: Flask) -> None:
     assert tidy.ask(refreshed.json, uri="/api/v1/lists").status_code == 401
 
 
+def test_ports_of_loopback_addresses_are_not_counted(open_app: Flask) -> None:
+    uris = [f"http://127.0.0.1:{port}/callback" for port in range(8000, 8010)]
+    assert registered(open_app, REDIRECT, *uris) == id_of([REDIRECT, LOOPBACK])
+
+
 @pytest.mark.parametrize(
     ("uri", "known"),
     [
