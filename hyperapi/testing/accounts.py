@@ -25,6 +25,9 @@ class Account:
     name: str
     password: str
 
+    def __str__(self) -> str:
+        return f"the account {self.name} ({self.uri})"
+
 
 class Accounts:
     """The accounts that a run registered.
@@ -54,10 +57,14 @@ class Accounts:
 
         :param tokens: the URI at which people sign in.
         """
-        left = []
-        for each in list(self._registered.values()):
-            if why := _removed(deployment, tokens, each):
-                left.append(f"the account {each.name} ({each.uri}): {why}")
+        left, waiting = [], list(self._registered.values())
+        try:
+            while waiting:
+                if why := _removed(deployment, tokens, waiting[0]):
+                    left.append(f"{waiting[0]}: {why}")
+                waiting.pop(0)
+        except KeyboardInterrupt:
+            left += [f"{each}: interrupted" for each in waiting]
         if self.made:
             say(f"Deleted {self.made - len(left)} of {self.made} accounts.")
         return left

@@ -101,8 +101,8 @@ class Deployment:
     def _wait(self, seconds: int, sent: Sent) -> None:
         if self.waited + seconds > self.bounds.wait:
             raise NotChecked(
-                f"needs {sent.method} {urlsplit(sent.uri).path}, which the service limits: it asks "
-                f"to wait for {seconds} s. Allow more with --max-wait, or raise the limit there"
+                f"needs {sent.method} {urlsplit(sent.uri).path}, for which the service asks to "
+                "wait longer than --max-wait permits"
             )
         self._say(f"The service limits requests. Waiting for {seconds} s.")
         self.waited += seconds

@@ -38,9 +38,7 @@ def summary(run: Run) -> str:
     ]
     if run.stopped:
         lines.append(f"The run stopped early. {run.stopped}")
-    if run.left:
-        lines.append("Not removed:")
-        lines += [f"  {each}" for each in run.left]
+    lines += [f"Not removed: {each}" for each in run.left]
     return "\n".join(lines)
 
 

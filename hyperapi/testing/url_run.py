@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from hyperapi.http import published
 from hyperapi.testing.accounts import Accounts, emptied
 from hyperapi.testing.deployment import Bounds, Deployment, Unreachable, UriClient
-from hyperapi.testing.reports import Violation
+from hyperapi.testing.reports import Violation, found_in
 from hyperapi.testing.rules import RULES
 from hyperapi.testing.rules.rule import Rule, name_of
 from hyperapi.testing.url_world import UrlWorld
@@ -143,6 +143,8 @@ def _check_all(
         found.stopped = "It was interrupted."
     except Unreachable as error:
         found.stopped = str(error)
+    except AssertionError as failure:
+        found.stopped = f"New people could not join: {found_in(failure)}"
     finally:
         deployment.bounds = _FOR_REMOVAL
         deployment.waited = 0
@@ -163,6 +165,9 @@ def _world(deployment: Deployment, service: Service, given: Sequence[tuple[str, 
         if isinstance(reason, Unreachable):
             raise
         raise CannotRun(f"The rules cannot begin: {reason}.") from None
+    except AssertionError as failure:
+        said = found_in(failure).splitlines()[0]
+        raise CannotRun(f"People cannot register, sign in and make things: {said}") from None
 
 
 def _forms_at_registration(deployment: Deployment, service: Service) -> dict[str, Any]:
@@ -207,6 +212,8 @@ def _removed(
     if world is not None:
         for name, password in given:
             left += _emptied(world, name, password)
+    for each in left:
+        say(f"Not removed: {each}")
     return left
 
 

@@ -25,7 +25,9 @@ from hyperapi.testing.world import CannotRun, NotChecked, Somebody, Things, Worl
 
 _UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _KEY = re.compile(r"<(uuid|string):[a-z]+>")
-_RULE = "oauth-protected-resource"
+_METADATA = "oauth-protected-resource"
+_OF_A_SANDBOX = "control-refused"
+"""The problem that only operations of a sandbox's control have."""
 
 
 class UrlWorld(World):
@@ -60,10 +62,24 @@ class UrlWorld(World):
         return UriClient(self.deployment, TestResponse, use_cookies=False)
 
     def not_checked(self, operation: Operation) -> str:
+        if any(kind.name == _OF_A_SANDBOX for kind in operation.problems):
+            return "belongs to the control of a sandbox, which changes the data of everybody"
+        if self._registers and self._uses_up_registrations(operation):
+            self._reserve()
         changes_account = operation.writes and operation.scope in (ACCOUNT, OPEN)
         if not self._registers and changes_account and not operation.grants:
             return "needs accounts of its own, and these were given"
         return ""
+
+    def _uses_up_registrations(self, operation: Operation) -> bool:
+        """Whether a rule that tries an operation makes an account."""
+        return operation == self.registration or _deletes_account(operation)
+
+    def _reserve(self) -> None:
+        """Register all who are needed before a limit of registrations can be reached."""
+        self._guest = self._guest or self.join()
+        self._spender = self._spender or self.join()
+        self.empty()
 
     # -- people
 
@@ -141,7 +157,7 @@ class UrlWorld(World):
     def spender(self, operation: Operation) -> Somebody:
         if operation.scope == OPEN and self._guest is not None:
             return self._guest
-        if operation.scope == ACCOUNT and operation.method == "DELETE" and keyed(operation):
+        if _deletes_account(operation):
             return self.join()
         if self._spender is None:
             self._spender = self.join()
@@ -201,10 +217,16 @@ class UrlWorld(World):
                 return name, key.lower() if re.fullmatch(_UUID, key) else key
         return None
 
+    def key(self, route: Route, things: Things) -> str:
+        try:
+            return super().key(route, things)
+        except KeyError:
+            raise NotChecked("needs the URI of such a resource, and no reply has one") from None
+
     @property
     def well_known(self) -> str:
         parts = urlsplit(self.base)
-        return f"{parts.scheme}://{parts.netloc}/.well-known/{_RULE}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc}/.well-known/{_METADATA}{parts.path}"
 
     def meaning_of(self, relation: str) -> str | None:
         if relation in IANA_RELATIONS:
@@ -295,17 +317,17 @@ class UrlWorld(World):
     @cached_property
     def _account(self) -> str:
         """The route of an account."""
-        [route] = {
-            each.route.name
-            for each in self.operations
-            if each.scope == ACCOUNT and keyed(each) and each.method == "DELETE"
-        }
-        return route
+        return next(self.every(_deletes_account)).route.name
 
 
 def is_feed(route: Route) -> bool:
     """Whether it is that of the change feed."""
     return route.returns is not None and bool(route.returns.entries)
+
+
+def _deletes_account(operation: Operation) -> bool:
+    """Whether it deletes an account with all that its user has."""
+    return operation.scope == ACCOUNT and operation.method == "DELETE" and keyed(operation)
 
 
 def keyed_document(route: Route) -> bool:

@@ -323,8 +323,8 @@ class World(ABC):
         found: dict[str, str] = {}
         for kind in self.grant.body.kinds():
             found |= named_routes(kind)
-        [(member, route)] = found.items()
-        return (member, route) if self.serves(route) else None
+        served = {member: route for member, route in found.items() if self.serves(route)}
+        return next(iter(served.items()), None)
 
     def sees_elsewhere(self, operation: Operation) -> bool:
         """Whether a bound token has the same rows as any other, as their table declares."""

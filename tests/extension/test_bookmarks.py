@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from hyper.agent.bridge import Bridge, Stale
 from hyperapi_client import Client, Conflict, NotFound
 from openapi_spec_validator import validate
 
+from hyperapi.testing import run_report, url_run
+from hyperapi.testing.deployment import Bounds
 from hyperapi.testing.rules import RULES
 from tests.browsing import chromium
 from tests.conftest import PASSWORD, SECRET_KEY
@@ -99,6 +102,26 @@ def test_commands_know_bookmarks(installed: Path, environment: dict[str, str]) -
     assert document["info"]["title"] == "Bookmarks"
     scopes = document["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"]
     assert scopes.keys() == {"account", "bookmarks:read", "bookmarks:write"}
+
+
+def test_rules_know_bookmarks_from_outside(served: Served) -> None:
+    """Nothing of the example is installed where the rules run."""
+    names = {
+        "another_users_resource_is_a_missing_one": "passed",
+        "each_member_that_is_sent_is_shown": "passed",
+        "a_body_of_a_bound_token_cannot_name_elsewhere": "not checked",
+    }
+    run = url_run.run(
+        served.url,
+        [rule for rule in RULES if rule.name in names],
+        Bounds(1000, 0),
+        trusted=ssl.create_default_context(),
+        given=(),
+        say=lambda _: None,
+        told=lambda _: None,
+    )
+    assert {each.rule.name: each.result for each in run.outcomes} == names, run_report.text(run)
+    assert (run.stopped, run.left) == ("", [])
 
 
 def test_people_keep_bookmarks_on_the_pages(served: Served) -> None:
