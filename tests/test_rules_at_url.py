@@ -2,8 +2,8 @@
 
 import json
 import ssl
-import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.wrappers import Request, Response
 
+from hyperapi.__main__ import rules
 from hyperapi.http.routes import Operation, RouteTable
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
@@ -391,20 +392,21 @@ def test_it_says_what_is_missing(arguments: list[str], reason: str) -> None:
     assert reason in result.output
 
 
+def test_the_command_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    assert project["project"]["scripts"]["hyperapi-rules"] == "hyperapi.__main__:rules"
+    monkeypatch.setattr(sys, "argv", ["hyperapi-rules"])
+    with pytest.raises(SystemExit) as ended:
+        rules()
+    assert ended.value.code == 2
+
+
 def test_the_command_passes_on_a_service(site: Site, tmp_path: Path) -> None:
     before, written = site.users(), tmp_path / "report.json"
-    command = [sys.executable, "-P", "-c", "from hyperapi.__main__ import rules; rules()"]
     only = ["--only", "a_stranger_needs_a_token", "--json", str(written)]
-    ran = subprocess.run(
-        [*command, f"{site.url}{PREFIX}/", *only],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-        timeout=60,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    lines = ran.stdout.splitlines()
+    ran = CliRunner().invoke(main, [f"{site.url}{PREFIX}/", *only])
+    assert ran.exit_code == 0, ran.output
+    lines = ran.output.splitlines()
     assert lines[0] == f"{len(RULES) - 1} of {len(RULES)} rules can be checked from outside."
     assert "passed      a_stranger_needs_a_token (37 operations)" in lines
     assert json.loads(written.read_text())["not_removed"] == []

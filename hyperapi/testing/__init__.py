@@ -19,6 +19,8 @@ settings of pytest choose the service:
     a new database there and drop it at the end. Without it they run on a new SQLite file. The
     environment variable ``HYPERAPI_RULES_DATABASE_URL`` takes precedence.
 
+The command ``hyperapi-rules URL`` runs the same rules on a deployed service (``docs/rules.md``).
+
 A failed test reports the operation, the rule, a way to fix it, the failed comparison, and the last
 requests with their replies. Tokens and passwords are not in the report.
 """

@@ -136,7 +136,7 @@ def _run(options: Options) -> int:
     if unknown := [name for name in options.only if name not in by_name]:
         return _cannot(f"There is no rule {unknown[0]}. See hyperapi-rules --list.")
     rules = [by_name[name] for name in options.only] or list(RULES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo(f"{_how_many()}\n")
     try:
         found = url_run.run(
@@ -150,6 +150,8 @@ def _run(options: Options) -> int:
         )
     except CannotRun as reason:
         return _cannot(str(reason))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     click.echo(f"\n{run_report.text(found)}")
     for path, write in ((options.json, run_report.as_json), (options.junit, run_report.as_junit)):
         if path is not None:
