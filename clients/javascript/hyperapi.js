@@ -10,6 +10,7 @@ const FORM_ENCODED = "application/x-www-form-urlencoded";
 const EVENTS = "text/event-stream";
 /** A token is refreshed this long before it expires, or a fifth of its lifetime when that is shorter. */
 const RENEW_BEFORE_MS = 30_000;
+const BEFORE_REPEAT_MS = 300;
 /** The server sends something on a stream every 15 s. After a longer silence the connection is dead. */
 const SILENCE_MS = 40_000;
 const POLL_SECONDS = 25;
@@ -473,7 +474,7 @@ export class Client extends EventTarget {
     const known = this.seen.get(key);
     /** @type {Record<string, string>} */
     const headers = known?.etag ? { "If-None-Match": known.etag } : {};
-    const response = await this.ask(uri, { ...options, headers });
+    const response = await this.#read(uri, { ...options, headers });
     if (response.status === 304 && known) return known;
     const resource = new Resource(await json(response), response.headers.get("ETag"));
     this.seen.delete(key);
@@ -483,6 +484,17 @@ export class Client extends EventTarget {
       this.seen.delete(oldest);
     }
     return resource;
+  }
+
+  /** Send a GET, and send it once more when its connection breaks. @param {string} uri @param {Asked} asked */
+  async #read(uri, asked) {
+    try {
+      return await this.ask(uri, asked);
+    } catch (error) {
+      if (!(error instanceof Unreachable) || error.slow) throw error;
+      await pause(BEFORE_REPEAT_MS, asked.signal);
+      return this.ask(uri, asked);
+    }
   }
 
   /**
@@ -663,7 +675,7 @@ export class Client extends EventTarget {
         if (etag) return this.#written(uri, { ...asked, headers: { ...asked.headers, "If-Match": etag } }, again);
       }
       if (!again || !(error instanceof Unreachable)) throw error;
-      await pause(300);
+      await pause(BEFORE_REPEAT_MS);
       return this.#written(uri, asked, again - 1);
     }
   }
