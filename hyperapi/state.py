@@ -34,6 +34,12 @@ class AppState:
         self._parts[kind] = part
         return part
 
+    def replaced(self, kind: type[Part], part: Part) -> "AppState":
+        """Return a state with another part of this class. The other parts are the same."""
+        state = AppState(self.settings)
+        state._parts = {**self._parts, kind: part}
+        return state
+
     def __getitem__(self, kind: type[Part]) -> Part:
         """Return the part of a class.
 

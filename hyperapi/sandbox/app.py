@@ -7,7 +7,7 @@ from flask import Flask
 
 from hyperapi.app import create_app, serve
 from hyperapi.http.handler import RequestHandler
-from hyperapi.sandbox import fault_effects, guard
+from hyperapi.sandbox import fault_effects, guard, recorder
 from hyperapi.sandbox.control import PARTS, ROUTES
 from hyperapi.sandbox.control_part import CONTROL
 from hyperapi.sandbox.worlds import Worlds, without_durability
@@ -33,6 +33,7 @@ def sandbox_app(
         state.add(kind())
     worlds = state.add(Worlds(app, template, new_parts))
     guard.init_app(handler, CONTROL.path, settings.host, settings.port, secret, host_names)
+    state.add(recorder.init_app(handler))
     fault_effects.init_app(handler)
     without_durability(state[Database])
     serve(app, worlds.around(handler))

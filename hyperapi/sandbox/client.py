@@ -200,6 +200,20 @@ class Sandbox:
         """The faults of the sandbox."""
         return Faults(self)
 
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the last 1,000 requests, the oldest first, without those of the control
+        resource."""
+        found: list[dict[str, Any]] = self.control.follow("requests")["requests"]
+        return found
+
+    def forget_requests(self) -> None:
+        """Forget the requests so far."""
+        self.control.follow("requests").submit("forget")
+
+    def record_bodies(self, most: int = 4096) -> None:
+        """Record the first bytes of each body too, from now on; 0 for none."""
+        self.control.submit("record-bodies", body_bytes=most)
+
     @cached_property
     def beginning(self) -> "Resource":
         """A snapshot of the sandbox at the first use of this property."""

@@ -11,10 +11,10 @@ from hyperapi.http.scopes import OPEN
 from hyperapi.representations.form import NO_VALUES, Forms
 from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Members, ResourceType
-from hyperapi.sandbox import clock, faults, namespaces, snapshots, users
+from hyperapi.sandbox import clock, faults, namespaces, requests, snapshots, users
 from hyperapi.sandbox.control_part import CONTROL, REFUSALS
 
-PARTS = (users.PART, clock.PART, snapshots.PART, namespaces.PART, faults.PART)
+PARTS = (users.PART, clock.PART, snapshots.PART, namespaces.PART, faults.PART, requests.PART)
 ROUTES = [CONTROL, *(route for part in PARTS for route in part.routes)]
 
 

@@ -24,8 +24,7 @@ from hyperapi.http.problems import (
 from hyperapi.http.wsgi_response import Response
 from hyperapi.sandbox.broken_replies import NoReply, lost, paced
 from hyperapi.sandbox.fault_queue import Fault, Faults
-from hyperapi.sandbox.full_disk import Disk
-from hyperapi.storage.database import Database
+from hyperapi.sandbox.full_disk import on_full_disk
 
 _HIT = "hyperapi.fault"
 _REAL: dict[int, type[Problem]] = {
@@ -67,7 +66,7 @@ def _before(ctx: Context) -> Response | None:
         with ctx.slot.released():
             time.sleep(fault.delay)
     if fault.disk is not MISSING:
-        ctx.state[Disk].fill(ctx.state[Database])
+        ctx.state = on_full_disk(ctx.state)
     return None
 
 
@@ -75,7 +74,6 @@ def _after(ctx: Context, response: Response) -> Response:
     fault = fault_of(ctx)
     if fault is None:
         return response
-    ctx.state[Disk].empty()
     if fault.cut is not MISSING:
         return lost(response)
     if fault.truncate is not MISSING:

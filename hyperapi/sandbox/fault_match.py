@@ -22,7 +22,8 @@ from hyperapi.storage.database import Busy
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
-_HEALTH = frozenset({LIVE.name, READY.name})
+HEALTH = frozenset({LIVE.name, READY.name})
+"""The names of the health checks."""
 
 
 class Match(Body):
@@ -55,7 +56,7 @@ class Asked:
     def fits(self, match: Match) -> bool:
         """Whether a fault with this match hits the request."""
         if match.route is MISSING:
-            if self._names & _HEALTH:
+            if self._names & HEALTH:
                 return False
         elif match.route not in self._names:
             return False
@@ -67,7 +68,7 @@ class Asked:
     def username(self) -> str | None:
         """The user of the request's token; None without a valid one."""
         if not self._looked_up:
-            self._username, self._looked_up = _username(self._ctx), True
+            self._username, self._looked_up = username_of(self._ctx), True
         return self._username
 
 
@@ -107,7 +108,8 @@ def all_names(table: RouteTable) -> list[str]:
     return sorted({name for each in routes for name in names_of(each)})
 
 
-def _username(ctx: Context) -> str | None:
+def username_of(ctx: Context) -> str | None:
+    """Return the user of a request's token; None without a valid one."""
     authenticator = ctx.state[Authenticator]
     try:
         claims = authenticator.claims(ctx)

@@ -18,7 +18,6 @@ from hyperapi.representations.resource_type import Members, ResourceType
 from hyperapi.sandbox.control_part import REFUSALS, ControlPart, up
 from hyperapi.sandbox.fault_match import Match, all_names
 from hyperapi.sandbox.fault_queue import KINDS, Fault, Faults, PlannedFault
-from hyperapi.sandbox.full_disk import Disk
 
 _MOST_FAULTS = 1000
 _MOST_REQUESTS = 1_000_000
@@ -28,7 +27,7 @@ FAULTS = Route("control-faults", "/control/faults")
 FAULT = Route("control-fault", "/control/faults/<uuid:key>")
 _CLEAR = FormSpec("clear", "Remove all faults", FAULTS, "DELETE")
 _REMOVE = FormSpec("delete", "Remove this fault", FAULT, "DELETE")
-PART = ControlPart("faults", (FAULTS, FAULT), (), (Faults, Disk))
+PART = ControlPart("faults", (FAULTS, FAULT), (), (Faults,))
 
 
 class TooManyFaults(Problem):

@@ -5,31 +5,28 @@ handles it as it does that one, and rolls the transaction back.
 """
 
 import sqlite3
-import threading
+from typing import NoReturn
 
+from hyperapi.state import AppState
+from hyperapi.storage.connections import Connection
 from hyperapi.storage.database import Database
 
 
-class Disk(threading.local):
-    """The disk of a database, as each thread finds it. One thread handles a request.
+class _FullDatabase(Database):
+    """A database in which nothing can be committed.
 
-    :ivar full: whether the commits of this thread fail.
+    :param real: the same database, with whose connections it works.
     """
 
-    full = False
+    def __init__(self, real: Database) -> None:
+        self.__dict__ = real.__dict__
 
-    def fill(self, database: Database) -> None:
-        """Let the commits of this thread on a database fail until the disk is emptied."""
-        self.full = True
-        if self._check not in database.before_commit:
-            database.before_commit.append(self._check)
+    def _commit(self, _: Connection) -> NoReturn:
+        failure = sqlite3.OperationalError("database or disk is full")
+        failure.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise failure
 
-    def empty(self) -> None:
-        """Let the commits of this thread succeed again."""
-        self.full = False
 
-    def _check(self) -> None:
-        if self.full:
-            failure = sqlite3.OperationalError("database or disk is full")
-            failure.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise failure
+def on_full_disk(state: AppState) -> AppState:
+    """Return a state that differs only in its database: the disk of that one is full."""
+    return state.replaced(Database, _FullDatabase(state[Database]))

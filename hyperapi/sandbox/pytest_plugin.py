@@ -18,6 +18,8 @@ fixtures, which need the Python client (``clients/python``):
 ``faults``
     Plans what goes wrong: ``faults.add(cut="after", method="POST", route="tasks")``.
 
+The report of a test that failed has the requests that the sandbox got during the test.
+
 The setting ``hyperapi_extensions`` of pytest names the extensions that the sandbox serves. Without
 it, ``HYPERAPI_EXTENSIONS`` does.
 """
@@ -28,8 +30,25 @@ import pytest
 
 from hyperapi.sandbox.client import Clock, Faults, MakeAsyncUser, MakeUser, Sandbox
 from hyperapi.sandbox.process import sandbox
+from hyperapi.sandbox.pytest_report import (
+    pytest_fixture_post_finalizer,
+    pytest_fixture_setup,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+)
 
-__all__ = ["Clock", "Faults", "MakeAsyncUser", "MakeUser", "Sandbox", "sandbox"]
+__all__ = [
+    "Clock",
+    "Faults",
+    "MakeAsyncUser",
+    "MakeUser",
+    "Sandbox",
+    "pytest_fixture_post_finalizer",
+    "pytest_fixture_setup",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "sandbox",
+]
 
 _EXTENSIONS = "hyperapi_extensions"
 _RESOURCES = "hyperapi_resources"

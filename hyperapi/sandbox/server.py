@@ -30,6 +30,7 @@ from hyperapi.ops import installation
 from hyperapi.ops.serving import Server
 from hyperapi.sandbox import hosts, seed
 from hyperapi.sandbox.app import sandbox_app
+from hyperapi.sandbox.request_lines import RequestLines
 from hyperapi.settings import Settings, SettingsError, read_environment, unknown_settings
 from hyperapi.state import state_of
 from hyperapi.storage import migrations
@@ -181,9 +182,13 @@ def _template(settings: Settings) -> Path:
 def application() -> Flask:
     """Create the application of the worker, which ends with its main process."""
     obey_main_process(_give_up)
-    logging.getLogger("hyperapi").setLevel(logging.WARNING)
     settings, names = Settings.read(), hosts.read_names(os.environ[_HOST_NAMES])
-    return sandbox_app(settings, _template(settings), os.environ[_SECRET], names)
+    app = sandbox_app(settings, _template(settings), os.environ[_SECRET], names)
+    log = logging.getLogger("hyperapi")
+    log.setLevel(logging.WARNING)
+    log.addHandler(logging.StreamHandler())
+    log.addHandler(state_of(app)[RequestLines])
+    return app
 
 
 def _stop() -> None:

@@ -222,11 +222,7 @@ class _Lost(_Retry):
 
 
 class Database:
-    """The database of an application, and the execution of transactions on it.
-
-    :ivar before_commit: called before each commit. An error of the driver that one raises counts as
-        that of the commit.
-    """
+    """The database of an application, and the execution of transactions on it."""
 
     def __init__(
         self,
@@ -243,7 +239,6 @@ class Database:
         self.patience = patience
         self.retries = 0
         self.on_retry: Callable[[], None] = lambda: None
-        self.before_commit: list[Callable[[], None]] = []
         self._dialect = dialect
         self._begin_to_read = methodcaller("execute", dialect.begin_read)
         self._begin_to_write = methodcaller("execute", dialect.begin_write)
@@ -460,8 +455,6 @@ class Database:
 
     def _commit(self, connection: Connection) -> None:
         try:
-            for hook in self.before_commit:
-                hook()
             connection.driver.commit()
         except self._driver.Error as error:
             if self._dialect.is_uncertain(error):

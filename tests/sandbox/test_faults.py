@@ -2,7 +2,6 @@
 
 import ssl
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -11,27 +10,19 @@ import httpx
 import pytest
 from hyperapi_client import Client, Invalid, NotFound
 
-from hyperapi.sandbox.client import Faults
-from hyperapi.sandbox.process import OwnSandbox, sandbox
+from hyperapi.sandbox.pytest_plugin import Faults, MakeUser, Sandbox
 
 ORIGIN = {"Origin": "https://app.example"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[OwnSandbox]:
-    with sandbox() as running:
-        yield running
+@pytest.fixture
+def server(hyperapi: Sandbox) -> Sandbox:
+    return hyperapi
 
 
 @pytest.fixture
-def faults(server: OwnSandbox) -> Iterator[Faults]:
-    with server.fresh():
-        yield server.faults
-
-
-@pytest.fixture
-def ann(server: OwnSandbox, faults: Faults) -> Client:
-    return server.user("ann")
+def ann(make_user: MakeUser) -> Client:
+    return make_user("ann")
 
 
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -95,7 +86,7 @@ def test_a_status_is_a_problem_that_pages_can_read(
 
 
 def test_an_expired_token_has_the_challenge_of_the_service(
-    server: OwnSandbox, ann: Client, faults: Faults
+    server: Sandbox, ann: Client, faults: Faults
 ) -> None:
     where = lists_of(ann)
     faults.add(token="expired")
@@ -182,9 +173,7 @@ def test_nothing_is_written_to_a_full_disk(ann: Client, faults: Faults) -> None:
     assert asked(ann, "POST", where, json={"title": "Groceries"}).status_code == 201
 
 
-def test_a_fault_hits_the_requests_that_match(
-    server: OwnSandbox, ann: Client, faults: Faults
-) -> None:
+def test_a_fault_hits_the_requests_that_match(server: Sandbox, ann: Client, faults: Faults) -> None:
     bob = server.user("bob")
     groceries = ann.follow("lists").submit("create", title="Groceries")
     of_list, all_tasks = groceries.uri_of("tasks"), ann.root().uri_of("tasks")
@@ -221,7 +210,7 @@ def test_the_oldest_fault_that_matches_hits(ann: Client, faults: Faults) -> None
 
 
 def test_the_control_resource_and_the_health_checks_are_not_hit(
-    server: OwnSandbox, ann: Client, faults: Faults
+    server: Sandbox, ann: Client, faults: Faults
 ) -> None:
     faults.add(status=503, count=100)
     live = f"{server.root.partition('/api/')[0]}/health/live"
@@ -264,7 +253,7 @@ def test_connections_that_stay_open_are_no_trouble(ann: Client, faults: Faults) 
         assert [each.get(where).status_code for each in (one, other)] == [200, 200]
 
 
-def test_a_restore_removes_all_faults(server: OwnSandbox, ann: Client, faults: Faults) -> None:
+def test_a_restore_removes_all_faults(server: Sandbox, ann: Client, faults: Faults) -> None:
     before = server.snapshot()
     faults.add(status=503, count=5)
     server.restore(before)
@@ -302,7 +291,7 @@ def test_a_restore_removes_all_faults(server: OwnSandbox, ann: Client, faults: F
     ],
 )
 def test_a_malformed_fault_is_refused(
-    server: OwnSandbox, faults: Faults, body: dict[str, Any], pointers: list[str]
+    server: Sandbox, faults: Faults, body: dict[str, Any], pointers: list[str]
 ) -> None:
     reply = server.http.post(server.control.uri_of("faults"), json=body)
     assert reply.status_code == 422
@@ -317,7 +306,7 @@ def test_python_refuses_a_malformed_fault_too(faults: Faults) -> None:
         faults.add()
 
 
-def test_faults_belong_to_a_namespace(server: OwnSandbox, faults: Faults) -> None:
+def test_faults_belong_to_a_namespace(server: Sandbox, faults: Faults) -> None:
     with server.namespace() as inside:
         bob = inside.user("bob")
         where = lists_of(bob)
