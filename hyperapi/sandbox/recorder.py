@@ -62,7 +62,7 @@ class _ReadBody:
 
 
 class _Recording:
-    """What is known of a request before its end."""
+    """The parts of a request that are recorded before its end."""
 
     def __init__(self, body: _ReadBody | None) -> None:
         self.body = body
