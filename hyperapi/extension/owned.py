@@ -94,9 +94,9 @@ class OwnedResource(ReadableResource):
             raise self.taken(violation) or violation from None
         record_created(ctx, self, first, len(rows))
         self.inserted_many(ctx, rows)
-        represent = self.representer(ctx)
         names = [column.key for column in self.columns]
-        return [represent(tuple(as_selected(row[name]) for name in names)) for row in rows]
+        selected = [tuple(as_selected(row[name]) for name in names) for row in rows]
+        return self.represent_all(ctx, selected)
 
     def change_many(
         self,

@@ -1,12 +1,12 @@
 """Reading owned resources: one of them, pages, and rows as resources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import select
 
-from hyperapi.extension.collection import page
+from hyperapi.extension.collection import page_of_rows
 from hyperapi.extension.conversions import unless_null
 from hyperapi.extension.hooks import HookedResource
 from hyperapi.http.context import Context
@@ -14,7 +14,7 @@ from hyperapi.http.forms import offers, offers_of
 from hyperapi.http.problems import NotFound
 from hyperapi.querying.page import Listing
 from hyperapi.querying.query_string import Query
-from hyperapi.representations.resource import Resource
+from hyperapi.representations.resource import NO_TEMPLATES, Resource
 from hyperapi.representations.resource_type import ResourceType
 from hyperapi.storage.database import AnyRow, Statement
 from hyperapi.storage.row_scope import find, owned
@@ -50,14 +50,14 @@ class ReadableResource(HookedResource):
         :param fixed: columns that have one value there.
         """
         found_at = uri or self.collection.uri(ctx)
-        found = page(
+        found = page_of_rows(
             ctx,
             listing or self.listing,
             query,
             ctx.row_scope,
             type or self.collection_type,
             found_at,
-            self.representer(ctx),
+            partial(self.represent_all, ctx),
             total=partial(self.known_total, ctx, query, fixed),
             **fixed,
         )
@@ -67,7 +67,7 @@ class ReadableResource(HookedResource):
     def all(self, ctx: Context) -> list[Resource]:
         """All of the principal's resources, oldest first. Requests read pages instead."""
         rows = self._all[ctx.row_scope.bound].rows(ctx.tx, ctx.row_scope.parameters())
-        return list(map(self.representer(ctx), rows))
+        return self.represent_all(ctx, rows)
 
     @cached_property
     def _all(self) -> Mapping[bool, Statement]:
@@ -80,10 +80,10 @@ class ReadableResource(HookedResource):
 
     def represent(self, ctx: Context, row: AnyRow) -> Resource:
         """One row as a resource."""
-        return self.representer(ctx)(row)
+        return self.represent_all(ctx, (row,))[0]
 
-    def representer(self, ctx: Context) -> Callable[[AnyRow], Resource]:
-        """A function from rows to resources, for use over many rows."""
+    def represent_all(self, ctx: Context, rows: Sequence[AnyRow]) -> list[Resource]:
+        """Rows as resources. What is the same for all of them is looked up once."""
         names, key_at, revision_at = self._names, self._key_at, self._revision_at
         readers = [
             (name, unless_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
@@ -96,8 +96,8 @@ class ReadableResource(HookedResource):
             self.linker(ctx),
             offers_of(ctx, self.forms),
         )
-
-        def represent(row: AnyRow) -> Resource:
+        found = []
+        for row in rows:
             members = dict(zip(names, row))  # noqa: B905 - strict=False costs a third more
             for name, read in readers:
                 members[name] = read(members[name])
@@ -106,16 +106,10 @@ class ReadableResource(HookedResource):
             links = links_of(key, members)
             if history_of is not None:
                 links = {**links, "history": history_of(key)}
-            return Resource(
-                type,
-                uri,
-                members,
-                links,
-                forms=partial(forms_of, uri, members),
-                version=row[revision_at],
-            )
-
-        return represent
+            forms = partial(forms_of, uri, members)
+            version = row[revision_at]
+            found.append(Resource(type, uri, members, links, NO_TEMPLATES, None, forms, version))
+        return found
 
     def _history_linker(self, ctx: Context) -> Callable[[str], str] | None:
         """A function from ids to the URIs of histories; None where none are kept."""

@@ -145,7 +145,7 @@ class _Offers:
         self._allowed = [each for each in specs if _permit(rights, each.operation)]
         self._conditions = [each.when for each in self._allowed if each.when is not None]
         self._limited = any(each.limits for each in self._allowed)
-        self._by_state: dict[tuple[bool, ...], tuple[Form, ...]] = {}
+        self._by_state: dict[int, tuple[Form, ...]] = {}
 
     def of(self, ctx: Context, target: str, values: Values = NO_VALUES) -> Forms:
         """Return the forms of a resource in its current state.
@@ -153,7 +153,9 @@ class _Offers:
         :param target: the absolute URI of the resource.
         :param values: its current members.
         """
-        state = tuple([holds(ctx, values) for holds in self._conditions])
+        state = 1
+        for holds in self._conditions:
+            state = state * 2 + (1 if holds(ctx, values) else 0)
         forms = self._by_state.get(state)
         if forms is None:
             forms = self._select(ctx, values)

@@ -29,8 +29,9 @@ def links(resource: Resource) -> dict[str, dict[str, Any]]:
     for relation, target in resource.links.items():
         if target is not None:
             found[relation] = {"href": target}
-    for relation, template in resource.templates.items():
-        found[relation] = {"href": template, "templated": True}
+    if resource.templates:  # few resources have any
+        for relation, template in resource.templates.items():
+            found[relation] = {"href": template, "templated": True}
     return found
 
 

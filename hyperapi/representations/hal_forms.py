@@ -17,6 +17,8 @@ from hyperapi.representations.shape import Shape
 
 MEDIA_TYPE = "application/prs.hal-forms+json"
 _MOST_WRITERS, _MOST_TEXTS = 256, 64
+_NOT_SHOWN = (NoneType, list)
+"""Types of values that no field shows."""
 _GAP = re.compile(rb"\x00(\d+)\x00")
 """The place of a value in a text. JSON has no NUL byte, so nothing else looks like it."""
 
@@ -45,29 +47,31 @@ class _Writer:
     def write(self, target: str, values: Values) -> bytes:
         """Return the JSON object of the forms of one resource."""
         given = [*map(values.get, self._names)]
-        text, select = self._prepared(*map(type, given))
-        filled: bytes = text % select([dumps(target)[1:-1], *map(dumps, given)])
+        text, shown, select = self._prepared(*map(type, given))
+        written = [dumps(target)[1:-1]]
+        for place in shown:
+            written.append(dumps(given[place]))
+        filled: bytes = text % select(written)
         return filled
 
-    def _prepare(self, *types: type) -> tuple[bytes, Callable[[list[bytes]], Any]]:
-        """Return the text of the forms with gaps, and a function that selects what fills them."""
-        named = enumerate(zip(self._names, types, strict=True), 1)
-        values = {name: _gap(place, of) for place, (name, of) in named if of is not NoneType}
+    def _prepare(self, *types: type) -> tuple[bytes, Sequence[int], Callable[[list[bytes]], Any]]:
+        """Return the text of the forms with gaps, the places of the values that these show, and a
+        function that selects what fills the gaps from the target and those values."""
+        given = list(zip(self._names, types, strict=True))
+        shown = [place for place, (_, of) in enumerate(given) if of not in _NOT_SHOWN]
+        values = {given[at][0]: _gap(place, given[at][1]) for place, at in enumerate(shown, 1)}
         document = {form.name: _template(form, values) for form in self._forms}
         constants_and_places = _GAP.split(dumps(document))
         text = b"%b".join(part.replace(b"%", b"%%") for part in constants_and_places[::2])
         places = [int(place) for place in constants_and_places[1::2]]
-        return text, itemgetter(*places) if places else lambda _: ()
+        return text, shown, itemgetter(*places) if places else lambda _: ()
 
 
 _writer = lru_cache(maxsize=_MOST_WRITERS)(_Writer)
 
 
 def _gap(place: int, of: type) -> Any:
-    """Return a gap for a value of a type. Forms have texts in place of flags and numbers, and no
-    lists."""
-    if of is list:
-        return []
+    """Return a gap for a value of a type. Forms have texts in place of flags and numbers."""
     return Fragment(b'"\x00%d\x00"' % place if issubclass(of, int) else b"\x00%d\x00" % place)
 
 

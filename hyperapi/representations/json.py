@@ -17,8 +17,9 @@ def shape(resource: Resource) -> dict[str, Any]:
         document["uri"] = resource.uri
     for relation, target in resource.links.items():
         document[member(relation)] = target
-    for relation, template in resource.templates.items():
-        document[member(relation) + "_template"] = template
+    if resource.templates:  # few resources have any
+        for relation, template in resource.templates.items():
+            document[member(relation) + "_template"] = template
     if resource.items is not None:
         document[resource.type.items_name] = [shape(item) for item in resource.items]
     return document

@@ -5,6 +5,7 @@ Views return one. A :class:`~hyperapi.representations.shape.Shape` turns it into
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from hyperapi.representations.form import NO_VALUES, Forms
@@ -37,6 +38,10 @@ _NO_FORMS = Forms((), "", NO_VALUES)
 def no_forms() -> Forms:
     """The forms of a resource without forms."""
     return _NO_FORMS
+
+
+NO_TEMPLATES: Mapping[str, str] = MappingProxyType({})
+"""The templates of a resource without any."""
 
 
 @dataclass(slots=True)

@@ -343,9 +343,8 @@ def _live(ctx: Context, row_scope: RowScope, values: dict[str, Any]) -> Iterator
     """Yield the existing rows that changed."""
     named = ctx.state[OwnedResources].named
     for logged, rows in _log(ctx).rows(ctx.tx, row_scope, values):
-        represent = named[logged.name].representer(ctx)
-        for row in rows:
-            yield _change(logged.name, represent(row))
+        for resource in named[logged.name].represent_all(ctx, rows):
+            yield _change(logged.name, resource)
 
 
 def _change(kind: str, resource: Resource) -> Change:

@@ -125,6 +125,10 @@ class _Prepared:
             for index, column in enumerate(columns)
             if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
         ]
+        self._column_readers = [
+            (index, getattr(reader, "all", None) or partial(map, reader))
+            for index, reader in self._readers
+        ]
         self._named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
 
     def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> Any:
@@ -145,8 +149,8 @@ class _Prepared:
             return found
         # A column at a time is quickest.
         columns: list[Iterable[Any]] = list(zip(*found, strict=True))
-        for index, reader in self._readers:
-            columns[index] = map(reader, columns[index])
+        for index, read_all in self._column_readers:
+            columns[index] = read_all(columns[index])
         return list(zip(*columns, strict=True))
 
     def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:

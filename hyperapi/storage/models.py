@@ -7,7 +7,6 @@ database can keep the rows of one user together (:mod:`hyperapi.storage.distribu
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from operator import methodcaller
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -181,21 +180,19 @@ class _InstantText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def __init__(self, nullable: bool = True) -> None:
-        super().__init__()
-        self.nullable = nullable
-
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:  # noqa: ARG002
-        if dialect.name != "sqlite":
-            return None
-        return _without_zero_fraction if self.nullable else _replace_zero_fraction
+        return _WithoutZeroFraction() if dialect.name == "sqlite" else None
 
 
-_replace_zero_fraction = methodcaller("replace", ".000000Z", "Z")  # faster than a function
+class _WithoutZeroFraction:
+    """Removes a zero fraction from the text of an instant. Null stays null."""
 
+    def __call__(self, text: str | None) -> str | None:
+        return text and text.replace(".000000Z", "Z")
 
-def _without_zero_fraction(text: str | None) -> str | None:
-    return text and text.replace(".000000Z", "Z")
+    def all(self, texts: Iterable[str | None]) -> list[str | None]:
+        """Convert a column of rows at once. A call for each value would cost twice as much."""
+        return [text and text.replace(".000000Z", "Z") for text in texts]
 
 
 class instant_text(GenericFunction[str]):  # noqa: N801 - a function of SQL
@@ -204,11 +201,8 @@ class instant_text(GenericFunction[str]):  # noqa: N801 - a function of SQL
     No datetime is created: PostgreSQL formats the text, and SQLite stores it.
     """
 
+    type = _InstantText()
     inherit_cache = True
-
-    def __init__(self, instant: Any) -> None:
-        super().__init__(instant)
-        self.type = _InstantText(getattr(instant, "nullable", True))
 
 
 @compiles(instant_text, "sqlite")

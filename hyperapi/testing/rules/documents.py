@@ -67,7 +67,7 @@ def every_shape_leads_to_the_same_places(world: World, operation: Operation) -> 
 @RULES.add(
     shows,
     fix="Make items of pages with the same function as a single resource: "
-    "OwnedResource.representer.",
+    "OwnedResource.represent_all.",
 )
 def what_a_page_holds_is_whole(world: World, operation: Operation) -> None:
     """An item of a page, or the resource of an entry, is what a GET of it gives, in every shape."""
