@@ -83,7 +83,7 @@ class ReadableResource(HookedResource):
         return self.represent_all(ctx, (row,))[0]
 
     def represent_all(self, ctx: Context, rows: Sequence[AnyRow]) -> list[Resource]:
-        """Rows as resources. What is the same for all of them is looked up once."""
+        """Rows as resources. Values that all of them share are looked up once."""
         names, key_at, revision_at = self._names, self._key_at, self._revision_at
         readers = [
             (name, unless_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
