@@ -7,9 +7,9 @@ imported at the first use, because the server does not need it.
 import json
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib import import_module
@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import httpx
-    from hyperapi_client import AsyncClient, Client, InMemory, Resource
+    from hyperapi_client import AsyncClient, Client, InMemory, Resource, Tokens
 
 MakeUser = Callable[..., "Client"]
 MakeAsyncUser = Callable[..., "AsyncClient"]
+Clients = dict[str, "Client"]
+MakeNamespace = Callable[..., "Sandbox"]
 
 _LIBRARIES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -111,6 +113,7 @@ class Sandbox:
 
     root: str
     http: "httpx.Client"
+    _planted: "dict[str, Tokens]" = field(default_factory=dict, init=False, repr=False)
 
     def client(self, token: str | None = None) -> "Client":
         """Return a client with this token, or without any."""
@@ -146,6 +149,20 @@ class Sandbox:
         keeper = self._sign_up(username, password, collections)
         made: AsyncClient = _client().AsyncClient(self.root, keeper=keeper, http=self._async_http)
         return made
+
+    def plant(self, users: Iterable[Mapping[str, Any]]) -> None:
+        """Create users with what is theirs, as a seed has them. :meth:`planted` returns them."""
+        for user in users:
+            made = self._post("users", user)
+            self._planted[made["username"]] = _client().Tokens.read(made)
+
+    def planted(self) -> Clients:
+        """Return new signed-in clients of the users of :meth:`plant`, by their names."""
+        library = _client()
+        return {
+            name: library.Client(self.root, keeper=library.InMemory(tokens), http=self.http)
+            for name, tokens in self._planted.items()
+        }
 
     def _sign_up(
         self, username: str | None, password: str | None, collections: Mapping[str, Any]

@@ -1,7 +1,8 @@
 """The report of a failed test: the requests that the sandbox got during the test.
 
 The hooks work where a test uses the fixture ``hyperapi_server``, directly or through another
-fixture. pytest-xdist carries the sections of a report to its main process.
+fixture. Where each test has a namespace, they report the requests to that. pytest-xdist carries the
+sections of a report to its main process.
 """
 
 import json
@@ -12,8 +13,8 @@ import pytest
 
 from hyperapi.sandbox.client import Sandbox
 
-_FIXTURE = "hyperapi_server"
-_SERVER = pytest.StashKey[Sandbox]()
+_FIXTURES = ("hyperapi", "hyperapi_server")  # the first that a test uses has its requests
+_PLACES = pytest.StashKey[dict[str, Sandbox]]()
 _MOST_SHOWN = 100
 SECTION = "Requests to the sandbox"
 
@@ -24,8 +25,8 @@ def pytest_fixture_setup(
 ) -> Generator[None, Any, Any]:
     """Note the sandbox when it starts."""
     made = yield
-    if fixturedef.argname == _FIXTURE:
-        request.config.stash[_SERVER] = made
+    if fixturedef.argname in _FIXTURES:
+        request.config.stash.setdefault(_PLACES, {})[fixturedef.argname] = made
     return made
 
 
@@ -33,8 +34,7 @@ def pytest_fixture_post_finalizer(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> None:
     """Forget the sandbox when it ends."""
-    if fixturedef.argname == _FIXTURE and _SERVER in request.config.stash:
-        del request.config.stash[_SERVER]
+    request.config.stash.get(_PLACES, {}).pop(fixturedef.argname, None)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,8 +59,8 @@ def pytest_runtest_makereport(
 
 def _server_of(item: pytest.Item) -> Sandbox | None:
     """Return the sandbox that a test uses; None without one that runs."""
-    uses = _FIXTURE in getattr(item, "fixturenames", ())
-    return item.config.stash.get(_SERVER, None) if uses else None
+    uses, places = getattr(item, "fixturenames", ()), item.config.stash.get(_PLACES, {})
+    return next((places[name] for name in _FIXTURES if name in uses and name in places), None)
 
 
 def _section(server: Sandbox) -> str:
