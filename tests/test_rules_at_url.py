@@ -23,6 +23,7 @@ from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.storage.models import User
 from hyperapi.testing import deployment, run_report, url_run
+from hyperapi.testing.accounts import Accounts
 from hyperapi.testing.command import main
 from hyperapi.testing.deployment import Bounds, Deployment
 from hyperapi.testing.rules import RULES
@@ -254,6 +255,24 @@ def test_a_run_passes_and_removes_its_accounts(site: Site, world: UrlWorld) -> N
     assert "which only the operator can make" in text
 
 
+def test_an_account_is_removed_after_its_password_changed(site: Site, world: UrlWorld) -> None:
+    before, person = site.users(), world.stranger
+    accounts = Accounts(world.uri(world.registration.route, person))
+    world.deployment.heard, heard = accounts.note, world.deployment.heard
+    try:
+        person = world.newcomer()
+        account = person.ask("GET", world.uri(world.registration.route, person)).json
+        assert account is not None
+        changes = {"password": f"{PASSWORD}!", "current_password": person.password}
+        changed = person.ask("PATCH", account["users"][0]["uri"], json=changes)
+        assert changed.status_code == 200, changed.text
+        tokens = world.uri(world.grant.route, person)
+        assert accounts.remove(world.deployment, tokens, lambda _: None) == []
+    finally:
+        world.deployment.heard = heard
+    assert site.users() == before
+
+
 def test_an_interrupted_run_removes_its_accounts(site: Site, world: UrlWorld) -> None:
     def interrupt(_: Outcome) -> None:
         raise KeyboardInterrupt
@@ -306,12 +325,18 @@ def test_given_accounts_are_emptied_and_stay(site: Site) -> None:
     assert len(keeper.get(keeper.root["lists_uri"])["lists"]) == 1
 
 
-def test_accounts_of_others_are_never_changed(site: Site) -> None:
+def test_given_accounts_are_never_changed(site: Site, connected: Deployment) -> None:
     people = [Person(site.app.test_client()).register(f"kept-{number}") for number in range(3)]
-    given = tuple((person.name, PASSWORD) for person in people)
-    run = site.run([BY_NAME["a_bad_token_does_no_harm_where_none_is_read"]], given=given)
-    [outcome] = run.outcomes
-    assert "needs accounts of its own, and these were given" in outcome.not_checked
+    service = url_run.discover(connected, f"{site.url}{PREFIX}/")
+    world = UrlWorld(connected, service.document, [(each.name, PASSWORD) for each in people])
+    for name, routes in (
+        ("a_bad_token_does_no_harm_where_none_is_read", [world.registration.route.name]),
+        ("forms_keep_their_promise", ["user"]),
+    ):
+        with pytest.raises(NotChecked, match="needs accounts of its own, and these were given"):
+            list(each_violation(BY_NAME[name], world, routes))
+    for person in people:
+        person.sign_in()
 
 
 # -- what is no hyperapi, and what cannot be reached

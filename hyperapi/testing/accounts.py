@@ -43,8 +43,13 @@ class Accounts:
 
     def note(self, sent: Sent, status: int, headers: Any) -> None:
         """Keep what a request made or deleted."""
-        if sent.method == "DELETE" and status < 300:
-            self._registered.pop(sent.uri, None)
+        known = self._registered.get(sent.uri)
+        if known and status < 300 and sent.method in ("PUT", "PATCH"):
+            members = _members(sent)
+            known.name = members.get("username", known.name)
+            known.password = members.get("password", known.password)
+        if known and status < 300 and sent.method == "DELETE":
+            del self._registered[sent.uri]
         if (sent.method, sent.uri, status) == ("POST", self._registration, 201):
             told = {name.lower(): value for name, value in headers}
             members = _members(sent)

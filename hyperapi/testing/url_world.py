@@ -154,6 +154,11 @@ class UrlWorld(World):
     def _empty(self) -> Somebody:
         return self.newcomer()
 
+    def guest(self, operation: Operation) -> Somebody:
+        if reason := self.not_checked(operation):
+            raise NotChecked(reason)
+        return super().guest(operation)
+
     def spender(self, operation: Operation) -> Somebody:
         if operation.scope == OPEN and self._guest is not None:
             return self._guest
