@@ -20,6 +20,7 @@ from hyperapi.representations.resource import Resource
 from hyperapi.representations.resource_type import Instant, Members, ResourceType
 from hyperapi.sandbox.control_part import REFUSALS, ControlPart, up
 from hyperapi.sandbox.fault_queue import Faults
+from hyperapi.sandbox.recorder import Recorder
 from hyperapi.state import AppState
 from hyperapi.storage.database import Database
 
@@ -117,13 +118,14 @@ def get_snapshot(ctx: Context, key: str) -> Resource:
     problems=REFUSALS,
 )
 def restore_snapshot(ctx: Context, key: str) -> Reply:
-    """Restore the data and the clock of a snapshot."""
+    """Restore the data and the clock of a snapshot, without faults, and record no more bodies."""
     snapshots = ctx.state[Snapshots]
     snapshot = snapshots.find(key)
     with snapshots.turn, _live(ctx.state) as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
     ctx.state[Faults].clear()
+    ctx.state[Recorder].body_bytes = 0
     return Reply(_represent(ctx, key))
 
 

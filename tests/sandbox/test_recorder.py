@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,12 +21,11 @@ def server(hyperapi: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def ann(server: Sandbox) -> Iterator[Client]:
+def ann(server: Sandbox) -> Client:
     ann = server.user("ann", PASSWORD)
     ann.root()
     server.forget_requests()
-    yield ann
-    server.record_bodies(0)
+    return ann
 
 
 def test_requests_are_recorded_in_order(server: Sandbox, ann: Client) -> None:
@@ -118,8 +116,8 @@ def test_bodies_are_recorded_when_asked_for(server: Sandbox, ann: Client) -> Non
     request = server.requests()[-1]
     assert request["body"] == "title=Groceries"
     assert len(request["reply"]) == 100
-    server.record_bodies(0)
-    lists.reload()
+    server.restore(server.beginning)
+    server.client().root()
     assert "body" not in server.requests()[-1]
     too_much = server.http.patch(server.control.uri_of("requests"), json={"body_bytes": 10**6})
     assert too_much.status_code == 422
