@@ -82,7 +82,8 @@ def create_app(
     _add_shared_parts(
         state, extended, [*security_txt.routes(settings), *logo.routes(settings), *also]
     )
-    _add_own_parts(app, state)
+    state.add(UriSpace(app))
+    _add_own_parts(state)
     database.init_app(app, state)
     handler = state.add(RequestHandler(app, state))
 
@@ -143,7 +144,7 @@ SHARED = (
 )
 """The parts that a further state shares with the first: they hold no data, keys or counts of users.
 
-Every other part is added by :func:`_add_own_parts`, or is the database."""
+Every other part is added by :func:`_add_own_parts`, or is the database or its URIs."""
 
 
 def further_state(app: Flask, settings: Settings) -> AppState:
@@ -154,7 +155,8 @@ def further_state(app: Flask, settings: Settings) -> AppState:
     first, state = state_of(app), AppState(settings)
     for kind in SHARED:
         state.add(first[kind], kind)
-    _add_own_parts(app, state)
+    state.add(UriSpace(app, first[UriSpace]))
+    _add_own_parts(state)
     database.add_further(state)
     return state
 
@@ -184,7 +186,7 @@ def _add_shared_parts(state: AppState, extended: Extensions, further: Sequence[R
     state.add(AUTHENTICATOR)
 
 
-def _add_own_parts(app: Flask, state: AppState) -> None:
+def _add_own_parts(state: AppState) -> None:
     """Add what depends on the secret keys, or counts or keeps what users do."""
     keys = state.settings.secret_keys
     state.add(AccessTokens(keys))
@@ -196,7 +198,6 @@ def _add_own_parts(app: Flask, state: AppState) -> None:
     state.add(Seals(keys))
     state.add(SealedIds(keys))
     state.add(Refusals(state))
-    state.add(UriSpace(app))
     state.add(Limits(state.settings))
 
 

@@ -19,6 +19,7 @@ from hyperapi.app import SHARED
 from hyperapi.sandbox import namespaces
 from hyperapi.sandbox.app import sandbox_app
 from hyperapi.sandbox.client import Sandbox
+from hyperapi.sandbox.request_lines import RequestLines
 from hyperapi.sandbox.worlds import Worlds
 from hyperapi.settings import Settings
 from hyperapi.state import state_of
@@ -27,6 +28,8 @@ from tests.conftest import CHEAP_HASHING, SECRET_KEY, Person, end, problem
 
 CONTROL = "http://127.0.0.1:5000/api/v1/control"
 THREADS, STEPS = 8, 25
+OF_THE_PROCESS = (Worlds, RequestLines)
+"""Parts of the first state that only the server itself uses."""
 APART = 100_000
 """Seconds between the clocks of two threads."""
 
@@ -60,7 +63,7 @@ def test_a_world_shares_the_parts_that_are_declared_as_shared(sandboxed: Flask) 
     make(sandboxed)
     first = state_of(sandboxed)
     [world] = first[Worlds]
-    own = vars(first)["_parts"].keys() - {*SHARED, Worlds}
+    own = vars(first)["_parts"].keys() - {*SHARED, *OF_THE_PROCESS}
     assert vars(world.state)["_parts"].keys() == {*SHARED, *own}
     assert all(world.state[kind] is first[kind] for kind in SHARED)
     assert all(world.state[kind] is not first[kind] for kind in own)
