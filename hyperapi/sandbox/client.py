@@ -225,7 +225,7 @@ class Sandbox:
 
     def forget_requests(self) -> None:
         """Forget the requests so far."""
-        self.control.follow("requests").submit("forget")
+        self.http.delete(self.control.uri_of("requests")).raise_for_status()
 
     def record_bodies(self, most: int = 4096) -> None:
         """Record the first bytes of each body too, from now on; 0 for none."""

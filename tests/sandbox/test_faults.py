@@ -10,7 +10,16 @@ import httpx
 import pytest
 from hyperapi_client import Client, Invalid, NotFound
 
+from hyperapi.http.handler import RequestHandler
+from hyperapi.middleware import in_process
+from hyperapi.sandbox.fault_effects import init_app
+from hyperapi.sandbox.fault_match import Match
+from hyperapi.sandbox.fault_queue import Fault, PlannedFault
+from hyperapi.sandbox.fault_queue import Faults as FaultQueue
 from hyperapi.sandbox.pytest_plugin import Faults, MakeUser, Sandbox
+from hyperapi.state import state_of
+from tests.conftest import MakeApp
+from tests.contexts import context
 
 ORIGIN = {"Origin": "https://app.example"}
 
@@ -322,3 +331,16 @@ def test_faults_belong_to_a_namespace(server: Sandbox, faults: Faults) -> None:
             asked(bob, "GET", where)
         assert inside.faults.left() == []
         assert [each.left for each in faults.left()] == [1]
+
+
+def test_requests_without_a_connection_are_not_hit(make_app: MakeApp) -> None:
+    """The steps of a tool for language models are such requests."""
+    app = make_app()
+    state = state_of(app)
+    planned = state.add(FaultQueue())
+    init_app(state[RequestHandler])
+    planned.add(PlannedFault(Match(), Fault(status=503), 2, 2))
+    inner = in_process.ask(context(app, REMOTE_ADDR="127.0.0.1"), "GET", "/api/v1/", [], b"")
+    assert inner.status == 200
+    assert app.test_client().get("/api/v1/").status_code == 503
+    assert [each.left for each in planned] == [1]
