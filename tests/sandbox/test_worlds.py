@@ -16,6 +16,8 @@ from flask import Flask
 from hyperapi_client import Client, Resource
 
 from hyperapi.app import SHARED
+from hyperapi.http.routes import RouteTable
+from hyperapi.http.uris import Uris, UriSpace
 from hyperapi.sandbox import namespaces
 from hyperapi.sandbox.app import sandbox_app
 from hyperapi.sandbox.client import Sandbox
@@ -27,6 +29,7 @@ from hyperapi.storage import migrations
 from tests.conftest import CHEAP_HASHING, SECRET_KEY, Person, end, problem
 
 CONTROL = "http://127.0.0.1:5000/api/v1/control"
+KEY = "01890000-0000-7000-8000-000000000000"
 THREADS, STEPS = 8, 25
 OF_THE_PROCESS = (Worlds, RequestLines)
 """Parts of the first state that only the server itself uses."""
@@ -68,6 +71,18 @@ def test_a_world_shares_the_parts_that_are_declared_as_shared(sandboxed: Flask) 
     assert all(world.state[kind] is first[kind] for kind in SHARED)
     assert all(world.state[kind] is not first[kind] for kind in own)
     assert set(world.state.settings.secret_keys).isdisjoint(first.settings.secret_keys)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:5000", "[::1]:5000", "xn--4ca.example", "ä.example"])
+def test_its_uris_are_those_that_flask_builds(sandboxed: Flask, host: str) -> None:
+    make(sandboxed)
+    first = state_of(sandboxed)
+    [world] = first[Worlds]
+    base = ("http", host, world.prefix)
+    found, built = world.state[UriSpace].under(base), Uris(sandboxed, base)
+    for route in first[RouteTable].routes:
+        key = KEY if "<" in route.path else None
+        assert found.uri(route.name, key) == built.uri(route.name, key)
 
 
 def test_a_limit_counts_in_its_namespace(sandboxed: Flask) -> None:
