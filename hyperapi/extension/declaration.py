@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ScalarSelect, Table, Text
 
+from hyperapi.common.records import record
 from hyperapi.extension import checks
 from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel
 from hyperapi.extension.bulk_form import BulkForm
@@ -109,6 +110,7 @@ class DeclaredResource:
         self.item, self.collection = self._routes(one, many)
         self._declare_types(links, titled_by, lead, history=history)
         self._names = tuple(members.model_fields)
+        self._record = record(self._names)
         self._conversions = dict(conversions or {})
         if bodies is not None:
             self.bodies = bodies

@@ -47,27 +47,36 @@ class _Writer:
     def write(self, target: str, values: Values) -> bytes:
         """Return the JSON object of the forms of one resource."""
         given = [*map(values.get, self._names)]
-        text, shown, select = self._prepared(*map(type, given))
+        parts, shown, select = self._prepared(*map(type, given))
         written = [dumps(target)[1:-1]]
         for place in shown:
             written.append(dumps(given[place]))
-        filled: bytes = text % select(written)
-        return filled
+        texts = parts.copy()
+        texts[1::2] = select(written)
+        return b"".join(texts)
 
-    def _prepare(self, *types: type) -> tuple[bytes, Sequence[int], Callable[[list[bytes]], Any]]:
-        """Return the text of the forms with gaps, the places of the values that these show, and a
-        function that selects what fills the gaps from the target and those values."""
+    def _prepare(
+        self, *types: type
+    ) -> tuple[list[bytes], Sequence[int], Callable[[list[bytes]], Sequence[bytes]]]:
+        """Return the text of the forms in parts, where each second one is a gap, the places of the
+        values that fill gaps, and a function that selects what fills each from the target and
+        those values."""
         given = list(zip(self._names, types, strict=True))
         shown = [place for place, (_, of) in enumerate(given) if of not in _NOT_SHOWN]
         values = {given[at][0]: _gap(place, given[at][1]) for place, at in enumerate(shown, 1)}
         document = {form.name: _template(form, values) for form in self._forms}
-        constants_and_places = _GAP.split(dumps(document))
-        text = b"%b".join(part.replace(b"%", b"%%") for part in constants_and_places[::2])
-        places = [int(place) for place in constants_and_places[1::2]]
-        return text, shown, itemgetter(*places) if places else lambda _: ()
+        parts = _GAP.split(dumps(document))
+        return parts, shown, _selecting([int(place) for place in parts[1::2]])
 
 
 _writer = lru_cache(maxsize=_MOST_WRITERS)(_Writer)
+
+
+def _selecting(places: Sequence[int]) -> Callable[[list[bytes]], Sequence[bytes]]:
+    """Return a function that selects the values at these places."""
+    if len(places) < 2:  # an itemgetter of one place returns no sequence
+        return lambda values: [values[place] for place in places]
+    return itemgetter(*places)
 
 
 def _gap(place: int, of: type) -> Any:
