@@ -280,6 +280,10 @@ def test_an_interrupted_run_removes_its_accounts(site: Site, world: UrlWorld) ->
     before = site.users()
     run = site.run(FEW, told=interrupt)
     assert (site.users(), run.left, len(run.outcomes)) == (before, [], 1)
+    [outcome] = run.outcomes
+    assert outcome.result == "passed"  # it was finished
+    outcome.finished = False
+    assert outcome.result == "not checked"
     assert "It was interrupted." in run_report.text(run)
 
 
@@ -377,6 +381,9 @@ def test_a_service_must_be_at_the_address_that_it_names(site: Site) -> None:
 
 
 def test_a_limit_is_waited_for_and_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # is not for this machine
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     waits: list[float] = []
     said: list[str] = []
 

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 import pytest
+
+from hyperapi.testing.hosts import is_loopback
 
 if TYPE_CHECKING:
     from hyperapi.testing.url_run import Run
@@ -87,7 +88,7 @@ def main(
         _end("hyperapi-rules needs httpx. Install it: pip install '/path/to/hyperapi[testing]'")
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         _end(f"{url} is no URL of a service. Write it with http:// or https://.")
-    if not yes and not _is_loopback(url):
+    if not yes and not is_loopback(url):
         _end(f"The rules write to {url}, in accounts of their own. Add --yes to consent.")
     if user and password is None:
         password = click.prompt("Password of these accounts", hide_input=True, err=True)
@@ -163,15 +164,6 @@ def _status(found: "Run") -> int:
     if found.with_result("failed"):
         return FAILED
     return CANNOT_RUN if found.stopped or not found.with_result("passed") else PASSED
-
-
-def _is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _cannot(reason: str) -> int:

@@ -16,6 +16,7 @@ import httpx
 from werkzeug.test import Client, TestResponse
 
 from hyperapi.http.responses import EVENT_STREAM
+from hyperapi.testing.hosts import is_loopback
 from hyperapi.testing.world import NotChecked
 
 _NOT_PASSED_ON = ("HOST", "CONNECTION", "CONTENT_LENGTH", "CONTENT_TYPE", "TRANSFER_ENCODING")
@@ -72,7 +73,8 @@ class Deployment:
         self.waited = 0.0
         self.heard: Callable[[Sent, int, Any], None] = lambda *_: None
         self._say = say
-        self._client = httpx.Client(verify=trust, timeout=_PATIENCE)
+        proxies = not is_loopback(origin)  # of the environment
+        self._client = httpx.Client(verify=trust, timeout=_PATIENCE, trust_env=proxies)
 
     def close(self) -> None:
         """Close all connections."""

@@ -38,19 +38,21 @@ class Outcome:
 
     :ivar operations: how many operations it was checked on.
     :ivar not_checked: the operations that it was not checked on, by the reason.
+    :ivar finished: whether all operations were looked at.
     """
 
     rule: Rule
     operations: int = 0
     violations: list[Violation] = field(default_factory=list)
     not_checked: dict[str, list[str]] = field(default_factory=dict)
+    finished: bool = False
 
     @property
     def result(self) -> str:
         """``failed``, ``passed``, or ``not checked`` where it was checked on nothing."""
         if self.violations:
             return "failed"
-        return "passed" if self.operations else "not checked"
+        return "passed" if self.finished and self.operations else "not checked"
 
 
 @dataclass
@@ -189,6 +191,7 @@ def _check(world: UrlWorld, outcome: Outcome) -> None:
         outcome.operations += 1
         if broken:
             outcome.violations.append(broken)
+    outcome.finished = True
     if not outcome.operations and not outcome.not_checked:
         outcome.not_checked["applies to no operation of this service"] = []
 

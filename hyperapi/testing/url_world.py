@@ -63,7 +63,7 @@ class UrlWorld(World):
 
     def not_checked(self, operation: Operation) -> str:
         if any(kind.name == _OF_A_SANDBOX for kind in operation.problems):
-            return "belongs to the control of a sandbox, which changes the data of everybody"
+            return "belongs to the control of a sandbox, which acts on the data of everybody"
         if self._registers and self._uses_up_registrations(operation):
             self._reserve()
         changes_account = operation.writes and operation.scope in (ACCOUNT, OPEN)
