@@ -54,8 +54,9 @@ format: $(DEV) ## Fix what lint can fix, and format the code
 examples: $(DEV) ## Write the examples of the OpenAPI document anew
 	$(BIN)/python -m tests.example_replies
 
-types: $(JS) ## Write the type declarations of the JavaScript client anew
+types: $(JS) ## Write the type declarations of the JavaScript packages anew
 	node tests/js/node_modules/typescript/bin/tsc --project clients/javascript
+	node tests/js/node_modules/typescript/bin/tsc --project clients/javascript-testing
 
 bench: $(DEV) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

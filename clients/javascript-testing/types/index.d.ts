@@ -1,0 +1,3 @@
+export { Sandbox } from "./sandbox.js";
+export { User } from "./user.js";
+export { connect, open, start } from "./server.js";

@@ -1,0 +1,1 @@
+export default { test: { globalSetup: ["hyperapi-testing/global-setup"], include: ["*vitest.test.js"] } };
