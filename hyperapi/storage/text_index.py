@@ -11,12 +11,13 @@ cost a fraction of what each alone would. An owner with few changes has no index
 triggers take changed and deleted rows out of the index, so that no statement can forget it.
 
 SQLite has a full-text table (FTS5, trigrams) without content, whose row ids begin with a number of
-the owner. It reads the ids of one owner only. The hexadecimal digits of the text are in it too, for
-texts under three characters. PostgreSQL has a table of the texts with an index (GIN) of their
-pieces, each behind a part of the owner's id. Citus runs no triggers, so there all rows wait.
+the owner. It reads the ids of one owner only. It also has the text with a mark between all
+characters. There the trigrams are one character between marks, or two with a mark between them:
+they find texts under three characters. PostgreSQL has a table of the texts with an index (GIN) of
+their pieces, each behind a part of the owner's id. Citus runs no triggers, so there all rows wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -50,26 +51,59 @@ class TextIndexError(Exception):
     """The database cannot have the index. The message is one line."""
 
 
-def create_text_index(connection: Connection, table: str, columns: Sequence[str]) -> None:
+def create_text_index(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    *,
+    short: str | None = None,
+    progress: Callable[[str], object] = lambda _: None,
+) -> None:
     """Create the index of a table's columns, with its triggers, and fill it.
 
     :param table: a table whose primary key is ``owner`` and ``key``.
+    :param short: the SQL of what SQLite indexes of ``{text}`` for texts under three characters.
+        Only a migration to an older version has another one.
+    :param progress: called with a line after each part of a large table on SQLite.
     :raises TextIndexError: when SQLite has no FTS5.
     """
     if connection.dialect.name == "sqlite":
-        _demand_fts5(connection)
-    for statement in _statements(connection):
+        _create_on_sqlite(connection, table, columns, short or _MARKED, progress)
+        return
+    distributed = is_distributed(connection)
+    for statement in _TABLES if distributed else (*_TABLES, *_KEPT):
         connection.exec_driver_sql(_filled(statement, table, columns, connection.dialect))
-    if is_distributed(connection):
+    if distributed:
         for part in (_TEXTS, _OWNERS):
             distribute_owned(connection, table + part)
 
 
-def _statements(connection: Connection) -> Sequence[str]:
-    """Return the statements that create an index."""
-    if connection.dialect.name == "sqlite":
-        return _SQLITE
-    return _TABLES if is_distributed(connection) else (*_TABLES, *_KEPT)
+def _create_on_sqlite(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    short: str,
+    progress: Callable[[str], object],
+) -> None:
+    _demand_fts5(connection)
+    for statement in _SQLITE:
+        connection.exec_driver_sql(_filled(statement, table, columns, connection.dialect, short))
+    _fill(connection, _filled(_FILL, table, columns, connection.dialect, short), table, progress)
+
+
+def _fill(connection: Connection, fill: str, table: str, progress: Callable[[str], object]) -> None:
+    """Index the texts of the rows that have an id, so many at once."""
+    rows = f"{table}_text_rows"
+    total = connection.exec_driver_sql(f"SELECT count(*) FROM {rows}").scalar_one()
+    part = f"SELECT id FROM {rows} WHERE id > ? ORDER BY id LIMIT {_FILLED_AT_ONCE}"
+    done, last = 0, 0
+    while done < total:
+        found = connection.exec_driver_sql(f"SELECT count(*), max(id) FROM ({part})", (last,))
+        number, upto = found.one()
+        connection.exec_driver_sql(fill, (last, upto))
+        done, last = done + number, upto
+        if total > _FILLED_AT_ONCE:
+            progress(f"{table}: the texts of {done} of {total} rows are in the index")
 
 
 def drop_text_index(connection: Connection, table: str) -> None:
@@ -114,12 +148,17 @@ def _has_fts5(connection: Connection) -> bool:
     return "ENABLE_FTS5" in set(options)
 
 
-def _filled(statement: str, table: str, columns: Sequence[str], dialect: Dialect) -> str:
-    """Put names and texts into a statement."""
+def _filled(
+    statement: str, table: str, columns: Sequence[str], dialect: Dialect, short: str = ""
+) -> str:
+    """Put names and texts into a statement. The indexed texts of SQLite are the longer ones."""
     feed = "char(10)" if dialect.name == "sqlite" else "chr(10)"
 
     def text(row: str) -> str:
         return f" || {feed} || ".join(f"{row}.{column}" for column in columns)
+
+    def indexed(row: str) -> str:
+        return f"{text(row)} || {short.format(table=table, text=text(row))}"
 
     changed = " OR ".join(
         f"old.{column} IS NOT new.{column}"
@@ -134,6 +173,9 @@ def _filled(statement: str, table: str, columns: Sequence[str], dialect: Dialect
         old=text("old"),
         new=text("new"),
         row=text(table),
+        indexed_old=indexed("old"),
+        indexed_new=indexed("new"),
+        indexed_row=indexed(table),
     )
 
 
@@ -143,15 +185,32 @@ WAITING = 500
 _AT_ONCE = 1000
 """The most rows that one change indexes. Further ones wait for the next change."""
 
+_FILLED_AT_ONCE = 20_000
+"""Rows that one statement indexes when an index is created."""
+
 _HALF = 32
 """Bits of a row id that number the rows of one owner. The bits above number the owner."""
+
+_MARK = "\x1f"
+_PART, _PLACES = 256, 4096
+_MARKED = f"""(
+        SELECT char({ord(_MARK)}) || group_concat(substr(part, one.place, 1), char({ord(_MARK)}))
+            || char({ord(_MARK)})
+        FROM (
+            SELECT substr({{text}}, 1 + {_PART} * (place - 1), {_PART}) AS part
+            FROM {{table}}_text_places WHERE place <= (length({{text}}) + {_PART - 1}) / {_PART}
+            ORDER BY place LIMIT -1
+        ) CROSS JOIN {{table}}_text_places AS one WHERE one.place <= length(part)
+    )"""
+"""A text with a mark before, between and after its characters. SQLite counts to a place in a text
+character by character, so it takes parts. ``LIMIT -1`` has it compute a part once."""
 
 _ID = f"""(SELECT id FROM {{table}}_text_rows WHERE key = old.key AND id >> {_HALF} =
     (SELECT number FROM {{table}}_text_owners WHERE owner = old.owner))"""
 _UPTO = "(SELECT upto FROM {table}_text_owners WHERE owner = old.owner)"
 _FORGET = (
     "INSERT INTO {table}_text ({table}_text, rowid, text) VALUES "
-    f"('delete', {_ID}, {{old}} || char(10) || hex({{old}}));"
+    f"('delete', {_ID}, {{indexed_old}});"
 )
 _NEXT_UPTO = f"""coalesce(
             (SELECT later.revision FROM {{table}} AS later WHERE later.owner = new.key
@@ -163,6 +222,11 @@ _SQLITE = (
         last INTEGER NOT NULL
     ) WITHOUT ROWID""",
     "CREATE TABLE {table}_text_rows (id INTEGER PRIMARY KEY, key TEXT NOT NULL)",
+    "CREATE TABLE {table}_text_places (place INTEGER PRIMARY KEY)",
+    f"""INSERT INTO {{table}}_text_places (place)
+    WITH RECURSIVE places (place) AS (
+        VALUES (1) UNION ALL SELECT place + 1 FROM places WHERE place < {_PLACES}
+    ) SELECT place FROM places""",
     "CREATE INDEX ix_{table}_text_rows_key ON {table}_text_rows (key)",
     """CREATE VIRTUAL TABLE {table}_text USING fts5 (
         text, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
@@ -173,10 +237,6 @@ _SQLITE = (
     f"""INSERT INTO {{table}}_text_rows (id, key)
     SELECT (number << {_HALF}) + row_number() OVER (PARTITION BY owner ORDER BY key), key
     FROM {{table}} JOIN {{table}}_text_owners USING (owner)""",
-    f"""INSERT INTO {{table}}_text (rowid, text)
-    SELECT found.id, {{row}} || char(10) || hex({{row}}) FROM {{table}}_text_rows AS found
-    JOIN {{table}}_text_owners AS of ON of.number = found.id >> {_HALF}
-    JOIN {{table}} ON {{table}}.owner = of.owner AND {{table}}.key = found.key ORDER BY found.id""",
     f"""UPDATE {{table}}_text_owners SET last = coalesce(
         (SELECT max(id) FROM {{table}}_text_rows
         WHERE id > number << {_HALF} AND id < (number + 1) << {_HALF}), number << {_HALF}
@@ -202,7 +262,7 @@ _SQLITE = (
                 WHERE found.key = {{table}}.key AND found.id >> {_HALF} = of.number
             );
         INSERT INTO {{table}}_text (rowid, text)
-        SELECT found.id, {{row}} || char(10) || hex({{row}})
+        SELECT found.id, {{indexed_row}}
         FROM {{table}}_text_owners AS of
         CROSS JOIN {{table}}_text_rows AS found
         ON found.id > of.last AND found.id < (of.number + 1) << {_HALF}
@@ -222,7 +282,7 @@ _SQLITE = (
     WHEN ({{changed}}) AND {_ID} BEGIN
         {_FORGET}
         INSERT INTO {{table}}_text (rowid, text)
-        SELECT {_ID}, {{new}} || char(10) || hex({{new}}) WHERE new.revision <= {_UPTO};
+        SELECT {_ID}, {{indexed_new}} WHERE new.revision <= {_UPTO};
         DELETE FROM {{table}}_text_rows WHERE id = {_ID} AND new.revision > {_UPTO};
     END""",
     f"""CREATE TRIGGER {{table}}_text_delete AFTER DELETE ON {{table}} WHEN {_ID} BEGIN
@@ -230,12 +290,17 @@ _SQLITE = (
         DELETE FROM {{table}}_text_rows WHERE id = {_ID};
     END""",
 )
+_FILL = f"""INSERT INTO {{table}}_text (rowid, text)
+    SELECT found.id, {{indexed_row}} FROM {{table}}_text_rows AS found
+    CROSS JOIN {{table}}_text_owners AS of ON of.number = found.id >> {_HALF}
+    CROSS JOIN {{table}} ON {{table}}.owner = of.owner AND {{table}}.key = found.key
+    WHERE found.id > ? AND found.id <= ? ORDER BY found.id"""
 _DROP_SQLITE = (
     *(
         f"DROP TRIGGER IF EXISTS {{table}}_text_{event}"
         for event in ("insert", "update", "delete", "users_update", "users_delete")
     ),
-    *(f"DROP TABLE IF EXISTS {{table}}_text{part}" for part in ("", "_rows", "_owners")),
+    *(f"DROP TABLE IF EXISTS {{table}}_text{part}" for part in ("", "_rows", "_owners", "_places")),
 )
 
 _PIECES = """CREATE OR REPLACE FUNCTION hyperapi_pieces(owner uuid, text text) RETURNS tsvector
@@ -344,14 +409,11 @@ def _pieces(text: str) -> list[str]:
 
 def _fts5_query(text: str) -> str:
     """Return the FTS5 query for rows that may contain a text."""
-    digits = text.encode().hex().upper()
     if len(text) >= _PIECE:
-        pieces, joined = _pieces(text), " AND "
-    elif len(digits) >= _PIECE:
-        pieces, joined = _pieces(digits), " AND "
-    else:  # one byte: its two digits, before any other one
-        pieces, joined = [digits + last for last in "0123456789ABCDEF"], " OR "
-    return joined.join('"' + piece.replace('"', '""') + '"' for piece in pieces)
+        pieces = _pieces(text)
+    else:
+        pieces = [_MARK.join(text) if len(text) > 1 else f"{_MARK}{text}{_MARK}"]
+    return " AND ".join('"' + piece.replace('"', '""') + '"' for piece in pieces)
 
 
 def _tsquery(owner: str, text: str) -> str:

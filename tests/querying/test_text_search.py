@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -251,6 +252,78 @@ def test_a_deleted_account_leaves_no_text_and_other_texts_stay(
     for rule in RULES:
         purge(state_of(app), rule)
     assert pieces(app) == owners(app) == 0
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_short_text_that_no_row_has_has_no_candidates(app: Flask, alice: Person) -> None:
+    made = alice.make_list()
+    for title in ("class", "loss", 'a "_ b', "d\th", "vv d-h", "yé"):
+        alice.make_task(made, title)
+    index(app)
+    candidates = "SELECT count(*) FROM tasks_text WHERE tasks_text MATCH :query"
+    with app.app_context(), database.engine.connect() as connection:
+        counts = {
+            part: connection.scalar(text(candidates), {"query": text_index._fts5_query(part)})
+            for part in ("7", "77", "%", "dh", "gg", "ss", "_", "é")
+        }
+    assert counts == {"7": 0, "77": 0, "%": 0, "dh": 0, "gg": 0, "ss": 2, "_": 1, "é": 1}
+
+
+def test_short_texts_are_found_anywhere_in_a_long_text(app: Flask, alice: Person) -> None:
+    made = alice.make_list()
+    for place in (0, 244, 249, 250, 511, 5000, 9998):
+        alice.make_task(made, f"at {place}", description="é" * place + "zq" + "-" * (9998 - place))
+    index(app)
+    assert waiting(app) == set()
+    for part in ("zq", "q", "z"):
+        assert len(found(alice, alice.root["tasks_uri"], q=part)) == 7
+    assert found(alice, alice.root["tasks_uri"], q="ez") == []
+    assert found(alice, alice.root["tasks_uri"], q="éz", has_due="false") == [
+        f"at {place}" for place in (244, 249, 250, 5000, 511, 9998)
+    ]
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_index_of_an_older_version_is_rebuilt_part_by_part(
+    app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = state_of(app).settings.database_url
+    made = alice.make_list()
+    tasks = [alice.make_task(made, title) for title in ("buzz", "class", "zq%", "ends")]
+    columns = "owner TEXT, key TEXT, revision INTEGER, words TEXT, PRIMARY KEY (owner, key)"
+    with app.app_context(), database.engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE scraps ({columns})"))
+        text_index.create_text_index(connection, "scraps", ["words"])
+    index(app)
+    command.downgrade(migrations.config(url), "0013_since_0010")
+    assert "hex(" in _trigger(app, "scraps")
+    assert "hex(" in _trigger(app, "tasks")
+    with app.app_context(), database.engine.begin() as connection:
+        connection.execute(text("UPDATE tasks SET title_folded = 'dzz' WHERE title = 'ends'"))
+        assert connection.scalar(text(_OLD_CANDIDATES)) == 2
+    monkeypatch.setattr(text_index, "_FILLED_AT_ONCE", 3)
+    lines: list[str] = []
+    migrations.upgrade(url, progress=lines.append)
+    assert lines[:-1] == [
+        "tasks: the texts of 3 of 4 rows are in the index",
+        "tasks: the texts of 4 of 4 rows are in the index",
+    ]
+    assert "hex(" not in _trigger(app, "scraps") + _trigger(app, "tasks")
+    assert in_step(app)
+    assert found(alice, alice.root["tasks_uri"], q="zz") == ["buzz", "ends"]
+    assert found(alice, alice.root["tasks_uri"], q="%") == ["zq%"]
+    alice.ask("PATCH", tasks[0]["uri"], json={"title": "bu"})
+    assert found(alice, alice.root["tasks_uri"], q="zz") == ["ends"]
+
+
+_OLD_CANDIDATES = """SELECT count(*) FROM tasks_text WHERE tasks_text MATCH '"7A7" AND "A7A"'"""
+
+
+def _trigger(app: Flask, table: str) -> str:
+    """The statement of the trigger that follows changed texts."""
+    statement = text("SELECT sql FROM sqlite_master WHERE name = :name")
+    with app.app_context(), database.engine.connect() as connection:
+        return str(connection.scalar(statement, {"name": f"{table}_text_update"}))
 
 
 @pytest.mark.only_on("sqlite")
