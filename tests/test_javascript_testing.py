@@ -20,6 +20,8 @@ CLIENTS = FOLDER.parent.parent / "clients"
 PACKAGE = CLIENTS / "javascript-testing"
 MODULES = FOLDER / "node_modules"
 README = PACKAGE / "README.md"
+GUIDE = CLIENTS.parent / "docs" / "testing.md"
+EXAMPLE = CLIENTS.parent / "examples" / "sandbox" / "three-users.test.js"
 COMPILER = MODULES / "typescript" / "bin" / "tsc"
 REPORT = re.compile(r"^.*\bGET /api/v1/lists 200 [\d.]+ ms, ann$", re.MULTILINE)
 
@@ -50,6 +52,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     blocks = re.findall(r"^```js\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     for name, block in zip(("node.test", "vitest.test", "playwright.spec"), blocks, strict=True):
         (folder / f"from-readme-{name}.js").write_text(block)
+    (block,) = re.findall(r"^```js\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    (folder / "from-guide.test.js").write_text(block)
+    shutil.copy(EXAMPLE, folder)
     (folder / "package.json").write_text('{"type": "module", "private": true}')
     modules = folder / "node_modules"
     modules.mkdir()
@@ -133,9 +138,16 @@ def check_run(ran: tuple[int, str], passed: str, failed: str) -> None:
 
 def test_each_test_of_node_has_a_namespace(project: Path, service: dict[str, str]) -> None:
     command = node("vitest", "the package for tests was not tried with node:test")
-    files = ("node.test.js", "from-readme-node.test.js")
+    files = ("node.test.js", "from-readme-node.test.js", "from-guide.test.js")
     ran = run(command, "--test", "--test-reporter=spec", *files, folder=project, **service)
-    check_run(ran, "pass 10\n", "✖ wrong")
+    check_run(ran, "pass 11\n", "✖ wrong")
+
+
+def test_the_example_starts_a_sandbox_of_its_own(project: Path) -> None:
+    command = node("vitest", "the example of the package for tests was not tried")
+    status, said = run(command, "--test", "--test-reporter=spec", EXAMPLE.name, folder=project)
+    assert status == 0, said
+    assert "pass 2\n" in said, said
 
 
 def test_each_test_of_vitest_has_a_namespace(project: Path) -> None:

@@ -41,7 +41,6 @@ ALLOWED: dict[str, int] = {
     "clients/javascript/hyperapi.d.ts": 4,
     "clients/javascript/hyperapi.js": 5,
     "docs/frontend.md": 4,
-    "examples/sandbox/sandbox.js": 1,
     "examples/spa/app/app.js": 3,
     "examples/spa/app/live.js": 2,
     "examples/spa/app/tasks.js": 1,

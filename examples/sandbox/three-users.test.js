@@ -1,44 +1,30 @@
-// Three users in one test, side by side; then an hour passes without anybody waiting for it.
+// Three users in one test; then an hour that passes at once.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { Client, makeUser, startSandbox } from "./sandbox.js";
+import { Missing, SignedOut } from "hyperapi-client";
+import { withSandbox } from "hyperapi-testing/node";
 
-let sandbox, beginning;
+test("three people do not see each other's tasks", withSandbox(async ({ makeUser }) => {
+  const ann = await makeUser("ann", { lists: { Groceries: ["Milk"] } });
+  const bob = await makeUser("bob", { lists: { Work: ["Report"] } });
+  const carol = await makeUser("carol");
 
-before(async () => {
-  sandbox = await startSandbox("--users", "carol");
-  beginning = await new Client().ask("POST", sandbox.control.snapshots_uri);
-});
-after(() => sandbox.stop());
-beforeEach(() => new Client().ask("POST", beginning.uri)); // restores it, in milliseconds
-
-test("three people do not see each other's tasks", async () => {
-  const ann = await makeUser(sandbox, "ann");
-  const bob = await makeUser(sandbox, "bob");
-  const carol = new Client(sandbox.users[0].access_token);
-
-  const groceries = await ann.ask("POST", ann.lists_uri, { title: "Groceries" });
-  const milk = await ann.ask("POST", groceries.tasks_uri, { title: "Milk" });
-  const work = await bob.ask("POST", bob.lists_uri, { title: "Work" });
-  await bob.ask("POST", work.tasks_uri, { title: "Report" });
-
-  const titles = async (someone, uri) => (await someone.get(uri)).tasks.map((task) => task.title);
-  assert.deepEqual(await titles(ann, ann.tasks_uri), ["Milk"]);
-  assert.deepEqual(await titles(bob, bob.tasks_uri), ["Report"]);
-  const root = await carol.get(sandbox.root);
-  assert.deepEqual(await titles(carol, root.tasks_uri), []);
+  const titles = async (user) => (await user.follow("tasks")).items.map((task) => task.get("title"));
+  assert.deepEqual(await titles(ann), ["Milk"]);
+  assert.deepEqual(await titles(bob), ["Report"]);
+  assert.deepEqual(await titles(carol), []);
+  const [milk] = await ann.follow("tasks");
   for (const stranger of [bob, carol]) {
-    await assert.rejects(stranger.get(milk.uri), { status: 404 });
+    await assert.rejects(stranger.get(milk.uri), Missing);
   }
-});
+}));
 
-test("a token lives for an hour", async () => {
-  const ann = await makeUser(sandbox, "ann"); // the one of the test before is gone
-  await ann.get(ann.lists_uri);
-  await new Client().ask("PATCH", sandbox.control.clock_uri, { forward: 3601 });
-  await assert.rejects(ann.get(ann.lists_uri), (error) =>
-    error.document.type.endsWith("/problems/token-expired"),
-  );
-});
+test("a token lives for an hour", withSandbox(async ({ makeUser, clock, root }) => {
+  const ann = await makeUser("ann"); // another one than that of the test before
+  const token = ann.session.access_token;
+  await ann.ask(root, { token });
+  await clock.forward({ hours: 1, seconds: 1 });
+  await assert.rejects(ann.ask(root, { token }), SignedOut);
+}));

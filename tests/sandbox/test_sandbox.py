@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,8 +34,6 @@ from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from tests.conftest import PASSWORD, MakeApp
 from tests.serving import COMMAND
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "sandbox"
 
 
 def start(*options: str, folder: Path, **environment: str) -> "subprocess.Popen[str]":
@@ -390,21 +387,3 @@ def test_users_are_made_whole_while_snapshots_are_restored(hyperapi: Sandbox) ->
 def test_an_ordinary_server_has_no_control(stranger: Any, app: Any) -> None:
     assert "control_uri" not in stranger.root
     assert stranger.ask("GET", "/api/v1/control").status_code == 404
-
-
-def test_the_example_in_javascript_runs(tmp_path: Path) -> None:
-    if shutil.which("node") is None:
-        assert not os.environ.get("CI"), "Node is missing, and the example must be tried here"
-        pytest.skip("Node is missing, which the example is for")
-    inherited = {name: value for name, value in os.environ.items() if "HYPERAPI_" not in name}
-    done = subprocess.run(
-        ["node", "--test"],
-        cwd=EXAMPLE,
-        env={**inherited, "HYPERAPI_COMMAND": json.dumps(COMMAND)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 2" in done.stdout
