@@ -334,7 +334,7 @@ class MethodNotAllowed(Problem):
     """The resource does not support this method. `Allow` lists the methods that it supports."""
 
     name, status, title = "method-not-allowed", 405, "The method is not allowed"
-    advice = "Use a method that Allow lists."
+    advice = "Use a method that Allow names."
     sends = ("Allow", "Accept-Patch")
 
 
@@ -343,7 +343,7 @@ class NotAcceptable(Problem):
     `Accept-Encoding`. `acceptable` lists those that it has."""
 
     name, status, title = "not-acceptable", 406, "No acceptable representation"
-    advice = "Send the header with a value that acceptable lists, or leave it out."
+    advice = "Send the header with a value that acceptable names, or leave it out."
     extends = _Acceptable
 
 
@@ -391,7 +391,7 @@ class UnsupportedMediaType(Problem):
     that it accepts."""
 
     name, status, title = "unsupported-media-type", 415, "The media type is not supported"
-    advice = "Send the body in a media type that Accept lists."
+    advice = "Send the body in a media type that Accept names."
     sends = ("Accept", "Accept-Patch", "Accept-Encoding")
 
 

@@ -16,7 +16,7 @@ NAME = "x-hyperapi"
 
 Schema = dict[str, Any]
 
-REFUSED, VISIBLE, OWN_LIST = "refused", "visible", "own-list"
+REFUSED, VISIBLE, OWN = "refused", "visible", "own"
 """What a list-bound token may do with an operation: nothing, the same as any other token, or what
 concerns its list."""
 
@@ -49,7 +49,7 @@ def _route(route: Route) -> Schema:
 def _operation(operation: Operation, table: RouteTable) -> Schema:
     told = {
         "route": operation.route.name,
-        "list-bound": _when_bound(operation),
+        "when-bound": _when_bound(operation),
         "grants": operation.grants,
         "names": dict(_named_by(operation, table)),
     }
@@ -70,7 +70,7 @@ def _when_bound(operation: Operation) -> str:
         return REFUSED
     if operation.scope != SIGNED_IN and not isinstance(operation.scope, Scope):
         return ""
-    return VISIBLE if operation.route.visible_when_bound else OWN_LIST
+    return VISIBLE if operation.route.visible_when_bound else OWN
 
 
 def _named_by(operation: Operation, table: RouteTable) -> Iterator[tuple[str, str]]:

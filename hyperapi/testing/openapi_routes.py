@@ -97,7 +97,7 @@ class Reader:
     def _route(self, name: str, path: str, operations: Document) -> Route:
         told = self._routes_told[name]
         prefix = PREFIX if path.startswith(PREFIX) else ""
-        bound = {self._told[each["operationId"]].get("list-bound") for each in operations.values()}
+        bound = {self._told[each["operationId"]].get("when-bound") for each in operations.values()}
         return Route(
             name,
             self._rule(path.removeprefix(prefix), operations),
@@ -156,7 +156,7 @@ class Reader:
             media=tuple(content) or (JSON,),
             query=self._query(described, told),
             grants=told.get("grants", False),
-            refused_when_bound=told.get("list-bound") == published.REFUSED,
+            refused_when_bound=told.get("when-bound") == published.REFUSED,
             statuses=statuses,
             returns=self._another(described, route),
             problems=tuple(self._problems_of(described)),
