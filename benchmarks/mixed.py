@@ -10,6 +10,7 @@ import platform
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -24,7 +25,7 @@ from argon2 import PasswordHasher
 from benchmarks import postgresql, targets
 from benchmarks.__main__ import hyperapi_environment
 from benchmarks.load import Load, Target, check, drive, has_wrk
-from benchmarks.seed import PASSWORD, QUICK, people, seed_hyperapi
+from benchmarks.seed import PASSWORD, QUICK, people
 from benchmarks.serve import Server, served
 from tests import postgres
 
@@ -61,6 +62,14 @@ class Figure:
     load: Load
     cpu: float
 
+
+_SEED = """
+import sys
+from pathlib import Path
+from benchmarks.seed import QUICK, seed_hyperapi
+seed_hyperapi(Path(sys.argv[1]), QUICK, sys.argv[2])
+"""
+"""Fills a database with the seed of a checkout, which knows the tables of that checkout."""
 
 Figures = dict[str, list[Figure]]
 """One figure from each round, by the name of the set."""
@@ -130,7 +139,8 @@ def database(stack: ExitStack, folder: Path, code: Path, kind: str) -> dict[str,
     folder.mkdir()
     postgresql.upgrade(environment)
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-    seed_hyperapi(folder / "hyperapi.db", QUICK, hasher.hash(PASSWORD))
+    arguments = [str(folder / "hyperapi.db"), hasher.hash(PASSWORD)]
+    subprocess.run([sys.executable, "-P", "-c", _SEED, *arguments], env=environment, check=True)
     if kind == POSTGRESQL:
         settings = {"listen_addresses": "127.0.0.1", **postgresql.CAREFUL}
         server = stack.enter_context(postgres.server(**settings))
