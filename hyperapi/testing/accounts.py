@@ -85,7 +85,7 @@ def _removed(deployment: Deployment, tokens: str, account: Account) -> str:
             return f"it cannot sign in ({session.status})"
         token = session.json["access_token"]
         reply = client.delete(account.uri, headers={"Authorization": f"Bearer {token}"})
-    except Exception as failure:  # whatever it is, the other accounts can still be deleted
+    except Exception as failure:  # the other accounts are deleted all the same
         return str(failure) or type(failure).__name__
     return "" if reply.status_code in (204, 404) else reply.status
 

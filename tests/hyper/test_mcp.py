@@ -1,7 +1,6 @@
 """``hyper mcp`` as programs with a model use it: the client of ``mcp``, over stdio, to a server."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from hyperapi.sandbox.pytest_plugin import Sandbox
-from tests.hyper.agents import Agent
+from tests.hyper.agents import TEXT_OF_STALE, Agent, keep_a_list
 from tests.hyper.conftest import Hyper
 from tests.serving import PATIENCE
 
@@ -29,7 +28,6 @@ INITIALIZE = (
     b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18",'
     b'"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}\n'
 )
-TEXT_OF_STALE = "It has changed since that version. Nothing was done."
 
 
 @asynccontextmanager
@@ -73,47 +71,7 @@ def test_an_agent_keeps_a_list(hyperapi: Sandbox) -> None:
         assert read_only == {"open", "search", "changes"}
         assert sessions(ann) == ["sandbox", "mcp: helper"]
 
-        root = await agent.call("open")
-        made = await agent.call(
-            "submit", target=root["links"]["lists"], form="create", fields={"title": "Groceries"}
-        )
-        groceries = await agent.call("open", target=made["uri"])
-        tasks = groceries["links"]["tasks"]
-        for number in range(10):
-            due = "2020-01-01T00:00:00Z" if number < 3 else "2099-01-01T00:00:00Z"
-            fields = {"title": f"Task {number}", "due_at": due}
-            await agent.call("submit", target=tasks, form="create", fields=fields)
-        query = {"done": False, "due_before": "2026-01-01T00:00:00+01:00", "sort": "title"}
-        overdue = (await agent.call("search", target=tasks, query=query))["items"]
-        assert [each["title"] for each in overdue] == ["Task 0", "Task 1", "Task 2"]
-        since = (await agent.call("changes"))["since"]
-
-        first, second, _ = overdue
-        seen = {"target": first["uri"], "version": first["updated_at"]}
-        done = await agent.call("submit", form="complete", **seen)
-        assert done["done"] is True
-
-        ann.at(ann.uri_of("task", uuid=second["uri"].rpartition("/")[2])).submit(
-            "edit", title="Task 1, but tomorrow"
-        )
-        stale = {"target": second["uri"], "version": second["updated_at"], "form": "complete"}
-        text, now = (await agent.refused("submit", **stale)).split("\n")
-        assert text.startswith(TEXT_OF_STALE)
-        assert json.loads(now)["title"] == "Task 1, but tomorrow"
-        await agent.call("submit", **{**stale, "version": json.loads(now)["updated_at"]})
-
-        changed = (await agent.call("changes", since=since))["changes"]
-        assert [each["uri"] for each in changed] == [first["uri"], second["uri"]]
-
-        deleted = await agent.call(
-            "submit", target=groceries["uri"], form="delete", version=groceries["updated_at"]
-        )
-        assert (await agent.call("search", target="tasks"))["items"] == []
-        again = await agent.call("undo", undo=deleted["undo"])
-        assert again["count"] == 11
-        assert len((await agent.call("search", target="tasks"))["items"]) == 10
-        await agent.call("undo", undo=done["undo"])
-        assert (await agent.call("open", target=first["uri"]))["done"] is False
+        await keep_a_list(agent, ann)
 
     play(ann, story, "--name", "helper")
     assert sessions(ann) == ["sandbox"]

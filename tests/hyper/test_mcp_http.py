@@ -1,7 +1,6 @@
 """Language models at a server: the client of ``mcp`` over a real socket, signed in by OAuth."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.auth.mcp_app import McpApp
 from tests.conftest import PASSWORD
-from tests.hyper.agents import Agent
+from tests.hyper.agents import Agent, keep_a_list
 from tests.serving import PATIENCE, Served, read_environment, serve
 
 Story = Callable[[Agent], Awaitable[None]]
@@ -84,41 +83,7 @@ def test_an_agent_keeps_a_list(served: Served, join: Callable[[str], Api], mode:
         destructive = {t.name for t in tools if t.annotations and t.annotations.destructive_hint}
         assert destructive == {"submit", "undo"}
 
-        root = await agent.call("open")
-        made = await agent.call(
-            "submit", target=root["links"]["lists"], form="create", fields={"title": "Groceries"}
-        )
-        groceries = await agent.call("open", target=made["uri"])
-        assert groceries["forms"]["delete"]["destructive"] is True
-        tasks = groceries["links"]["tasks"]
-        for number in range(10):
-            due = "2020-01-01T00:00:00Z" if number < 3 else "2099-01-01T00:00:00Z"
-            fields = {"title": f"Task {number}", "due_at": due}
-            await agent.call("submit", target=tasks, form="create", fields=fields)
-        query = {"done": False, "due_before": "2026-01-01T00:00:00+01:00", "sort": "title"}
-        overdue = (await agent.call("search", target=tasks, query=query))["items"]
-        assert [each["title"] for each in overdue] == ["Task 0", "Task 1", "Task 2"]
-        since = (await agent.call("changes"))["since"]
-
-        first, second, _ = overdue
-        seen = {"target": first["uri"], "version": first["updated_at"]}
-        done = await agent.call("submit", form="complete", **seen)
-        ann.at(ann.uri_of("task", uuid=second["uri"].rpartition("/")[2])).submit(
-            "edit", title="Task 1, but tomorrow"
-        )
-        stale = {"target": second["uri"], "version": second["updated_at"], "form": "complete"}
-        text, now = (await agent.refused("submit", **stale)).split("\n")
-        assert text.startswith("It has changed since that version. Nothing was done.")
-        await agent.call("submit", **{**stale, "version": json.loads(now)["updated_at"]})
-        changed = (await agent.call("changes", since=since))["changes"]
-        assert [each["uri"] for each in changed] == [first["uri"], second["uri"]]
-
-        version = groceries["updated_at"]
-        deleted = await agent.call("submit", target=made["uri"], form="delete", version=version)
-        assert (await agent.call("search", target="tasks"))["items"] == []
-        assert (await agent.call("undo", undo=deleted["undo"]))["count"] == 11
-        await agent.call("undo", undo=done["undo"])
-        assert (await agent.call("open", target=first["uri"]))["done"] is False
+        await keep_a_list(agent, ann)
 
     app = play(ann, name, story, mode)
     assert len(app.pages) == 1
