@@ -61,6 +61,7 @@ class Refusals:
     def __init__(self, state: AppState) -> None:
         self._state = state
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._waiting: dict[str, list[Event]] = defaultdict(list)
         self._number = 0
         self._timer: threading.Timer | None = None
@@ -80,17 +81,25 @@ class Refusals:
                 self._timer.start()
 
     def write(self) -> None:
-        """Write the events that wait. A failure loses them, and is logged."""
+        """Write the events that wait, after those that another thread writes.
+
+        A failure loses the events, and is logged.
+        """
+        with self._writing:
+            for owner, events in self._taken().items():
+                try:
+                    self._state[Database].write(partial(_store_all, owner, events))
+                except Busy:
+                    _log.warning("security events lost: %s (the database is busy)", len(events))
+                except Exception:
+                    _log.exception("security events lost: %s", len(events))
+
+    def _taken(self) -> dict[str, list[Event]]:
+        """Take the events that wait."""
         with self._lock:
             waiting, self._waiting = self._waiting, defaultdict(list)
             self._number, self._timer = 0, None
-        for owner, events in waiting.items():
-            try:
-                self._state[Database].write(partial(_store_all, owner, events))
-            except Busy:
-                _log.warning("security events lost: %s (the database is busy)", len(events))
-            except Exception:
-                _log.exception("security events lost: %s", len(events))
+        return waiting
 
     def close(self) -> None:
         """Write what waits. Later events are written by :meth:`write` alone."""

@@ -1,15 +1,18 @@
 """The security log: what happened to an account, from where, and how it ended."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
 from hyperapi.auth.security_log import Refusals
 from hyperapi.state import state_of
+from hyperapi.storage.database import Database
 from hyperapi.storage.models import SecurityEvent
 from hyperapi.storage.retention import RULES, purge
 from tests.auth.trading import TOKENS, Clock, derive, engine_of, refresh, signed_in, trade
@@ -137,6 +140,30 @@ def test_a_refusal_is_written_soon_after_its_reply(app: Flask, alice: Person) ->
     while stored(app) == before and time.monotonic() < deadline:
         time.sleep(0.005)
     assert stored(app) == before + 1
+
+
+def test_the_log_waits_for_refusals_that_are_being_written(
+    app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = state_of(app)
+    database, refusals = state[Database], state[Refusals]
+    write, began, go_on = database.write, threading.Event(), threading.Event()
+
+    def slow(work: Any) -> Any:
+        began.set()
+        assert go_on.wait(10)
+        return write(work)
+
+    monkeypatch.setattr(database, "write", slow)
+    guess(alice)
+    assert began.wait(10)
+    reader = threading.Thread(target=refusals.write)
+    reader.start()
+    reader.join(0.2)
+    assert reader.is_alive()
+    go_on.set()
+    reader.join(10)
+    assert stored(app) == 2
 
 
 def test_a_refusal_is_not_written_for_a_deleted_account(app: Flask, alice: Person) -> None:
