@@ -17,7 +17,7 @@ export class Clock {
     for (const [unit, seconds] of Object.entries(SECONDS)) {
       forward += seconds * (span[/** @type {keyof typeof SECONDS} */ (unit)] ?? 0);
     }
-    return this.#move({ forward: Math.round(forward) });
+    return this.#move({ forward });
   }
 
   /** Set it to an instant. @param {Date} now */

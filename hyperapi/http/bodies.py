@@ -365,8 +365,10 @@ def _typed(found: list[str], schema: dict[str, Any]) -> Any:
         return None
     if _takes(schema, "boolean"):
         return {"true": True, "on": True, "false": False}.get(value.lower(), value)
-    if _takes(schema, "integer") and re.fullmatch(r"[0-9]{1,18}", value):
+    if _takes(schema, "integer") and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
+    if _takes(schema, "number") and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", value):
+        return float(value)
     return value
 
 

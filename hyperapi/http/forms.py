@@ -273,7 +273,7 @@ def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _kind(schema: Mapping[str, Any]) -> FieldKind:
     if schema.get("format") in _KINDS:
         return _KINDS[schema["format"]]
-    if schema.get("type") == "integer":
+    if schema.get("type") in ("integer", "number"):
         return "number"
     return "textarea" if schema.get("maxLength", 0) > _TEXT_AREA else "text"
 

@@ -37,7 +37,7 @@ class Clock:
     def forward(self, seconds: float = 0, **units: float) -> datetime:
         """Move forward by seconds, or by units of :class:`datetime.timedelta`: ``days=30``."""
         span = timedelta(seconds=seconds, **units)
-        return self._moved(forward=round(span.total_seconds()))
+        return self._moved(forward=span.total_seconds())
 
     def set(self, now: datetime) -> datetime:
         """Set the clock to an instant with a time zone."""

@@ -31,12 +31,13 @@ class ClockChanges(Body):
 
     ahead_by: (
         Annotated[
-            int, Field(title="Seconds ahead of the machine's clock", ge=-_LONGEST, le=_LONGEST)
+            float, Field(title="Seconds ahead of the machine's clock", ge=-_LONGEST, le=_LONGEST)
         ]
         | MISSING
     ) = MISSING
     forward: (
-        Annotated[int, Field(title="Seconds to move forward", ge=-_LONGEST, le=_LONGEST)] | MISSING
+        Annotated[float, Field(title="Seconds to move forward", ge=-_LONGEST, le=_LONGEST)]
+        | MISSING
     ) = MISSING
     now: Annotated[InstantText, Field(title="New time")] | MISSING = MISSING
 

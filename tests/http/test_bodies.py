@@ -20,6 +20,8 @@ class Thing(Body):
 
     title: Annotated[str, TextOf(5, 1)]
     size: Annotated[int, Field(ge=1, le=9)] | MISSING = MISSING
+    balance: int | MISSING = MISSING
+    weight: float | MISSING = MISSING
     big: bool = False
     due_at: InstantText | None = None
     colour: Literal["red", "blue"] = "red"
@@ -100,6 +102,12 @@ def test_a_form_says_the_same_as_json() -> None:
         "due_at": "2030-01-31T08:00:00Z",
         "words": ["x", "y"],
     }
+    assert read("title=a&balance=-3&weight=-0.25", FORM) == {
+        "title": "a",
+        "balance": -3,
+        "weight": -0.25,
+    }
+    assert read("title=a&weight=3", FORM)["weight"] == 3
     assert read("title=%C3%A9&due_at=&words=x", FORM) == {
         "title": "é",
         "due_at": None,
@@ -204,7 +212,8 @@ def test_all_mistakes_are_told_at_once_in_words_that_quote_nothing() -> None:
         "/title": "must not be longer than 5 characters",
         "/size": "must be 9 or less",
         "/big": "must be true or false",
-        "/hunter": "is unknown; known members: title, size, big, due_at, colour, words",
+        "/hunter": "is unknown; known members: title, size, balance, weight, big, due_at, colour, "
+        "words",
     }
 
 

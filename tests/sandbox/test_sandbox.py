@@ -353,6 +353,15 @@ def test_the_clock_moves_as_it_is_told(hyperapi: Sandbox, make_user: MakeUser) -
         hyperapi.control.submit("move-clock")
 
 
+def test_the_clock_takes_the_seconds_that_it_shows(hyperapi: Sandbox) -> None:
+    hyperapi.clock.forward(hours=1)
+    hyperapi.clock.forward(milliseconds=-250)
+    shown = hyperapi.control.follow("clock").ahead_by
+    assert shown == 3599.75
+    hyperapi.clock.reset()
+    assert hyperapi.control.submit("move-clock", ahead_by=shown).ahead_by == shown
+
+
 @pytest.mark.parametrize("now", ["1970-01-02T00:00:00Z", "8999-12-31T00:00:00Z"])
 def test_everything_works_at_the_ends_of_time(
     hyperapi: Sandbox, make_user: MakeUser, now: str

@@ -120,6 +120,7 @@ function plain({ type, name, required, min, max, minLength, maxLength }, initial
           type: type ?? "text",
           min,
           max,
+          step: type === "number" ? "any" : null,
           maxlength: maxLength,
           dir: type === "text" ? "auto" : null,
           autocomplete: completion(name, type),
