@@ -1,5 +1,6 @@
 """What tests stand on: applications on databases of their own, and people who sign in for real."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,13 @@ MakeApp = Callable[..., Flask]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The kinds of database."""
     databases.add_option(parser)
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted. A job in the background of a shell ignores interrupts,
+    and so do all processes that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
