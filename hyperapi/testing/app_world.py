@@ -112,7 +112,7 @@ class AppWorld(World):
                 self._tables.reflect(connection, only=lambda name, _: not is_part(name))
             key = None if whose is None else whose.key
             return {
-                table.name: sorted(map(tuple, connection.execute(statement)), key=repr)
+                table.name: list(connection.execute(statement).all())
                 for table, statement in self._statements(key)
             }
 
@@ -120,6 +120,7 @@ class AppWorld(World):
         assert self._tables is not None
         for table in self._tables.sorted_tables:
             found = select(*(each for each in table.c if each.name not in _NOT_STORED))
+            found = found.order_by(*(table.primary_key or table.c))
             if owner is None:
                 yield table, found
             elif "owner" in table.c:

@@ -244,6 +244,8 @@ class _Writer:
     def repeat(self, argument: Any) -> str:
         least, most, inner = argument
         times = self.random.randint(least, most) if most <= 1 else self.often(least, most)
+        if [str(kind) for kind, _ in inner] == ["IN"]:
+            return "".join(self.random.choices(_characters(tuple(inner[0][1])), k=times))
         return "".join(self.write(inner) for _ in range(times))
 
     def often(self, least: int, most: int) -> int:

@@ -40,6 +40,7 @@ from hyperapi.testing.declared import (
 from hyperapi.testing.reports import Exchange, History
 
 PASSWORD = "correct horse battery"
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class NotChecked(Exception):
@@ -72,6 +73,7 @@ class Somebody:
     :ivar here: the things that requests are about, unless they say otherwise.
     :ivar there: more things of the same person.
     :ivar history: the last requests, with those of everybody in the same world.
+    :ivar changes: what requests of this person have changed since joining, as methods and URIs.
     """
 
     client: Client
@@ -83,6 +85,7 @@ class Somebody:
     here: Things = field(default_factory=Things)
     there: Things = field(default_factory=Things)
     history: History = field(default_factory=History)
+    changes: list[str] = field(default_factory=list)
 
     def ask(self, method: str, uri: str, **request: Any) -> TestResponse:
         """Send a request, with the token if there is one."""
@@ -91,6 +94,8 @@ class Somebody:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         reply = self.client.open(uri, method=method, headers=headers, **request)
         self.history.append(Exchange(request, reply))
+        if method not in _SAFE and reply.status_code < 400:
+            self.changes.append(f"{method} {uri}")
         return reply
 
     def without_token(self) -> "Somebody":
@@ -132,6 +137,8 @@ class World(ABC):
         self.promises = promises
         self.history = History()
         self._guest: Somebody | None = None
+        self._unchanged: Somebody | None = None
+        self._telling: set[str] = set()
         self._others: dict[tuple[str, str], Somebody] = {}
         self._numbers = count(1)
         self._shared_keys = self._keys_of_documents()
@@ -195,7 +202,7 @@ class World(ABC):
     def renew(self) -> None:
         """Replace all people, and forget how replies differed from the document."""
         self.spoilt = False
-        self._guest = None
+        self._guest = self._unchanged = None
         self._others.clear()
         self.undocumented.clear()
         self.alice, self.bob = self.join(), self.join()
@@ -233,6 +240,7 @@ class World(ABC):
         for things in (person.there, person.here):
             self._furnish(person, things)
         self.learn(person.there, self.sign_in(replace(person)))
+        person.changes.clear()
         return person
 
     def guest(self, operation: Operation) -> Somebody:
@@ -251,8 +259,13 @@ class World(ABC):
         return person
 
     def spender(self, operation: Operation) -> Somebody:  # noqa: ARG002
-        """Somebody whose things, or account, an operation uses up."""
-        return self.join()
+        """Somebody whose things, or account, an operation uses up.
+
+        It is the same person again until a request has changed anything.
+        """
+        if self._unchanged is None or self._unchanged.changes:
+            self._unchanged = self.join()
+        return self._unchanged
 
     def _release(self, person: Somebody, resource: str) -> None:
         """Delete what would refuse the deletion of a person's things of one type."""
@@ -503,7 +516,7 @@ class World(ABC):
             uri = self.uri(maker.route, person, key)
             made = self.ask(person, maker, uri, json=self.body(maker, person, things))
             person.ask("DELETE", made.headers["Location"])
-        readers = sorted(self.every(lambda each: shows(each) and owned(each)), key=keyed)
+        readers = sorted(self.every(lambda each: shows(each) and owned(each)), key=self._asked_late)
         wanted = {route_of_key(each.route, self.routes).name for each in readers if keyed(each)}
         for each in readers:
             if wanted <= things.keys.keys():
@@ -511,8 +524,15 @@ class World(ABC):
             route = route_of_key(each.route, self.routes) if keyed(each) else None
             if route is None or route.name in things.keys:
                 uri = self.uri(each.route, person, things.keys[route.name] if route else None)
+                known = len(things.keys)
                 for found in self._uris_in.findall(self.ask(person, each, uri).text):
                     self.learn(things, found)
+                if len(things.keys) > known:
+                    self._telling.add(each.name)
+
+    def _asked_late(self, reader: Operation) -> tuple[bool, bool]:
+        """Readers that told somebody of further resources are asked first."""
+        return reader.name not in self._telling, keyed(reader)
 
     def _parts(self, operation: Operation) -> set[str]:
         """The routes of the resources that the request for a new one names."""
