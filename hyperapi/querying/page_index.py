@@ -22,11 +22,13 @@ class PageIndex:
     """An index, and what is read of it.
 
     :param name: the name of the index.
+    :param columns: the names of its columns, in order.
     :param branches: the values of its open columns: one set for each part to read and merge.
     :param unserved: the number of fixed columns that are no part of the index.
     """
 
     name: str
+    columns: tuple[str, ...]
     branches: tuple[Values, ...]
     unserved: int
 
@@ -80,4 +82,4 @@ def _usable(
     )
     if len(branches) > _MOST_BRANCHES:
         return None
-    return PageIndex(str(name), branches, len(set(fixed) - set(first)))
+    return PageIndex(str(name), tuple(columns), branches, len(set(fixed) - set(first)))

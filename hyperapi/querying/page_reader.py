@@ -9,7 +9,7 @@ these are sorted. If many match, they are frequent enough to be met in order.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hyperapi.querying.page_statements import FEW, NEAR, InOrder, PageStatements, StatementKey
+from hyperapi.querying.page_statements import FEW, InOrder, PageStatements, StatementKey
 from hyperapi.storage.database import Transaction
 
 Rows = list[tuple[Any, ...]]
@@ -79,7 +79,7 @@ class PageReader:
             statement = self._statements.in_order(self._key, segment, behind, near)
             if statement is None:
                 continue
-            values = {**self._values, "limit": most - len(rows), "window": NEAR}
+            values = {**self._values, "limit": most - len(rows)}
             rows += statement.rows(self._tx, {**values, **after} if behind else values)
             if len(rows) == most or near:
                 break

@@ -17,6 +17,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Table,
+    and_,
     bindparam,
     func,
     literal_column,
@@ -24,12 +25,14 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from hyperapi.querying.page_index import PageIndex, choose_index
-from hyperapi.querying.query_string import Filter, Sort
+from hyperapi.querying.query_string import MOST_LIMIT, Filter, Sort
 from hyperapi.querying.sort_order import (
     Segment,
     Segments,
@@ -47,6 +50,9 @@ FEW = 1000
 
 NEAR = 500
 """The number of rows that are examined before a selective filter's own index is used."""
+
+_MOST_ROWS: ColumnElement[int] = literal_column(str(MOST_LIMIT + 1))
+"""The most rows that are read for a page: those that it shows, and one of the next page."""
 
 
 class StatementKey(NamedTuple):
@@ -76,6 +82,55 @@ def _unindexed_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(unindexed, "postgresql")
 def _unindexed_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(element.clauses, **kw)
+
+
+class _Page(Select[Any]):
+    """The rows of a page: as many as its limit says, a parameter.
+
+    PostgreSQL keeps a plan for all values of the parameters if it expects no more of it than of
+    plans for single values. It expects a limit with an unknown value to leave a tenth of the rows.
+    For a large collection that is more than a page, so it would plan every page anew, and that
+    takes longer than to read it. So the rows get three limits: the most rows of any page, which is
+    a known value, and twice that of the page. It expects a hundredth of the first then, one row.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_Page, "postgresql")
+def _page_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    rows = _selected(compiler, element.limit(_MOST_ROWS), kw)
+    limit = compiler.process(element._limit_clause, **kw)
+    for name in ("most", "page"):
+        rows = f"SELECT * FROM ({rows}) AS {name} LIMIT {limit}"  # noqa: S608 - from SQLAlchemy
+    return rows
+
+
+class selective(GenericFunction[Any]):  # noqa: N801 - a function of SQL
+    """The condition that a column has a value, which PostgreSQL expects few rows to meet.
+
+    For a value that it does not know, it expects that each value of a column is equally frequent.
+    If its sample has one value, it expects that all rows meet the condition. Then an index without
+    the column seems as good, and if no row of the owner has the value, all of them are read. It
+    expects that a third of the rows is not below an unknown value, whatever the sample has.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> None:
+        super().__init__(column, value)
+
+
+@compiles(selective, "sqlite")
+def _selective_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = element.clauses
+    return compiler.process(column == value, **kw)
+
+
+@compiles(selective, "postgresql")
+def _selective_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, value = element.clauses
+    return compiler.process(and_(column == value, column >= value), **kw)
 
 
 class _Branch(Select[Any]):
@@ -249,8 +304,8 @@ class PageStatements:
         """Read rows of a segment along an index. None when the filters leave no rows of it.
 
         :param after: whether the page begins at a cursor in this segment.
-        :param near: whether only the next rows in the order are examined, as many as the parameter
-            ``window`` says. The filters that the index does not serve then apply to these.
+        :param near: whether only the next :data:`NEAR` rows in the order are examined. The filters
+            that the index does not serve then apply to these.
         """
         path = self.path(key._replace(backward=False))
         assert path is not None
@@ -259,6 +314,8 @@ class PageStatements:
         terms = path.segments.terms
         places = path.segments.sorted_by(segment)
         order = [(terms[place].name, terms[place].descending != key.backward) for place in places]
+        if segment.present is False:  # PostgreSQL would sort: for IS NULL it sees no constant
+            order = [(str(path.segments.column), order[0][1]), *order]
         beside = self._beside(key, path) if near else []
         conditions = [*self._of_collection(key), *self._of_segment(path, segment)]
         conditions += [
@@ -268,12 +325,15 @@ class PageStatements:
         ]
         if after:
             conditions.append(beyond_in_segment(terms, places, key.backward))
-        branches = [[*conditions, *self._equal(values)] for values in path.index.branches]
+        branches = [
+            self._selective_of(path.index, [*conditions, *self._equal(values)])
+            for values in path.index.branches
+        ]
         if len(branches) == 1 and not near:
-            shown = select(*self._shown(terms, self.table))
+            shown = _Page(*self._shown(terms, self.table))
             statement = self._along(path.index.name, shown).where(*branches[0])
             return Statement(_in(order, self.table, statement).limit(bindparam("limit")))
-        most: ColumnElement[int] = bindparam("window" if near else "limit")
+        most: ColumnElement[int] = literal_column(str(NEAR)) if near else _MOST_ROWS
         needed = [self.table.c[name] for name in self._needed(terms, key, beside)]
         rows = _merged(
             [
@@ -285,10 +345,24 @@ class PageStatements:
         )
         if near:
             rows = _in(order, rows, select(rows)).limit(most).subquery("near")
-        statement = select(*self._shown(terms, rows)).where(
+        statement = _Page(*self._shown(terms, rows)).where(
             *(_moved(self._condition(key, number), self.table, rows) for number in beside)
         )
         return Statement(_in(order, rows, statement).limit(bindparam("limit")))
+
+    def _selective_of(
+        self, index: PageIndex, conditions: Sequence[ColumnElement[bool]]
+    ) -> list[ColumnElement[bool]]:
+        """Make each column of an index that has a value worth using for PostgreSQL."""
+        return [
+            selective(each.left, each.right)
+            if isinstance(each, BinaryExpression)
+            and each.operator is operators.eq
+            and isinstance(each.right, BindParameter)
+            and each.left.key in index.columns[1:]
+            else each
+            for each in conditions
+        ]
 
     def _along(self, index: str, statement: Any) -> Any:
         """Force SQLite to use this index. Its planner has no statistics and chooses others."""
