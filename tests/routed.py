@@ -15,7 +15,7 @@ from hyperapi.middleware import change_notifier, metrics
 from hyperapi.ops import accounts
 from hyperapi.storage import backup, oauth_clients, retention
 from hyperapi.storage.database import Statement, Transaction, _Prepared
-from hyperapi.storage.dialects import _AnyPostgreSQL
+from hyperapi.storage.postgresql import AnyPostgreSQL
 
 EXCEPTIONS: dict[Statement, str] = {
     accounts._ALL_USERS: "an operator lists all users",
@@ -39,7 +39,7 @@ def _allowed() -> frozenset[str]:
 
 def text_of(statement: Statement) -> str:
     """The text of a statement for PostgreSQL."""
-    return str(statement._expression.compile(dialect=_AnyPostgreSQL()))  # type: ignore[no-untyped-call]
+    return str(statement._expression.compile(dialect=AnyPostgreSQL()))  # type: ignore[no-untyped-call]
 
 
 class Watch:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from passlib.context import CryptContext
+from passlib.hash import argon2
 
 from hyperapi.common.text import normal
 from hyperapi.settings import Settings
@@ -92,7 +93,7 @@ class Passwords:
 
     def __init__(self, settings: Settings) -> None:
         self._context = CryptContext(
-            schemes=["argon2"],
+            schemes=[argon2],
             argon2__type="ID",
             argon2__memory_cost=settings.hashing_memory,
             argon2__time_cost=settings.hashing_rounds,

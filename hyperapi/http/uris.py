@@ -16,6 +16,7 @@ from flask import Flask, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 from werkzeug.sansio.utils import get_host
+from werkzeug.test import create_environ
 
 from hyperapi.representations.relations import RELATIONS
 
@@ -139,7 +140,8 @@ class Uris:
             before, after = self._like._template(endpoint, keyed)
             if before.startswith(self._like._root):
                 return self._root + before.removeprefix(self._like._root), after
-        with self._app.test_request_context(base_url=self._root):
+        # Flask's test_request_context would import its test client, which imports a debugger.
+        with self._app.request_context(create_environ(base_url=self._root)):
             if not keyed:
                 return url_for(endpoint, _external=True), ""
             before, _, after = url_for(endpoint, key=_HOLE, _external=True).partition(_HOLE)

@@ -64,6 +64,7 @@ def serve(settings: Settings) -> None:
     # granian warns of many threads. Most of ours wait, and the concurrency limit bounds the others.
     logging.getLogger("_granian").addFilter(lambda record: "threads" not in record.getMessage())
     import_nothing_from_working_folder()
+    worker_memory.keep_little()
     hold_signals()
     write_json_lines()
     with common_folder() as shared:

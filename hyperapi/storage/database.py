@@ -30,7 +30,7 @@ from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import Schema, Schemas
 from hyperapi.storage.write_queue import WriteQueue
 
-database = SQLAlchemy(model_class=Base, disable_autonaming=True)
+database = SQLAlchemy(model_class=Base, disable_autonaming=True, add_models_to_shell=False)
 
 AnyRow = Any
 """A row: a tuple whose values are also attributes named after the columns."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
@@ -357,36 +356,8 @@ class _SQLiteWithHints(SQLiteDialect_pysqlite):
     statement_compiler = _HintCompiler
 
 
-class _AnyPostgreSQL(PGDialect_psycopg):
-    """SQLAlchemy's dialect without its check of the server's product name."""
-
-    supports_statement_cache = True
-
-    def connect(self, *arguments: Any, **options: Any) -> Any:
-        """Return a connection of our own class."""
-        from hyperapi.storage.postgresql import Connection  # noqa: PLC0415 - needs an extra
-
-        return Connection.connect(*arguments, **options)
-
-    def initialize(self, connection: Any) -> None:
-        """Detect the server's features. Close the connection when it fails meanwhile."""
-        try:
-            super().initialize(connection)  # type: ignore[no-untyped-call]
-        except BaseException:
-            connection.connection.dbapi_connection.close()
-            raise
-
-    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
-        try:
-            found = super()._get_server_version_info(connection)  # type: ignore[no-untyped-call]
-        except AssertionError:  # CockroachDB has its own version numbers
-            return _LEAST
-        return tuple(found)
-
-
-_LEAST = (14,)
-"""The PostgreSQL version that we assume for such servers."""
 _OID_OF_TEXT = 25
 
 registry.register("sqlite", __name__, _SQLiteWithHints.__name__)
-registry.register("postgresql.psycopg", __name__, _AnyPostgreSQL.__name__)
+registry.register("postgresql.psycopg", "hyperapi.storage.postgresql", "AnyPostgreSQL")
+"""Only an engine of PostgreSQL imports that module, its driver, and SQLAlchemy's part for it."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    TIMESTAMP,
     BigInteger,
     Boolean,
     Dialect,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -580,7 +580,6 @@ class BeforeImage(Base):
             "trashed_at",
             "key",
             sqlite_where=text("trashed_at IS NOT NULL"),
-            postgresql_where=text("trashed_at IS NOT NULL"),
         ),
     )
 
