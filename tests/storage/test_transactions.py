@@ -4,7 +4,7 @@ again after the server was away."""
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,10 @@ def server() -> Iterator[postgres.Server]:
 @pytest.fixture
 def own_app(server: postgres.Server, tmp_path: Path) -> Iterator[Flask]:
     """An application on that server."""
-    with applications(PostgreSQLDatabases(server, tmp_path.name), tmp_path) as make:
+    with (
+        closing(PostgreSQLDatabases(server, tmp_path.name)) as made,
+        applications(made, tmp_path) as make,
+    ):
         yield make(busy_timeout="2", threads="4")
 
 
