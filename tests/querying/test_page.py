@@ -68,7 +68,7 @@ def filters(draw: st.DrawFn) -> Asked:
     return asked
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 @given(data=st.data(), asked=filters(), sort=sorts(), limit=LIMITS, offset=st.integers(0, 60))
 def test_any_question_gets_what_plain_python_would_choose_in_its_order(
     population: Population,

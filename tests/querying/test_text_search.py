@@ -53,7 +53,7 @@ def found(person: Person, uri: str, **asked: str) -> list[str]:
     return sorted(task["title"] for task in walk(person, uri + question(list(asked.items()))))
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=30, derandomize=True, deadline=None)
 @given(
     word=st.sampled_from(WORDS),
     start=st.integers(0, 8),
@@ -151,7 +151,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=20, derandomize=True, deadline=None)
 @given(steps=st.lists(STEPS, min_size=3, max_size=12))
 def test_whatever_changes_texts_are_found_as_plain_python_finds_them(
     shared_app: Flask, changing: tuple[Person, Any], steps: list[Any]
