@@ -155,6 +155,12 @@ def carol(shared_app: Flask) -> "Person":
     return Person(shared_app.test_client()).register("carol").sign_in()
 
 
+@pytest.fixture(scope="session")
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The command that checks the types of a package: libraries are read once for all packages."""
+    return f"mypy --cache-dir={tmp_path_factory.getbasetemp() / 'mypy'}"
+
+
 @pytest.fixture
 def clock() -> Iterator[Callable[..., None]]:
     """Move the clock; it is right again after the test."""

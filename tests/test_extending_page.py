@@ -138,7 +138,7 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed, re.S) is not None
 
 
-def test_a_newcomer_adds_notes_to_a_service(tmp_path: Path) -> None:
+def test_a_newcomer_adds_notes_to_a_service(tmp_path: Path, mypy: str) -> None:
     told = steps()
     assert sum(step.text == "hyperapi serve\n" for step in told) == 4
     assert sum(bool(step.printed) for step in told) >= 8
@@ -160,7 +160,7 @@ def test_a_newcomer_adds_notes_to_a_service(tmp_path: Path) -> None:
                 assert not shown or matches(shown, printed), f"{step.text}\n{printed}"
             if (tmp_path / ".venv").exists():
                 lend_libraries(tmp_path / ".venv")
-        tools = ("ruff check", "ruff format --check", "mypy --cache-dir=/dev/null")
+        tools = ("ruff check", "ruff format --check", mypy)
         for tool in tools:
             opened.run(f"(cd notes && python -m {tool})")
 
