@@ -37,7 +37,8 @@ spa: $(RUNTIME) ## Serve the API and, on http://127.0.0.1:5001, an app that uses
 	$(BIN)/python examples/spa/serve.py $(ARGS) -- $(BIN)/hyperapi serve
 
 test: $(DEV) $(TOOLS) $(JS) ## Run the whole test suite
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 fuzz: $(DEV) ## Let Schemathesis try everything (ARGS='--max-time 600')
 	$(BIN)/python -m tests.fuzzing $(ARGS)

@@ -21,7 +21,7 @@ from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.testing import contract
-from tests import databases, routed, usage
+from tests import databases, ordering, routed, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
@@ -51,6 +51,13 @@ def pytest_configure() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What takes a database runs on every kind of them."""
     databases.spread(metafunc)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the test files, the long ones begin first."""
+    if hasattr(config, "workerinput"):
+        ordering.long_files_first(items)
 
 
 @pytest.fixture(scope="session")
