@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ScalarSelect, Table, Text
 
-from hyperapi.common.records import record
+from hyperapi.common.records import dicts
 from hyperapi.extension import checks
 from hyperapi.extension.bodies import Bodies, ReadOnly, bodies_of, camel
 from hyperapi.extension.bulk_form import BulkForm
@@ -110,7 +110,6 @@ class DeclaredResource:
         self.item, self.collection = self._routes(one, many)
         self._declare_types(links, titled_by, lead, history=history)
         self._names = tuple(members.model_fields)
-        self._record = record(self._names)
         self._conversions = dict(conversions or {})
         if bodies is not None:
             self.bodies = bodies
@@ -122,9 +121,8 @@ class DeclaredResource:
             {**usual_titles(self.name, self.plural), **(titles or {})},
             bulk_forms,
         )
-        self._nullable = {
-            each for each in self._names if self.table.c[self.column_of(each)].nullable
-        }
+        nullable = {each for each in self._names if self.table.c[self.column_of(each)].nullable}
+        self._members_of = dicts(self._names, tuple(self._conversions), nullable)
         self.columns = self._selected_columns()
         self.sorts = {**self._sorts_by_time(), **(sorts or {}), **self._sort_by_hand()}
         self.listing = Listing(model, self.columns, filters=filters, sorts=self.sorts)

@@ -1,13 +1,12 @@
 """Reading owned resources: one of them, pages, and rows as resources."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import select
 
 from hyperapi.extension.collection import page_of_rows
-from hyperapi.extension.conversions import unless_null
 from hyperapi.extension.hooks import HookedResource
 from hyperapi.http.context import Context
 from hyperapi.http.forms import offers, offers_of
@@ -84,38 +83,29 @@ class ReadableResource(HookedResource):
 
     def represent_all(self, ctx: Context, rows: Sequence[AnyRow]) -> list[Resource]:
         """Rows as resources. Values that all of them share are looked up once."""
-        record, key_at, revision_at = self._record, self._key_at, self._revision_at
-        readers = [
-            (name, unless_null(each.reader(ctx)) if name in self._nullable else each.reader(ctx))
-            for name, each in self._conversions.items()
-        ]
-        history_of = self._history_linker(ctx)
-        type, uri_of, links_of, forms_of = (
-            self.type,
-            self.item.uri_of(ctx),
-            self.linker(ctx),
-            offers_of(ctx, self.forms),
-        )
+        type, key_at, revision_at = self.type, self._key_at, self._revision_at
+        members_of = self._members_of(*[each.reader(ctx) for each in self._conversions.values()])
+        links_of, forms_of = self.linker(ctx), offers_of(ctx, self.forms)
+        before, after = ctx.uris.around(self.item.name)
+        history = self._around_history(ctx)
         found = []
-        for row in rows:
-            members = record(*row)
-            for name, read in readers:
-                members[name] = read(members[name])
+        for row, members in zip(rows, members_of(rows), strict=True):
             key = row[key_at]
-            uri = uri_of(key)
+            uri = before + key + after
             links = links_of(key, members)
-            if history_of is not None:
-                links = {**links, "history": history_of(key)}
+            if history is not None:
+                links = {**links}
+                links["history"] = history[0] + key + history[1]
             forms = partial(forms_of, uri, members)
             version = row[revision_at]
             found.append(Resource(type, uri, members, links, NO_TEMPLATES, None, forms, version))
         return found
 
-    def _history_linker(self, ctx: Context) -> Callable[[str], str] | None:
-        """A function from ids to the URIs of histories; None where none are kept."""
+    def _around_history(self, ctx: Context) -> tuple[str, str] | None:
+        """The URIs of histories before and after the id; None where none are kept."""
         if self.images is None or not ctx.settings.history_lifetime:
             return None
-        return ctx.uris.uri_of(self.history_name)
+        return ctx.uris.around(self.history_name)
 
     def members_of(self, ctx: Context, key: str, image: str) -> dict[str, Any]:
         """The members that a resource had, from the image of its row."""

@@ -64,8 +64,12 @@ class Uris:
 
     def uri_of(self, endpoint: str) -> Callable[[str], str]:
         """Return a function from a UUID to its URI, for use over many rows."""
-        before, after = self._template(endpoint, True)
+        before, after = self.around(endpoint)
         return (lambda key: before + key + after) if after else before.__add__
+
+    def around(self, endpoint: str) -> tuple[str, str]:
+        """Return the parts of an endpoint's URI before and after the id."""
+        return self._template(endpoint, True)
 
     @property
     def issuer(self) -> str:
@@ -79,7 +83,7 @@ class Uris:
 
     def template(self, endpoint: str, variable: str = "uuid") -> str:
         """Return an endpoint's URI with ``{variable}`` as its id (RFC 6570)."""
-        before, after = self._template(endpoint, True)
+        before, after = self.around(endpoint)
         return f"{before}{{{variable}}}{after}"
 
     def named_by(self, text: str, endpoint: str) -> str | None:

@@ -1,6 +1,5 @@
 """``application/json``: members, with every link as a member ``NAME_uri`` beside them."""
 
-from functools import cache
 from typing import Any
 
 from hyperapi.representations.resource import Resource
@@ -16,7 +15,7 @@ def shape(resource: Resource) -> dict[str, Any]:
     if resource.uri:
         document["uri"] = resource.uri
     for relation, target in resource.links.items():
-        document[member(relation)] = target
+        document[_LINKS[relation]] = target
     if resource.templates:  # few resources have any
         for relation, template in resource.templates.items():
             document[member(relation) + "_template"] = template
@@ -25,10 +24,20 @@ def shape(resource: Resource) -> dict[str, Any]:
     return document
 
 
-@cache
 def member(relation: str) -> str:
     """The name of the member for a link: ``service_desc_uri`` for ``service-desc``."""
-    return relation.replace("-", "_") + "_uri"
+    return _LINKS[relation]
+
+
+class _Links(dict[str, str]):
+    """The names of members for links, by relation. A look-up costs less than a call."""
+
+    def __missing__(self, relation: str) -> str:
+        name = self[relation] = relation.replace("-", "_") + "_uri"
+        return name
+
+
+_LINKS = _Links()
 
 
 def schema(resource_type: ResourceType, refer: Refer) -> Schema:

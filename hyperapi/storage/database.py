@@ -7,7 +7,7 @@ run on the driver's own connection (``docs/decisions/0004``). Views never begin 
 import random
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter, methodcaller
@@ -22,6 +22,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.common.processes import folder
+from hyperapi.common.records import tuples
 from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
@@ -120,15 +121,12 @@ class _Prepared:
         self._text = str(compiled)
         self._given = _giver(compiled, dialect)
         columns = list(expression.exported_columns)
-        self._readers = [
-            (index, reader)
+        readers = {
+            index: reader
             for index, column in enumerate(columns)
             if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None))
-        ]
-        self._column_readers = [
-            (index, getattr(reader, "all", None) or partial(map, reader))
-            for index, reader in self._readers
-        ]
+        }
+        self._read = tuples(len(columns), readers) if readers else None
         self._named = namedtuple("Row", [column.key for column in columns], rename=True)  # type: ignore[misc]
 
     def run(self, tx: "Transaction", parameters: Mapping[str, Any]) -> Any:
@@ -145,22 +143,15 @@ class _Prepared:
 
     def rows(self, tx: "Transaction", parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self.run(tx, parameters).fetchall()
-        if not self._readers or not found:
-            return found
-        # A column at a time is quickest.
-        columns: list[Iterable[Any]] = list(zip(*found, strict=True))
-        for index, read_all in self._column_readers:
-            columns[index] = read_all(columns[index])
-        return list(zip(*columns, strict=True))
+        return found if self._read is None else self._read(found)
 
     def row(self, tx: "Transaction", parameters: Mapping[str, Any]) -> AnyRow | None:
-        found = self.run(tx, parameters).fetchall()
+        found = self.rows(tx, parameters)
         if not found:
             return None
-        values = list(found[0])
-        for index, reader in self._readers:
-            values[index] = reader(values[index])
-        return tuple.__new__(self._named, values)  # _make and __new__ of a named tuple do this too
+        return tuple.__new__(
+            self._named, found[0]
+        )  # _make and __new__ of a named tuple do this too
 
 
 def _giver(compiled: SQLCompiler, dialect: Dialect) -> Callable[[Mapping[str, Any]], Any]:

@@ -34,6 +34,7 @@ from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from hyperapi.common.clock import write_instant
+from hyperapi.common.records import Inline
 from hyperapi.storage.list_binding import REFUSED, VISIBLE, ListBinding, by_list_column
 
 
@@ -181,18 +182,10 @@ class _InstantText(TypeDecorator[str]):
     cache_ok = True
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:  # noqa: ARG002
-        return _WithoutZeroFraction() if dialect.name == "sqlite" else None
+        return _without_zero_fraction if dialect.name == "sqlite" else None
 
 
-class _WithoutZeroFraction:
-    """Removes a zero fraction from the text of an instant. Null stays null."""
-
-    def __call__(self, text: str | None) -> str | None:
-        return text and text.replace(".000000Z", "Z")
-
-    def all(self, texts: Iterable[str | None]) -> list[str | None]:
-        """Convert a column of rows at once. A call for each value would cost twice as much."""
-        return [text and text.replace(".000000Z", "Z") for text in texts]
+_without_zero_fraction = Inline("{0} and {0}.replace('.000000Z', 'Z')")
 
 
 class instant_text(GenericFunction[str]):  # noqa: N801 - a function of SQL
