@@ -18,7 +18,7 @@ class Inline:
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
-        self._convert = _evaluated(f"lambda value: {expression.format('value')}")
+        self._convert = compiled(f"lambda value: {expression.format('value')}")
 
     def __call__(self, value: Any) -> Any:
         return self._convert(value)
@@ -70,10 +70,13 @@ def dicts(
 def _compiled(source: str, conversions: Iterable[str]) -> Callable[..., Callable[..., Any]]:
     """Return a function from conversions to a function of rows."""
     made: Callable[..., Callable[..., Any]]
-    made = _evaluated(f"lambda {', '.join(conversions)}: lambda rows: {source}")
+    made = compiled(f"lambda {', '.join(conversions)}: lambda rows: {source}")
     return made
 
 
-def _evaluated(source: str) -> Any:
-    """Evaluate an expression of ours, whose foreign text is in quoted names."""
-    return eval(source, {"__builtins__": {}})  # noqa: S307
+def compiled(source: str, **names: Any) -> Any:
+    """Return the function of a lambda expression. Foreign text in it must be quoted by ``repr``.
+
+    :param names: the names that it uses.
+    """
+    return eval(source, {"__builtins__": {"type": type}, **names})  # noqa: S307
