@@ -6,15 +6,17 @@ missing tables, which reads no row.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import pytest
+
 from hyperapi.middleware import change_notifier, metrics
 from hyperapi.ops import accounts
 from hyperapi.storage import backup, oauth_clients, retention
-from hyperapi.storage.database import Statement, Transaction, _Prepared
+from hyperapi.storage.database import Statement, Transaction
 from hyperapi.storage.postgresql import AnyPostgreSQL
 
 EXCEPTIONS: dict[Statement, str] = {
@@ -37,8 +39,9 @@ def _allowed() -> frozenset[str]:
     return frozenset(map(text_of, EXCEPTIONS))
 
 
+@cache
 def text_of(statement: Statement) -> str:
-    """The text of a statement for PostgreSQL."""
+    """The text of a statement for PostgreSQL, with the names of its parameters."""
     return str(statement._expression.compile(dialect=AnyPostgreSQL()))  # type: ignore[no-untyped-call]
 
 
@@ -54,9 +57,9 @@ class Watch:
         taken, self._faults = self._faults, []
         return list(dict.fromkeys(taken))
 
-    def note(self, tx: Transaction, text: str, parameters: Mapping[str, Any]) -> None:
+    def note(self, tx: Transaction, statement: Statement, parameters: Mapping[str, Any]) -> None:
         """Judge a statement, and the owners of its transaction so far."""
-        if tx.dialect.name != "postgresql" or text in _allowed():
+        if tx.dialect.name != "postgresql" or (text := text_of(statement)) in _allowed():
             return
         from tests.routing import route  # noqa: PLC0415 - reading SQL needs a parser
 
@@ -72,21 +75,18 @@ class Watch:
 @contextmanager
 def watched() -> Iterator[Watch]:
     """Watch the statements of this process."""
-    watch, run, run_many = Watch(), _Prepared.run, _Prepared.run_many
+    watch = Watch()
 
-    def noted(self: _Prepared, tx: Transaction, parameters: Mapping[str, Any]) -> Any:
-        watch.note(tx, self._text, parameters)
-        return run(self, tx, parameters)
+    def noting(run: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(self: Statement, tx: Transaction, parameters: Any) -> Any:
+            for each in parameters if run is run_many else [parameters]:
+                watch.note(tx, self, each)
+            return run(self, tx, parameters)
 
-    def many_noted(
-        self: _Prepared, tx: Transaction, parameters: Sequence[Mapping[str, Any]]
-    ) -> None:
-        for each in parameters:
-            watch.note(tx, self._text, each)
-        run_many(self, tx, parameters)
+        return noted
 
-    _Prepared.run, _Prepared.run_many = noted, many_noted  # type: ignore[method-assign]
-    try:
+    run_many = Statement.run_many
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("row", "rows", "run", "run_many"):
+            patched.setattr(Statement, name, noting(getattr(Statement, name)))
         yield watch
-    finally:
-        _Prepared.run, _Prepared.run_many = run, run_many  # type: ignore[method-assign]

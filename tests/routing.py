@@ -48,7 +48,7 @@ def distributed() -> dict[str, str]:
 
 @cache
 def route(statement: str) -> Route:
-    """Read a statement as psycopg takes it."""
+    """Read a statement whose parameters have names."""
     names: list[str] = []
 
     def numbered(found: re.Match[str]) -> str:

@@ -1,12 +1,15 @@
 """Looking over the database's shoulder: the statements it is sent, with their values."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from flask import Flask
+from psycopg import sql
 
+from hyperapi.storage.postgresql import Connection
 from hyperapi.testing.plans import connecting, note_on_sqlite
 
 _ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
@@ -18,8 +21,8 @@ def statements(app: Flask) -> Iterator[list[str]]:
     sent = Sent()
 
     def prepare(connection: Any) -> None:
-        if isinstance(connection, psycopg.Connection):
-            connection.cursor_factory = _noting(sent.append)
+        if isinstance(connection, Connection):
+            connection.numbered = _noting(sent.append)
         else:
             note_on_sqlite(connection, sent)
 
@@ -36,12 +39,21 @@ class Sent(list[str]):
             super().append(statement)
 
 
-def _noting(note: Callable[[str], None]) -> type[psycopg.Cursor[Any]]:
+def _noting(note: Callable[[str], None]) -> type[psycopg.RawCursor[Any]]:
     """A cursor that tells what it executes, as somebody would type it."""
 
-    class Noting(psycopg.Cursor[Any]):
+    class Noting(psycopg.RawCursor[Any]):
         def execute(self, query: Any, params: Any = None, **options: Any) -> "Noting":
-            note(psycopg.ClientCursor(self.connection).mogrify(query, params))
+            note(_typed(query, params or (), self.connection))
             return super().execute(query, params, **options)
 
     return Noting
+
+
+def _typed(statement: str, values: Sequence[Any], connection: psycopg.Connection[Any]) -> str:
+    """The statement with a value in place of the number of each parameter."""
+
+    def value(number: re.Match[str]) -> str:
+        return sql.Literal(values[int(number[1]) - 1]).as_string(connection)
+
+    return re.sub(r"\$(\d+)", value, statement)

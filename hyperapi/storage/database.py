@@ -237,7 +237,7 @@ class Database:
         self._dialect = dialect
         self._begin_to_read = methodcaller("execute", dialect.begin_read)
         self._begin_to_write = methodcaller("execute", dialect.begin_write)
-        self._sql_dialect = engine.dialect
+        self._sql_dialect = dialect.of_statements(engine.dialect)
         self._tables = tables
         self._schemas = schemas
         self._driver = engine.dialect.loaded_dbapi
@@ -437,7 +437,7 @@ class Database:
         try:
             if self._suspect and not examines:
                 raise _Suspect("the database must be examined")
-            cursor = connection.driver.cursor()
+            cursor = self._dialect.cursor(connection.driver)
             begin(cursor)
             result = work(Transaction(cursor, self._sql_dialect, writes))
             if writes:

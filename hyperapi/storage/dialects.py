@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Dialect, make_url
 
 from hyperapi.settings import Settings, SettingsError
 
@@ -58,6 +58,15 @@ class DatabaseDialect(Protocol):
 
     def prepare(self, connection: Any, _: object) -> None:
         """Set up a new connection of the driver."""
+
+    def of_statements(self, dialect: Dialect) -> Dialect:
+        """Return SQLAlchemy's dialect that writes statements as :meth:`cursor` takes them.
+
+        :param dialect: the engine's own one.
+        """
+
+    def cursor(self, connection: Any) -> Any:
+        """Return a cursor of a connection of the driver."""
 
     def identity(self) -> object:
         """Return an identity of the database behind new connections; None when unknown.
@@ -171,6 +180,14 @@ class SQLite:
             f"cache_size=-{_CACHE}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    def of_statements(self, dialect: Dialect) -> Dialect:
+        """Return the engine's own dialect."""
+        return dialect
+
+    def cursor(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
+        """Return an ordinary cursor."""
+        return connection.cursor()
 
     def identity(self) -> object:
         """Return the device and inode of the file, and how often the file shrank.
@@ -291,6 +308,15 @@ class PostgreSQL:
         connection.autocommit = True
         text = connection.adapters.get_loader(_OID_OF_TEXT, 0)
         connection.adapters.register_loader("uuid", text)
+
+    def of_statements(self, dialect: Dialect) -> Dialect:
+        """Return a dialect that numbers parameters."""
+        chosen = {"paramstyle": "numeric_dollar", "dbapi": dialect.loaded_dbapi}
+        return type(dialect)(**chosen)
+
+    def cursor(self, connection: Any) -> Any:
+        """Return a cursor for statements that number their parameters."""
+        return connection.numbered(connection)
 
     def identity(self) -> object:
         """Return None: a replaced server closes its connections."""
