@@ -22,7 +22,8 @@ _INSTALLED = Path(sys.executable).with_name("hyperapi")
 COMMAND = [str(_INSTALLED)] if _INSTALLED.exists() else [sys.executable, "-m", "hyperapi"]
 """The console command, also where the package is on the path and not installed."""
 
-PATIENCE = 30.0
+PATIENCE = 60.0
+"""Seconds to wait for what should come at once: a busy machine may be slow."""
 
 
 @dataclass

@@ -107,11 +107,11 @@ def test_a_stream_brings_news_of_any_worker_and_ends_with_the_server(
 
     listener = threading.Thread(target=listen)
     listener.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     for number in range(10):
         with elsewhere(alice) as http:
             assert http.post(tasks.uri, json={"title": f"News {number}"}).status_code == 201
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and sum("News" in line for line in lines) < 10:
         time.sleep(0.05)
     assert sum("News" in line for line in lines) == 10

@@ -21,6 +21,7 @@ from hyperapi_client.actions import _change
 from hyperapi.sandbox.pytest_plugin import Sandbox, sandbox
 from tests.conftest import PASSWORD
 from tests.hyper.conftest import Hyper
+from tests.serving import PATIENCE
 
 WATCH = [sys.executable, "-m", "hyper", "watch"]
 
@@ -58,7 +59,7 @@ def test_programs_get_a_line_for_each_change(hyper: Hyper, hyperapi: Sandbox) ->
         assert watch.stdout is not None
         changes = [json.loads(watch.stdout.readline()) for _ in range(3)]
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(30) == INTERRUPTED
+        assert watch.wait(PATIENCE) == INTERRUPTED
     assert all(
         change.keys() == {"uri", "type", "deleted", "changed_at", "resource"} for change in changes
     )
@@ -87,13 +88,13 @@ def test_people_see_a_table_that_changes(hyper: Hyper, hyperapi: Sandbox) -> Non
     ):
         os.close(inner)
         seen = ""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not ("Buy bread" in seen and "deleted" in seen) and time.monotonic() < deadline:
             seen += os.read(terminal, 65536).decode(errors="replace")
         watch.send_signal(signal.SIGINT)
         while _read(terminal):
             pass
-        watch.wait(30)
+        watch.wait(PATIENCE)
     os.close(terminal)
     assert "All lists" in seen
     assert "Buy bread" in seen
@@ -110,7 +111,7 @@ def test_people_are_told_when_the_server_is_gone(stranger: Hyper) -> None:
         ) as watch:
             os.close(inner)
             seen = ""
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while "asking again" not in seen and time.monotonic() < deadline:
                 seen += os.read(terminal, 65536).decode(errors="replace")
                 if "Buy bread" in seen and server.process.poll() is None:
@@ -118,7 +119,7 @@ def test_people_are_told_when_the_server_is_gone(stranger: Hyper) -> None:
             watch.send_signal(signal.SIGINT)
             while _read(terminal):
                 pass
-            assert watch.wait(30) == 0
+            assert watch.wait(PATIENCE) == 0
     os.close(terminal)
     assert "asking again" in seen
     assert seen.count("\x1b[?1049h") == 1  # all of it on the one screen

@@ -59,7 +59,7 @@ def _until(true: Callable[[], bool]) -> None:
 
 def has_ended_well(server: Served) -> bool:
     """Does it end by itself, long before its workers would be killed for not ending?"""
-    assert server.process.wait(PATIENCE / 3) == 0
+    assert server.process.wait(PATIENCE / 6) == 0
     assert not [line for line in server.said[1:] if "Killing" in line or "Unexpected" in line]
     return server.gone
 

@@ -16,7 +16,7 @@ from tests.serving import PATIENCE, Served, read_environment, serve, workers_of
 
 STUCK = [sys.executable, "-P", str(Path(__file__).parents[1] / "stuck_server.py")]
 LIMIT = "5"
-LATEST = 4 * PATIENCE
+LATEST = 2 * PATIENCE
 """Seconds for which a test waits for a worker to be replaced, on a busy machine."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the watchdog is for Linux")

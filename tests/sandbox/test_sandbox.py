@@ -33,7 +33,7 @@ from hyperapi.settings import SettingsError
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from tests.conftest import PASSWORD, MakeApp
-from tests.serving import COMMAND
+from tests.serving import COMMAND, PATIENCE
 
 
 def start(*options: str, folder: Path, **environment: str) -> "subprocess.Popen[str]":
@@ -90,7 +90,7 @@ def test_a_sandbox_says_in_one_line_where_it_is_and_who_is_there(tmp_path: Path)
                 assert client.follow("tasks").search(limit=1, total=True).total == expected
                 client.login(user["username"], user["password"])
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stdout.read() == ""
         assert process.stderr is not None
         assert process.stderr.read() == ""
@@ -117,7 +117,7 @@ def test_a_sandbox_ends_with_whoever_started_it(tmp_path: Path, number: signal.S
         with Client(root) as client:
             assert client.root().title
         parent.send_signal(number)
-        parent.wait(10)
+        parent.wait(PATIENCE)
         _wait_until(lambda: not _answers(root))
         _wait_until(lambda: list(tmp_path.iterdir()) == [])
 
@@ -131,7 +131,7 @@ def test_a_sandbox_that_is_told_to_end_while_it_starts_leaves_nothing(
         _wait_until(lambda: list(tmp_path.iterdir()) != [])
         time.sleep(after)
         process.send_signal(number)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE) == 0
         assert list(tmp_path.iterdir()) == []
 
 
@@ -169,13 +169,13 @@ def test_a_sandbox_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
         assert process.stdout is not None
         root = json.loads(process.stdout.readline())["root"]
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
         _wait_until(lambda: not _answers(root))
         _wait_until(lambda: list(tmp_path.iterdir()) == [])
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -217,7 +217,7 @@ def test_a_sandbox_leads_to_itself_whatever_is_configured_around_it(tmp_path: Pa
             assert all(link.href.startswith(line["root"]) for link in ann.root().links.values())
             ann.follow("control").submit("make-user", username="bob")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.only_on("sqlite")

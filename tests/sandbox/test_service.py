@@ -23,6 +23,7 @@ from tests.conftest import PASSWORD, SECRET_KEY
 from tests.sandbox.test_guard import read_line, refused
 from tests.sandbox.test_plugin import ASKING, run
 from tests.sandbox.test_sandbox import start
+from tests.serving import PATIENCE
 
 SEED = {"users": [{"username": "ann", "password": PASSWORD, "lists": [{"title": "Groceries"}]}]}
 VARIABLES = {
@@ -45,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         with connect(line["root"], SECRET_KEY) as running:
             yield running
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         said = "hyperapi: HYPERAPI_SANDBOX_SECERT is not a variable of the sandbox\n"
         assert process.stderr.read() == said
