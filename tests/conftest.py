@@ -21,7 +21,7 @@ from hyperapi.middleware.change_notifier import ChangeNotifier
 from hyperapi.state import state_of
 from hyperapi.storage.database import database
 from hyperapi.testing import contract
-from tests import databases, ordering, routed, usage
+from tests import databases, ordering, routed, url_builders, usage
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "the key that all tests sign with and nobody else"
@@ -58,6 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where several processes share the test files, the long ones begin first."""
     if hasattr(config, "workerinput"):
         ordering.long_files_first(items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_url_builders() -> Iterator[None]:
+    """Make applications quickly."""
+    with url_builders.shared():
+        yield
 
 
 @pytest.fixture(scope="session")
