@@ -21,6 +21,8 @@ from hyperapi.testing import contract
 from tests import bound_resources, example_replies
 from tests.conftest import MakeApp, Person, problem
 
+pytestmark = pytest.mark.only_on("sqlite")  # the document is made of declarations
+
 TABLE = RouteTable(ROUTES)
 OPERATIONS = list(TABLE.operations())
 BASE = "https://example.org/todo"

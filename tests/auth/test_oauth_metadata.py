@@ -8,6 +8,8 @@ from flask import Flask
 from tests.auth.consenting import TOKENS, Tidy, registered
 from tests.conftest import MakeApp, Person
 
+pytestmark = pytest.mark.only_on("sqlite")  # the documents are made of settings
+
 SERVER = "/.well-known/oauth-authorization-server"
 FORWARDED = {
     "X-Forwarded-For": "192.0.2.1",

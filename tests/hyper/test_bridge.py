@@ -19,6 +19,8 @@ from pydantic import ValidationError
 from tests.client.conftest import ROOT, Road
 from tests.conftest import Person
 
+pytestmark = pytest.mark.only_on("sqlite")  # it knows a service by its replies
+
 API = f"{ROOT}/api/v1/"
 
 

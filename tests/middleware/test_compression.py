@@ -10,6 +10,8 @@ from hyperapi.http.content_coding import CODINGS, OFFERED, SMALLEST, compressed_
 from hyperapi.testing.replies import decoded
 from tests.conftest import PASSWORD, Person, problem
 
+pytestmark = pytest.mark.only_on("sqlite")  # codings are those of HTTP alone
+
 HAL_FORMS, HTML = "application/prs.hal-forms+json", "text/html"
 ANY = "gzip, deflate, br, zstd"
 MOST_OF_A_PAGE = 6000
