@@ -71,6 +71,8 @@ def test_the_tests_in_the_documents(tmp_path: Path, page: str) -> None:
         "no:asyncio",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:schemathesis",
     )
     for script in scripts:
         assert "1 passed" in python(script, tmp_path, *options)

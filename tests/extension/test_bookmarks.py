@@ -143,7 +143,8 @@ def test_people_keep_bookmarks_on_the_pages(served: Served) -> None:
 
 def own_tests(folder: Path, packages: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the tests of the example, as its author does."""
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    without = ["-p", "no:cacheprovider", "-p", "no:schemathesis"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", *without, *words]
     return subprocess.run(
         command,
         cwd=folder,

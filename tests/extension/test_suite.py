@@ -43,7 +43,8 @@ def author_runs(
     installed = packages.books(folder / "packages", migration, module=module)
     (folder / "pytest.ini").write_text(ini)
     (folder / "test_rules.py").write_text("from hyperapi.testing.suite import TestRules\n")
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    without = ["-p", "no:cacheprovider", "-p", "no:schemathesis"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", *without, *words]
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     return subprocess.run(
         command,

@@ -566,7 +566,7 @@ def test_a_sandbox_serves_and_seeds_an_extension_and_pytest_takes_its_name(tmp_p
     (tmp_path / "test_books.py").write_text(_TESTS)
     done = subprocess.run(
         [packages.PYTHON, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
-         "-p", "no:asyncio"],
+         "-p", "no:asyncio", "-p", "no:schemathesis"],
         cwd=tmp_path,
         env=with_packages(tmp_path / "packages"),
         capture_output=True,

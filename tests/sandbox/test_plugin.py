@@ -93,7 +93,8 @@ def run(folder: Path, source: str, *options: str, **environment: str) -> str:
     (folder / "test_it.py").write_text(source)
     done = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error",
-         "-p", "hyperapi.sandbox.pytest_plugin", "-p", "no:asyncio", *options],
+         "-p", "hyperapi.sandbox.pytest_plugin", "-p", "no:asyncio", "-p", "no:schemathesis",
+         *options],
         cwd=folder, env={**inherited(), **environment}, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip

@@ -218,8 +218,9 @@ def test_without(): assert not "a sandbox"
 def test_the_report_of_a_failed_test_has_its_requests(tmp_path: Path) -> None:
     """With pytest-xdist, which has to carry the report to another process."""
     (tmp_path / "test_failing.py").write_text(FAILING)
+    without = ["-p", "no:cacheprovider", "-p", "no:schemathesis"]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-n", "1"],
+        [sys.executable, "-m", "pytest", *without, "-n", "1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
