@@ -137,13 +137,14 @@ class SharedTable(Storage):
     _CHOICE = 32
     _ENTRY = struct.Struct("<QdI")  # hash of the key, end of the window, count
     _SECRET = 32
+    _threads = threading.Lock()
+    """A lock on the file excludes other processes, but no other table of this process."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(None, wrap_exceptions=True)
         size = self._SECRET + self._ENTRY.size * (self._ENTRIES + self._CHOICE)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = os.fdopen(descriptor, "r+b")
-        self._threads = threading.Lock()
         with self._locked():
             if path.stat().st_size < size:
                 self._file.truncate(0)
@@ -197,7 +198,8 @@ class SharedTable(Storage):
     def close(self) -> None:
         """Close the file."""
         self._table.close()
-        self._file.close()
+        with self._threads:  # a process that closes a file loses its locks on it
+            self._file.close()
 
     def _read(self, key: str) -> tuple[float, int]:
         name, first = self._hashed(key)
@@ -224,10 +226,14 @@ class SharedTable(Storage):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Lock the table against other threads and processes. A process that dies releases it."""
+        """Lock the table against other threads and processes. A process that dies releases it.
+
+        The lock belongs to the process. That of ``flock`` would belong to the open file, which
+        workers inherit.
+        """
         with self._threads:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
                 yield
             finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                fcntl.lockf(self._file, fcntl.LOCK_UN)

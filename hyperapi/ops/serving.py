@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,9 @@ def serve(settings: Settings) -> None:
         print(f"hyperapi: {count} {noun} on {url}", file=sys.stderr, flush=True)
         if settings.metrics_port:
             _export_metrics(shared, settings)
+        _app()
         _watch(server, shared, (address, settings.port), settings)
-        if settings.mcp:
-            mcp.load_packages()
-        worker_memory.share_imports()
+        worker_memory.share_objects()
         server.serve()
         compact_quietly(dialect_for(settings).compact)  # all workers have ended
 
@@ -117,7 +117,7 @@ def application() -> Flask:
     obey_main_process(stop)
     worker_memory.keep_little()
     write_json_lines()
-    app = create_app()
+    app = _app()
     state = state_of(app)
     settings = state.settings
     connections.limit_time(settings.port, settings.head_timeout + settings.request_timeout)
@@ -128,6 +128,16 @@ def application() -> Flask:
         metrics.count_sessions(state)
     watchdog.init_app(app)  # last: the watchdog counts from here on
     return app
+
+
+@cache
+def _app() -> Flask:
+    """Create the application once in a process.
+
+    The main process creates it before it forks, so that workers share most of it. Where workers are
+    no forks, each creates its own.
+    """
+    return create_app()
 
 
 def _is_busy(state: AppState) -> bool:

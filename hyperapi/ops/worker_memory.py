@@ -24,8 +24,8 @@ def keep_little_in_granian() -> None:
     os.environ.setdefault(_JEMALLOC, "narenas:1,tcache:false")
 
 
-def share_imports() -> None:
-    """Leave what is imported to all workers. Call this in the main process, before they start.
+def share_objects() -> None:
+    """Leave what exists to all workers. Call this in the main process, before they start.
 
     The garbage collector writes to every object that it examines. It would soon have copied all
     modules into each worker. Frozen objects are not examined.
