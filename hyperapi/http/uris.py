@@ -53,14 +53,19 @@ class Uris:
         self._app = app
         self._root = f"{scheme}://{host}{prefix}/"
         self._adapter: MapAdapter = app.url_map.bind(host, prefix or "/", url_scheme=scheme)
-        self._templates: dict[tuple[str, bool], tuple[str, str]] = {}
+        self._around: dict[str, tuple[str, str]] = {}
+        self._plain: dict[str, str] = {}
         self._matched = lru_cache(maxsize=_MOST_PATHS)(self._match)
         self.relation_names = _RelationNames(self)
 
     def uri(self, endpoint: str, key: str | None = None) -> str:
         """Return the absolute URI of a resource. ``key`` is the id or name in the URI."""
-        before, after = self._template(endpoint, key is not None)
-        return before if key is None else before + _quoted(key) + after
+        if key is None:
+            if endpoint not in self._plain:
+                self._plain[endpoint] = self._build(endpoint, keyed=False)[0]
+            return self._plain[endpoint]
+        before, after = self.around(endpoint)
+        return before + _quoted(key) + after
 
     def uri_of(self, endpoint: str) -> Callable[[str], str]:
         """Return a function from a UUID to its URI, for use over many rows."""
@@ -69,7 +74,9 @@ class Uris:
 
     def around(self, endpoint: str) -> tuple[str, str]:
         """Return the parts of an endpoint's URI before and after the id."""
-        return self._template(endpoint, True)
+        if endpoint not in self._around:
+            self._around[endpoint] = self._build(endpoint, keyed=True)
+        return self._around[endpoint]
 
     @property
     def issuer(self) -> str:
@@ -132,16 +139,10 @@ class Uris:
         rule, keys = self._adapter.match(path, method, return_rule=True, query_args=query)
         return rule, dict(keys)
 
-    def _template(self, endpoint: str, keyed: bool) -> tuple[str, str]:
+    def _build(self, endpoint: str, *, keyed: bool) -> tuple[str, str]:
         """Return the parts of the URI before and after the id."""
-        found = self._templates.get((endpoint, keyed))
-        if found is None:
-            found = self._templates[endpoint, keyed] = self._build(endpoint, keyed)
-        return found
-
-    def _build(self, endpoint: str, keyed: bool) -> tuple[str, str]:
         if self._like is not None:
-            before, after = self._like._template(endpoint, keyed)
+            before, after = self._like.around(endpoint) if keyed else (self._like.uri(endpoint), "")
             if before.startswith(self._like._root):
                 return self._root + before.removeprefix(self._like._root), after
         # Flask's test_request_context would import its test client, which imports a debugger.

@@ -8,10 +8,9 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from itsdangerous import Signer, base64_decode, base64_encode
@@ -26,8 +25,7 @@ class Direction(StrEnum):
     LAST = "l"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A cursor's position: before or after the row with these values, or the end."""
 
     direction: Direction

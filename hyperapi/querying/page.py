@@ -6,8 +6,7 @@ number: the last page costs what the first costs, and added or deleted rows shif
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement
 
@@ -37,8 +36,7 @@ _CURSOR_FRAME, _CURSOR_VALUE, _CURSOR_TEXT = 120, 40, 1600
 instant or number, and a folded text of 200 characters as JSON in base 64."""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """The rows of a page, and the query strings of other pages (None: there is no such page)."""
 
     rows: Sequence[AnyRow]
@@ -155,7 +153,7 @@ class Listing:
         start = self._start(query, cursors, bound_to)
         backward = start is not None and start.direction != Direction.NEXT
         at = () if start is None or start.direction == Direction.LAST else start.values
-        key = self.statement_key(query, row_scope, fixed)._replace(sort=sort, backward=backward)
+        key = self.statement_key(query, row_scope, fixed, sort, backward)
         reader = PageReader(tx, self.statements, key, self.values(query, row_scope, fixed, also))
         rows = reader.rows(at, query.limit + 1, query.offset)
         more = len(rows) > query.limit
@@ -170,14 +168,19 @@ class Listing:
         return self._linked(query, rows, start, more, count, sort_indexes, cursors, bound_to)
 
     def statement_key(
-        self, query: Query, row_scope: RowScope, fixed: Mapping[str, Any]
+        self,
+        query: Query,
+        row_scope: RowScope,
+        fixed: Mapping[str, Any],
+        sort: tuple[str, ...] = (),
+        backward: bool = False,
     ) -> StatementKey:
         """Return the parts of a query that decide which rows it selects, in which words."""
         filters = tuple(
             (name, value if self.filters[name].literal else None)
             for (name, _), value in zip(query.filters, query.values, strict=True)
         )
-        return StatementKey(row_scope.bound, tuple(sorted(fixed)), filters)
+        return StatementKey(row_scope.bound, tuple(sorted(fixed)), filters, sort, backward)
 
     def where(self, key: StatementKey) -> list[ColumnElement[bool]]:
         """Return the conditions that select rows. :meth:`values` has their parameters."""
