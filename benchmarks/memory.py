@@ -1,14 +1,13 @@
 """``python -m benchmarks.memory``: the memory of one worker during many mixed requests.
 
 See memory.md. The memory is the proportional set size: pages that processes share are divided among
-them.
+them. The private part is what a worker shares with no other process.
 """
 
 import argparse
 import os
 import platform
 import signal
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import drive, has_wrk
-from benchmarks.mixed import CONNECTIONS, SQLITE, Set, database, mixed, service
-from benchmarks.serve import memory_of
+from benchmarks.mixed import CONNECTIONS, POSTGRESQL, SQLITE, Set, database, mixed, service
+from benchmarks.serve import memory_of, private_memory_of
 
 HERE = Path(__file__).parents[1]
 STEP = 3
@@ -36,6 +35,7 @@ class Point:
     requests: int
     main: float
     workers: tuple[float, ...]
+    private: tuple[float, ...]
 
 
 def main() -> None:
@@ -43,14 +43,16 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="hyperapi-benchmark-") as name, ExitStack() as stack:
         folder = Path(name)
-        environment = database(stack, folder / "data", HERE, SQLITE)
+        environment = database(stack, folder / "data", HERE, options.database)
         chosen = Set("memory", settings=(("HYPERAPI_WORKERS", str(options.workers)),))
         server = service(stack, folder, chosen, environment)
         plan = mixed(server)
 
         def point(sent: int) -> Point:
-            main, *workers = (memory_of(pid) / 2**20 for pid in server.processes())
-            return Point(sent, main, tuple(workers))
+            pids = server.processes()
+            main, *workers = (memory_of(pid) / 2**20 for pid in pids)
+            private = (private_memory_of(pid) / 2**20 for pid in pids[1:])
+            return Point(sent, main, tuple(workers), tuple(private))
 
         points = [point(0)]
         while points[-1].requests < options.requests:
@@ -61,7 +63,7 @@ def main() -> None:
             print(f"\r{points[-1].requests:,} requests", end="", file=sys.stderr)
     print(
         f"\n\nworkers: {options.workers}; {CONNECTIONS} connections, {os.cpu_count()} cores; "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n"
+        f"Python {platform.python_version()}, {options.database}\n"
     )
     print("\n".join(_table(points)))
 
@@ -72,16 +74,20 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--requests", type=int, default=100_000, help="requests in all")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
     return parser.parse_args()
 
 
 def _table(points: list[Point]) -> Iterator[str]:
     """About ten rows, and whether the aim is met."""
-    yield "| requests | main process, MiB | each worker, MiB |\n|---:|---:|---|"
+    yield "| requests | main process, MiB | each worker, MiB | private, MiB |\n|---:|---:|---|---|"
     every = max(1, len(points) // 10)
     for each in [*points[:-1:every], points[-1]]:
-        workers = ", ".join(f"{memory:.1f}" for memory in each.workers)
-        yield f"| {each.requests:,} | {each.main:.1f} | {workers} |"
+        workers, private = (
+            ", ".join(f"{memory:.1f}" for memory in memories)
+            for memories in (each.workers, each.private)
+        )
+        yield f"| {each.requests:,} | {each.main:.1f} | {workers} | {private} |"
     last, half = points[-1], points[len(points) // 2]
     growth = max(now / then for now, then in zip(last.workers, half.workers, strict=True))
     yield f"\nthe largest worker: {max(last.workers):.1f} MiB (aim ≤ {AIM})"

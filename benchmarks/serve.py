@@ -141,10 +141,17 @@ def _cpu_seconds(pid: int) -> float:
 
 def memory_of(pid: int) -> int:
     """Its proportional set size, in bytes."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _bytes_of(pid, "Pss:")
+
+
+def private_memory_of(pid: int) -> int:
+    """The bytes that it shares with no other process."""
+    return _bytes_of(pid, "Private_Clean:", "Private_Dirty:")
+
+
+def _bytes_of(pid: int, *names: str) -> int:
+    rows = map(str.split, Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
+    return sum(int(size) * 1024 for name, size, *_ in rows if name in names)
 
 
 def _stat(pid: int) -> list[str]:
