@@ -84,13 +84,13 @@ def serve(settings: Settings) -> None:
             log_level=LogLevels.warning,
         )
         obey_signals(server.signal_handler_interrupt)
+        if settings.metrics_port:
+            _export_metrics(shared, settings)
+        _app()
         url = f"http://{settings.host}:{settings.port}/"
         count = workers(settings)
         noun = "worker" if count == 1 else "workers"
         print(f"hyperapi: {count} {noun} on {url}", file=sys.stderr, flush=True)
-        if settings.metrics_port:
-            _export_metrics(shared, settings)
-        _app()
         _watch(server, shared, (address, settings.port), settings)
         worker_memory.share_objects()
         server.serve()

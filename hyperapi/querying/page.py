@@ -75,6 +75,7 @@ class Listing:
         self.default_sort = default_sort
         self.parameters = tuple(parameter.name for parameter in self.documented())
         self.statements = PageStatements(model, columns, filters, sorts, where)
+        self._cursor_lengths = {name: _longest_values(sort) for name, sort in sorts.items()}
 
     def documented(self) -> list[Parameter]:
         """Return all parameters with descriptions and JSON Schema."""
@@ -122,10 +123,8 @@ class Listing:
 
     def longest_page_query(self, query: Query) -> int:
         """Return an upper bound of the length of the query strings that a page links to."""
-        columns = [each for name in query.sort for each in self.sorts[name.lstrip("-")].columns]
-        texts = sum(isinstance(column.type, Folded) for column in columns)
-        values = _CURSOR_TEXT * texts + _CURSOR_VALUE * max(1, len(columns))
-        return len(query.with_cursor("")) + _CURSOR_FRAME + values
+        values = sum(self._cursor_lengths[name.lstrip("-")] for name in query.sort)
+        return len(query.with_cursor("")) + _CURSOR_FRAME + (values or _CURSOR_VALUE)
 
     # -- reading a page
 
@@ -244,3 +243,9 @@ class Listing:
         else:  # the rows beside the cursor were deleted meanwhile: continue at the ends
             previous_page, next_page = last if before else None, first if behind else None
         return Page(rows, first, previous_page, next_page, last, total)
+
+
+def _longest_values(sort: Sort) -> int:
+    """Return an upper bound of the bytes that the values of a sort take in a cursor."""
+    texts = sum(isinstance(column.type, Folded) for column in sort.columns)
+    return _CURSOR_TEXT * texts + _CURSOR_VALUE * len(sort.columns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from sqlalchemy import (
     ColumnElement,
@@ -115,12 +115,19 @@ class Query:
         """The part of the query string that is the same on every page."""
         parameters = {
             "sort": ",".join(self.sort),
-            "limit": self.limit if self.limit != DEFAULT_LIMIT else "",
+            "limit": str(self.limit) if self.limit != DEFAULT_LIMIT else "",
             "total": "true" if self.total else "",
         }
-        return urlencode(
-            [*self.filters, *((name, text) for name, text in parameters.items() if text)]
-        )
+        given = [*self.filters, *((name, text) for name, text in parameters.items() if text)]
+        return "&".join([f"{name}={_encoded(text)}" for name, text in given])
+
+
+_ENCODED = {byte: quote_plus(bytes([byte])) for byte in range(256)}
+
+
+def _encoded(text: str) -> str:
+    """Encode a value of a query string. ``urlencode`` takes three times as long for a URI."""
+    return text.encode().decode("latin-1").translate(_ENCODED)
 
 
 def _join(*parts: str) -> str:
@@ -228,8 +235,8 @@ class QueryReader:
             filters=tuple(filters),
             values=tuple(values),
             sort=self.single("sort", self.sort, ()),
-            limit=self.single("limit", whole_number(1, MOST_LIMIT), DEFAULT_LIMIT),
-            offset=self.single("offset", whole_number(0, MOST_OFFSET), 0),
+            limit=self.single("limit", _limit, DEFAULT_LIMIT),
+            offset=self.single("offset", _offset, 0),
             cursor=self.single("cursor", str, ""),
             total=self.single("total", true_or_false, False),
         )
@@ -274,6 +281,9 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+_limit, _offset = whole_number(1, MOST_LIMIT), whole_number(0, MOST_OFFSET)
 
 
 def true_or_false(text: str) -> bool:
