@@ -16,7 +16,7 @@ def shape(resource: Resource) -> dict[str, Any]:
 
 def document(resource: Resource, render: Render) -> dict[str, Any]:
     """The resource in HAL, with the resources that it holds as ``render`` has them."""
-    # the call costs as much as a link
+    # Most resources have no items. The call would cost as much as a link.
     found = {**resource.members} if resource.entries is None else resource.document(render)
     found["_links"] = links(resource)
     if resource.items is not None:

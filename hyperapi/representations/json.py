@@ -11,7 +11,7 @@ MEDIA_TYPE = "application/json"
 
 def shape(resource: Resource) -> dict[str, Any]:
     """The resource as one flat JSON object. A page has its items under their own name."""
-    # the call costs as much as a link
+    # Most resources have no items. The call would cost as much as a link.
     document = {**resource.members} if resource.entries is None else resource.document(shape)
     if resource.uri:
         document["uri"] = resource.uri

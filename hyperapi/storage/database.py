@@ -149,9 +149,8 @@ class _Prepared:
         found = self.rows(tx, parameters)
         if not found:
             return None
-        return tuple.__new__(
-            self._named, found[0]
-        )  # _make and __new__ of a named tuple do this too
+        # The _make and __new__ of a named tuple do this too.
+        return tuple.__new__(self._named, found[0])
 
 
 def _giver(compiled: SQLCompiler, dialect: Dialect) -> Callable[[Mapping[str, Any]], Any]:
