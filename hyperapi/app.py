@@ -12,6 +12,7 @@ from hyperapi.auth.passwords import Passwords
 from hyperapi.auth.recovery import RecoveryTokens
 from hyperapi.auth.security_log import Refusals
 from hyperapi.auth.tokens import AccessTokens, RefreshTokens
+from hyperapi.common.concurrency import Application, ConcurrencyLimit
 from hyperapi.common.sealed_ids import SealedIds
 from hyperapi.extension.extension import Extension, Extensions
 from hyperapi.extension.owned_resources import OwnedResources
@@ -34,7 +35,6 @@ from hyperapi.middleware import (
     request_log,
 )
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.concurrency import Application, ConcurrencyLimit
 from hyperapi.middleware.rate_limit import Limits
 from hyperapi.querying.cursor import Cursors
 from hyperapi.querying.cursor_encryption import Seals
@@ -84,6 +84,7 @@ def create_app(
     )
     state.add(UriSpace(app))
     _add_own_parts(state)
+    state.add(ConcurrencyLimit(settings.slots))
     database.init_app(app, state)
     handler = state.add(RequestHandler(app, state))
 
@@ -104,7 +105,6 @@ def create_app(
         _add_metrics(state, handler)
     header_size.init_app(handler)
 
-    state.add(ConcurrencyLimit(settings.threads))
     serve(app, handler)
     return app
 

@@ -273,7 +273,9 @@ class Settings:
     port: int = _setting("5000", _number(0, 65535), "port that `hyperapi serve` listens on")
     workers: int = _setting("0", _number(0, 256), "worker processes; 0 is one per core")
     threads: int = _setting(
-        "4", _number(1, 1000), "requests that one worker serves at the same time"
+        "0",
+        _number(0, 1000),
+        "requests that one worker runs at the same time; 0 is 1 on SQLite and 4 on PostgreSQL",
     )
     readers: int = _setting(
         "256", _number(0, 10000), "clients that may wait for changes on one worker"
@@ -531,6 +533,11 @@ class Settings:
         the service listens on."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def slots(self) -> int:
+        """The number of requests that one worker runs at the same time."""
+        return self.threads or (1 if self.embedded else 4)
 
     @property
     def embedded(self) -> bool:

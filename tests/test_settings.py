@@ -125,7 +125,7 @@ def test_a_setting_is_read_as_what_it_is(name: str, value: str, read: object) ->
 WRONG = [
     ("port", ["", "http", "-1", "65536", "5000.0", "0x10", "\N{ARABIC-INDIC DIGIT FIVE}000"]),
     ("workers", ["-1", "257", "many"]),
-    ("threads", ["0", "", "1001"]),
+    ("threads", ["-1", "", "1001"]),
     ("busy_timeout", ["0", "61", "1s"]),
     ("hashers", ["0"]),
     ("hashing_memory", ["7", "64M"]),

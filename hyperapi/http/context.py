@@ -6,10 +6,9 @@ transaction while one is open.
 
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from hyperapi.http.principal import Principal
 from hyperapi.http.uris import Uris
@@ -24,32 +23,6 @@ _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace_id>[0-9a-f]{32})-(?!0{16})(?P<parent_id>[0-9a-f]{16})"
     r"-[0-9a-f]{2}(-.*)?"
 )
-
-
-class Slot(Protocol):
-    """A request's share of the concurrency limit."""
-
-    def released(self) -> AbstractContextManager[None]:
-        """Free the slot for other requests while this one waits."""
-
-    def awaiting_body(self) -> AbstractContextManager[bool]:
-        """Free the slot while the request waits for its body.
-
-        The value is False when too many requests wait already. The request must then not wait.
-        """
-
-
-class _NoSlot:
-    """The slot of a request where nothing limits concurrency."""
-
-    def released(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def awaiting_body(self) -> AbstractContextManager[bool]:
-        return nullcontext(True)
-
-
-_NO_SLOT = _NoSlot()
 
 
 class Context:
@@ -89,7 +62,6 @@ class Context:
         "rule",
         "seen_version",
         "settings",
-        "slot",
         "started",
         "state",
         "tx",
@@ -110,7 +82,6 @@ class Context:
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ.get("PATH_INFO", "")
         self.started = perf_counter()
-        self.slot: Slot = environ.get("hyperapi.slot", _NO_SLOT)
         self.request_id = ""
         self.rule: str | None = None
         self.principal_or_none: Principal | None = None

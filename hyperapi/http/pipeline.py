@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http import preconditions, undo_link
 from hyperapi.http.bodies import MOST_BYTES
 from hyperapi.http.context import Context
@@ -359,7 +360,7 @@ def _discard_unread_body(ctx: Context, response: Response) -> Response:
     announced = ctx.content_length or 0
     if announced <= _MOST_DISCARDED:
         left = _MOST_DISCARDED if _body_ends(ctx) else announced
-        with ctx.slot.awaiting_body() as may_wait:
+        with ctx.state[ConcurrencyLimit].awaiting_body() as may_wait:
             take = ctx.environ["wsgi.input"].read
             while may_wait and left > 0 and (piece := take(min(left, _PIECE))):
                 left -= len(piece)
@@ -409,7 +410,7 @@ def _read_up_to_limit(ctx: Context) -> bytes:
     """
     most = MOST_BYTES + 1 if _body_ends(ctx) else ctx.content_length or 0
     began = time.monotonic()
-    with ctx.slot.awaiting_body() as may_wait:
+    with ctx.state[ConcurrencyLimit].awaiting_body() as may_wait:
         if not may_wait:
             raise Busy("too many clients send their bodies slowly")
         body = bytes(ctx.environ["wsgi.input"].read(most))

@@ -23,7 +23,6 @@ _SHARED = (
     "SERVER_NAME",
     "SERVER_PORT",
     "SERVER_PROTOCOL",
-    "hyperapi.slot",
     "wsgi.url_scheme",
     BASE,
 )

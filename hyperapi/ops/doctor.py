@@ -210,7 +210,7 @@ def _of_postgresql(connection: Connection, settings: Settings) -> Iterator[Findi
     if encoding != "UTF8":
         yield bad(f"the database's encoding is {encoding}: it cannot hold every text")
     most = int(connection.execute(text("SHOW max_connections")).scalar_one())
-    wanted = workers(settings) * (settings.database_connections or settings.threads)
+    wanted = workers(settings) * (settings.database_connections or settings.slots)
     if wanted > most - 3:
         yield bad(f"this node alone may open {wanted} connections, and the server takes {most}")
     isolation = connection.execute(text("SHOW default_transaction_isolation")).scalar_one()

@@ -23,6 +23,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from hyperapi.app import create_app
+from hyperapi.common.concurrency import MOST_BODIES, ConcurrencyLimit
 from hyperapi.common.processes import (
     common_folder,
     drain,
@@ -34,7 +35,6 @@ from hyperapi.common.processes import (
     runs,
 )
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.concurrency import MOST_BODIES, ConcurrencyLimit
 from hyperapi.middleware.counters import redis_storage
 from hyperapi.middleware.request_log import write_json_lines
 from hyperapi.ops import connections, watchdog, worker_memory
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
             address=address,
             port=settings.port,
             workers=workers(settings),
-            blocking_threads=settings.threads + settings.readers + MOST_BODIES + _SPARE_THREADS,
+            blocking_threads=settings.slots + settings.readers + MOST_BODIES + _SPARE_THREADS,
             backpressure=settings.readers + _OTHER_CONNECTIONS,
             respawn_failed_workers=True,
             workers_kill_timeout=_SECONDS_TO_FINISH,

@@ -25,8 +25,8 @@ from typing import Any
 
 from flask import Flask
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.common.processes import folder
-from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.state import state_of
 
 Application = Callable[..., Iterable[bytes]]

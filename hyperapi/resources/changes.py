@@ -21,6 +21,7 @@ import orjson
 
 from hyperapi.auth.authenticator import access_claims, principal_of
 from hyperapi.common.clock import now
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.extension.owned import OwnedResource
 from hyperapi.extension.owned_resources import OwnedResources
 from hyperapi.http.client_network import client_address
@@ -34,7 +35,6 @@ from hyperapi.http.routes import Route
 from hyperapi.http.scopes import AnyScope, Scope
 from hyperapi.http.wsgi_response import Response, StreamedResponse
 from hyperapi.middleware.change_notifier import ChangeNotifier, Reader, ReaderSlot
-from hyperapi.middleware.concurrency import ConcurrencyLimit
 from hyperapi.querying.cursor import Cursors, Direction, Position
 from hyperapi.querying.cursor_encryption import Seals
 from hyperapi.querying.query_string import KeyOf, Parameter, QueryReader, whole_number
@@ -221,7 +221,7 @@ def _awaited(
             or ctx.state[ChangeNotifier].closing
         ):
             return found
-        with ctx.slot.released():
+        with ctx.state[ConcurrencyLimit].released():
             ctx.state[ChangeNotifier].wait(slot, found.revision, left)
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import orjson
 from pydantic import MISSING
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http import problems
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
@@ -63,7 +64,7 @@ def _before(ctx: Context) -> Response | None:
     if fault.cut == "before":
         return NoReply()
     if fault.delay is not MISSING:
-        with ctx.slot.released():
+        with ctx.state[ConcurrencyLimit].released():
             time.sleep(fault.delay)
     if fault.disk is not MISSING:
         ctx.state = on_full_disk(ctx.state)

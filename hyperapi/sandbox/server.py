@@ -111,7 +111,7 @@ def start(
             address=address,
             port=taken,
             workers=1,  # the clock and the snapshots belong to one process
-            blocking_threads=settings.threads + settings.readers,
+            blocking_threads=settings.slots + settings.readers,
             workers_kill_timeout=_SECONDS_TO_DRAIN,
             log_level=LogLevels.error,
         )

@@ -23,11 +23,11 @@ from hyperapi.app import further_state
 from hyperapi.auth.security_log import Refusals
 from hyperapi.common import clock
 from hyperapi.common.clock import Clock
+from hyperapi.common.concurrency import Application
 from hyperapi.http.handler import RequestHandler
 from hyperapi.http.problems import NotFound
 from hyperapi.http.uris import BASE, base_of
 from hyperapi.middleware.change_notifier import ChangeNotifier
-from hyperapi.middleware.concurrency import Application
 from hyperapi.middleware.proxy import REFUSED
 from hyperapi.settings import Settings
 from hyperapi.state import AppState, state_of

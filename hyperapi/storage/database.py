@@ -20,6 +20,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.common.operator_error import OperatorError
 from hyperapi.common.processes import folder
 from hyperapi.common.records import tuples
@@ -27,6 +28,7 @@ from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
+from hyperapi.storage.group_commit import Group, Turns
 from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import Schema, Schemas
 from hyperapi.storage.write_queue import WriteQueue
@@ -226,6 +228,7 @@ class Database:
         patience: float,
         tables: Tables,
         schemas: Schemas,
+        limit: ConcurrencyLimit,
     ) -> None:
         self.engine = engine
         self.connections = connections
@@ -241,6 +244,8 @@ class Database:
         self._schemas = schemas
         self._driver = engine.dialect.loaded_dbapi
         self._write_queue = WriteQueue(folder()) if dialect.one_writer else None
+        self._turns = Turns()
+        self._limit = limit
         self._check_schema_at = 0.0
         self._problem: str | None = None
         self._suspect = False
@@ -410,13 +415,59 @@ class Database:
         if self._write_queue is None:
             return self._within(self._begin_to_write, work, writes=True)
         # Where the database has one writer at a time, the writers of this process queue here:
-        # waiting for a lock costs less than polling SQLite's.
-        if not self._write_queue.acquire(self.patience):
+        # waiting for a lock costs less than polling SQLite's. Requests that read run meanwhile.
+        with self._limit.released():
+            return self._write_in_group(self._write_queue, partial(self._in_turn, work))
+
+    def _in_turn(self, work: Callable[[Transaction], Result], cursor: Any) -> Result:
+        """Run ``work`` with a slot. The commit after it needs none: it waits for the disk."""
+        with self._limit.resumed():
+            return work(Transaction(cursor, self._sql_dialect, True))
+
+    def _write_in_group(self, queue: WriteQueue, work: Callable[[Any], Result]) -> Result:
+        """Run ``work`` in a transaction that other writers of this process may share."""
+        try:
+            group = self._turns.take(self.patience)
+        except TimeoutError as error:
+            raise Busy(str(error)) from None
+        try:
+            group = group or self._new_group(queue)
+        except BaseException:
+            self._turns.end()
+            raise
+        outcome = group.run(work)
+        if group.failure or group.full or not self._turns.pass_on(group):
+            self._end(group, queue)
+        else:
+            group.wait()
+        try:
+            if group.failure is not None:
+                raise group.failure
+            return outcome()
+        except self._driver.Error as error:
+            self._translate(error, writes=True)
+
+    def _new_group(self, queue: WriteQueue) -> Group:
+        if not queue.acquire(self.patience):
             raise Busy("other writers took too long")
         try:
-            return self._within(self._begin_to_write, work, writes=True)
+            return Group(*self._begun(self._begin_to_write))
+        except BaseException:
+            queue.release()
+            raise
+
+    def _end(self, group: Group, queue: WriteQueue) -> None:
+        """Commit a transaction for all its members, unless it failed."""
+        try:
+            if group.failure is None:
+                group.connection.driver.execute("COMMIT")
+        except self._driver.Error as error:
+            group.failure = error
         finally:
-            self._write_queue.release()
+            self._release(group.connection)
+            queue.release()
+            self._turns.end()
+            group.end()
 
     def _within(
         self,
@@ -427,6 +478,21 @@ class Database:
         examines: bool = False,
     ) -> Result:
         """Run ``work`` in a transaction of its own. Roll back unless it is committed."""
+        connection, cursor = self._begun(begin, writes=writes, examines=examines)
+        try:
+            result = work(Transaction(cursor, self._sql_dialect, writes))
+            if writes:
+                self._commit(connection)
+            return result
+        except self._driver.Error as error:
+            self._translate(error, writes)
+        finally:
+            self._release(connection)
+
+    def _begun(
+        self, begin: Callable[[Any], None], *, writes: bool = True, examines: bool = False
+    ) -> tuple[Connection, Any]:
+        """Return a connection with an open transaction, and its cursor."""
         try:
             connection = self.connections.take()
         except TimeoutError as error:
@@ -438,14 +504,12 @@ class Database:
                 raise _Suspect("the database must be examined")
             cursor = self._dialect.cursor(connection.driver)
             begin(cursor)
-            result = work(Transaction(cursor, self._sql_dialect, writes))
-            if writes:
-                self._commit(connection)
-            return result
-        except self._driver.Error as error:
-            self._translate(error, writes)
-        finally:
+        except BaseException as error:
             self._release(connection)
+            if isinstance(error, self._driver.Error):
+                self._translate(error, writes)
+            raise
+        return connection, cursor
 
     def _commit(self, connection: Connection) -> None:
         try:
@@ -507,10 +571,12 @@ def _engine_options(settings: Settings, dialect: DatabaseDialect) -> dict[str, A
 
 def _add(state: AppState, engine: Engine, dialect: DatabaseDialect) -> Database:
     settings = state.settings
-    patience, most = settings.busy_timeout, settings.database_connections or settings.threads
-    connections = Connections(engine, dialect, most, patience)
+    patience, most = settings.busy_timeout, settings.database_connections or settings.slots
+    # A reader never waits for the connection of a writer, which waits for the slot of the reader.
+    connections = Connections(engine, dialect, most + dialect.one_writer, patience)
+    limit = state[ConcurrencyLimit]
     return state.add(
-        Database(engine, connections, dialect, patience, state[Tables], state[Schemas])
+        Database(engine, connections, dialect, patience, state[Tables], state[Schemas], limit)
     )
 
 

@@ -178,6 +178,7 @@ class SQLite:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"cache_size=-{_CACHE}",
+            "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
