@@ -24,7 +24,7 @@ from benchmarks import targets
 from benchmarks.__main__ import CLI, hyperapi_environment
 from benchmarks.load import CONNECTIONS, Load, Target, check, drive, has_wrk
 from benchmarks.seed import PASSWORD, QUICK, Sizes, people, seed_hyperapi
-from benchmarks.serve import THREADS, Server, served
+from benchmarks.serve import Server, served
 from tests import nginx, postgres
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
@@ -107,7 +107,7 @@ def main() -> None:
         print(
             f"\n{sizes.users} users with {sizes.tasks} tasks each and one with {sizes.long}; "
             f"{'wrk' if wrk else 'Python'} client, {CONNECTIONS} connections, medians of {rounds} "
-            f"interleaved rounds of {seconds} s; {os.cpu_count()} cores, threads: {THREADS}; "
+            f"interleaved rounds of {seconds} s; {os.cpu_count()} cores; "
             f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
             f"PostgreSQL {_version(database)}\n"
         )

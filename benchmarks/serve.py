@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from hyperapi.settings import Settings
-
 START_PATIENCE = 30
 STOP_PATIENCE = 10
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Opens URLs directly, without the proxy of the environment."""
 
-THREADS = int(os.environ.get("HYPERAPI_THREADS", Settings.threads))
-"""Threads of each server: ``HYPERAPI_THREADS``, or hyperapi's default."""
+THREADS = int(os.environ.get("HYPERAPI_THREADS") or 1)
+"""Requests that each server runs at the same time: ``HYPERAPI_THREADS``, or hyperapi's default on
+SQLite."""
 
 GRANIAN = (
     *("-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),

@@ -12,7 +12,7 @@ from psycopg import sql
 from hyperapi.storage.postgresql import Connection
 from hyperapi.testing.plans import connecting, note_on_sqlite
 
-_ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")
+_ENDS_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections import defaultdict
 from contextvars import copy_context
 from functools import partial
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http.client_network import client_network
 from hyperapi.http.context import Context
 from hyperapi.state import AppState
@@ -85,7 +86,7 @@ class Refusals:
 
         A failure loses the events, and is logged.
         """
-        with self._writing:
+        with self._state[ConcurrencyLimit].released(), self._writing:
             for owner, events in self._taken().items():
                 try:
                     self._state[Database].write(partial(_store_all, owner, events))

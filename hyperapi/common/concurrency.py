@@ -14,6 +14,9 @@ from typing import Any
 MOST_BODIES = 64
 """Requests of one worker that may wait for their bodies at the same time."""
 
+_LONGEST = 0.05
+"""Seconds that a request which has begun waits for a slot before it runs beside the others."""
+
 Application = Callable[..., Iterable[bytes]]
 
 
@@ -30,7 +33,8 @@ class ConcurrencyLimit:
     """A fixed number of slots for running requests.
 
     A free slot goes to the request that waits longest. Requests that have begun come first, because
-    others may wait for them.
+    others may wait for them. They run without a free slot when none comes soon: the request that
+    holds it may be slow, or wait for them.
 
     :param most_bodies: how many requests may wait for their bodies at the same time. Slow clients
         can therefore not take all threads.
@@ -139,7 +143,7 @@ class ConcurrencyLimit:
 
     def _take(self, slot: Slot, queue: deque[Lock]) -> None:
         with self._lock:
-            if self._free:
+            if self._free > 0:
                 self._free -= 1
                 woken = None
             else:
@@ -147,15 +151,24 @@ class ConcurrencyLimit:
                 woken.acquire()
                 queue.append(woken)
         if woken is not None:
-            woken.acquire()
+            self._wait(woken, queue)
         slot.held = True
+
+    def _wait(self, woken: Lock, queue: deque[Lock]) -> None:
+        if queue is self._new:
+            woken.acquire()
+        elif not woken.acquire(timeout=_LONGEST):
+            with self._lock:
+                if woken in queue:
+                    queue.remove(woken)
+                    self._free -= 1  # maybe below zero: then no slot is passed on
 
     def _give(self, slot: Slot) -> None:
         """Pass the slot to the thread that waits longest."""
         slot.held = False
         with self._lock:
             queue = self._begun or self._new
-            if queue:
+            if queue and self._free >= 0:
                 queue.popleft().release()
             else:
                 self._free += 1

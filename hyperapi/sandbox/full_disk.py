@@ -1,15 +1,17 @@
 """A full disk for single requests of a sandbox.
 
-The commit fails with the error that the driver of SQLite raises on a full disk. So the service
-handles it as it does that one, and rolls the transaction back.
+A write ends with the error that the driver of SQLite raises on a full disk. So the service handles
+it as it does that one, and undoes the write.
 """
 
 import sqlite3
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from hyperapi.state import AppState
-from hyperapi.storage.connections import Connection
-from hyperapi.storage.database import Database
+from hyperapi.storage.database import Database, Transaction
+
+Work = Callable[[Transaction], Any]
 
 
 class _FullDatabase(Database):
@@ -21,10 +23,21 @@ class _FullDatabase(Database):
     def __init__(self, real: Database) -> None:
         self.__dict__ = real.__dict__
 
-    def _commit(self, _: Connection) -> NoReturn:
+    def write(self, work: Work) -> Any:
+        return super().write(_failing(work))
+
+    def write_nowait(self, work: Work) -> None:
+        super().write_nowait(_failing(work))
+
+
+def _failing(work: Work) -> Work:
+    def full(tx: Transaction) -> NoReturn:
+        work(tx)
         failure = sqlite3.OperationalError("database or disk is full")
         failure.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise failure
+
+    return full
 
 
 def on_full_disk(state: AppState) -> AppState:

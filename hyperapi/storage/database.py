@@ -426,12 +426,13 @@ class Database:
 
     def _write_in_group(self, queue: WriteQueue, work: Callable[[Any], Result]) -> Result:
         """Run ``work`` in a transaction that other writers of this process may share."""
+        deadline = time.monotonic() + self.patience
         try:
             group = self._turns.take(self.patience)
         except TimeoutError as error:
             raise Busy(str(error)) from None
         try:
-            group = group or self._new_group(queue)
+            group = group or self._new_group(queue, max(0.0, deadline - time.monotonic()))
         except BaseException:
             self._turns.end()
             raise
@@ -447,8 +448,8 @@ class Database:
         except self._driver.Error as error:
             self._translate(error, writes=True)
 
-    def _new_group(self, queue: WriteQueue) -> Group:
-        if not queue.acquire(self.patience):
+    def _new_group(self, queue: WriteQueue, patience: float) -> Group:
+        if not queue.acquire(patience):
             raise Busy("other writers took too long")
         try:
             return Group(*self._begun(self._begin_to_write))
@@ -461,7 +462,7 @@ class Database:
         try:
             if group.failure is None:
                 group.connection.driver.execute("COMMIT")
-        except self._driver.Error as error:
+        except BaseException as error:  # each member raises it
             group.failure = error
         finally:
             self._release(group.connection)

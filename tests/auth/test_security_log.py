@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -164,6 +165,20 @@ def test_the_log_waits_for_refusals_that_are_being_written(
     go_on.set()
     reader.join(10)
     assert stored(app) == 2
+
+
+def test_requests_run_while_a_reader_waits_for_them(make_app: MakeApp) -> None:
+    app = make_app(threads="1")
+    alice = Person(app.test_client()).register("alice").sign_in()
+    other = Person(app.test_client(), "alice", alice.token)
+    refusals = state_of(app)[Refusals]
+    with ThreadPoolExecutor(1) as pool:
+        with refusals._writing:
+            reading = pool.submit(log_of, other)
+            for _ in range(50):
+                assert alice.root
+                assert not reading.done()
+        assert reading.result()
 
 
 def test_a_refusal_is_not_written_for_a_deleted_account(app: Flask, alice: Person) -> None:

@@ -104,6 +104,31 @@ def test_requests_that_have_begun_come_before_new_ones() -> None:
     assert order == ["begun", "new"]
 
 
+def test_a_request_that_has_begun_runs_beside_a_slow_one() -> None:
+    limit = ConcurrencyLimit(1)
+    waiting, resume = threading.Event(), threading.Event()
+
+    def begun() -> None:
+        with limit.slot(), limit.released():
+            waiting.set()
+            resume.wait(PATIENCE)
+
+    def new() -> None:
+        with limit.slot():
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(begun)
+        assert waiting.wait(PATIENCE)
+        with limit.slot():
+            resume.set()
+            running.result(PATIENCE)
+        with limit.slot():  # the only one
+            second = pool.submit(new)
+            until(lambda: limit._new)
+            assert not second.done()
+
+
 def test_a_thread_without_a_slot_is_not_limited() -> None:
     limit = ConcurrencyLimit(1)
     with holding(limit, waits=False), limit.released(), limit.resumed(), limit.awaiting_body():
