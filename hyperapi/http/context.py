@@ -6,10 +6,12 @@ transaction while one is open.
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
+from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http.principal import Principal
 from hyperapi.http.uris import Uris
 from hyperapi.settings import Settings
@@ -110,6 +112,10 @@ class Context:
     def write_nowait(self, work: Callable[[], object]) -> None:
         """Run ``work`` in a writing transaction, without waiting for other writers."""
         self.state[Database].write_nowait(partial(self._within, work))
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Let other requests run during the block, in which this one only waits."""
+        return self.state[ConcurrencyLimit].released()
 
     def _within(self, work: Callable[[], Result], tx: Transaction) -> Result:
         self.tx = tx

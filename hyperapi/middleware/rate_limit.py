@@ -19,7 +19,6 @@ from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
 from hyperapi.auth.passwords import hashing_capacity
-from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http.client_network import client_address
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
@@ -247,5 +246,5 @@ def hashing(ctx: Context) -> Iterator[str]:
     :raises TooManyRequests: when the address has too many hashes in progress.
     """
     address = client_address(ctx)
-    with ctx.state[Limits].hashing.slot(address), ctx.state[ConcurrencyLimit].released():
+    with ctx.state[Limits].hashing.slot(address), ctx.waiting():
         yield address

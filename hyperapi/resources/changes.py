@@ -221,7 +221,7 @@ def _awaited(
             or ctx.state[ChangeNotifier].closing
         ):
             return found
-        with ctx.state[ConcurrencyLimit].released():
+        with ctx.waiting():
             ctx.state[ChangeNotifier].wait(slot, found.revision, left)
 
 

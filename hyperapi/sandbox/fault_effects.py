@@ -6,7 +6,6 @@ from http import HTTPStatus
 import orjson
 from pydantic import MISSING
 
-from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http import problems
 from hyperapi.http.context import Context
 from hyperapi.http.handler import RequestHandler
@@ -64,7 +63,7 @@ def _before(ctx: Context) -> Response | None:
     if fault.cut == "before":
         return NoReply()
     if fault.delay is not MISSING:
-        with ctx.state[ConcurrencyLimit].released():
+        with ctx.waiting():
             time.sleep(fault.delay)
     if fault.disk is not MISSING:
         ctx.state = on_full_disk(ctx.state)

@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 from hyperapi.common import clock
-from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.common.ids import new_id
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
@@ -98,7 +97,7 @@ def take_snapshot(ctx: Context) -> Reply:
     """Take a snapshot of the data and the clock."""
     snapshots = ctx.state[Snapshots]
     copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with ctx.state[ConcurrencyLimit].released(), snapshots.turn, _live(ctx.state) as live:
+    with ctx.waiting(), snapshots.turn, _live(ctx.state) as live:
         live.backup(copy)
     key, made_at = new_id(), clock.write_instant(clock.now())
     snapshots.kept[key] = _Snapshot(copy, clock.ahead_by(), made_at)
@@ -122,7 +121,7 @@ def restore_snapshot(ctx: Context, key: str) -> Reply:
     """Restore the data and the clock of a snapshot, without faults, and record no more bodies."""
     snapshots = ctx.state[Snapshots]
     snapshot = snapshots.find(key)
-    with ctx.state[ConcurrencyLimit].released(), snapshots.turn, _live(ctx.state) as live:
+    with ctx.waiting(), snapshots.turn, _live(ctx.state) as live:
         snapshot.copy.backup(live, sleep=0.001)
     clock.move(snapshot.ahead_by)
     ctx.state[Faults].clear()

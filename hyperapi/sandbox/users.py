@@ -8,7 +8,6 @@ from pydantic import MISSING, ConfigDict
 
 from hyperapi.auth import sessions
 from hyperapi.auth.sessions import SessionOptions
-from hyperapi.common.concurrency import ConcurrencyLimit
 from hyperapi.http.bodies import FORM, JSON, Body
 from hyperapi.http.context import Context
 from hyperapi.http.forms import FormSpec, offers
@@ -106,7 +105,7 @@ def _make(ctx: Context, wanted: NewPerson) -> Resource:
     username = f"user-{secrets.token_hex(6)}" if wanted.username is MISSING else wanted.username
     password = secrets.token_urlsafe(12) if wanted.password is MISSING else wanted.password
     # A restore in between would remove the user before the session exists.
-    with ctx.state[ConcurrencyLimit].released(), ctx.state[Snapshots].turn:
+    with ctx.waiting(), ctx.state[Snapshots].turn:
         row = create_user(ctx.state, Registration(username=username, password=password))
         row_scope = RowScope(row.key)
         session = ctx.write(

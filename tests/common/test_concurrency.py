@@ -11,6 +11,8 @@ import pytest
 from flask import Flask
 
 from hyperapi.common.concurrency import ConcurrencyLimit
+from hyperapi.http.context import Context
+from hyperapi.http.handler import RequestHandler
 from hyperapi.state import state_of
 from tests.conftest import MakeApp, Person
 
@@ -133,6 +135,27 @@ def test_a_thread_without_a_slot_is_not_limited() -> None:
     limit = ConcurrencyLimit(1)
     with holding(limit, waits=False), limit.released(), limit.resumed(), limit.awaiting_body():
         pass
+
+
+@pytest.mark.only_on("sqlite")
+def test_requests_run_while_a_view_waits(make_app: MakeApp) -> None:
+    app = make_app(threads="1")
+    waiting, done = threading.Event(), threading.Event()
+
+    def wait(ctx: Context) -> None:
+        if ctx.method == "OPTIONS":
+            with ctx.waiting():
+                waiting.set()
+                assert done.wait(PATIENCE)
+
+    state_of(app)[RequestHandler].before.append(wait)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(app.test_client().options, "/api/v1/")
+        assert waiting.wait(PATIENCE)
+        assert Person(app.test_client()).root
+        assert not slow.done()
+        done.set()
+        assert slow.result().status_code == 204
 
 
 @pytest.mark.only_on("sqlite")
