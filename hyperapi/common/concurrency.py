@@ -59,9 +59,15 @@ class ConcurrencyLimit:
         return len(self.requests) > len(self.bodies)
 
     def around(self, application: Application) -> Application:
-        """Wrap a WSGI application. Each request holds a slot until it has a response."""
+        """Wrap a WSGI application. Each request holds a slot until it has a response.
+
+        A request that the thread sends in another one shares the slot of that one.
+        """
 
         def limited(environ: Any, start_response: Any) -> Iterable[bytes]:
+            if self._slot() is not None:
+                with self.resumed():
+                    return application(environ, start_response)
             slot = Slot()
             self.requests.add(slot)
             try:

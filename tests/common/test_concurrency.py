@@ -131,6 +131,20 @@ def test_a_request_that_has_begun_runs_beside_a_slow_one() -> None:
             assert not second.done()
 
 
+def test_a_request_inside_of_another_one_shares_its_slot() -> None:
+    limit = ConcurrencyLimit(1)
+    inner = limit.around(lambda environ, _: [environ["asked"]])
+
+    def ask(_: dict[str, bytes], start: object) -> list[bytes]:
+        with limit.released():
+            return [*inner({"asked": b"waiting"}, start), *inner({"asked": b"again"}, start)]
+
+    outer = limit.around(lambda environ, start: [*inner(environ, start), *ask(environ, start)])
+    assert outer({"asked": b"running"}, None) == [b"running", b"waiting", b"again"]
+    with limit.slot():
+        pass
+
+
 def test_a_thread_without_a_slot_is_not_limited() -> None:
     limit = ConcurrencyLimit(1)
     with holding(limit, waits=False), limit.released(), limit.resumed(), limit.awaiting_body():
