@@ -7,7 +7,7 @@ waits for the rest of a body, a change, a password hash, other writers, or the d
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock, local
 from typing import Any
 
@@ -89,31 +89,13 @@ class ConcurrencyLimit:
         finally:
             self._end(slot)
 
-    @contextmanager
-    def released(self) -> Iterator[None]:
+    def released(self) -> AbstractContextManager[None]:
         """Release the slot of this thread during the block, if it holds one."""
-        slot = self._slot()
-        if slot is None or not slot.held:
-            yield
-            return
-        self._give(slot)
-        try:
-            yield
-        finally:
-            self._take(slot, self._begun)
+        return self._switched(held=False)
 
-    @contextmanager
-    def resumed(self) -> Iterator[None]:
+    def resumed(self) -> AbstractContextManager[None]:
         """Hold the slot again during a part of a :meth:`released` block."""
-        slot = self._slot()
-        if slot is None or slot.held:
-            yield
-            return
-        self._take(slot, self._begun)
-        try:
-            yield
-        finally:
-            self._give(slot)
+        return self._switched(held=True)
 
     @contextmanager
     def awaiting_body(self) -> Iterator[bool]:
@@ -146,6 +128,24 @@ class ConcurrencyLimit:
 
     def _slot(self) -> Slot | None:
         return getattr(self._current, "slot", None)
+
+    @contextmanager
+    def _switched(self, *, held: bool) -> Iterator[None]:
+        slot = self._slot()
+        if slot is None or slot.held is held:
+            yield
+            return
+        self._switch(slot)
+        try:
+            yield
+        finally:
+            self._switch(slot)
+
+    def _switch(self, slot: Slot) -> None:
+        if slot.held:
+            self._give(slot)
+        else:
+            self._take(slot, self._begun)
 
     def _take(self, slot: Slot, queue: deque[Lock]) -> None:
         with self._lock:

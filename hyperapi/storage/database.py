@@ -1,4 +1,7 @@
-"""Transactions and statements on SQLite and PostgreSQL. One request is one transaction.
+"""Transactions and statements on SQLite and PostgreSQL.
+
+One request is one transaction, or a savepoint of one that writers on SQLite share
+(``docs/decisions/0023``).
 
 Flask-SQLAlchemy manages the engine. Statements are written in SQLAlchemy Core, compiled once, and
 run on the driver's own connection (``docs/decisions/0004``). Views never begin or commit.
@@ -28,7 +31,7 @@ from hyperapi.settings import Settings
 from hyperapi.state import AppState
 from hyperapi.storage.connections import Connection, Connections
 from hyperapi.storage.dialects import DatabaseDialect, Failure, dialect_for
-from hyperapi.storage.group_commit import Group, Turns
+from hyperapi.storage.group_commit import Group, Turns, Undone
 from hyperapi.storage.models import Base, Tables
 from hyperapi.storage.schema import Schema, Schemas
 from hyperapi.storage.write_queue import WriteQueue
@@ -264,7 +267,7 @@ class Database:
         return self._with_retries(self._read_once, work)
 
     def write(self, work: Callable[[Transaction], Result]) -> Result:
-        """Run ``work`` in one transaction. Commit when it returns, roll back when it raises.
+        """Run ``work`` in one transaction. Commit when it returns, undo it when it raises.
 
         ``work`` may run more than once, so it must have no other effects. One run is committed.
 
@@ -437,14 +440,17 @@ class Database:
             self._turns.end()
             raise
         outcome = group.run(work)
-        if group.failure or group.full or not self._turns.pass_on(group):
+        undid = group.failure is not None
+        if undid or group.full or not self._turns.pass_on(group):
             self._end(group, queue)
         else:
             group.wait()
         try:
-            if group.failure is not None:
+            if group.failure is not None and not undid:
                 raise group.failure
             return outcome()
+        except Undone as failure:
+            raise _Retry("another writer's failure undid the transaction") from failure
         except self._driver.Error as error:
             self._translate(error, writes=True)
 

@@ -22,6 +22,10 @@ _LONGEST = 0.02
 """Seconds after which a transaction is not passed on, so that its writers do not wait longer."""
 
 
+class Undone(Exception):
+    """SQLite undid the transaction, because of the work of another writer."""
+
+
 class Group:
     """The writers of one transaction.
 
@@ -54,17 +58,17 @@ class Group:
             self.cursor.execute("RELEASE member")
         except BaseException as error:
             raised = error
-            self._undo(error)
+            self._undo()
             return lambda: _raise(raised)
         return lambda: result
 
-    def _undo(self, error: BaseException) -> None:
+    def _undo(self) -> None:
         """Undo the work of one writer. SQLite has undone the transaction after some errors."""
         try:
             self.cursor.execute("ROLLBACK TO member")
             self.cursor.execute("RELEASE member")
         except sqlite3.Error:
-            self.failure = error
+            self.failure = Undone()
 
     def end(self) -> None:
         """Wake the members."""

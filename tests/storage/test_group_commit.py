@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperapi.state import state_of
-from hyperapi.storage.database import Busy, Database, Transaction
+from hyperapi.storage.database import Database, Transaction
 from hyperapi.storage.group_commit import Turns
 from tests.conftest import MakeApp
 
@@ -116,16 +116,15 @@ def test_a_failed_commit_fails_for_all_its_writers(app: Flask) -> None:
     assert "three" in names(app)
 
 
-def test_an_undone_transaction_fails_for_all_its_writers(app: Flask) -> None:
+def test_a_transaction_that_sqlite_undid_is_repeated_by_the_others(app: Flask) -> None:
     def lose(tx: Transaction) -> None:
         tx.cursor.execute("ROLLBACK")
-        raise sqlite3.OperationalError("disk is full")
+        raise Refused
 
-    futures = together(app, [insert("one"), lose])
-    assert [type(each.exception()) for each in futures] == [Busy] * 2
-    assert "one" not in names(app)
-    state_of(app)[Database].write(insert("two"))
-    assert "two" in names(app)
+    one, refused = together(app, [insert("one"), lose])
+    assert type(refused.exception()) is Refused
+    assert one.exception() is None
+    assert "one" in names(app)
 
 
 def test_a_group_ends_when_it_is_full_or_old(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +135,9 @@ def test_a_group_ends_when_it_is_full_or_old(app: Flask, monkeypatch: pytest.Mon
         assert limit in seen.result()  # type: ignore[operator]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=12))
-def test_concurrent_writers_leave_what_they_would_leave_in_some_order(
-    plan: list[tuple[int, bool]],
-) -> None:
-    """Turns alone: each turn is passed on once, in the order of arrival, and ends free."""
+def test_one_writer_at_a_time_has_the_turn(plan: list[tuple[int, bool]]) -> None:
     turns, running, seen = Turns(), threading.Lock(), []
 
     def take(number: int, passes: bool) -> None:
